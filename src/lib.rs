@@ -1,0 +1,3 @@
+//! privlink: declarative private exposure of AKS services.
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! Entry.
+#![expect(missing_docs)]
+fn main() {}
