@@ -1,3 +1,2 @@
 //! Entry.
-#![expect(missing_docs)]
 fn main() {}

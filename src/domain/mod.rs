@@ -4,10 +4,16 @@
 //! own with a private field: it is validated once, at the border, and compares the way its owner compares it (Azure ids
 //! without regard to case, Kubernetes names byte for byte).
 
+pub mod annotation;
 pub mod azure;
 pub mod cidr;
+pub mod cluster;
 pub mod commit;
 pub mod failure;
+pub mod key;
 pub mod kubernetes;
+pub mod mark;
 pub mod name;
+pub mod resource;
+pub mod scope;
 pub mod secret;
