@@ -229,7 +229,7 @@ fn read_subscriptions(
                 ids.insert(id);
             }
             Err(_) => {
-                errors.push(invalid(key, text, format!("{token:?} is not a subscription id; separate by spaces"))),
+                errors.push(invalid(key, text, format!("{token:?} is not a subscription id; separate by spaces")));
             }
         }
     }
