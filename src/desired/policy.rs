@@ -1,0 +1,177 @@
+//! The rules of one environment: what it may touch, whether it prunes, who must say yes to what.
+//!
+//! They come from the authority, never from the change under review.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::domain::azure::ClientId;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+use crate::domain::azure::TenantId;
+use crate::domain::commit::Identity;
+use crate::domain::commit::RepoPath;
+use crate::domain::mark::Mark;
+use crate::domain::name::ApproverName;
+use crate::domain::scope::Scope;
+
+/// The rules of one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whose resources these are.
+    pub mark: Mark,
+    /// The folder of its documents.
+    pub path: RepoPath,
+    /// The subscription of what names none.
+    pub subscription: SubscriptionId,
+    /// Which Azure cloud.
+    pub cloud: CloudName,
+    /// How to get tokens.
+    pub identity: IdentityReference,
+    /// The cluster it exposes, if any.
+    pub cluster: Option<ClusterReference>,
+    /// What it may touch.
+    pub scope: Scope,
+    /// Whether what is not asked for any more is deleted.
+    pub prune: bool,
+    /// How many deletes one plan may hold.
+    pub max_deletes: u32,
+    /// Who must say yes, by risk.
+    pub approval: ApprovalRules,
+    /// Who may say yes.
+    pub approvers: BTreeMap<ApproverName, Approver>,
+    /// Who is behind a subscription.
+    pub consumers: BTreeMap<SubscriptionId, Consumer>,
+    /// Where status goes.
+    pub status: StatusTarget,
+}
+
+/// Which Azure cloud an environment lives in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloudName {
+    /// Azure's public cloud.
+    Public,
+    /// Azure US Government.
+    UsGovernment,
+    /// Azure operated by 21Vianet.
+    China,
+    /// A cloud whose endpoints only the runner defines (`PRIVLINK_CLOUD_<NAME>`).
+    Custom(String),
+}
+
+impl fmt::Display for CloudName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "public",
+            Self::UsGovernment => "us-government",
+            Self::China => "china",
+            Self::Custom(name) => name,
+        })
+    }
+}
+
+/// Which Entra identities plan and apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityReference {
+    /// The tenant; the runner's if absent.
+    pub tenant: Option<TenantId>,
+    /// Reads.
+    pub plan: Option<ClientId>,
+    /// Writes.
+    pub apply: Option<ClientId>,
+}
+
+/// Which cluster an environment exposes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterReference {
+    /// The managed cluster: says virtual network, node resource group and location.
+    pub aks: ResourceId,
+    /// How its API server is reached.
+    pub access: ClusterAccess,
+}
+
+/// How an API server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterAccess {
+    /// By a context of the runner's kubeconfig; its current one if unnamed.
+    Kubeconfig {
+        /// The context.
+        context: Option<String>,
+    },
+    /// By the service account of the pod privlink runs in.
+    InCluster,
+}
+
+/// Who must say yes, by risk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalRules {
+    /// For safe changes.
+    pub safe: Consent,
+    /// For notable ones.
+    pub notable: Consent,
+    /// For disruptive ones.
+    pub disruptive: Consent,
+    /// For severing and exposing ones.
+    pub severing: Consent,
+    /// True if only signed approvals and commits count. Without signatures one approval counts at most.
+    pub signatures_required: bool,
+}
+
+/// What a change of some risk needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consent {
+    /// Nothing.
+    Automatic,
+    /// That it follows from a merged commit.
+    Merge,
+    /// So many people who are neither author nor committer.
+    People(u32),
+}
+
+impl fmt::Display for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Automatic => f.write_str("automatic"),
+            Self::Merge => f.write_str("merge"),
+            Self::People(1) => f.write_str("1 person"),
+            Self::People(n) => write!(f, "{n} people"),
+        }
+    }
+}
+
+impl Default for ApprovalRules {
+    fn default() -> Self {
+        Self {
+            safe: Consent::Automatic,
+            notable: Consent::Merge,
+            disruptive: Consent::People(1),
+            severing: Consent::People(2),
+            signatures_required: false,
+        }
+    }
+}
+
+/// A person who may say yes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approver {
+    /// Their SSH public key, as in an allowed-signers file.
+    pub ssh: Option<String>,
+}
+
+/// The people behind a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Their name.
+    pub name: String,
+    /// How to reach them.
+    pub contact: Option<String>,
+}
+
+/// Where status is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusTarget {
+    /// The branch.
+    pub branch: String,
+    /// The author of its commits.
+    pub author: Identity,
+}

@@ -1,0 +1,181 @@
+//! What is really there, and how much of it was seen.
+//!
+//! A scope that could not be read leaves a [`Gap`]. Whoever wants to conclude that something is absent asks
+//! [`Observed::gap_for`] first: partial sight never deletes and never creates.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::LoadBalancerFrontend;
+use crate::domain::cluster::ManagedCluster;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::resource::Live;
+use crate::domain::resource::connection::LiveConnection;
+use crate::domain::resource::dns::LiveDnsLink;
+use crate::domain::resource::dns::LiveDnsRecord;
+use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
+use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::domain::resource::service::LiveService;
+use crate::domain::resource::subnet::LiveSubnet;
+
+/// A part of the world that is read as one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// The managed cluster's properties.
+    ManagedCluster,
+    /// The Services of the cluster.
+    Services,
+    /// Virtual networks and subnets of a subscription.
+    Networks(SubscriptionId),
+    /// Load balancer frontends of a subscription.
+    Frontends(SubscriptionId),
+    /// Private Link Services of a subscription.
+    PrivateLinkServices(SubscriptionId),
+    /// Private endpoints of a subscription.
+    PrivateEndpoints(SubscriptionId),
+    /// Private DNS zones of a subscription, with records and links.
+    Dns(SubscriptionId),
+}
+
+impl std::fmt::Display for Area {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ManagedCluster => f.write_str("the managed cluster"),
+            Self::Services => f.write_str("Services of the cluster"),
+            Self::Networks(id) => write!(f, "virtual networks of subscription {id}"),
+            Self::Frontends(id) => write!(f, "load balancers of subscription {id}"),
+            Self::PrivateLinkServices(id) => write!(f, "Private Link Services of subscription {id}"),
+            Self::PrivateEndpoints(id) => write!(f, "private endpoints of subscription {id}"),
+            Self::Dns(id) => write!(f, "private DNS zones of subscription {id}"),
+        }
+    }
+}
+
+/// An area that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// Which.
+    pub area: Area,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+/// The world as it was seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The managed cluster, if the environment has one.
+    pub cluster: Option<ManagedCluster>,
+    /// Services, by namespace and name.
+    pub services: BTreeMap<ObjectKey, LiveService>,
+    /// Subnets, by id.
+    pub subnets: BTreeMap<ResourceId, LiveSubnet>,
+    /// Load balancer frontends, by id.
+    pub frontends: BTreeMap<ResourceId, LoadBalancerFrontend>,
+    /// Private Link Services, by id.
+    pub private_link_services: BTreeMap<ResourceId, LivePrivateLinkService>,
+    /// Private endpoints, by id.
+    pub private_endpoints: BTreeMap<ResourceId, LivePrivateEndpoint>,
+    /// Private DNS zones, by id.
+    pub dns_zones: BTreeSet<ResourceId>,
+    /// A record sets, by id.
+    pub dns_records: BTreeMap<ResourceId, LiveDnsRecord>,
+    /// Virtual network links, by id.
+    pub dns_links: BTreeMap<ResourceId, LiveDnsLink>,
+    /// What could not be read.
+    pub gaps: BTreeSet<Gap>,
+}
+
+impl Observed {
+    /// The resource of this identity, if it was seen.
+    pub fn get(&self, key: &ResourceKey) -> Option<Live> {
+        match key {
+            ResourceKey::Service(key) => self.services.get(key).cloned().map(Live::Service),
+            ResourceKey::Subnet(id) => self.subnets.get(id).cloned().map(Live::Subnet),
+            ResourceKey::PrivateLinkService(key) => self.publisher(key).cloned().map(Live::PrivateLinkService),
+            ResourceKey::PrivateEndpoint(id) => self.private_endpoints.get(id).cloned().map(Live::PrivateEndpoint),
+            ResourceKey::Connection { publisher, endpoint } => {
+                self.connection(publisher, endpoint).cloned().map(Live::Connection)
+            }
+            ResourceKey::DnsRecord(id) => self.dns_records.get(id).cloned().map(Live::DnsRecord),
+            ResourceKey::DnsLink(id) => self.dns_links.get(id).cloned().map(Live::DnsLink),
+        }
+    }
+
+    /// The frontend that carries the address of a Service, if there is one.
+    pub fn frontend_of(&self, service: &ObjectKey) -> Option<&LoadBalancerFrontend> {
+        let addresses = &self.services.get(service)?.addresses;
+        // Addresses are unique within one network only: look at the cluster's own load balancers.
+        let group = &self.cluster.as_ref()?.node_resource_group;
+        self.frontends.values().find(|frontend| {
+            frontend.id.resource_group() == *group
+                && frontend.address.is_some_and(|address| address.is_ipv4() && addresses.contains(&address))
+        })
+    }
+
+    /// The Private Link Service of this identity, if it was seen.
+    pub fn publisher(&self, key: &PublisherKey) -> Option<&LivePrivateLinkService> {
+        match key {
+            PublisherKey::Own(id) => self.private_link_services.get(id),
+            PublisherKey::Cluster(service) => self.built_for(service),
+        }
+    }
+
+    /// The Private Link Service that the cloud provider built for a Service.
+    ///
+    /// Found as the cloud provider finds it, by the frontend; before the Service shows an address, by the owner tag.
+    fn built_for(&self, service: &ObjectKey) -> Option<&LivePrivateLinkService> {
+        let frontend = self.frontend_of(service).map(|frontend| &frontend.id);
+        let on_frontend = |live: &&LivePrivateLinkService| {
+            frontend.is_some_and(|frontend| live.frontend() == Some(frontend)) && live.cluster_owner().is_some()
+        };
+        let is_owned = |live: &&LivePrivateLinkService| {
+            let tagged = live.cluster_owner().as_ref() == Some(service);
+            // The tag does not tell two clusters apart (on AKS every cluster is "kubernetes"): the load balancer does.
+            let group = self.cluster.as_ref().map(|cluster| &cluster.node_resource_group);
+            tagged && live.frontend().map(ResourceId::resource_group).as_ref() == group
+        };
+        let all = || self.private_link_services.values();
+        all().find(on_frontend).or_else(|| all().find(is_owned))
+    }
+
+    /// The connection of an endpoint on a Private Link Service, if it was seen.
+    pub fn connection(&self, publisher: &PublisherKey, endpoint: &ResourceId) -> Option<&LiveConnection> {
+        let connections = &self.publisher(publisher)?.connections;
+        connections.iter().find(|connection| connection.endpoint.as_ref() == Some(endpoint))
+    }
+
+    /// The gap that leaves open whether this resource exists, if there is one.
+    pub fn gap_for(&self, key: &ResourceKey) -> Option<&Gap> {
+        let areas = match key {
+            ResourceKey::Service(_) => vec![Area::Services],
+            ResourceKey::Subnet(id) => vec![Area::Networks(id.subscription())],
+            ResourceKey::PrivateLinkService(publisher) | ResourceKey::Connection { publisher, .. } => {
+                self.areas_of(publisher)
+            }
+            ResourceKey::PrivateEndpoint(id) => vec![Area::PrivateEndpoints(id.subscription())],
+            ResourceKey::DnsRecord(id) | ResourceKey::DnsLink(id) => vec![Area::Dns(id.subscription())],
+        };
+        self.gaps.iter().find(|gap| areas.contains(&gap.area))
+    }
+
+    fn areas_of(&self, publisher: &PublisherKey) -> Vec<Area> {
+        match publisher {
+            PublisherKey::Own(id) => vec![Area::PrivateLinkServices(id.subscription())],
+            PublisherKey::Cluster(_) => {
+                let mut areas = vec![Area::ManagedCluster, Area::Services];
+                if let Some(cluster) = &self.cluster {
+                    let subscription = cluster.id.subscription();
+                    areas.push(Area::Frontends(subscription.clone()));
+                    areas.push(Area::PrivateLinkServices(subscription));
+                }
+                areas
+            }
+        }
+    }
+}

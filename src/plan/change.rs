@@ -1,0 +1,175 @@
+//! One decision about one resource, with everything a reviewer and an apply need to know about it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::diagnostic::Place;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+use crate::domain::key::ResourceKey;
+use crate::domain::resource::Resource;
+use crate::plan::action::Action;
+use crate::plan::action::Actor;
+use crate::plan::risk::Risk;
+use crate::value::Fields;
+use crate::value::Output;
+use crate::value::Value;
+
+/// One decision about one resource.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// What happens to it.
+    pub action: Action,
+    /// Who does it.
+    pub actor: Actor,
+    /// What differs, by field name.
+    pub fields: Vec<FieldChange>,
+    /// How bad it can be.
+    pub risk: Risk,
+    /// True if it cannot be undone, whatever its risk.
+    pub irreversible: bool,
+    /// What others will do or suffer because of it.
+    pub consequences: Vec<Consequence>,
+    /// The values the decision read: an apply refuses if they are not true any more.
+    pub reads: Reads,
+    /// What it needs from other resources.
+    pub inputs: Vec<Input>,
+    /// The resource as it shall be; `None` for a delete.
+    pub resource: Option<Resource>,
+    /// The Azure id to delete or replace, where it differs from the key (what the cloud provider named).
+    pub existing: Option<ResourceId>,
+    /// Why it is done.
+    pub cause: Cause,
+    /// One line for people that says why, where the fields do not.
+    pub reason: Option<String>,
+    /// Where it was asked for.
+    pub place: Option<Place>,
+}
+
+impl Change {
+    /// A change without differences, reads or consequences yet.
+    pub fn new(key: ResourceKey, action: Action) -> Self {
+        Self {
+            key,
+            action,
+            actor: Actor::Privlink,
+            fields: Vec::new(),
+            risk: Risk::Safe,
+            irreversible: false,
+            consequences: Vec::new(),
+            reads: Reads::default(),
+            inputs: Vec::new(),
+            resource: None,
+            existing: None,
+            cause: Cause::Commit,
+            reason: None,
+            place: None,
+        }
+    }
+
+    /// The fields that force a replacement.
+    pub fn forcing(&self) -> impl Iterator<Item = &FieldChange> {
+        self.fields.iter().filter(|field| field.forces_replacement)
+    }
+}
+
+/// One field that differs.
+#[derive(Clone, Debug)]
+pub struct FieldChange {
+    /// Its name.
+    pub name: String,
+    /// What is there; `None` if nothing.
+    pub before: Option<Value>,
+    /// What shall be there; `None` if nothing.
+    pub after: Option<Value>,
+    /// True if this difference cannot be made in place.
+    pub forces_replacement: bool,
+    /// The other field manager that holds the field now, where Kubernetes tells. Not part of what is approved.
+    pub manager: Option<String>,
+}
+
+/// The values a decision read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Whether the resource was there.
+    pub exists: bool,
+    /// The fields that mattered, as they were.
+    pub fields: Fields,
+    /// Every connection that the change may cut: endpoint id to state.
+    pub connections: BTreeMap<String, String>,
+    /// The Private Link Service whose connections these are, where it is not the resource itself.
+    pub publisher: Option<ResourceId>,
+}
+
+/// A value that another resource yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Who yields it.
+    pub producer: ResourceKey,
+    /// What.
+    pub output: Output,
+    /// The value, if the producer exists and stays as it is.
+    pub known: Option<String>,
+}
+
+/// Why a change is done. `merge` as consent covers the first alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A document changed since the last applied commit.
+    Commit,
+    /// A rule of the repository, unchanged since then, meets a new connection request.
+    Rule,
+    /// The world moved away from what is asked for.
+    Drift,
+}
+
+/// What another party will do or suffer because of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consequence {
+    /// The rule that predicts it.
+    pub rule: &'static str,
+    /// The prediction, as a sentence.
+    pub text: String,
+    /// Who is affected.
+    pub parties: BTreeSet<Party>,
+}
+
+/// Somebody with a connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Party {
+    /// The endpoint, or the connection where Azure does not tell the endpoint.
+    pub endpoint: ResourceId,
+    /// The state of the connection.
+    pub status: String,
+    /// Who is behind the subscription, from `[consumers]`. Not part of what is approved.
+    pub consumer: Option<String>,
+}
+
+impl Party {
+    /// The subscription of the endpoint.
+    pub fn subscription(&self) -> SubscriptionId {
+        self.endpoint.subscription()
+    }
+}
+
+/// Something a reader of the plan should know that is not a change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// What it is about.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Something that keeps the plan from being applied.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocker {
+    /// What it is about.
+    pub subject: String,
+    /// What is wrong, as a sentence.
+    pub problem: String,
+    /// What to do about it.
+    pub help: String,
+}

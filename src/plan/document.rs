@@ -1,0 +1,276 @@
+//! The plan id: a digest over the canonical JSON of everything that is approved.
+//!
+//! Inside: format version, owner and environment, the desired resources, the approval rules in force, the ordered steps
+//! with the values they read and their consequences. Outside: etags, times, commits, file and line, messages, build. So a
+//! comment, a reorder, a moved file or a status commit keeps the id, and one more consumer on a severed service changes it.
+
+use std::fmt;
+
+use serde_json::Value as Json;
+use serde_json::json;
+use sha2::Digest as _;
+
+use crate::domain::name::InvalidName;
+use crate::domain::name::text_newtype;
+use crate::domain::resource::Resource;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::change::Change;
+use crate::plan::change::Reads;
+use crate::plan::draft::Draft;
+use crate::value::Fields;
+use crate::value::Value;
+
+/// The version of the hashed format.
+pub const FORMAT: u32 = 1;
+
+text_newtype!(
+    /// The full SHA-256 of a plan's canonical body: 64 lower-case hex digits. A prefix is never one.
+    PlanId,
+    |text| if is_digest(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidName::new("a plan id", text, "use all 64 lower-case hex digits"))
+    }
+);
+
+text_newtype!(
+    /// The SHA-256 of one change as approved: key, action, field differences and consequences.
+    ChangeDigest,
+    |text| if is_digest(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidName::new("a change digest", text, "use all 64 lower-case hex digits"))
+    }
+);
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+impl PlanId {
+    /// The id that a plan with this canonical body has.
+    pub fn of_body(body: &str) -> Self {
+        Self(digest(body))
+    }
+}
+
+fn digest(text: &str) -> String {
+    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The comparable fields of a desired resource.
+pub fn fields_of(resource: &Resource) -> Fields {
+    match resource {
+        Resource::Service(service) => service.fields(),
+        Resource::Subnet(subnet) => subnet.fields(),
+        Resource::Publication(publication) => publication.fields(),
+        Resource::PrivateLinkService(service) => service.fields(),
+        Resource::PrivateEndpoint(endpoint) => endpoint.fields(),
+        Resource::Connection(connection) => Fields::from([("state".to_owned(), Value::text(connection.verdict))]),
+        Resource::DnsRecord(record) => record.fields(),
+        Resource::DnsLink(link) => link.fields(),
+    }
+}
+
+/// The digest under which one change is approved.
+pub fn change_digest(change: &Change) -> ChangeDigest {
+    let body = json!({
+        "key": key(change),
+        "action": change.action,
+        "actor": change.actor,
+        "risk": change.risk,
+        "fields": field_changes(change),
+        "consequences": consequences(change),
+    });
+    ChangeDigest(digest(&canonical(&body)))
+}
+
+/// Closes a draft: composes the body and takes its digest.
+pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
+    let policy = draft.desired.policy.clone();
+    let body = canonical(&json!({
+        "version": FORMAT,
+        "owner": policy.mark.owner,
+        "environment": policy.mark.environment,
+        "desired": desired(&draft),
+        "approval": {
+            "safe": policy.approval.safe.to_string(),
+            "notable": policy.approval.notable.to_string(),
+            "disruptive": policy.approval.disruptive.to_string(),
+            "severing": policy.approval.severing.to_string(),
+            "signatures": policy.approval.signatures_required,
+        },
+        "steps": steps.iter().map(step).collect::<Vec<_>>(),
+    }));
+    let mut notes = draft.notes;
+    notes.sort();
+    notes.dedup();
+    let mut blockers = draft.blockers;
+    blockers.sort();
+    Plan {
+        id: PlanId::of_body(&body),
+        policy,
+        steps,
+        notes,
+        blockers,
+        gaps: draft.observed.gaps.iter().cloned().collect(),
+        unchanged: draft.unchanged,
+        body,
+    }
+}
+
+fn desired(draft: &Draft<'_>) -> Json {
+    let mut resources = serde_json::Map::new();
+    for (key, intent) in &draft.desired.intents {
+        resources.insert(key_text(key), fields(&fields_of(&intent.resource)));
+    }
+    let mut rules = serde_json::Map::new();
+    for (publisher, rule) in &draft.desired.connections {
+        let list = |set: &std::collections::BTreeSet<crate::desired::Requester>| {
+            set.iter()
+                .map(|requester| match requester {
+                    crate::desired::Requester::Subscription(id) => json!({ "subscription": id }),
+                    crate::desired::Requester::Endpoint(id) => json!({ "endpoint": id.folded() }),
+                })
+                .collect::<Vec<_>>()
+        };
+        let key = crate::domain::key::ResourceKey::PrivateLinkService(publisher.clone());
+        let body =
+            json!({ "approve": list(&rule.approve), "reject": list(&rule.reject), "rejectOthers": rule.reject_others });
+        rules.insert(key_text(&key), body);
+    }
+    json!({ "resources": resources, "connections": rules })
+}
+
+fn step(step: &Step) -> Json {
+    let change = &step.change;
+    json!({
+        "key": key(change),
+        "action": change.action,
+        "actor": change.actor,
+        "risk": change.risk,
+        "irreversible": change.irreversible,
+        "fields": field_changes(change),
+        "reads": reads(&change.reads),
+        "consequences": consequences(change),
+        "after": step.after,
+        "existing": change.existing.as_ref().map(crate::domain::azure::ResourceId::folded),
+    })
+}
+
+fn key(change: &Change) -> String {
+    key_text(&change.key)
+}
+
+/// The full identity of a resource as text; ids are folded because Azure's spelling is not ours.
+pub fn key_text(key: &crate::domain::key::ResourceKey) -> String {
+    use crate::domain::key::PublisherKey;
+    use crate::domain::key::ResourceKey;
+    let publisher_text = |publisher: &PublisherKey| match publisher {
+        PublisherKey::Cluster(service) => service.to_string(),
+        PublisherKey::Own(id) => id.folded(),
+    };
+    match key {
+        ResourceKey::Service(service) => format!("service/{service}"),
+        ResourceKey::PrivateLinkService(publisher) => format!("privatelinkservice/{}", publisher_text(publisher)),
+        ResourceKey::Connection { publisher, endpoint } => {
+            format!("connection/{} -> {}", endpoint.folded(), publisher_text(publisher))
+        }
+        ResourceKey::Subnet(id)
+        | ResourceKey::PrivateEndpoint(id)
+        | ResourceKey::DnsRecord(id)
+        | ResourceKey::DnsLink(id) => format!("{}/{}", key.kind(), id.folded()),
+    }
+}
+
+fn field_changes(change: &Change) -> Vec<Json> {
+    let of = |field: &crate::plan::change::FieldChange| {
+        json!({
+            "name": field.name,
+            "before": field.before.as_ref().map(value),
+            "after": field.after.as_ref().map(value),
+            "forcesReplacement": field.forces_replacement,
+        })
+    };
+    change.fields.iter().map(of).collect()
+}
+
+fn reads(reads: &Reads) -> Json {
+    let Reads { exists, fields: read, connections, publisher } = reads;
+    json!({
+        "exists": exists,
+        "fields": fields(read),
+        "connections": connections,
+        "publisher": publisher.as_ref().map(crate::domain::azure::ResourceId::folded),
+    })
+}
+
+fn consequences(change: &Change) -> Vec<Json> {
+    let of = |consequence: &crate::plan::change::Consequence| {
+        let parties = consequence
+            .parties
+            .iter()
+            .map(|party| json!({ "endpoint": party.endpoint.folded(), "status": party.status }));
+        json!({ "rule": consequence.rule, "parties": parties.collect::<Vec<_>>() })
+    };
+    change.consequences.iter().map(of).collect()
+}
+
+fn fields(fields: &Fields) -> Json {
+    Json::Object(fields.iter().map(|(name, field)| (name.clone(), value(field))).collect())
+}
+
+/// A value as hashed. A produced value is its producer, known or not: so the rest of an interrupted apply stays approved.
+fn value(field: &Value) -> Json {
+    match field {
+        Value::Bool(flag) => json!(flag),
+        Value::Integer(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Id(id) => json!(id.folded()),
+        Value::List(items) => json!({ "list": items }),
+        Value::Set(items) => json!({ "set": items }),
+        Value::Produced { by, output, known: _ } => json!({ "producedBy": key_text(by), "output": output }),
+    }
+}
+
+/// JSON in the canonical form of RFC 8785: keys sorted by UTF-16 code units, no blanks, shortest escapes.
+///
+/// Only whole numbers occur in a plan, so the number rules of the RFC are those of every JSON writer.
+pub fn canonical(json: &Json) -> String {
+    let mut text = String::new();
+    write_canonical(json, &mut text).expect("writing to a string does not fail");
+    text
+}
+
+fn write_canonical(json: &Json, out: &mut String) -> fmt::Result {
+    use fmt::Write as _;
+    match json {
+        Json::Object(map) => {
+            let mut entries: Vec<(&String, &Json)> = map.iter().collect();
+            entries.sort_by(|a, b| a.0.encode_utf16().cmp(b.0.encode_utf16()));
+            out.push('{');
+            for (at, (key, value)) in entries.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write!(out, "{}:", Json::String(key.clone()))?;
+                write_canonical(value, out)?;
+            }
+            out.push('}');
+            Ok(())
+        }
+        Json::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out)?;
+            }
+            out.push(']');
+            Ok(())
+        }
+        other => write!(out, "{other}"),
+    }
+}

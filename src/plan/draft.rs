@@ -1,0 +1,261 @@
+//! A plan in the making: the decisions taken so far, and the questions every decision asks.
+
+use std::collections::BTreeMap;
+
+use crate::desired::Desired;
+use crate::desired::Intent;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::mark::Mark;
+use crate::domain::resource::Resource;
+use crate::domain::resource::dns::Addresses;
+use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::Frontend;
+use crate::observed::Observed;
+use crate::plan::action::Action;
+use crate::plan::change::Blocker;
+use crate::plan::change::Cause;
+use crate::plan::change::Change;
+use crate::plan::change::Input;
+use crate::plan::change::Note;
+use crate::plan::diff;
+use crate::value::Output;
+
+/// The decisions taken so far.
+pub(super) struct Draft<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) changes: BTreeMap<ResourceKey, Change>,
+    pub(super) notes: Vec<Note>,
+    pub(super) blockers: Vec<Blocker>,
+    pub(super) unchanged: usize,
+}
+
+/// Whose an existing resource is, as far as an intent is concerned.
+pub(super) enum Claim {
+    /// It carries our mark.
+    Ours,
+    /// It is not ours, and the document asks to adopt exactly this one.
+    Adoptable,
+    /// It is somebody else's.
+    Foreign,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
+        Self { desired, observed, changes: BTreeMap::new(), notes: Vec::new(), blockers: Vec::new(), unchanged: 0 }
+    }
+
+    /// The intents of one kind, in the order of their keys.
+    pub(super) fn intents(&self, wanted: fn(&Resource) -> bool) -> Vec<(&'a ResourceKey, &'a Intent)> {
+        let desired = self.desired;
+        desired.intents.iter().filter(|(_, intent)| wanted(&intent.resource)).collect()
+    }
+
+    pub(super) fn note(&mut self, subject: impl std::fmt::Display, text: impl Into<String>) {
+        self.notes.push(Note { subject: subject.to_string(), text: text.into() });
+    }
+
+    pub(super) fn block(
+        &mut self,
+        subject: impl std::fmt::Display,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.blockers.push(Blocker { subject: subject.to_string(), problem: problem.into(), help: help.into() });
+    }
+
+    /// Records a change, with the place and the inputs that follow from its resource.
+    pub(super) fn add(&mut self, mut change: Change) {
+        if let Some(intent) = self.desired.intents.get(&change.key) {
+            change.place = Some(intent.place.clone());
+        }
+        if let Some(resource) = &change.resource {
+            change.inputs = inputs(resource);
+        }
+        self.changes.insert(change.key.clone(), change);
+    }
+
+    /// Records that a resource is as it shall be.
+    pub(super) fn keep(&mut self) {
+        self.unchanged += 1;
+    }
+
+    /// True if the resource is new, replaced or gone after this plan: what is known of it now will not hold.
+    fn is_renewed(&self, key: &ResourceKey) -> bool {
+        self.changes.get(key).is_some_and(|change| change.action == Action::Create || change.action.is_destructive())
+    }
+
+    /// Whether absence may be concluded; notes the reason if not.
+    pub(super) fn is_blind(&mut self, key: &ResourceKey) -> bool {
+        let Some(gap) = self.observed.gap_for(key) else { return false };
+        let text = format!("not planned: {} could not be read", gap.area);
+        self.note(key, text);
+        true
+    }
+
+    /// Whose an existing resource with this mark is.
+    pub(super) fn claim(&self, intent: &Intent, mark: Option<&Mark>, full_id: &str) -> Claim {
+        if mark == Some(&self.desired.policy.mark) {
+            return Claim::Ours;
+        }
+        let adopts = intent.adopt.as_deref().is_some_and(|adopt| adopt.eq_ignore_ascii_case(full_id));
+        // Another repository's mark is a claim of its own: adopting it would be stealing.
+        if adopts && mark.is_none() { Claim::Adoptable } else { Claim::Foreign }
+    }
+
+    /// Says that something with the wanted identity exists and is not ours.
+    pub(super) fn block_foreign(&mut self, key: &ResourceKey, mark: Option<&Mark>, full_id: &str) {
+        match mark {
+            Some(mark) => self.block(
+                key,
+                format!("it exists already and belongs to {mark}"),
+                "take it out of that repository first, or choose another name here",
+            ),
+            None => self.block(
+                key,
+                "it exists already and nobody's mark is on it",
+                format!(
+                    "to take it over as it is, add to the document's metadata.annotations: {}: {full_id}",
+                    crate::domain::mark::ADOPT_ANNOTATION
+                ),
+            ),
+        }
+    }
+
+    /// Decides an adoption: it must be proved by a plan without a difference beside the mark.
+    pub(super) fn adopt(&mut self, mut change: Change) {
+        let is_mark = |name: &str| {
+            name.contains("privlink-owner") || name.contains("privlink-document") || name.contains("privlink.dev/")
+        };
+        let differing: Vec<String> =
+            change.fields.iter().filter(|field| !is_mark(&field.name)).map(|field| field.name.clone()).collect();
+        if differing.is_empty() {
+            change.action = Action::Adopt;
+            self.add(change);
+            return;
+        }
+        self.block(
+            &change.key,
+            format!("it cannot be adopted: {} would change", differing.join(", ")),
+            "make the document say what is there, adopt it, then change it in a commit of its own",
+        );
+    }
+
+    /// Notes that an adopt annotation has done its work.
+    pub(super) fn note_needless_adopt(&mut self, key: &ResourceKey, intent: &Intent) {
+        if intent.adopt.is_some() {
+            self.note(key, format!("{} is not needed any more: it is ours", crate::domain::mark::ADOPT_ANNOTATION));
+        }
+    }
+
+    /// Fills in what other resources of the plan already yield.
+    pub(super) fn link(&self, resource: &Resource) -> Resource {
+        let mut resource = resource.clone();
+        match &mut resource {
+            Resource::PrivateEndpoint(endpoint) => {
+                if let Target::Produced { publisher, known } = &mut endpoint.target {
+                    *known = self.publisher_id(publisher);
+                }
+            }
+            Resource::PrivateLinkService(service) => {
+                if let Frontend::OfService { service, known } = &mut service.frontend {
+                    let key = ResourceKey::Service(service.clone());
+                    let frontend = self.observed.frontend_of(service).filter(|_| !self.is_renewed(&key));
+                    *known = frontend.map(|frontend| frontend.id.clone());
+                }
+            }
+            Resource::DnsRecord(record) => {
+                if let Addresses::OfEndpoint { endpoint, known } = &mut record.addresses {
+                    let live = self.observed.private_endpoints.get(endpoint);
+                    let live = live.filter(|_| !self.is_renewed(&ResourceKey::PrivateEndpoint(endpoint.clone())));
+                    *known = live.and_then(|live| match live.private_address {
+                        Some(std::net::IpAddr::V4(address)) => Some(address),
+                        _ => None,
+                    });
+                }
+            }
+            Resource::Service(_)
+            | Resource::Subnet(_)
+            | Resource::Publication(_)
+            | Resource::Connection(_)
+            | Resource::DnsLink(_) => {}
+        }
+        resource
+    }
+
+    /// The id of a Private Link Service that exists and stays.
+    fn publisher_id(&self, publisher: &PublisherKey) -> Option<crate::domain::azure::ResourceId> {
+        if self.is_renewed(&ResourceKey::PrivateLinkService(publisher.clone())) {
+            return None;
+        }
+        self.observed.publisher(publisher).map(|live| live.service.id.clone())
+    }
+
+    /// Tells changes that follow from a commit from drift, by what the last applied commit asked for.
+    pub(super) fn attribute(&mut self, baseline: Option<&Desired>) {
+        let Some(baseline) = baseline else { return };
+        for change in self.changes.values_mut() {
+            let was_asked = asked(baseline, &change.key);
+            let is_asked = asked(self.desired, &change.key);
+            if was_asked == is_asked && change.cause == Cause::Commit {
+                change.cause = match &change.key {
+                    ResourceKey::Connection { publisher, .. } if baseline.connections.contains_key(publisher) => {
+                        Cause::Rule
+                    }
+                    _ => Cause::Drift,
+                };
+            }
+        }
+    }
+}
+
+/// What a repository asks of one resource, in comparable form.
+fn asked(desired: &Desired, key: &ResourceKey) -> Option<String> {
+    if let ResourceKey::Connection { publisher, .. } = key {
+        let rules = desired.connections.get(publisher)?;
+        return Some(format!("{:?} {:?} {}", rules.approve, rules.reject, rules.reject_others));
+    }
+    desired.intents.get(key).map(|intent| format!("{:?}", super::document::fields_of(&intent.resource)))
+}
+
+/// What a resource needs from others.
+fn inputs(resource: &Resource) -> Vec<Input> {
+    let input = |producer, output, known: Option<String>| vec![Input { producer, output, known }];
+    match resource {
+        Resource::PrivateEndpoint(endpoint) => match &endpoint.target {
+            Target::Produced { publisher, known } => {
+                let producer = ResourceKey::PrivateLinkService(publisher.clone());
+                input(producer, Output::Id, known.as_ref().map(ToString::to_string))
+            }
+            Target::Id(_) | Target::Alias(_) => Vec::new(),
+        },
+        Resource::PrivateLinkService(service) => match &service.frontend {
+            Frontend::OfService { service, known } => {
+                let producer = ResourceKey::Service(service.clone());
+                input(producer, Output::Frontend, known.as_ref().map(ToString::to_string))
+            }
+            Frontend::Id(_) => Vec::new(),
+        },
+        Resource::DnsRecord(record) => match &record.addresses {
+            Addresses::OfEndpoint { endpoint, known } => {
+                let producer = ResourceKey::PrivateEndpoint(endpoint.clone());
+                input(producer, Output::Address, known.as_ref().map(ToString::to_string))
+            }
+            Addresses::Known(_) => Vec::new(),
+        },
+        Resource::Service(_)
+        | Resource::Subnet(_)
+        | Resource::Publication(_)
+        | Resource::Connection(_)
+        | Resource::DnsLink(_) => Vec::new(),
+    }
+}
+
+/// A create with all its fields.
+pub(super) fn creation(key: &ResourceKey, resource: Resource) -> Change {
+    let mut change = Change::new(key.clone(), Action::Create);
+    change.fields = diff::all_new(&super::document::fields_of(&resource));
+    change.resource = Some(resource);
+    change
+}

@@ -1,0 +1,104 @@
+//! Desired × observed → decisions: what will happen, in which order, and to whom.
+//!
+//! A plan is complete and immutable. Apply has no choice left but when, and a dry run is a plan that nobody applied.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod action;
+pub mod change;
+mod connections;
+mod consequence;
+pub mod diff;
+mod dns;
+pub mod document;
+mod draft;
+mod endpoints;
+pub mod guard;
+mod order;
+pub mod private_links;
+mod prune;
+pub mod reads;
+pub mod risk;
+mod services;
+mod unpublish;
+
+use crate::desired::Desired;
+use crate::observed::Gap;
+use crate::observed::Observed;
+use change::Blocker;
+use change::Change;
+use change::Note;
+use document::PlanId;
+use draft::Draft;
+use risk::Risk;
+
+/// All decisions for one environment.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The digest of everything that is approved.
+    pub id: PlanId,
+    /// The rules it was made under.
+    pub policy: crate::desired::policy::Policy,
+    /// The changes, each after everything it waits for.
+    pub steps: Vec<Step>,
+    /// What a reader should know beside the changes: what is left alone and why, what waits for what.
+    pub notes: Vec<Note>,
+    /// What keeps it from being applied.
+    pub blockers: Vec<Blocker>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+    /// How many resources are as they shall be.
+    pub unchanged: usize,
+    /// The canonical bytes whose digest the id is.
+    pub body: String,
+}
+
+/// A change with its place in the order.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The change.
+    pub change: Change,
+    /// The indexes of the steps it waits for; all smaller than its own.
+    pub after: Vec<usize>,
+}
+
+impl Plan {
+    /// True if something would be changed.
+    pub fn has_changes(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// True if everything that matters was read.
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// True if nothing forbids applying it.
+    pub fn is_applicable(&self) -> bool {
+        self.blockers.is_empty()
+    }
+
+    /// The worst risk of its changes.
+    pub fn risk(&self) -> Risk {
+        self.steps.iter().map(|step| step.change.risk).max().unwrap_or(Risk::Safe)
+    }
+}
+
+/// Decides what has to happen so that the world becomes as desired.
+///
+/// `baseline` is what the last applied commit asked for, if that is known: what it asked for already is drift today.
+pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) -> Plan {
+    let mut draft = Draft::new(desired, observed);
+    services::decide(&mut draft);
+    private_links::decide(&mut draft);
+    endpoints::decide(&mut draft);
+    connections::decide(&mut draft);
+    dns::decide(&mut draft);
+    unpublish::decide(&mut draft);
+    prune::decide(&mut draft);
+    consequence::predict(&mut draft);
+    draft.attribute(baseline);
+    guard::check(&mut draft);
+    let steps = order::order(&mut draft);
+    document::seal(draft, steps)
+}

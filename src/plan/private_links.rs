@@ -1,0 +1,135 @@
+//! Decides about Private Link Services, whoever builds them, and about the policy of their subnets.
+
+use std::collections::BTreeMap;
+
+use crate::desired::Intent;
+use crate::domain::key::ResourceKey;
+use crate::domain::mark::is_mark_tag;
+use crate::domain::resource::Resource;
+use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::domain::resource::private_link_service::PrivateLinkService;
+use crate::domain::resource::private_link_service::Publication;
+use crate::plan::action::Action;
+use crate::plan::action::Actor;
+use crate::plan::change::Change;
+use crate::plan::diff;
+use crate::plan::draft::Claim;
+use crate::plan::draft::Draft;
+use crate::plan::draft::creation;
+use crate::plan::reads;
+use crate::value::Fields;
+use crate::value::Value;
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    for (key, intent) in draft.intents(|resource| matches!(resource, Resource::Subnet(_))) {
+        if !draft.is_blind(key) {
+            subnet(draft, key, intent);
+        }
+    }
+    let is_link = |resource: &Resource| matches!(resource, Resource::Publication(_) | Resource::PrivateLinkService(_));
+    for (key, intent) in draft.intents(is_link) {
+        if draft.is_blind(key) {
+            continue;
+        }
+        match &intent.resource {
+            Resource::Publication(publication) => built_by_cluster(draft, key, publication),
+            Resource::PrivateLinkService(service) => own(draft, intent, service),
+            _ => {}
+        }
+    }
+}
+
+fn subnet(draft: &mut Draft<'_>, key: &ResourceKey, intent: &Intent) {
+    let Resource::Subnet(policy) = &intent.resource else { return };
+    let Some(live) = draft.observed.subnets.get(&policy.id) else {
+        draft.block(key, format!("the subnet {} does not exist", policy.id), "correct its name, or create it first");
+        return;
+    };
+    let fields = diff::diff(&live.fields(), &policy.fields(), &[]);
+    if fields.is_empty() {
+        return draft.keep();
+    }
+    let mut change = Change::new(key.clone(), Action::Update);
+    change.reads = reads::of_changed(&fields);
+    change.fields = fields;
+    change.resource = Some(intent.resource.clone());
+    draft.add(change);
+}
+
+fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publication) {
+    let service = ResourceKey::Service(publication.service.clone());
+    let is_touched = draft.changes.contains_key(&service);
+    if !is_touched && !draft.observed.services.contains_key(&publication.service) {
+        return; // The Service itself is not there and not planned; its own note says so.
+    }
+    let Some(live) = draft.observed.publisher(&publication.key()) else {
+        let mut change = creation(key, Resource::Publication(publication.clone()));
+        change.actor = Actor::CloudProvider;
+        return draft.add(change);
+    };
+    let fields = diff::diff_named(&published_fields(live), &publication.fields());
+    if fields.is_empty() {
+        return draft.keep();
+    }
+    if !is_touched {
+        let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        let text = format!(
+            "left alone: {} of {} differ from the Service's annotations; the cloud provider corrects that when it next syncs the Service",
+            names.join(", "),
+            live.service.id.name()
+        );
+        return draft.note(key, text);
+    }
+    let mut change = Change::new(key.clone(), Action::Update);
+    change.actor = Actor::CloudProvider;
+    change.reads = reads::of_changed(&fields);
+    change.fields = fields;
+    change.resource = Some(Resource::Publication(publication.clone()));
+    draft.add(change);
+}
+
+/// The fields of a Private Link Service as a publication names them.
+pub fn published_fields(live: &LivePrivateLinkService) -> Fields {
+    let mut fields = live.service.exposure.fields();
+    fields.insert("name".to_owned(), Value::Text(live.service.id.name().to_ascii_lowercase()));
+    fields
+}
+
+fn own(draft: &mut Draft<'_>, intent: &Intent, service: &PrivateLinkService) {
+    let key = ResourceKey::PrivateLinkService(service.key());
+    let Some(live) = draft.observed.private_link_services.get(&service.id) else {
+        let resource = draft.link(&intent.resource);
+        return draft.add(creation(&key, resource));
+    };
+    let Resource::PrivateLinkService(mut linked) = draft.link(&intent.resource) else { return };
+    keep_foreign_tags(&mut linked.tags, &live.service.tags);
+    let fields = diff::diff(&live.service.fields(), &linked.fields(), &PrivateLinkService::IMMUTABLE);
+    let unchanged = fields.is_empty();
+    let forced = fields.iter().any(|field| field.forces_replacement) || loses_address(live, &linked);
+    let mut change = Change::new(key.clone(), if forced { Action::Replace } else { Action::Update });
+    change.reads = reads::of_changed(&fields);
+    change.reads.connections = reads::connections(live);
+    change.fields = fields;
+    change.resource = Some(Resource::PrivateLinkService(linked));
+    match draft.claim(intent, live.mark.as_ref(), service.id.as_str()) {
+        Claim::Foreign => draft.block_foreign(&key, live.mark.as_ref(), service.id.as_str()),
+        Claim::Adoptable => draft.adopt(change),
+        Claim::Ours if unchanged => {
+            draft.note_needless_adopt(&key, intent);
+            draft.keep();
+        }
+        Claim::Ours => draft.add(change),
+    }
+}
+
+/// Azure adds NAT addresses in place and never removes one.
+fn loses_address(live: &LivePrivateLinkService, desired: &PrivateLinkService) -> bool {
+    desired.exposure.nat.count < live.service.exposure.nat.count
+}
+
+/// Tags of others (Azure Policy, cost tools) stay: a document has no field that would say otherwise.
+pub(super) fn keep_foreign_tags(tags: &mut BTreeMap<String, String>, live: &BTreeMap<String, String>) {
+    for (name, value) in live.iter().filter(|(name, _)| !is_mark_tag(name)) {
+        tags.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}

@@ -1,0 +1,102 @@
+//! Deletes what is ours and is not asked for any more, or says why it stays.
+
+use crate::domain::azure::ResourceId;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::mark::Mark;
+use crate::domain::resource::Live;
+use crate::plan::action::Action;
+use crate::plan::change::Change;
+use crate::plan::change::Reads;
+use crate::plan::dns::reads_of_delete;
+use crate::plan::draft::Draft;
+use crate::plan::reads;
+use crate::plan::unpublish;
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    let orphans = orphans(draft);
+    if orphans.is_empty() {
+        return;
+    }
+    let policy = &draft.desired.policy;
+    if !policy.prune {
+        for key in orphans {
+            draft.note(key, "left alone: no document asks for it any more, and prune is off");
+        }
+        return;
+    }
+    if !draft.desired.path_exists {
+        let problem = format!("{} resources would be deleted because the folder is gone", orphans.len());
+        let help = format!("bring {} back; an empty folder says that everything shall go", policy.path);
+        return draft.block(format!("folder {}", policy.path), problem, help);
+    }
+    for key in orphans {
+        if !draft.is_blind(&key) {
+            delete(draft, key);
+        }
+    }
+}
+
+/// What carries our mark and no document asks for.
+fn orphans(draft: &Draft<'_>) -> Vec<ResourceKey> {
+    let observed = draft.observed;
+    let services = observed.services.values().filter(|live| !live.deleting);
+    let services = services.map(|live| (ResourceKey::Service(live.key.clone()), live.mark.as_ref()));
+    let links = observed.private_link_services.iter();
+    let links =
+        links.map(|(id, live)| (ResourceKey::PrivateLinkService(PublisherKey::Own(id.clone())), live.mark.as_ref()));
+    let endpoints = observed.private_endpoints.iter();
+    let endpoints = endpoints.map(|(id, live)| (ResourceKey::PrivateEndpoint(id.clone()), live.mark.as_ref()));
+    let records = observed.dns_records.iter().filter(|(_, live)| !live.auto_registered);
+    let records = records.map(|(id, live)| (ResourceKey::DnsRecord(id.clone()), live.mark.as_ref()));
+    let dns_links = observed.dns_links.iter();
+    let dns_links = dns_links.map(|(id, live)| (ResourceKey::DnsLink(id.clone()), live.mark.as_ref()));
+    let all = services.chain(links).chain(endpoints).chain(records).chain(dns_links);
+    let is_orphan = |(key, mark): &(ResourceKey, Option<&Mark>)| {
+        *mark == Some(&draft.desired.policy.mark) && !draft.desired.intents.contains_key(key) && in_scope(draft, key)
+    };
+    all.filter(is_orphan).map(|(key, _)| key).collect()
+}
+
+fn in_scope(draft: &Draft<'_>, key: &ResourceKey) -> bool {
+    super::guard::scope_problem(&draft.desired.policy.scope, key, None).is_none()
+}
+
+fn delete(draft: &mut Draft<'_>, key: ResourceKey) {
+    let Some(live) = draft.observed.get(&key) else { return };
+    let mut change = Change::new(key.clone(), Action::Delete);
+    match &live {
+        Live::PrivateLinkService(link) => {
+            let PublisherKey::Own(_) = publisher_of(&key) else { return };
+            return unpublish::delete_with_connections(draft, publisher_of(&key), link);
+        }
+        Live::Service(service) => {
+            change.reads = Reads { exists: true, ..Reads::default() };
+            if let Some(link) = draft.observed.publisher(&PublisherKey::Cluster(service.key.clone())) {
+                change.reads.connections = reads::connections(link);
+                change.reads.publisher = Some(link.service.id.clone());
+            }
+        }
+        Live::PrivateEndpoint(endpoint) => {
+            change.reads = Reads { exists: true, connections: reads::own_connection(endpoint), ..Reads::default() };
+        }
+        Live::DnsRecord(_) | Live::DnsLink(_) => change.reads = reads_of_delete(reads::fields_of(&live)),
+        Live::Subnet(_) | Live::Connection(_) => return,
+    }
+    change.existing = azure_id(&key);
+    draft.add(change);
+}
+
+fn publisher_of(key: &ResourceKey) -> PublisherKey {
+    match key {
+        ResourceKey::PrivateLinkService(publisher) => publisher.clone(),
+        _ => unreachable!("only asked for Private Link Services"),
+    }
+}
+
+fn azure_id(key: &ResourceKey) -> Option<ResourceId> {
+    match key {
+        ResourceKey::PrivateEndpoint(id) | ResourceKey::DnsRecord(id) | ResourceKey::DnsLink(id) => Some(id.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,104 @@
+//! The values a decision read, taken when planning and compared again just before writing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::domain::resource::Live;
+use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
+use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::plan::change::FieldChange;
+use crate::plan::change::Reads;
+use crate::value::Fields;
+use crate::value::Value;
+
+/// The reads of a decision that compared fields of something that exists.
+pub fn of_changed(fields: &[FieldChange]) -> Reads {
+    let before = fields.iter().filter_map(|field| Some((field.name.clone(), field.before.clone()?)));
+    Reads { exists: true, fields: before.collect(), ..Reads::default() }
+}
+
+/// Every connection of a Private Link Service, by endpoint (by its own id where Azure tells no endpoint).
+pub fn connections(live: &LivePrivateLinkService) -> BTreeMap<String, String> {
+    let of = |connection: &crate::domain::resource::connection::LiveConnection| {
+        let id = connection.endpoint.as_ref().unwrap_or(&connection.id).folded();
+        (id, connection.status.to_string())
+    };
+    live.connections.iter().map(of).collect()
+}
+
+/// The one connection of an endpoint, seen from its own side.
+pub fn own_connection(live: &LivePrivateEndpoint) -> BTreeMap<String, String> {
+    BTreeMap::from([(live.endpoint.id.folded(), live.status.to_string())])
+}
+
+/// What is different from what the plan read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// What differs: a field, a connection, or the existence itself.
+    pub what: String,
+    /// What the plan read.
+    pub planned: String,
+    /// What is there now.
+    pub now: String,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was {} when the plan was made and is {} now", self.what, self.planned, self.now)
+    }
+}
+
+/// Compares what the plan read with what is there now; `publisher` is the Private Link Service whose connections count.
+///
+/// # Errors
+/// The first difference.
+pub fn verify(reads: &Reads, live: Option<&Live>, publisher: Option<&LivePrivateLinkService>) -> Result<(), Stale> {
+    let Reads { exists, fields, connections: planned, publisher: _ } = reads;
+    let word = |exists: bool| if exists { "present" } else { "absent" }.to_owned();
+    if *exists != live.is_some() {
+        return Err(Stale { what: "the resource".to_owned(), planned: word(*exists), now: word(live.is_some()) });
+    }
+    let now = live.map(fields_of).unwrap_or_default();
+    for (name, value) in fields {
+        if now.get(name) != Some(value) {
+            let shown = now.get(name).map_or_else(|| "unset".to_owned(), Value::to_string);
+            return Err(Stale { what: name.clone(), planned: value.to_string(), now: shown });
+        }
+    }
+    let seen = match (live, publisher) {
+        (_, Some(publisher)) => connections(publisher),
+        (Some(Live::PrivateLinkService(live)), None) => connections(live),
+        (Some(Live::PrivateEndpoint(live)), None) if !planned.is_empty() => own_connection(live),
+        _ => return Ok(()),
+    };
+    verify_connections(planned, &seen)
+}
+
+fn verify_connections(planned: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Result<(), Stale> {
+    let absent = || "absent".to_owned();
+    // A connection that went away meanwhile hurts nobody; a new one, or one in a new state, was not in what was approved.
+    for (endpoint, status) in now {
+        if planned.get(endpoint) != Some(status) {
+            let planned = planned.get(endpoint).cloned().unwrap_or_else(absent);
+            return Err(Stale { what: format!("the connection of {endpoint}"), planned, now: status.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The comparable fields of anything seen.
+pub fn fields_of(live: &Live) -> Fields {
+    match live {
+        Live::Service(live) => live.fields(),
+        Live::Subnet(live) => live.fields(),
+        Live::PrivateLinkService(live) => live.service.fields(),
+        Live::PrivateEndpoint(live) => {
+            let mut fields = live.endpoint.fields();
+            fields.insert("connection.state".to_owned(), Value::text(&live.status));
+            fields
+        }
+        Live::Connection(live) => Fields::from([("state".to_owned(), Value::text(&live.status))]),
+        Live::DnsRecord(live) => live.record.fields(),
+        Live::DnsLink(live) => live.link.fields(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Decides about Kubernetes Services: those we deploy, and those we only annotate.
+
+use crate::desired::Intent;
+use crate::domain::key::ResourceKey;
+use crate::domain::resource::Resource;
+use crate::domain::resource::service::Deployment;
+use crate::domain::resource::service::LiveService;
+use crate::domain::resource::service::Service;
+use crate::plan::action::Action;
+use crate::plan::change::Change;
+use crate::plan::diff;
+use crate::plan::draft::Claim;
+use crate::plan::draft::Draft;
+use crate::plan::draft::creation;
+use crate::plan::reads;
+
+pub(super) fn decide(draft: &mut Draft<'_>) {
+    for (key, intent) in draft.intents(|resource| matches!(resource, Resource::Service(_))) {
+        let Resource::Service(service) = &intent.resource else { continue };
+        match draft.observed.services.get(&service.key) {
+            _ if draft.is_blind(key) => {}
+            None => absent(draft, key, service),
+            Some(live) if live.deleting => {
+                draft.note(key, "not planned: it is being deleted; the next plan makes it anew")
+            }
+            Some(live) => present(draft, intent, service, live),
+        }
+    }
+}
+
+fn absent(draft: &mut Draft<'_>, key: &ResourceKey, service: &Service) {
+    match service.deployment {
+        Deployment::Whole => draft.add(creation(key, Resource::Service(service.clone()))),
+        Deployment::AnnotationsOnly => {
+            draft.note(key, "not planned: the Service is neither in the repository nor in the cluster; it is published once somebody deploys it");
+        }
+    }
+}
+
+fn present(draft: &mut Draft<'_>, intent: &Intent, service: &Service, live: &LiveService) {
+    let key = ResourceKey::Service(service.key.clone());
+    let mut change = Change::new(key.clone(), Action::Update);
+    change.fields = diff::diff_service(live, service);
+    change.reads = reads::of_changed(&change.fields);
+    change.resource = Some(Resource::Service(service.clone()));
+    let unchanged = change.fields.is_empty();
+    match service.deployment {
+        Deployment::Whole => match draft.claim(intent, live.mark.as_ref(), &service.key.to_string()) {
+            Claim::Foreign => draft.block_foreign(&key, live.mark.as_ref(), &service.key.to_string()),
+            Claim::Adoptable => draft.adopt(change),
+            Claim::Ours if unchanged => {
+                draft.note_needless_adopt(&key, intent);
+                draft.keep();
+            }
+            Claim::Ours => draft.add(change),
+        },
+        Deployment::AnnotationsOnly => {
+            if is_contested(draft, live, &change) {
+                return;
+            }
+            if unchanged { draft.keep() } else { draft.add(change) }
+        }
+    }
+}
+
+/// Blocks where annotating somebody else's Service would take something from them.
+fn is_contested(draft: &mut Draft<'_>, live: &LiveService, change: &Change) -> bool {
+    let mark = &draft.desired.policy.mark;
+    if live.mark.as_ref() == Some(mark) {
+        draft.block(
+            &change.key,
+            "the repository deployed it and does not hold its manifest any more, but still publishes it",
+            "bring the Service's manifest back, or delete the PrivateLinkService document too",
+        );
+        return true;
+    }
+    let others = live.mark.as_ref().or(live.published_by.as_ref()).filter(|other| *other != mark);
+    if let Some(other) = others {
+        draft.block(&change.key, format!("{other} publishes it already"), "let one repository publish a Service");
+        return true;
+    }
+    let contested: Vec<String> = change
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let manager = field.manager.as_ref().filter(|_| field.before.is_some())?;
+            Some(format!("{} is {} by {manager}", field.name, field.before.as_ref()?))
+        })
+        .collect();
+    if contested.is_empty() {
+        return false;
+    }
+    draft.block(
+        &change.key,
+        format!("others set its annotations: {}", contested.join("; ")),
+        "privlink never takes a field of a Service that somebody else deploys: agree with them on one place for it",
+    );
+    true
+}
