@@ -1,5 +1,7 @@
 //! privlink: declarative private exposure of AKS services.
 
+pub mod apply;
+pub mod approval;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;

@@ -21,7 +21,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
             _ if draft.is_blind(key) => {}
             None => absent(draft, key, service),
             Some(live) if live.deleting => {
-                draft.note(key, "not planned: it is being deleted; the next plan makes it anew")
+                draft.note(key, "not planned: it is being deleted; the next plan makes it anew");
             }
             Some(live) => present(draft, intent, service, live),
         }

@@ -1,0 +1,151 @@
+//! Only one writer: a lease with an expiry and a fencing number, taken by compare-and-swap on a store.
+//!
+//! A [`WriterLease`] can only be made by [`acquire`]; apply demands one. The store is a Git ref beside the config
+//! repository, or a file where there is no remote.
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::document::PlanId;
+
+/// How long a lease lasts unless it is renewed.
+pub const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the store holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaseRecord {
+    /// Who writes: host and process, for people.
+    pub writer: String,
+    /// Grows by one with every holder; an older number has lost.
+    pub fencing: u64,
+    /// From when on others may take it.
+    pub expires_at: Timestamp,
+    /// The plan that is applied.
+    pub plan: Option<PlanId>,
+    /// The approvals that its first write consumes.
+    pub approvals: Vec<String>,
+}
+
+/// Where leases are kept.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Reads the record, with a version to swap against; `None` if there never was one.
+    async fn read(&self) -> Result<Option<(String, LeaseRecord)>, StoreError>;
+    /// Writes the record if the version still is the given one; `None` says that somebody was faster.
+    async fn swap(&self, version: Option<&str>, record: &LeaseRecord) -> Result<Option<String>, StoreError>;
+}
+
+/// The store failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody else holds it.
+    #[error("{writer} is applying to this environment until {expires_at}: wait for it, or let the lease run out")]
+    Held {
+        /// Who.
+        writer: String,
+        /// Until when, unless renewed.
+        expires_at: Timestamp,
+    },
+    /// Somebody else took it while we held it.
+    #[error("the lease was taken over by {writer}: nothing more is written")]
+    Lost {
+        /// Who.
+        writer: String,
+    },
+    /// The store failed.
+    #[error("the lease could not be read or written")]
+    Store(#[source] StoreError),
+}
+
+/// Proof that we alone write to one environment.
+#[derive(Debug)]
+pub struct WriterLease {
+    version: String,
+    record: LeaseRecord,
+}
+
+/// What a new lease shall say.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest {
+    /// Who writes.
+    pub writer: String,
+    /// The plan that is applied.
+    pub plan: PlanId,
+    /// The approvals it consumes.
+    pub approvals: Vec<String>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Takes the lease if it is free or has run out.
+///
+/// # Errors
+/// If somebody holds it, was faster, or the store fails.
+pub async fn acquire(store: &dyn LeaseStore, request: LeaseRequest) -> Result<WriterLease, LeaseError> {
+    let LeaseRequest { writer, plan, approvals, now } = request;
+    let current = store.read().await.map_err(LeaseError::Store)?;
+    if let Some((_, held)) = &current
+        && held.expires_at > now
+        && held.writer != writer
+    {
+        return Err(LeaseError::Held { writer: held.writer.clone(), expires_at: held.expires_at });
+    }
+    let fencing = current.as_ref().map_or(1, |(_, record)| record.fencing + 1);
+    let record = LeaseRecord { writer, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
+    let version = current.as_ref().map(|(version, _)| version.as_str());
+    match store.swap(version, &record).await.map_err(LeaseError::Store)? {
+        Some(version) => Ok(WriterLease { version, record }),
+        None => Err(lost(store).await),
+    }
+}
+
+impl WriterLease {
+    /// The fencing number.
+    pub fn fencing(&self) -> u64 {
+        self.record.fencing
+    }
+
+    /// Prolongs the lease.
+    ///
+    /// # Errors
+    /// If somebody took it over, or the store fails: then nothing more may be written.
+    pub async fn renew(&mut self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
+        self.write(store, now + LIFETIME).await
+    }
+
+    /// Gives the lease back at once.
+    ///
+    /// # Errors
+    /// If the store fails; the lease then runs out by itself.
+    pub async fn release(mut self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
+        self.write(store, now).await
+    }
+
+    async fn write(&mut self, store: &dyn LeaseStore, expires_at: Timestamp) -> Result<(), LeaseError> {
+        let record = LeaseRecord { expires_at, ..self.record.clone() };
+        match store.swap(Some(&self.version), &record).await.map_err(LeaseError::Store)? {
+            Some(version) => {
+                self.version = version;
+                self.record = record;
+                Ok(())
+            }
+            None => Err(lost(store).await),
+        }
+    }
+}
+
+async fn lost(store: &dyn LeaseStore) -> LeaseError {
+    match store.read().await {
+        Ok(Some((_, record))) => LeaseError::Lost { writer: record.writer },
+        Ok(None) => LeaseError::Lost { writer: "somebody who deleted it".to_owned() },
+        Err(error) => LeaseError::Store(error),
+    }
+}

@@ -1,0 +1,230 @@
+//! May this plan run? Answers by the rules in force, the approvals on file and the person at the keyboard.
+//!
+//! An [`Approval`] can only be made by [`decide`], and names one plan. A plan may run if every change has the consent its
+//! risk asks for. An approval covers a change if it is for this plan id, or if it lists the change's digest: so the rest
+//! of an interrupted plan is still approved.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod file;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::desired::policy::Consent;
+use crate::domain::commit::Identity;
+use crate::domain::name::ApproverName;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::change::Cause;
+use crate::plan::document::ChangeDigest;
+use crate::plan::document::PlanId;
+use crate::plan::document::change_digest;
+use crate::plan::risk::Risk;
+use file::ApprovalFile;
+
+/// Permission to run one plan. Only [`decide`] makes one.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    plan: PlanId,
+    approvers: BTreeSet<String>,
+}
+
+impl Approval {
+    /// The plan that may run.
+    pub fn plan(&self) -> &PlanId {
+        &self.plan
+    }
+
+    /// Who said yes; empty if nobody had to.
+    pub fn approvers(&self) -> &BTreeSet<String> {
+        &self.approvers
+    }
+}
+
+/// An approval file, and how it came into the repository.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Its contents.
+    pub file: ApprovalFile,
+    /// Author and committer of the commit that brought it in.
+    pub brought_by: Vec<Identity>,
+}
+
+/// What a local person said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalConsent {
+    /// Nothing: only files count.
+    None,
+    /// `--yes`: what may be automatic or merged may run.
+    Unattended,
+    /// An answer at the prompt, or `--approve-plan` with the full id: counts as one person.
+    Person,
+}
+
+/// Everything about this moment that the decision depends on.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The time.
+    pub now: Timestamp,
+    /// When this repository was first seen; older approvals are void.
+    pub first_seen: Option<Timestamp>,
+    /// Addresses of the authors and committers of the change, in lower case: they never count.
+    pub authors: BTreeSet<String>,
+    /// Changes that were carried out under an approval already: they cannot be carried out under it again.
+    pub used: BTreeSet<(PlanId, ChangeDigest)>,
+    /// What a local person said.
+    pub local: LocalConsent,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// It may run.
+    Approved(Approval),
+    /// It may not, and this is why.
+    Missing(Missing),
+}
+
+/// What an apply still needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// What each unmet risk needs, and how many people have said yes to all of its changes.
+    pub needs: BTreeMap<Risk, Need>,
+    /// Approvals that do not count, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// What one risk still needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The rule.
+    pub consent: Consent,
+    /// How many people's approvals count for the change that has the fewest.
+    pub have: u32,
+    /// The changes that lack it.
+    pub changes: Vec<String>,
+}
+
+/// An approval that does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose it is.
+    pub approver: ApproverName,
+    /// Why, as half a sentence after "its approval".
+    pub reason: String,
+}
+
+/// Decides whether the plan may run.
+pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances) -> Decision {
+    let mut refused = Vec::new();
+    let valid: Vec<&ApprovalFile> = evidence
+        .iter()
+        .filter(|evidence| match objection(plan, evidence, circumstances) {
+            None => true,
+            Some(reason) => {
+                refused.push(Refused { approver: evidence.file.approver.clone(), reason });
+                false
+            }
+        })
+        .map(|evidence| &evidence.file)
+        .collect();
+    let mut needs: BTreeMap<Risk, Need> = BTreeMap::new();
+    let mut approvers = BTreeSet::new();
+    for step in &plan.steps {
+        let people = people(plan, step, &valid, circumstances);
+        let consent = required(plan, step.change.risk);
+        if !is_met(consent, step, &people, circumstances.local) {
+            let need = needs.entry(step.change.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
+            need.have = need.have.min(counted(plan, &people, circumstances.local));
+            need.changes.push(step.change.key.to_string());
+        }
+        approvers.extend(people.iter().map(ToString::to_string));
+    }
+    if !needs.is_empty() {
+        return Decision::Missing(Missing { needs, refused });
+    }
+    if circumstances.local == LocalConsent::Person {
+        approvers.insert("local".to_owned());
+    }
+    Decision::Approved(Approval { plan: plan.id.clone(), approvers })
+}
+
+/// The consent that a risk asks for.
+pub fn required(plan: &Plan, risk: Risk) -> Consent {
+    let rules = &plan.policy.approval;
+    match risk {
+        Risk::Safe => rules.safe,
+        Risk::Notable => rules.notable,
+        Risk::Disruptive => rules.disruptive,
+        Risk::Severing | Risk::Exposing => rules.severing,
+    }
+}
+
+fn is_met(consent: Consent, step: &Step, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> bool {
+    let local_people = u32::from(local == LocalConsent::Person);
+    match consent {
+        Consent::Automatic => true,
+        Consent::Merge => {
+            // Drift is nobody's commit; somebody has to want its repair.
+            matches!(step.change.cause, Cause::Commit | Cause::Rule) || !people.is_empty() || local_people > 0
+        }
+        Consent::People(needed) => {
+            u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(local_people) >= needed
+        }
+    }
+}
+
+fn counted(plan: &Plan, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
+    let files = u32::try_from(people.len()).unwrap_or(u32::MAX);
+    let files = if plan.policy.approval.signatures_required { files } else { files.min(1) };
+    files.saturating_add(u32::from(local == LocalConsent::Person))
+}
+
+/// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.
+fn people<'a>(
+    plan: &Plan,
+    step: &Step,
+    valid: &[&'a ApprovalFile],
+    circumstances: &Circumstances,
+) -> BTreeSet<&'a ApproverName> {
+    let digest = change_digest(&step.change);
+    let covers = |file: &&&ApprovalFile| {
+        let listed = file.changes.iter().any(|change| change.digest == digest);
+        (file.plan == plan.id || listed) && !circumstances.used.contains(&(file.plan.clone(), digest.clone()))
+    };
+    let mut people: BTreeSet<&ApproverName> = valid.iter().filter(covers).map(|file| &file.approver).collect();
+    if !plan.policy.approval.signatures_required {
+        people = people.into_iter().take(1).collect();
+    }
+    people
+}
+
+/// Why an approval does not count; `None` if it does.
+fn objection(plan: &Plan, evidence: &Evidence, circumstances: &Circumstances) -> Option<String> {
+    let file = &evidence.file;
+    let Circumstances { now, first_seen, authors, used: _, local: _ } = circumstances;
+    let policy = &plan.policy;
+    if file.owner != policy.mark.owner || file.environment != policy.mark.environment {
+        return Some(format!("is for {}/{}", file.owner, file.environment));
+    }
+    if !policy.approvers.contains_key(&file.approver) {
+        return Some("is by somebody who is not in [approvers]".to_owned());
+    }
+    if policy.approval.signatures_required {
+        return Some("carries no verified signature, and the environment requires one".to_owned());
+    }
+    if file.expires_at <= *now {
+        return Some(format!("expired at {}", file.expires_at));
+    }
+    if file.approved_at > *now {
+        return Some(format!("is dated {}, which is in the future", file.approved_at));
+    }
+    if first_seen.is_some_and(|seen| file.approved_at < seen) {
+        return Some("is older than the agent's first sight of this repository".to_owned());
+    }
+    let own = evidence.brought_by.iter().find(|identity| authors.contains(&identity.email.to_ascii_lowercase()));
+    own.map(|identity| format!("was committed by {identity}, who wrote or committed the change itself"))
+}
