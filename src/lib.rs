@@ -7,4 +7,6 @@ pub mod diagnostic;
 pub mod domain;
 pub mod observed;
 pub mod plan;
+pub mod render;
+pub mod repo;
 pub mod value;

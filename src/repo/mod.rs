@@ -1,0 +1,93 @@
+//! From the bytes of a commit to documents with places, and from `privlink.toml` to settings. Pure.
+//!
+//! ```text
+//! Snapshot ─ layout ─▶ text ─ yaml ─▶ index + value ─ decode ─▶ wire struct ─▶ Document
+//!                        └───────────────┴──── Sources (for rendering) ┘
+//! ```
+//!
+//! Nothing is thrown: every stage adds diagnostics and goes on with what it can, so that one run shows everything that is
+//! wrong in all files.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Place};
+use crate::domain::commit::{RepoPath, Snapshot};
+use crate::domain::name::EnvironmentName;
+
+pub mod code;
+mod decode;
+pub mod document;
+mod layout;
+pub mod schema;
+pub mod settings;
+pub mod source;
+mod split;
+mod yaml;
+
+use document::{Body, Document};
+use settings::Settings;
+use source::{Source, Sources};
+
+/// What was read from a commit.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The documents without errors, in the order of files and of documents in a file.
+    pub documents: Vec<Document>,
+    /// Everything there is to tell, in file order, then by position.
+    pub diagnostics: Diagnostics,
+    /// The texts, for rendering places.
+    pub sources: Sources,
+}
+
+/// Reads every document below the folder of an environment.
+pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
+    let mut reading = Reading::default();
+    for (path, file) in &snapshot.files {
+        let Some(environment) = layout::environment_of(path, settings) else { continue };
+        if let Some(text) = layout::text_of(path, file, &mut reading.diagnostics) {
+            reading.file(path, &text, environment, settings);
+        }
+    }
+    let diagnostics = std::mem::take(&mut reading.diagnostics);
+    reading.diagnostics = diagnostics.sorted_by_offset(|place| reading.sources.offset(place));
+    reading
+}
+
+impl Reading {
+    fn file(
+        &mut self,
+        path: &RepoPath,
+        text: &std::sync::Arc<str>,
+        environment: &EnvironmentName,
+        settings: &Settings,
+    ) {
+        let file = FileName::from(path);
+        let parsed = yaml::parse(&file, text, &mut self.diagnostics);
+        let mut source = Source { text: text.clone(), documents: Vec::new() };
+        for (number, document) in parsed.into_iter().enumerate() {
+            source.documents.push(document.index);
+            let root = Place::document(file.clone(), number);
+            let others = settings.check.other_kinds;
+            let body = document.value.and_then(|value| document::read(value, &root, others, &mut self.diagnostics));
+            if let Some(body) = body {
+                self.warn_of_ambiguous(&body, &root, document.ambiguous);
+                let environment = environment.clone();
+                self.documents.push(Document { file: path.clone(), number, environment, body });
+            }
+        }
+        self.sources.insert(file, source);
+    }
+
+    // We read YAML 1.2. kubectl reads 1.1, in which these words are not text: the same file would mean something else.
+    fn warn_of_ambiguous(&mut self, body: &Body, root: &Place, paths: Vec<Vec<crate::diagnostic::Step>>) {
+        if !matches!(body, Body::Service(_)) {
+            return;
+        }
+        self.diagnostics.extend(paths.into_iter().map(|path| {
+            let place = Place { path, on: crate::diagnostic::On::Value, ..root.clone() };
+            Diagnostic::warning(code::WRONG_TYPE, format!("`{}` is read as text here", place.dotted()))
+                .label(place, "kubectl reads a boolean or a number")
+                .help("put it in quotes, so that everybody reads the same")
+        }));
+    }
+}
