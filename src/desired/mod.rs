@@ -2,7 +2,10 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod authority;
+pub mod code;
 pub mod policy;
+pub mod resolve;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

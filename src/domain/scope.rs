@@ -1,27 +1,71 @@
 //! What an environment may see and touch, and what of it has to be observed.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::Namespace;
 use crate::domain::name::InvalidName;
 
-/// A pattern in which `*` stands for any run of characters; compared without regard to ASCII case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+/// A name in which `*` stands for any number of any characters.
+///
+/// ASCII case does not count: it never does in Azure, and names of Kubernetes have none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pattern(String);
 
-impl std::str::FromStr for Pattern {
+impl Pattern {
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// True if a name follows the pattern.
+    pub fn matches(&self, name: &str) -> bool {
+        meet(self.0.as_bytes(), name.as_bytes(), false)
+    }
+
+    /// True if there is a name that follows both patterns.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        meet(self.0.as_bytes(), other.0.as_bytes(), true)
+    }
+}
+
+// Dynamic programming over both texts: row[j] says whether a[..i] and b[..j] can mean the same. Backtracking would take
+// exponential time on a hostile pattern.
+fn meet(a: &[u8], b: &[u8], both: bool) -> bool {
+    let star = |byte: u8| both && byte == b'*';
+    let mut row: Vec<bool> = vec![true];
+    for (j, byte) in b.iter().enumerate() {
+        row.push(row[j] && star(*byte));
+    }
+    for &left in a {
+        let mut next = vec![row[0] && left == b'*'];
+        for (j, &right) in b.iter().enumerate() {
+            let skips = next[j] || row[j + 1];
+            let takes = left.eq_ignore_ascii_case(&right) || left == b'*';
+            next.push(((left == b'*' || star(right)) && skips) || (takes && row[j]));
+        }
+        row = next;
+    }
+    row[b.len()]
+}
+
+impl FromStr for Pattern {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if text.is_empty() || text.chars().any(|c| c.is_control() || c == '/') {
-            return Err(InvalidName::new("a pattern", text, "use a name, or part of one with * for the rest"));
+        let illegal = |c: char| c.is_control() || "/?[]{} ".contains(c);
+        if text.is_empty() || text.len() > 100 || text.contains(illegal) {
+            let rule = "a pattern is a name of 1 to 100 characters, in which * stands for anything";
+            return Err(InvalidName::new("a pattern", text, rule));
         }
-        Ok(Self(text.to_ascii_lowercase()))
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -31,41 +75,15 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
-impl std::fmt::Display for Pattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Pattern {
-    /// True if the whole name matches.
-    pub fn matches(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut parts: Vec<&str> = parts.collect();
-        let Some(last) = parts.pop() else { return rest.is_empty() };
-        for part in parts {
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-        rest.ends_with(last)
-    }
-
-    /// True if some name matches both patterns, as far as can be told: an error on the safe side.
-    pub fn may_overlap(&self, other: &Self) -> bool {
-        match (self.0.contains('*'), other.0.contains('*')) {
-            (false, _) => other.matches(&self.0),
-            (_, false) => self.matches(&other.0),
-            (true, true) => {
-                let head = |text: &str| text.split('*').next().unwrap_or_default().to_owned();
-                let (a, b) = (head(&self.0), head(&other.0));
-                a.starts_with(&b) || b.starts_with(&a)
-            }
-        }
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
     }
 }
 
@@ -113,5 +131,68 @@ impl Scope {
     /// True if records of this zone may be touched.
     pub fn has_zone(&self, zone: &str) -> bool {
         self.dns_zones.is_empty() || self.dns_zones.iter().any(|pattern| pattern.matches(zone))
+    }
+
+    /// Why a write to this resource would leave the scope; `None` if it would not.
+    ///
+    /// What the cloud provider built is in scope by its Service: it lies in the cluster's own resource group. A subnet is by
+    /// its subscription: its network may live in a group of its own.
+    pub fn problem_with(&self, key: &ResourceKey) -> Option<String> {
+        match key {
+            ResourceKey::Service(service)
+            | ResourceKey::PrivateLinkService(PublisherKey::Cluster(service))
+            | ResourceKey::Connection { publisher: PublisherKey::Cluster(service), .. } => {
+                let outside = !self.has_namespace(&service.namespace);
+                outside.then(|| format!("namespace {} is outside the environment's scope", service.namespace))
+            }
+            ResourceKey::Subnet(id) => {
+                let outside = !self.subscriptions.contains(&id.subscription());
+                outside.then(|| format!("{id} is outside the environment's scope"))
+            }
+            ResourceKey::PrivateLinkService(PublisherKey::Own(id))
+            | ResourceKey::Connection { publisher: PublisherKey::Own(id), .. }
+            | ResourceKey::PrivateEndpoint(id)
+            | ResourceKey::DnsRecord(id)
+            | ResourceKey::DnsLink(id) => (!self.has(id)).then(|| format!("{id} is outside the environment's scope")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn matches(pattern: &str, name: &str, expected: bool) {
+        assert_eq!(Pattern(pattern.to_owned()).matches(name), expected, "{pattern} {name}");
+    }
+
+    #[track_caller]
+    fn overlaps(a: &str, b: &str, expected: bool) {
+        let (a, b) = (Pattern(a.to_owned()), Pattern(b.to_owned()));
+        assert_eq!((a.overlaps(&b), b.overlaps(&a)), (expected, expected), "{a} {b}");
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        matches("team-*", "team-a", true);
+        matches("team-*", "team-", true);
+        matches("team-*", "teal-a", false);
+        matches("RG-*", "rg-net", true);
+        matches("*-prod", "a-prod-b", false);
+        matches("a*b*c", "axxbyyc", true);
+        matches("a", "a*", false);
+        matches("*", "", true);
+        matches(&"*a".repeat(40), &"a".repeat(39), false);
+    }
+
+    #[test]
+    fn two_patterns_overlap_if_a_name_follows_both() {
+        overlaps("team-*", "team-a", true);
+        overlaps("team-*", "*-a", true);
+        overlaps("team-a*", "team-b*", false);
+        overlaps("a", "b", false);
+        overlaps("*", "x", true);
+        overlaps("a*c", "ab*", true);
     }
 }

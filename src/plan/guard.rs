@@ -1,9 +1,6 @@
 //! What a plan refuses to do: leave its scope, delete too much, or write what it cannot know.
 
-use crate::domain::azure::ResourceId;
-use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
-use crate::domain::scope::Scope;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -33,36 +30,10 @@ fn wait_for_unknown(draft: &mut Draft<'_>) {
 fn stay_in_scope(draft: &mut Draft<'_>) {
     let scope = &draft.desired.policy.scope;
     let writes = draft.changes.values().filter(|change| change.actor == Actor::Privlink);
-    let outside: Vec<(ResourceKey, String)> = writes
-        .filter_map(|change| Some((change.key.clone(), scope_problem(scope, &change.key, change.existing.as_ref())?)))
-        .collect();
+    let outside: Vec<(ResourceKey, String)> =
+        writes.filter_map(|change| Some((change.key.clone(), scope.problem_with(&change.key)?))).collect();
     for (key, problem) in outside {
         draft.block(&key, problem, "widen the environment's scope in privlink.toml, or move the resource");
-    }
-}
-
-/// Why a write to this resource would leave the scope; `None` if it would not.
-///
-/// What the cloud provider built is in scope by its Service: it lies in the cluster's own resource group.
-pub fn scope_problem(scope: &Scope, key: &ResourceKey, existing: Option<&ResourceId>) -> Option<String> {
-    let outside = |id: &ResourceId| (!scope.has(id)).then(|| format!("{id} is outside the environment's scope"));
-    match key {
-        ResourceKey::Service(service)
-        | ResourceKey::PrivateLinkService(PublisherKey::Cluster(service))
-        | ResourceKey::Connection { publisher: PublisherKey::Cluster(service), .. } => {
-            let inside = scope.has_namespace(&service.namespace);
-            (!inside).then(|| format!("namespace {} is outside the environment's scope", service.namespace))
-        }
-        ResourceKey::Subnet(id) => {
-            // A subnet's network may live in a group of its own; its subscription is what the scope limits.
-            let inside = scope.subscriptions.contains(&id.subscription());
-            (!inside).then(|| format!("{id} is outside the environment's scope"))
-        }
-        ResourceKey::PrivateLinkService(PublisherKey::Own(id))
-        | ResourceKey::Connection { publisher: PublisherKey::Own(id), .. }
-        | ResourceKey::PrivateEndpoint(id)
-        | ResourceKey::DnsRecord(id)
-        | ResourceKey::DnsLink(id) => outside(existing.unwrap_or(id)),
     }
 }
 

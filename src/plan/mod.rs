@@ -13,7 +13,7 @@ mod dns;
 pub mod document;
 mod draft;
 mod endpoints;
-pub mod guard;
+mod guard;
 mod order;
 pub mod private_links;
 mod prune;

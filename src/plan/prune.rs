@@ -59,7 +59,7 @@ fn orphans(draft: &Draft<'_>) -> Vec<ResourceKey> {
 }
 
 fn in_scope(draft: &Draft<'_>, key: &ResourceKey) -> bool {
-    super::guard::scope_problem(&draft.desired.policy.scope, key, None).is_none()
+    draft.desired.policy.scope.problem_with(key).is_none()
 }
 
 fn delete(draft: &mut Draft<'_>, key: ResourceKey) {

@@ -9,21 +9,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostics, Place};
-use crate::domain::azure::{ClientId, ResourceGroup, ResourceId, SubscriptionId, TenantId};
+use crate::domain::azure::{ClientId, ResourceId, SubscriptionId, TenantId};
 use crate::domain::commit::{Identity, RepoPath};
 use crate::domain::name::{ApproverName, EnvironmentName, OwnerId};
+use crate::domain::scope::Pattern;
 use crate::repo::decode::{Nulls, decode};
 use crate::repo::schema::word;
 
 mod check;
 mod level;
-mod pattern;
 mod toml;
 mod wire;
 
 pub use self::toml::source;
 pub use level::{Approval, Level};
-pub use pattern::Pattern;
 pub use wire::{AksCluster, Cloud, Ssh, Version};
 
 /// The whole of `privlink.toml`.
@@ -198,10 +197,13 @@ pub struct Scope {
     #[schemars(with = "Option<Vec<word::Guid>>")]
     pub subscriptions: Option<Vec<SubscriptionId>>,
     /// Resource groups. Default: all of these subscriptions.
+    #[schemars(with = "Option<Vec<word::NamePattern>>")]
     pub resource_groups: Option<Vec<Pattern>>,
     /// Namespaces of the cluster. Default: all but `kube-*` and `gatekeeper-*`.
+    #[schemars(with = "Option<Vec<word::NamePattern>>")]
     pub namespaces: Option<Vec<Pattern>>,
     /// Private DNS zones. Default: all of these subscriptions.
+    #[schemars(with = "Option<Vec<word::NamePattern>>")]
     pub dns_zones: Option<Vec<Pattern>>,
 }
 
@@ -212,26 +214,6 @@ impl Environment {
     /// The subscriptions in scope.
     pub fn subscriptions(&self) -> Vec<SubscriptionId> {
         self.scope.subscriptions.clone().unwrap_or_else(|| vec![self.subscription.clone()])
-    }
-}
-
-impl Scope {
-    /// True if a namespace is in scope.
-    pub fn has_namespace(&self, namespace: &str) -> bool {
-        match &self.namespaces {
-            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(namespace)),
-            None => !SYSTEM_NAMESPACES.iter().any(|prefix| namespace.starts_with(prefix)),
-        }
-    }
-
-    /// True if a resource group is in scope.
-    pub fn has_resource_group(&self, group: &ResourceGroup) -> bool {
-        self.resource_groups.as_ref().is_none_or(|all| all.iter().any(|pattern| pattern.matches(group.as_str())))
-    }
-
-    /// True if a DNS zone is in scope.
-    pub fn has_dns_zone(&self, zone: &str) -> bool {
-        self.dns_zones.as_ref().is_none_or(|all| all.iter().any(|pattern| pattern.matches(zone)))
     }
 }
 

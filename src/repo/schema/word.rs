@@ -73,6 +73,8 @@ shapes! {
     IpText { "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }], "examples": ["10.50.1.20"] }
     /// A path inside the repository.
     Folder { "pattern": "^[^/\\\\]+(/[^/\\\\]+)*/?$", "examples": ["environments/prod"] }
+    /// A name in which `*` stands for anything.
+    NamePattern { "minLength": 1, "maxLength": 100, "examples": ["team-*"] }
     /// A person with an address.
     Author { "pattern": "^[^<]+<[^<>]+>$", "examples": ["privlink <privlink@example.com>"] }
 }

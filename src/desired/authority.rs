@@ -1,0 +1,112 @@
+//! From `privlink.toml` to the rules of one environment.
+
+use crate::desired::policy::ApprovalRules;
+use crate::desired::policy::Approver;
+use crate::desired::policy::CloudName;
+use crate::desired::policy::ClusterAccess;
+use crate::desired::policy::ClusterReference;
+use crate::desired::policy::Consent;
+use crate::desired::policy::Consumer;
+use crate::desired::policy::IdentityReference;
+use crate::desired::policy::Policy;
+use crate::desired::policy::StatusTarget;
+use crate::domain::mark::Mark;
+use crate::domain::name::EnvironmentName;
+use crate::domain::scope::Scope;
+use crate::repo::settings::Cloud;
+use crate::repo::settings::Cluster;
+use crate::repo::settings::Environment;
+use crate::repo::settings::Level;
+use crate::repo::settings::Settings;
+use crate::repo::settings::Signatures;
+
+/// The rules of an environment; `None` if there is none of this name.
+pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
+    let environment = settings.environments.get(name)?;
+    let Environment {
+        path,
+        cloud,
+        subscription,
+        identity,
+        cluster,
+        scope: _,
+        prune,
+        max_deletes,
+        signatures,
+        approval: _,
+    } = environment;
+    let identity = identity.as_ref().map(|identity| IdentityReference {
+        tenant: Some(identity.tenant.clone()),
+        plan: identity.plan_client_id.clone(),
+        apply: identity.apply_client_id.clone(),
+    });
+    let approvers = settings.approvers.iter();
+    let consumers = settings.consumers.iter();
+    Some(Policy {
+        mark: Mark { owner: settings.owner, environment: name.clone() },
+        path: path.clone(),
+        subscription: subscription.clone(),
+        cloud: cloud_name(cloud),
+        identity: identity.unwrap_or_default(),
+        cluster: cluster.as_ref().map(cluster_reference),
+        scope: scope(environment),
+        prune: *prune,
+        max_deletes: *max_deletes,
+        approval: approval(environment, *signatures),
+        approvers: approvers
+            .map(|(name, approver)| {
+                (name.clone(), Approver { ssh: approver.ssh.as_ref().map(|key| key.as_str().to_owned()) })
+            })
+            .collect(),
+        consumers: consumers
+            .map(|(id, consumer)| {
+                (id.clone(), Consumer { name: consumer.name.clone(), contact: consumer.contact.clone() })
+            })
+            .collect(),
+        status: StatusTarget { branch: settings.status.branch_of(name), author: settings.status.author.clone() },
+    })
+}
+
+fn cloud_name(cloud: &Cloud) -> CloudName {
+    match cloud {
+        Cloud::Public => CloudName::Public,
+        Cloud::UsGovernment => CloudName::UsGovernment,
+        Cloud::China => CloudName::China,
+        Cloud::Custom(name) => CloudName::Custom(name.clone()),
+    }
+}
+
+fn cluster_reference(cluster: &Cluster) -> ClusterReference {
+    let access = if cluster.in_cluster {
+        ClusterAccess::InCluster
+    } else {
+        ClusterAccess::Kubeconfig { context: cluster.context.clone() }
+    };
+    ClusterReference { aks: cluster.id().clone(), access }
+}
+
+fn scope(environment: &Environment) -> Scope {
+    let scope = &environment.scope;
+    let patterns = |list: &Option<Vec<crate::domain::scope::Pattern>>| list.clone().unwrap_or_default();
+    Scope {
+        subscriptions: environment.subscriptions().into_iter().collect(),
+        resource_groups: patterns(&scope.resource_groups),
+        namespaces: patterns(&scope.namespaces),
+        dns_zones: patterns(&scope.dns_zones),
+    }
+}
+
+fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules {
+    let consent = |level: Level| match level {
+        Level::Automatic => Consent::Automatic,
+        Level::Merge => Consent::Merge,
+        Level::People(people) => Consent::People(people),
+    };
+    ApprovalRules {
+        safe: consent(environment.approval.safe),
+        notable: consent(environment.approval.notable),
+        disruptive: consent(environment.approval.disruptive),
+        severing: consent(environment.approval.severing),
+        signatures_required: signatures == Signatures::Required,
+    }
+}

@@ -1,0 +1,64 @@
+//! Services that the repository deploys.
+
+use serde_json::Value as Json;
+use serde_json::json;
+
+use crate::desired::code;
+use crate::desired::resolve::Origin;
+use crate::desired::resolve::Resolver;
+use crate::diagnostic::Diagnostic;
+use crate::domain::mark::ADOPT_ANNOTATION;
+use crate::domain::mark::Mark;
+use crate::domain::resource::Resource;
+use crate::domain::resource::service::Deployment;
+use crate::domain::resource::service::Service;
+use crate::repo::document::Body;
+use crate::repo::document::Document;
+use crate::repo::document::ServiceManifest;
+
+pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
+    for document in documents {
+        let Body::Service(manifest) = &document.body else { continue };
+        let place = document.place();
+        if resolver.cluster(&place).is_none() {
+            continue;
+        }
+        warn_of_load_balancer_ip(resolver, document, manifest);
+        let service = Service {
+            key: manifest.key.clone(),
+            deployment: Deployment::Whole,
+            manifest: normalise(manifest, &resolver.policy().mark),
+        };
+        let adopt = manifest.annotations.get(ADOPT_ANNOTATION).cloned();
+        resolver.add(Resource::Service(service), Origin { document, place, adopt });
+    }
+}
+
+fn warn_of_load_balancer_ip(resolver: &mut Resolver<'_>, document: &Document, manifest: &ServiceManifest) {
+    let Some(address) = manifest.manifest.pointer("/spec/loadBalancerIP").and_then(Json::as_str) else { return };
+    let key = if address.contains(':') { crate::domain::annotation::IPV6 } else { crate::domain::annotation::IPV4 };
+    let diagnostic = Diagnostic::warning(code::LOAD_BALANCER_IP, "spec.loadBalancerIP is deprecated")
+        .label(document.path_of("spec.loadBalancerIP"), "works, and cannot say both families")
+        .help(format!("write the annotation instead: {key}: {address}"));
+    resolver.say(diagnostic);
+}
+
+/// What is applied: the manifest with its namespace and our labels, and with the key fields that merging needs.
+fn normalise(service: &ServiceManifest, mark: &Mark) -> Json {
+    let mut manifest = service.manifest.clone();
+    let metadata = &mut manifest["metadata"];
+    metadata["namespace"] = json!(service.key.namespace.as_str());
+    for (name, value) in mark.labels() {
+        metadata["labels"][name] = json!(value);
+    }
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Json::as_object_mut) {
+        annotations.remove(ADOPT_ANNOTATION);
+    }
+    // Kubernetes merges ports by port and protocol: a protocol left out would be another key than the defaulted one.
+    for port in manifest.pointer_mut("/spec/ports").and_then(Json::as_array_mut).into_iter().flatten() {
+        if port.get("protocol").is_none() {
+            port["protocol"] = json!("TCP");
+        }
+    }
+    manifest
+}
