@@ -5,6 +5,7 @@ pub mod approval;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;
+pub mod git;
 pub mod observed;
 pub mod plan;
 pub mod render;

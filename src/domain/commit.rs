@@ -1,6 +1,6 @@
 //! Words of Git: commits, refs, paths, and the files of one commit as bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::name::{InvalidName, text_newtype};
 
@@ -98,6 +98,9 @@ pub struct Snapshot {
     pub commit: Option<CommitId>,
     /// Every entry that was asked for.
     pub files: BTreeMap<RepoPath, File>,
+    /// Entries that have no [`RepoPath`] (not UTF-8, `..`, `.git`, a backslash) or are neither file, folder nor link.
+    /// They are spelled for people; nothing below them was read.
+    pub unreadable: BTreeSet<String>,
 }
 
 /// Name and e-mail address of an author or committer.

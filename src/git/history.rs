@@ -1,0 +1,102 @@
+//! What happened between two commits, and whether one contains the other.
+
+use jiff::Timestamp;
+
+use crate::domain::commit::{CommitId, CommitRecord, Identity, RepoPath};
+use crate::git::error::GitError;
+use crate::git::repository::{Repository, commit_id, oid};
+
+/// Commits, newest first, and whether they are all that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct History {
+    /// The commits; a child always stands before its parents.
+    pub commits: Vec<CommitRecord>,
+    /// False if the limit cut the list off. Who must not have written any of it cannot be told then.
+    pub complete: bool,
+}
+
+impl Repository {
+    /// Lists the commits that `to` contains and `from_excluded` does not, at most `limit` of them.
+    ///
+    /// The paths of a merge are those that differ from its first parent. A path that is no [`RepoPath`] is left out: no
+    /// document can have it.
+    ///
+    /// # Errors
+    /// If a commit is not there, or the history ends early because the clone is shallow.
+    pub fn history(&self, from_excluded: Option<&CommitId>, to: &CommitId, limit: usize) -> Result<History, GitError> {
+        let operation = || format!("list the commits up to {}", to.short());
+        self.find(to)?;
+        let mut walk = self.inner.revwalk().map_err(self.walk_failed(operation()))?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::TIME).map_err(self.walk_failed(operation()))?;
+        walk.push(oid(to)).map_err(self.walk_failed(operation()))?;
+        if let Some(from) = from_excluded {
+            self.find(from)?;
+            walk.hide(oid(from)).map_err(self.walk_failed(operation()))?;
+        }
+        let mut history = History { commits: Vec::new(), complete: true };
+        for id in walk {
+            if history.commits.len() == limit {
+                history.complete = false;
+                break;
+            }
+            let id = id.map_err(self.walk_failed(operation()))?;
+            history.commits.push(self.record(id)?);
+        }
+        Ok(history)
+    }
+
+    fn record(&self, id: git2::Oid) -> Result<CommitRecord, GitError> {
+        let failed = || self.walk_failed(format!("read the commit {id}"));
+        let commit = self.inner.find_commit(id).map_err(failed())?;
+        let committed_at = Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(CommitRecord {
+            id: commit_id(id),
+            author: identity(&commit.author()),
+            committer: identity(&commit.committer()),
+            committed_at,
+            paths: self.paths(&commit).map_err(failed())?,
+        })
+    }
+
+    fn paths(&self, commit: &git2::Commit<'_>) -> Result<Vec<RepoPath>, git2::Error> {
+        // `parents()` silently leaves out a parent that a shallow clone lacks, and every file would seem to be new.
+        let before = if commit.parent_count() == 0 { None } else { Some(commit.parent(0)?.tree()?) };
+        let mut options = git2::DiffOptions::new();
+        options.ignore_submodules(false).include_typechange(true);
+        let diff = self.inner.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), Some(&mut options))?;
+        let sides = diff.deltas().flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()]);
+        let text = sides.flatten().filter_map(|path| std::str::from_utf8(path).ok());
+        let mut paths: Vec<RepoPath> = text.filter_map(|path| path.parse().ok()).collect();
+        paths.sort();
+        paths.dedup();
+        Ok(paths)
+    }
+
+    /// True if `new` is `old` or contains it.
+    ///
+    /// # Errors
+    /// If a commit is not there, or a shallow clone cannot tell.
+    pub fn is_ancestor(&self, old: &CommitId, new: &CommitId) -> Result<bool, GitError> {
+        self.find(old)?;
+        self.find(new)?;
+        if old == new {
+            return Ok(true);
+        }
+        let contains = self.inner.graph_descendant_of(oid(new), oid(old)).map_err(self.walk_failed(format!(
+            "look for {} in {}",
+            old.short(),
+            new.short()
+        )))?;
+        if !contains && self.is_shallow() {
+            return Err(GitError::Shallow { folder: self.folder() });
+        }
+        Ok(contains)
+    }
+}
+
+/// Name and address as written, with what is not UTF-8 replaced.
+fn identity(signature: &git2::Signature<'_>) -> Identity {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Identity { name: text(signature.name_bytes()), email: text(signature.email_bytes()) }
+}

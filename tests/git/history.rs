@@ -1,0 +1,123 @@
+//! What a person's clone tells: head, revisions, history, merges, uncommitted changes.
+
+use std::fs;
+
+use privlink::domain::commit::{CommitId, RepoPath};
+use privlink::git::{GitError, Limits, Merged, Repository};
+
+use super::{Folder, commit, git, put, remove, skipped};
+
+#[test]
+fn merges_are_clean_deterministic_or_name_their_conflicts() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let repository = mirror.repository();
+    let root = commit(repository, None, &[put("a", "1\n"), put("b", "1\n")]);
+    let left = commit(repository, Some(&root), &[put("a", "2\n")]);
+    let right = commit(repository, Some(&root), &[put("b", "2\n")]);
+    let other = commit(repository, Some(&root), &[put("a", "3\n"), put(".gitattributes", "* merge=union\n")]);
+
+    let Merged::Clean(merged) = repository.merge(&left, &right).unwrap() else { unreachable!("no conflict") };
+    assert_eq!(repository.merge(&left, &right).unwrap(), Merged::Clean(merged.clone()));
+    assert_eq!(repository.read_file(&merged, &"a".parse().unwrap()).unwrap().unwrap(), b"2\n");
+    assert_eq!(repository.read_file(&merged, &"b".parse().unwrap()).unwrap().unwrap(), b"2\n");
+    assert!(repository.is_ancestor(&right, &merged).unwrap() && repository.is_ancestor(&left, &merged).unwrap());
+    // A file under review cannot choose how it is merged.
+    assert_eq!(repository.merge(&left, &other).unwrap(), Merged::Conflicts(vec!["a".parse().unwrap()]));
+    assert_eq!(repository.merge(&root, &left).unwrap(), Merged::Clean(left.clone()));
+    assert_eq!(repository.merge(&left, &root).unwrap(), Merged::Clean(left.clone()));
+    let stranger = commit(repository, None, &[put("z", "")]);
+    assert!(matches!(repository.merge(&left, &stranger).unwrap_err(), GitError::Unrelated { .. }));
+}
+
+#[test]
+fn history_is_newest_first_bounded_and_says_so() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let repository = mirror.repository();
+    let one = commit(repository, None, &[put("a", "1"), put("b/c", "1")]);
+    let two = commit(repository, Some(&one), &[put("a", "2")]);
+    let three = commit(repository, Some(&two), &[remove("b/c"), put("d", "3")]);
+    let all = repository.history(None, &three, 10).unwrap();
+    let shown: Vec<_> = all.commits.iter().map(|record| (&record.id, shown(&record.paths))).collect();
+    assert_eq!(shown, [(&three, "b/c d".to_owned()), (&two, "a".to_owned()), (&one, "a b/c".to_owned())]);
+    assert_eq!(all.commits[0].author.to_string(), "privlink <privlink@example.com>");
+    assert_eq!(all.commits[0].committed_at.to_string(), "2026-01-02T03:04:05Z");
+    assert_eq!(repository.history(Some(&one), &three, 10).unwrap().commits.len(), 2);
+    assert!(!repository.history(None, &three, 2).unwrap().complete);
+    assert!(repository.history(Some(&three), &three, 0).unwrap().complete);
+    assert!(!repository.is_ancestor(&three, &one).unwrap());
+}
+
+fn shown(paths: &[RepoPath]) -> String {
+    paths.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_working_clone_is_found_and_its_changes_are_listed() {
+    let folder = Folder::new();
+    let root = folder.join("work");
+    fs::create_dir_all(root.join("env/prod")).unwrap();
+    assert!(Repository::discover(&root).unwrap().is_none_or(|outer| outer.worktree() != Some(root.as_path())));
+    let Some(_) = git(&root, &["init", "-q", "-b", "main"]) else { return skipped("no git") };
+    let unborn = Repository::discover(&root).unwrap().unwrap();
+    assert_eq!((unborn.head().unwrap(), unborn.resolve("HEAD").unwrap()), (None, None));
+
+    fs::write(root.join("env/prod/a.yaml"), "a").unwrap();
+    fs::write(root.join(".gitignore"), "*.log\n").unwrap();
+    git(&root, &["add", "."]);
+    git(&root, &["commit", "-q", "-m", "first"]);
+    git(&root, &["tag", "-a", "v1", "-m", "one"]);
+    git(&root, &["remote", "add", "origin", "https://example.com/r.git"]);
+    let repository = Repository::discover(&root.join("env/prod")).unwrap().unwrap();
+    assert_eq!(repository.worktree(), Some(root.as_path()));
+    let head = repository.head().unwrap().unwrap();
+    for revision in ["HEAD", "main", "v1", head.as_str(), head.short()] {
+        assert_eq!(repository.resolve(revision).unwrap().as_ref(), Some(&head), "{revision}");
+    }
+    assert_eq!(repository.resolve("HEAD~1").unwrap(), None);
+    assert_eq!(repository.resolve("nonsense").unwrap(), None);
+    assert!(repository.resolve("a..b").is_err());
+    assert_eq!(repository.remote_url("origin").unwrap().as_deref(), Some("https://example.com/r.git"));
+    assert_eq!(repository.remote_url("upstream").unwrap(), None);
+
+    assert!(repository.changes(&root).unwrap().is_empty());
+    fs::write(root.join("env/prod/a.yaml"), "b").unwrap();
+    fs::write(root.join("env/prod/new.yaml"), "b").unwrap();
+    fs::write(root.join("env/prod/x.log"), "b").unwrap();
+    fs::write(root.join("README"), "b").unwrap();
+    assert_eq!(repository.changes(&root.join("env")).unwrap(), ["env/prod/a.yaml", "env/prod/new.yaml"]);
+    assert_eq!(repository.changes(&root).unwrap().len(), 3);
+    let snapshot = repository.snapshot(&head, &Limits::default()).unwrap();
+    assert_eq!(snapshot.files.len(), 2, "an uncommitted file does not leak in");
+    assert!(repository.changes(&folder.0).is_err());
+}
+
+#[test]
+fn linked_worktrees_and_shallow_clones_are_understood() {
+    let folder = Folder::new();
+    let root = folder.join("work");
+    fs::create_dir_all(&root).unwrap();
+    let Some(_) = git(&root, &["init", "-q", "-b", "main"]) else { return skipped("no git") };
+    let mut ids: Vec<CommitId> = Vec::new();
+    for round in ["1", "2", "3"] {
+        fs::write(root.join("a"), round).unwrap();
+        git(&root, &["add", "."]);
+        git(&root, &["commit", "-q", "-m", round]);
+        ids.push(git(&root, &["rev-parse", "HEAD"]).unwrap().parse().unwrap());
+    }
+    git(&root, &["worktree", "add", "-q", "-b", "side", "../side", "HEAD~1"]);
+    let side = Repository::discover(&folder.join("side")).unwrap().unwrap();
+    assert_eq!(side.head().unwrap().as_ref(), Some(&ids[1]));
+    assert!(side.changes(&folder.join("side")).unwrap().is_empty());
+    fs::write(folder.join("side/a"), "changed").unwrap();
+    assert_eq!(side.changes(&folder.join("side")).unwrap(), ["a"]);
+
+    let source = format!("file://{}", root.display());
+    git(&folder.0, &["clone", "-q", "--depth", "2", &source, "shallow"]);
+    let shallow = Repository::discover(&folder.join("shallow")).unwrap().unwrap();
+    assert_eq!(shallow.snapshot(&ids[2], &Limits::default()).unwrap().files.len(), 1);
+    let error = shallow.history(None, &ids[2], 100).unwrap_err();
+    assert!(matches!(error, GitError::Shallow { .. }) && error.to_string().contains("--unshallow"), "{error}");
+    assert!(matches!(shallow.history(Some(&ids[0]), &ids[2], 100), Err(GitError::NoCommit { .. })));
+}

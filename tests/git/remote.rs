@@ -1,0 +1,167 @@
+//! Mirrors of folders: list, fetch, and the race for a ref.
+
+use std::fs;
+use std::thread;
+
+use privlink::domain::commit::{File, RefName};
+use privlink::domain::failure::ErrorClass;
+use privlink::git::{GitError, Limits, Push};
+
+use super::{Folder, branch, chain, commit, git, put, skipped, text, url};
+
+#[test]
+fn twenty_writers_racing_for_one_branch_lose_nothing() {
+    let folder = Folder::new();
+    let remote = folder.bare("remote.git");
+    let main = branch("main");
+    thread::scope(|scope| {
+        for writer in 0..20 {
+            let (folder, remote, main) = (&folder, &remote, &main);
+            scope.spawn(move || {
+                // Half of them share one mirror, as processes with one cache folder do.
+                let cache = if writer % 2 == 0 { "shared".to_owned() } else { format!("cache-{writer}") };
+                for attempt in 0.. {
+                    assert!(attempt < 200, "writer {writer} starves");
+                    let mirror = privlink::git::Mirror::open(remote, &folder.join(&cache), Default::default()).unwrap();
+                    let tip = mirror.fetch(std::slice::from_ref(main)).unwrap().remove(main);
+                    let new = commit(mirror.repository(), tip.as_ref(), &[put(&format!("files/{writer}"), "x")]);
+                    match mirror.push(main, tip.as_ref(), Some(&new)).unwrap() {
+                        Push::Done => break,
+                        Push::Moved => {}
+                        Push::Refused { reason } => unreachable!("{reason}"),
+                    }
+                }
+            });
+        }
+    });
+    let mirror = folder.mirror(&remote);
+    let tip = &mirror.fetch(std::slice::from_ref(&main)).unwrap()[&main];
+    let snapshot = mirror.repository().snapshot(tip, &Limits::default()).unwrap();
+    assert_eq!(snapshot.files.len(), 20, "{:?}", snapshot.files.keys());
+    let history = mirror.repository().history(None, tip, 100).unwrap();
+    assert_eq!((history.commits.len(), history.complete), (20, true));
+}
+
+#[test]
+fn an_empty_remote_and_a_missing_branch_are_answers_and_not_errors() {
+    let folder = Folder::new();
+    let remote = folder.bare("remote.git");
+    let mirror = folder.mirror(&remote);
+    assert!(mirror.list().unwrap().is_empty());
+    assert!(mirror.fetch(&[branch("main")]).unwrap().is_empty());
+    assert_eq!(mirror.repository().head().unwrap(), None);
+
+    let new = commit(mirror.repository(), None, &[put("a", "1")]);
+    assert_eq!(mirror.push(&branch("main"), None, Some(&new)).unwrap(), Push::Done);
+    let found = mirror.fetch(&[branch("main"), branch("gone")]).unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [(branch("main"), new)]);
+}
+
+#[test]
+fn a_ref_is_created_moved_and_deleted_only_from_the_expected_value() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let lease: RefName = "refs/privlink/lease/prod".parse().unwrap();
+    let one = commit(mirror.repository(), None, &[put("lease", "1")]);
+    let two = commit(mirror.repository(), None, &[put("lease", "2")]);
+    let push = |expected, new| mirror.push(&lease, expected, new).unwrap();
+
+    assert_eq!(push(Some(&one), Some(&two)), Push::Moved);
+    assert_eq!(push(None, None), Push::Done);
+    assert_eq!(push(None, Some(&one)), Push::Done);
+    assert_eq!(push(None, Some(&two)), Push::Moved);
+    // Not a descendant: a lease is no line of descent.
+    assert_eq!(push(Some(&one), Some(&two)), Push::Done);
+    assert_eq!(push(Some(&one), None), Push::Moved);
+    assert_eq!(push(None, None), Push::Moved);
+    assert_eq!(mirror.list().unwrap()[&lease], two);
+    assert_eq!(push(Some(&two), None), Push::Done);
+    assert_eq!(push(Some(&two), None), Push::Moved);
+    assert!(mirror.list().unwrap().is_empty());
+}
+
+#[test]
+fn the_branch_that_somebody_works_on_is_not_moved() {
+    let folder = Folder::new();
+    let clone = git2::Repository::init(folder.join("work")).unwrap();
+    clone.set_head("refs/heads/main").unwrap();
+    let mirror = folder.mirror(&url(&format!("file://{}", folder.join("work").display())));
+    let new = commit(mirror.repository(), None, &[put("a", "1")]);
+    let Push::Refused { reason } = mirror.push(&branch("main"), None, Some(&new)).unwrap() else {
+        unreachable!("the branch is checked out");
+    };
+    assert!(reason.contains("checked out in") && reason.contains("work"), "{reason}");
+    assert_eq!(mirror.push(&branch("other"), None, Some(&new)).unwrap(), Push::Done);
+}
+
+#[test]
+fn a_lock_that_stays_is_told_with_its_file() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    fs::create_dir_all(folder.join("remote.git/refs/heads")).unwrap();
+    fs::write(folder.join("remote.git/refs/heads/main.lock"), "").unwrap();
+    let new = commit(mirror.repository(), None, &[put("a", "1")]);
+    let error = mirror.push(&branch("main"), None, Some(&new)).unwrap_err();
+    assert!(error.to_string().contains("refs/heads/main.lock"), "{error}");
+    assert!(error.class().is_retryable());
+}
+
+#[test]
+fn a_missing_repository_is_named() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&url(&format!("file://{}/nothing.git", folder.0.display())));
+    let error = mirror.list().unwrap_err();
+    assert!(matches!(&error, GitError::NoRepository { .. }), "{}", chain(&error));
+    assert!(error.to_string().contains("nothing.git") && error.class() == ErrorClass::NotFound);
+}
+
+#[test]
+fn a_damaged_cache_is_rebuilt() {
+    let folder = Folder::new();
+    let remote = folder.bare("remote.git");
+    let main = branch("main");
+    let new = {
+        let mirror = folder.mirror(&remote);
+        let new = commit(mirror.repository(), None, &[put("a", "1")]);
+        assert_eq!(mirror.push(&main, None, Some(&new)).unwrap(), Push::Done);
+        let other = folder.bare("other.git");
+        assert!(folder.mirror(&other).list().unwrap().is_empty());
+        mirror.fetch(std::slice::from_ref(&main)).unwrap();
+        new
+    };
+    for entry in fs::read_dir(folder.join("cache")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::remove_dir_all(path.join("objects")).unwrap();
+        fs::create_dir(path.join("objects")).unwrap();
+        fs::write(path.join("HEAD"), "rubbish").unwrap();
+    }
+    let mirror = folder.mirror(&remote);
+    assert_eq!(mirror.fetch(std::slice::from_ref(&main)).unwrap()[&main], new);
+    let file = mirror.repository().read_file(&new, &"a".parse().unwrap()).unwrap();
+    assert_eq!(file.as_deref(), Some(b"1".as_slice()));
+}
+
+#[test]
+fn what_we_push_is_sound_to_git() {
+    let folder = Folder::new();
+    let remote = folder.bare("remote.git");
+    let main = branch("main");
+    let mirror = folder.mirror(&remote);
+    let mut tip = None;
+    for round in 0..5 {
+        let new = commit(mirror.repository(), tip.as_ref(), &[put(&format!("a/b/{round}"), "x"), put("same", "y")]);
+        assert_eq!(mirror.push(&main, tip.as_ref(), Some(&new)).unwrap(), Push::Done);
+        tip = Some(new);
+    }
+    let Some(_) = git(&folder.join("remote.git"), &["fsck", "--strict", "--full"]) else { return skipped("no git") };
+    assert_eq!(git(&folder.join("remote.git"), &["rev-list", "--count", "main"]).unwrap(), "5");
+    // Refs that git packed are listed, fetched and compared like others.
+    git(&folder.join("remote.git"), &["pack-refs", "--all"]);
+    let fresh = privlink::git::Mirror::open(&remote, &folder.join("fresh"), Default::default()).unwrap();
+    assert_eq!(fresh.fetch(std::slice::from_ref(&main)).unwrap().get(&main), tip.as_ref());
+    let next = fresh.repository().commit(tip.as_ref(), &[put("z", "z")], &text("next")).unwrap().unwrap();
+    assert_eq!(fresh.push(&main, None, Some(&next)).unwrap(), Push::Moved);
+    assert_eq!(fresh.push(&main, tip.as_ref(), Some(&next)).unwrap(), Push::Done);
+    let snapshot = fresh.repository().snapshot(&next, &Limits::default()).unwrap();
+    assert_eq!(snapshot.files[&"z".parse().unwrap()], File::Bytes(b"z".to_vec()));
+}
