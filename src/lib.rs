@@ -1,4 +1,5 @@
 //! privlink: declarative private exposure of AKS services.
 
+pub mod azure;
 pub mod domain;
 pub mod value;
