@@ -126,7 +126,7 @@ pub(crate) mod tests {
         let mut body = encode_record(&record, None).unwrap();
         body["id"] = json!(record.id);
         assert_eq!(decode_record(&body).unwrap().record, record);
-        let endpoint = format!("{ZONE}").replace("privateDnsZones/a.internal", "privateEndpoints/pe").parse().unwrap();
+        let endpoint = ZONE.replace("privateDnsZones/a.internal", "privateEndpoints/pe").parse().unwrap();
         let waiting = DnsRecord { addresses: Addresses::OfEndpoint { endpoint, known: None }, ..record };
         assert!(encode_record(&waiting, None).unwrap_err().0.contains("no address yet"));
     }

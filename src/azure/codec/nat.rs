@@ -222,12 +222,12 @@ mod tests {
         let dynamic = configuration("first", "", true);
         case(&[], &nat(2, &["10.0.1.8"]), &["*nat-1=10.0.1.8", "nat-2=dynamic"]);
         case(&[], &nat(1, &[]), &["*nat-1=dynamic"]);
-        case(&[a.clone()], &nat(2, &["10.0.1.8", "10.0.1.9"]), &["*first=10.0.1.8", "nat-1=10.0.1.9"]);
-        case(&[dynamic.clone()], &nat(2, &[]), &["*first=dynamic", "nat-1=dynamic"]);
+        case(std::slice::from_ref(&a), &nat(2, &["10.0.1.8", "10.0.1.9"]), &["*first=10.0.1.8", "nat-1=10.0.1.9"]);
+        case(std::slice::from_ref(&dynamic), &nat(2, &[]), &["*first=dynamic", "nat-1=dynamic"]);
         case(&[dynamic], &nat(1, &["10.0.1.8"]), &["*first=10.0.1.8"]);
         case(&[a.clone(), b.clone()], &nat(2, &["10.0.1.8", "10.0.1.7"]), &["*first=10.0.1.8", "second=10.0.1.7"]);
         case(&[a.clone(), b.clone()], &nat(1, &["10.0.1.9"]), &["*second=10.0.1.9"]);
-        case(&[a.clone()], &nat(1, &[]), &["*first=dynamic"]);
+        case(std::slice::from_ref(&a), &nat(1, &[]), &["*first=dynamic"]);
         case(
             &[configuration("nat-1", "10.0.1.8", true)],
             &nat(2, &["10.0.1.8"]),
