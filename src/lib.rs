@@ -10,4 +10,7 @@ pub mod observed;
 pub mod plan;
 pub mod render;
 pub mod repo;
+pub mod azure;
+pub mod domain;
+pub mod kubernetes;
 pub mod value;

@@ -1,0 +1,143 @@
+//! Requests to the resource manager, built purely: nothing here sends.
+
+use http::Method;
+use http::Request;
+use http::header;
+use reqwest::Url;
+use serde_json::Value as Json;
+
+use crate::azure::version::api_version;
+use crate::domain::azure::Etag;
+use crate::domain::azure::ResourceGroup;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+
+/// What must still be true for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// The resource has this version: `If-Match`.
+    Unchanged(Etag),
+    /// The resource does not exist: `If-None-Match: *`. Only private DNS knows it.
+    Absent,
+    /// Nothing.
+    Unconditional,
+}
+
+/// What a list covers.
+pub(crate) enum Reach<'a> {
+    /// Everything of a subscription.
+    Subscription(&'a SubscriptionId),
+    /// One resource group.
+    Group(&'a SubscriptionId, &'a ResourceGroup),
+    /// The children of a resource.
+    Parent(&'a ResourceId),
+}
+
+/// The URL of one resource.
+pub(crate) fn resource_url(base: &Url, id: &ResourceId) -> Url {
+    url(base, id.as_str().split('/'), &id.resource_type())
+}
+
+/// The URL of a list; `kind` is `namespace/type`, or for children the type alone.
+pub(crate) fn list_url(base: &Url, reach: &Reach<'_>, kind: &str) -> Url {
+    let (path, full_kind) = match reach {
+        Reach::Subscription(subscription) => {
+            (format!("/subscriptions/{subscription}/providers/{kind}"), kind.to_ascii_lowercase())
+        }
+        Reach::Group(subscription, group) => (
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}"),
+            kind.to_ascii_lowercase(),
+        ),
+        Reach::Parent(parent) => (format!("{parent}/{kind}"), parent.resource_type()),
+    };
+    url(base, path.split('/'), &full_kind)
+}
+
+fn url<'a>(base: &Url, path: impl Iterator<Item = &'a str>, kind: &str) -> Url {
+    let mut url = base.clone();
+    // Each segment is percent-encoded on its own, so nothing in a name can become path or query.
+    url.path_segments_mut()
+        .expect("an https URL has a path")
+        .clear()
+        .extend(path.filter(|segment| !segment.is_empty()));
+    url.query_pairs_mut().clear().append_pair("api-version", api_version(kind));
+    url
+}
+
+/// A read.
+pub(crate) fn get(url: &Url) -> Result<Request<Vec<u8>>, http::Error> {
+    Request::builder().method(Method::GET).uri(url.as_str()).header(header::ACCEPT, "application/json").body(Vec::new())
+}
+
+/// A write of the whole resource.
+pub(crate) fn put(url: &Url, body: &Json, guard: &Guard) -> Result<Request<Vec<u8>>, http::Error> {
+    let builder = Request::builder()
+        .method(Method::PUT)
+        .uri(url.as_str())
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/json");
+    guarded(builder, guard).body(body.to_string().into_bytes())
+}
+
+/// A removal.
+pub(crate) fn delete(url: &Url, guard: &Guard) -> Result<Request<Vec<u8>>, http::Error> {
+    let builder =
+        Request::builder().method(Method::DELETE).uri(url.as_str()).header(header::ACCEPT, "application/json");
+    guarded(builder, guard).body(Vec::new())
+}
+
+fn guarded(builder: http::request::Builder, guard: &Guard) -> http::request::Builder {
+    match guard {
+        Guard::Unchanged(etag) => builder.header(header::IF_MATCH, etag.as_str()),
+        Guard::Absent => builder.header(header::IF_NONE_MATCH, "*"),
+        Guard::Unconditional => builder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLS: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
+                       Microsoft.Network/privateLinkServices/pls";
+
+    fn base() -> Url {
+        Url::parse("https://management.azure.com").unwrap()
+    }
+
+    #[test]
+    fn urls_carry_the_api_version_of_their_type() {
+        let id: ResourceId = PLS.parse().unwrap();
+        assert_eq!(
+            resource_url(&base(), &id).as_str(),
+            format!("https://management.azure.com{PLS}?api-version=2025-05-01")
+        );
+        let subscription = id.subscription();
+        let group: ResourceGroup = "rg(ü)".parse().unwrap();
+        let url = list_url(&base(), &Reach::Group(&subscription, &group), "Microsoft.Network/loadBalancers");
+        assert_eq!(
+            url.path(),
+            "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg(%C3%BC)/providers/\
+             Microsoft.Network/loadBalancers"
+        );
+        let zone: ResourceId = PLS.replace("privateLinkServices/pls", "privateDnsZones/a.internal").parse().unwrap();
+        let url = list_url(&base(), &Reach::Parent(&zone), "A");
+        assert!(url.as_str().ends_with("/privateDnsZones/a.internal/A?api-version=2024-06-01"), "{url}");
+    }
+
+    #[test]
+    fn writes_carry_their_guard() {
+        let url = base();
+        let request = put(&url, &serde_json::json!({"a": 1}), &Guard::Unchanged("W/\"1\"".parse().unwrap())).unwrap();
+        assert_eq!(request.method(), "PUT");
+        assert_eq!(request.headers()["if-match"], "W/\"1\"");
+        assert_eq!(request.headers()["content-type"], "application/json");
+        assert_eq!(request.body(), b"{\"a\":1}");
+        let request = put(&url, &Json::Null, &Guard::Absent).unwrap();
+        assert_eq!(request.headers()["if-none-match"], "*");
+        let request = delete(&url, &Guard::Unconditional).unwrap();
+        assert!(request.body().is_empty() && !request.headers().contains_key("if-match"));
+        // An etag that no header can hold is an error, not a panic.
+        assert!(delete(&url, &Guard::Unchanged("a\nb".parse().unwrap())).is_err());
+    }
+}

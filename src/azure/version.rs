@@ -1,0 +1,31 @@
+//! The api-version sent for each resource type.
+
+/// Microsoft.Network. An older one would hide newer properties, such as `accessMode`, and a write would then drop them.
+const NETWORK: &str = "2025-05-01";
+/// Private DNS has versions of its own within Microsoft.Network.
+const PRIVATE_DNS: &str = "2024-06-01";
+/// Microsoft.ContainerService.
+const CONTAINER_SERVICE: &str = "2024-09-01";
+
+/// Returns the api-version for a resource type such as `microsoft.network/privateendpoints`, in lower case.
+pub(crate) fn api_version(resource_type: &str) -> &'static str {
+    if resource_type.starts_with("microsoft.network/privatednszones") {
+        PRIVATE_DNS
+    } else if resource_type.starts_with("microsoft.containerservice/") {
+        CONTAINER_SERVICE
+    } else {
+        NETWORK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dns_and_clusters_have_versions_of_their_own() {
+        assert_eq!(api_version("microsoft.network/privatednszones/a"), PRIVATE_DNS);
+        assert_eq!(api_version("microsoft.containerservice/managedclusters"), CONTAINER_SERVICE);
+        assert_eq!(api_version("microsoft.network/privateendpoints"), NETWORK);
+    }
+}

@@ -1,0 +1,156 @@
+//! How a cluster is reached: a context of a kubeconfig, or the pod's own service account.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kube::Client;
+use kube::Config;
+use kube::config::KubeConfigOptions;
+use kube::config::Kubeconfig;
+
+use crate::kubernetes::error::ClusterError;
+
+/// How long a connection, and the wait for an answer, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client, and the words for it in messages.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) place: String,
+}
+
+/// Builds the client for a context.
+pub(crate) async fn from_kubeconfig(text: &str, context: Option<&str>) -> Result<Connection, ClusterError> {
+    let unusable = |reason: String, source: kube::config::KubeconfigError| ClusterError::Kubeconfig {
+        reason,
+        source: Some(Box::new(source)),
+    };
+    let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| unusable("it is not a kubeconfig".into(), error))?;
+    let context = choose(&kubeconfig, context)?;
+    refuse_relative_paths(&kubeconfig)?;
+    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| unusable(format!("the context {context} is not complete"), error))?;
+    let place = format!("{} (context {context})", server(&config));
+    connect(config, place)
+}
+
+/// Builds the client for the pod this runs in.
+pub(crate) fn from_pod() -> Result<Connection, ClusterError> {
+    let config = Config::incluster().map_err(|error| ClusterError::NotInCluster { source: Box::new(error) })?;
+    let place = format!("{} (this pod's cluster)", server(&config));
+    connect(config, place)
+}
+
+/// Scheme, host and port of the server, without anything that could be secret.
+fn server(config: &Config) -> String {
+    let uri = &config.cluster_url;
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", uri.scheme_str().unwrap_or("https"))
+}
+
+fn connect(mut config: Config, place: String) -> Result<Connection, ClusterError> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let failed = |reason: &str| ClusterError::Kubeconfig { reason: format!("{place}: {reason}"), source: None };
+    let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let is_loopback = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    if config.cluster_url.scheme_str() != Some("https") {
+        if !is_loopback {
+            return Err(failed("it would send the credentials over plain http; use the https address of the server"));
+        }
+        // Plain http needs no certificate authorities, and a machine without any must not fail for lack of them.
+        config.root_cert.get_or_insert_default();
+    }
+    // A proxy of the environment has no way to this machine.
+    if is_loopback {
+        config.proxy_url = None;
+    }
+    if config.proxy_url.is_some() {
+        return Err(failed(
+            "a proxy (proxy-url or HTTPS_PROXY) is not supported for clusters yet; unset it or connect directly",
+        ));
+    }
+    // The client's own retries can hold a call for a quarter of an hour; the caller decides by the error's class.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.write_timeout = Some(READ_TIMEOUT);
+    // Else the time a kept connection was idle counts against the next answer.
+    config.reset_reader_on_write = true;
+    let client = Client::try_from(config).map_err(|error| ClusterError::Kubeconfig {
+        reason: format!("no client can be built for {place}; check its certificates and credentials"),
+        source: Some(Box::new(error)),
+    })?;
+    Ok(Connection { client, place })
+}
+
+/// The context asked for, or the current one, with the others as a suggestion.
+fn choose(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<String, ClusterError> {
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+    let known = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    let wanted = context.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty());
+    let unusable = |reason: String| ClusterError::Kubeconfig { reason, source: None };
+    let Some(wanted) = wanted else {
+        return Err(unusable(format!("it has no current context; name one ({known})")));
+    };
+    if !names.contains(&wanted) {
+        return Err(unusable(format!("it has no context named {wanted:?} ({known})")));
+    }
+    Ok(wanted.to_owned())
+}
+
+/// Only the text is known here, not the folder that relative paths start from.
+fn refuse_relative_paths(kubeconfig: &Kubeconfig) -> Result<(), ClusterError> {
+    let clusters = kubeconfig.clusters.iter().filter_map(|cluster| cluster.cluster.as_ref());
+    let users = kubeconfig.auth_infos.iter().filter_map(|user| user.auth_info.as_ref());
+    let paths = clusters.filter_map(|cluster| cluster.certificate_authority.as_ref()).chain(users.flat_map(|user| {
+        [&user.client_certificate, &user.client_key, &user.token_file].into_iter().filter_map(Option::as_ref)
+    }));
+    for path in paths {
+        if !path.is_empty() && !Path::new(path).is_absolute() {
+            let reason =
+                format!("it names the file {path:?} by a relative path; write an absolute one, or embed the file");
+            return Err(ClusterError::Kubeconfig { reason, source: None });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(server: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: prod\n\
+             clusters: [{{name: c, cluster: {{server: \"{server}\"}}}}]\n\
+             users: [{{name: u, user: {{token: hunter2}}}}]\n\
+             contexts: [{{name: prod, context: {{cluster: c, user: u}}}}]\n"
+        )
+    }
+
+    async fn refused(text: &str, context: Option<&str>) -> String {
+        from_kubeconfig(text, context).await.err().expect("it is refused").to_string()
+    }
+
+    #[tokio::test]
+    async fn every_unusable_kubeconfig_is_a_sentence() {
+        assert!(refused("{", None).await.contains("not a kubeconfig"));
+        assert!(refused("apiVersion: v1\nkind: Config\n", None).await.contains("no current context"));
+        let good = kubeconfig("http://127.0.0.1:1");
+        assert!(refused(&good, Some("dev")).await.contains("no context named \"dev\" (it has prod)"));
+        assert!(refused(&kubeconfig("http://10.0.0.1:1"), None).await.contains("plain http"));
+        let relative = good.replace("server:", "certificate-authority: ca.crt, server:");
+        assert!(refused(&relative, None).await.contains("relative path"));
+    }
+
+    #[tokio::test]
+    async fn loopback_may_be_plain() {
+        let connection = from_kubeconfig(&kubeconfig("http://127.0.0.1:1"), None).await.unwrap();
+        assert_eq!(connection.place, "http://127.0.0.1:1 (context prod)");
+    }
+}

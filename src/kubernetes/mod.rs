@@ -1,0 +1,296 @@
+//! One Kubernetes cluster: its Services by server-side apply, and the events that say why one does not get ready.
+//!
+//! Requests are built purely (`request`), sent here, and read by `codec`. Nothing here decides to try again.
+
+pub mod error;
+
+mod codec;
+mod connect;
+mod ownership;
+mod request;
+
+use std::fmt;
+
+use http::Request;
+use http::StatusCode;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value as Json;
+
+use crate::domain::cluster::ClusterEvent;
+use crate::domain::kubernetes::Namespace;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::kubernetes::ResourceVersion;
+use crate::domain::kubernetes::Uid;
+use crate::domain::resource::service::Deployment;
+use crate::domain::resource::service::LiveService;
+use crate::domain::resource::service::Service;
+use crate::kubernetes::error::ClusterError;
+use crate::kubernetes::error::FieldConflict;
+use crate::kubernetes::error::Refusal;
+use crate::kubernetes::request::Mode;
+
+/// The name under which we own fields.
+pub const FIELD_MANAGER: &str = "privlink";
+
+/// A way to one cluster.
+pub struct Cluster {
+    client: Client,
+    /// Server and context, for messages.
+    place: String,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Prepares a context of a kubeconfig, by default the current one. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the kubeconfig. Relative paths in it are refused, because only its text is known.
+    pub async fn connect(kubeconfig_text: &str, context: Option<&str>) -> Result<Self, ClusterError> {
+        let connect::Connection { client, place } = connect::from_kubeconfig(kubeconfig_text, context).await?;
+        Ok(Self { client, place })
+    }
+
+    /// Prepares the cluster whose pod this is. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If there is no service account.
+    #[expect(clippy::unused_async, reason = "callers treat both ways to a cluster alike")]
+    pub async fn in_cluster() -> Result<Self, ClusterError> {
+        let connect::Connection { client, place } = connect::from_pod()?;
+        Ok(Self { client, place })
+    }
+
+    /// Server and context, as messages name them.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Reads the version of the API server, such as `1.36.2`.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn version(&self) -> Result<String, ClusterError> {
+        let call = "read the version of the API server";
+        let body = self.send(call, request::version()).await?;
+        codec::version(&body).ok_or_else(|| self.unexpected(call, "it has no gitVersion"))
+    }
+
+    /// Lists the Services of one namespace, or of all.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn services(&self, namespace: Option<&Namespace>) -> Result<Vec<LiveService>, ClusterError> {
+        let call = match namespace {
+            Some(namespace) => format!("list the Services of namespace {namespace}"),
+            None => "list the Services of all namespaces".to_owned(),
+        };
+        let mut services = Vec::new();
+        let mut continuation: Option<String> = None;
+        loop {
+            let page = self.send(&call, request::list(namespace, continuation.as_deref())).await?;
+            let Some(items) = page.get("items").and_then(Json::as_array) else {
+                return Err(self.unexpected(&call, "a page has no items"));
+            };
+            for item in items {
+                services.extend(self.listed(&call, item)?);
+            }
+            let next = page.pointer("/metadata/continue").and_then(Json::as_str).filter(|token| !token.is_empty());
+            let next = next.map(ToOwned::to_owned);
+            if next.is_none() {
+                return Ok(services);
+            }
+            if next == continuation {
+                return Err(self.unexpected(&call, "a page names itself as the next one"));
+            }
+            continuation = next;
+        }
+    }
+
+    /// Reads an item of a list. A name that no document can hold is nobody's we know: newer servers allow some.
+    fn listed(&self, call: &str, item: &Json) -> Result<Option<LiveService>, ClusterError> {
+        if let Err(reason) = codec::key(item) {
+            tracing::warn!(%reason, "a Service is left out of the list");
+            return Ok(None);
+        }
+        codec::service(item).map(Some).map_err(|reason| self.unexpected(call, &reason))
+    }
+
+    /// Reads one Service; `None` if it is not there.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn service(&self, key: &ObjectKey) -> Result<Option<LiveService>, ClusterError> {
+        let call = format!("read the Service {key}");
+        match self.send(&call, request::read(key)).await {
+            Ok(body) => codec::service(&body).map(Some).map_err(|reason| self.unexpected(&call, &reason)),
+            // Only a Status of the API server means absent; a proxy's 404 has no reason.
+            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies a Service as field manager [`FIELD_MANAGER`].
+    ///
+    /// `expected` is what an update saw; with it the server refuses to write another object, or another version of it, and
+    /// refuses to create. `force` takes fields from their owners and is for Services that we deploy.
+    ///
+    /// # Errors
+    /// Class `Conflict` if it changed or a field belongs to somebody else; else as every call.
+    pub async fn apply(
+        &self,
+        service: &Service,
+        expected: Option<&(Uid, ResourceVersion)>,
+        force: bool,
+    ) -> Result<LiveService, ClusterError> {
+        self.patch(service, expected, Mode { force, dry_run: false }).await
+    }
+
+    /// Asks the server whether it would take the Service, without storing it.
+    ///
+    /// # Errors
+    /// As [`Cluster::apply`].
+    pub async fn dry_run(
+        &self,
+        service: &Service,
+        expected: Option<&(Uid, ResourceVersion)>,
+        force: bool,
+    ) -> Result<(), ClusterError> {
+        // The object it answers with holds invented addresses and is worth nothing.
+        self.patch(service, expected, Mode { force, dry_run: true }).await.map(drop)
+    }
+
+    async fn patch(
+        &self,
+        service: &Service,
+        expected: Option<&(Uid, ResourceVersion)>,
+        mode: Mode,
+    ) -> Result<LiveService, ClusterError> {
+        let verb = if mode.dry_run { "try to apply" } else { "apply" };
+        let call = format!("{verb} the Service {}", service.key);
+        if service.deployment == Deployment::AnnotationsOnly {
+            let impossible = |reason: &str| ClusterError::Impossible { call: call.clone(), reason: reason.to_owned() };
+            if mode.force {
+                return Err(impossible("somebody else deploys it, and their fields are never taken by force"));
+            }
+            if expected.is_none() {
+                return Err(impossible("somebody else deploys it, and it is not there; plan again once it is"));
+            }
+        }
+        let body = self.send(&call, request::apply(service, expected, mode)).await?;
+        codec::service(&body).map_err(|reason| self.unexpected(&call, &reason))
+    }
+
+    /// Deletes exactly this Service; one that is already gone is done.
+    ///
+    /// # Errors
+    /// Class `Conflict` if another object has its name by now; else as every call.
+    pub async fn delete(&self, key: &ObjectKey, uid: &Uid) -> Result<(), ClusterError> {
+        match self.send(&format!("delete the Service {key}"), request::delete(key, uid)).await {
+            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Reads the Warning events of a Service, newest first.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn warnings(&self, key: &ObjectKey) -> Result<Vec<ClusterEvent>, ClusterError> {
+        let body = self.send(&format!("read the events of the Service {key}"), request::warnings(key)).await?;
+        Ok(codec::warnings(&body, key))
+    }
+
+    /// Sends one request and reads JSON, or why there is none.
+    async fn send(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
+        let is_apply = request.method() == http::Method::PATCH;
+        let response = self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))?;
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let body = response.into_body().collect_bytes().await.map_err(|error| self.failed(call, error))?;
+        let json: Option<Json> = serde_json::from_slice(&body).ok();
+        if !status.is_success() {
+            let mut refusal = refusal(status, json.as_ref().unwrap_or(&Json::Null));
+            refusal.retry_after = refusal.retry_after.or(retry_after);
+            refusal.is_apply = is_apply;
+            let (call, place) = (call.to_owned(), self.place.clone());
+            return Err(ClusterError::Refused { call, place, refusal: Box::new(refusal) });
+        }
+        json.ok_or_else(|| {
+            let reason = format!("{} bytes that are not JSON; check that the address is the API server's", body.len());
+            self.unexpected(call, &reason)
+        })
+    }
+
+    fn unexpected(&self, call: &str, reason: &str) -> ClusterError {
+        ClusterError::Unexpected { call: call.to_owned(), place: self.place.clone(), reason: reason.to_owned() }
+    }
+
+    fn failed(&self, call: &str, error: kube::Error) -> ClusterError {
+        let (call, place) = (call.to_owned(), self.place.clone());
+        match error {
+            kube::Error::Auth(source) => ClusterError::Credentials { call, place, source: Box::new(source) },
+            other => ClusterError::Unreachable { call, place, source: Box::new(other) },
+        }
+    }
+}
+
+fn retry_after(headers: &http::HeaderMap) -> Option<std::time::Duration> {
+    let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse::<u64>().ok()?;
+    Some(std::time::Duration::from_secs(seconds.min(3600)))
+}
+
+/// Reads a `Status`; what is none leaves only the HTTP status.
+fn refusal(status: StatusCode, body: &Json) -> Refusal {
+    let text = |name: &str| body.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    if body.get("kind").and_then(Json::as_str) != Some("Status") {
+        return Refusal { code: status.as_u16(), ..Refusal::default() };
+    }
+    let causes = body.pointer("/details/causes").and_then(Json::as_array).into_iter().flatten();
+    let conflict = |cause: &Json| {
+        let text = |name: &str| cause.get(name).and_then(Json::as_str);
+        // `conflict with "helm" using v1`
+        let manager = text("message")?.split('"').nth(1)?.to_owned();
+        (text("reason")? == "FieldManagerConflict")
+            .then(|| FieldConflict { manager, field: text("field").unwrap_or_default().to_owned() })
+    };
+    let seconds = body.pointer("/details/retryAfterSeconds").and_then(Json::as_u64).filter(|seconds| *seconds > 0);
+    Refusal {
+        code: status.as_u16(),
+        reason: text("reason"),
+        message: text("message"),
+        conflicts: causes.filter_map(conflict).collect(),
+        retry_after: seconds.map(|seconds| std::time::Duration::from_secs(seconds.min(3600))),
+        is_apply: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_whole() {
+        let body = json!({"kind": "Status", "reason": "Conflict", "message": "Apply failed with 1 conflict",
+            "details": {"retryAfterSeconds": 2, "causes": [
+                {"reason": "FieldManagerConflict", "message": "conflict with \"helm\" using v1", "field": ".spec.type"}]}});
+        let refusal = refusal(StatusCode::CONFLICT, &body);
+        assert_eq!(refusal.conflicts[0].to_string(), "helm owns .spec.type");
+        assert_eq!(refusal.retry_after, Some(std::time::Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_is_no_status_leaves_the_code() {
+        assert_eq!(refusal(StatusCode::NOT_FOUND, &json!({"reason": "NotFound"})).reason, "");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, &Json::Null).code, 502);
+    }
+}

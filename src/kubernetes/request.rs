@@ -1,0 +1,178 @@
+//! Requests to the API server, built purely: nothing here sends.
+
+use http::Method;
+use http::Request;
+use http::header;
+use serde_json::Value as Json;
+use serde_json::json;
+
+use crate::domain::kubernetes::Namespace;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::kubernetes::ResourceVersion;
+use crate::domain::kubernetes::Uid;
+use crate::domain::resource::service::Service;
+use crate::kubernetes::FIELD_MANAGER;
+
+/// How many objects one page of a list holds.
+const PAGE: &str = "500";
+
+/// How an apply goes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// Takes fields from their owners.
+    pub(crate) force: bool,
+    /// Stops before anything is stored.
+    pub(crate) dry_run: bool,
+}
+
+/// One page of the Services of a namespace, or of all.
+pub(crate) fn list(namespace: Option<&Namespace>, continuation: Option<&str>) -> Request<Vec<u8>> {
+    let path = match namespace {
+        Some(namespace) => format!("/api/v1/namespaces/{namespace}/services"),
+        None => "/api/v1/services".to_owned(),
+    };
+    let mut query = vec![("limit", PAGE)];
+    query.extend(continuation.map(|token| ("continue", token)));
+    get(&path, &query)
+}
+
+/// One Service.
+pub(crate) fn read(key: &ObjectKey) -> Request<Vec<u8>> {
+    get(&service_path(key), &[])
+}
+
+/// What the server is.
+pub(crate) fn version() -> Request<Vec<u8>> {
+    get("/version", &[])
+}
+
+/// The Warning events of a Service.
+pub(crate) fn warnings(key: &ObjectKey) -> Request<Vec<u8>> {
+    let selector = format!("involvedObject.kind=Service,involvedObject.name={},type=Warning", key.name);
+    get(&format!("/api/v1/namespaces/{}/events", key.namespace), &[("fieldSelector", &selector), ("limit", PAGE)])
+}
+
+/// A server-side apply.
+///
+/// The version alone does not guard: the server ignores it where the object is gone and creates it anew. The uid does.
+pub(crate) fn apply(service: &Service, expected: Option<&(Uid, ResourceVersion)>, mode: Mode) -> Request<Vec<u8>> {
+    let mut query = vec![("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")];
+    if mode.force {
+        query.push(("force", "true"));
+    }
+    if mode.dry_run {
+        query.push(("dryRun", "All"));
+    }
+    // The server reads this body as YAML, of which JSON is a part.
+    let builder = builder(Method::PATCH, &service_path(&service.key), &query)
+        .header(header::CONTENT_TYPE, "application/apply-patch+yaml");
+    build(builder, body(service, expected).to_string().into_bytes())
+}
+
+/// A removal of exactly this object.
+pub(crate) fn delete(key: &ObjectKey, uid: &Uid) -> Request<Vec<u8>> {
+    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+    let builder = builder(Method::DELETE, &service_path(key), &[]).header(header::CONTENT_TYPE, "application/json");
+    build(builder, options.to_string().into_bytes())
+}
+
+/// The manifest as it is applied: without what the server writes, with what it is expected to be.
+fn body(service: &Service, expected: Option<&(Uid, ResourceVersion)>) -> Json {
+    let mut body = if service.manifest.is_object() { service.manifest.clone() } else { json!({}) };
+    if let Some(map) = body.as_object_mut() {
+        map.remove("status");
+    }
+    body["apiVersion"] = json!("v1");
+    body["kind"] = json!("Service");
+    if !body["metadata"].is_object() {
+        body["metadata"] = json!({});
+    }
+    let metadata = &mut body["metadata"];
+    for written_by_server in super::codec::SERVER_METADATA {
+        metadata.as_object_mut().and_then(|map| map.remove(written_by_server));
+    }
+    metadata["name"] = json!(service.key.name);
+    metadata["namespace"] = json!(service.key.namespace);
+    if let Some((uid, version)) = expected {
+        metadata["uid"] = json!(uid);
+        metadata["resourceVersion"] = json!(version);
+    }
+    body
+}
+
+fn service_path(key: &ObjectKey) -> String {
+    format!("/api/v1/namespaces/{}/services/{}", key.namespace, key.name)
+}
+
+fn get(path: &str, query: &[(&str, &str)]) -> Request<Vec<u8>> {
+    build(builder(Method::GET, path, query), Vec::new())
+}
+
+fn builder(method: Method, path: &str, query: &[(&str, &str)]) -> http::request::Builder {
+    // The client puts its own server in front; this one only carries the query through the encoder.
+    let mut url = reqwest::Url::parse("http://server").expect("it is a URL");
+    url.set_path(path);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    let uri = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    Request::builder().method(method).uri(uri).header(header::ACCEPT, "application/json")
+}
+
+fn build(builder: http::request::Builder, body: Vec<u8>) -> Request<Vec<u8>> {
+    builder.body(body).expect("names are validated and queries are encoded, so every part is valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::resource::service::Deployment;
+
+    fn key() -> ObjectKey {
+        "shop/orders".parse().unwrap()
+    }
+
+    #[test]
+    fn an_apply_says_who_what_and_which() {
+        let manifest = json!({"metadata": {"name": "wrong", "uid": "stale", "labels": {"a": "b"}, "managedFields": []},
+            "spec": {"type": "LoadBalancer"}, "status": {}});
+        let service = Service { key: key(), deployment: Deployment::Whole, manifest };
+        let expected = ("u".parse().unwrap(), "7".parse().unwrap());
+        let request = apply(&service, Some(&expected), Mode { force: true, dry_run: true });
+        assert_eq!(
+            request.uri(),
+            "/api/v1/namespaces/shop/services/orders?fieldManager=privlink&fieldValidation=Strict&force=true&dryRun=All"
+        );
+        assert_eq!(request.method(), "PATCH");
+        assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(
+            body,
+            json!({"apiVersion": "v1", "kind": "Service", "spec": {"type": "LoadBalancer"}, "metadata":
+                {"name": "orders", "namespace": "shop", "uid": "u", "resourceVersion": "7", "labels": {"a": "b"}}})
+        );
+        let request = apply(&service, None, Mode { force: false, dry_run: false });
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert!(body["metadata"].get("uid").is_none() && !request.uri().to_string().contains("force"));
+    }
+
+    #[test]
+    fn lists_are_paged_and_encoded() {
+        assert_eq!(list(None, None).uri(), "/api/v1/services?limit=500");
+        let namespace = "shop".parse().unwrap();
+        let uri = list(Some(&namespace), Some("a=/b")).uri().to_string();
+        assert_eq!(uri, "/api/v1/namespaces/shop/services?limit=500&continue=a%3D%2Fb");
+        assert!(warnings(&key()).uri().to_string().contains("involvedObject.name%3Dorders%2Ctype%3DWarning"));
+    }
+
+    #[test]
+    fn a_delete_means_one_object() {
+        let request = delete(&key(), &"u".parse().unwrap());
+        assert_eq!(request.uri(), "/api/v1/namespaces/shop/services/orders");
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(body["preconditions"], json!({"uid": "u"}));
+    }
+}
