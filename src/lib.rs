@@ -1,3 +1,5 @@
 //! privlink: declarative private exposure of AKS services.
 
 pub mod domain;
+#[cfg(feature = "sim")]
+pub mod sim;

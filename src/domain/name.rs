@@ -20,11 +20,8 @@ pub struct InvalidName {
 impl InvalidName {
     /// Builds the error, shortening a value that would flood a terminal.
     pub fn new(kind: &'static str, value: &str, rule: &'static str) -> Self {
-        let value = if value.chars().count() > 80 {
-            value.chars().take(80).chain(['…']).collect()
-        } else {
-            value.to_owned()
-        };
+        let value =
+            if value.chars().count() > 80 { value.chars().take(80).chain(['…']).collect() } else { value.to_owned() };
         Self { kind, value, rule }
     }
 }
