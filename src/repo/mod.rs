@@ -91,3 +91,6 @@ impl Reading {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;

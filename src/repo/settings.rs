@@ -13,6 +13,7 @@ use crate::domain::azure::{ClientId, ResourceGroup, ResourceId, SubscriptionId, 
 use crate::domain::commit::{Identity, RepoPath};
 use crate::domain::name::{ApproverName, EnvironmentName, OwnerId};
 use crate::repo::decode::{Nulls, decode};
+use crate::repo::schema::own::ClusterId;
 use crate::repo::schema::word;
 
 mod check;
@@ -24,7 +25,7 @@ mod wire;
 pub use self::toml::source;
 pub use level::{Approval, Level};
 pub use pattern::Pattern;
-pub use wire::{AksCluster, Cloud, Ssh, Version};
+pub use wire::{Cloud, Ssh, Version};
 
 /// The whole of `privlink.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -182,7 +183,7 @@ pub struct EnvironmentIdentity {
 pub struct Cluster {
     /// The full id of the AKS cluster: says its virtual network, node resource group and region.
     #[schemars(with = "word::Id")]
-    pub aks: AksCluster,
+    pub aks: ClusterId,
     /// One of the contexts of the runner's kubeconfig. Default: the current one.
     pub context: Option<String>,
     /// True to use the service account of the pod privlink runs in.
@@ -261,6 +262,10 @@ pub fn parse(file: &RepoPath, text: &str) -> (Option<Settings>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let root = Place::document(file, 0);
     let settings = toml::read(&root, text, &mut diagnostics).and_then(|(value, index)| {
+        if let Some(diagnostic) = toml::other_version(&value, &root) {
+            diagnostics.push(diagnostic);
+            return None;
+        }
         let settings: Settings = decode(&value, Nulls::Refused, &root, &mut diagnostics)?;
         check::check(&settings, &check::Written { root: &root, index: &index }, &mut diagnostics);
         Some(settings)

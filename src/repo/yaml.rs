@@ -130,6 +130,8 @@ impl<'a> Walk<'a> {
             emit_comments: false,
             emit_anchor_events: true,
             emit_unresolved_aliases: true,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
         };
         for next in Parser::new_from_str_with_options(text, options) {
             match next {
@@ -247,7 +249,7 @@ impl<'a> Walk<'a> {
         self.enter(range.clone(), true)?;
         self.frames.push(frame);
         if self.frames.len() > MAX_DEPTH {
-            self.too_complex(range, format!("this document is nested more than {MAX_DEPTH} levels deep"));
+            self.too_deep(range.start..range.start + 1);
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -301,6 +303,18 @@ impl<'a> Walk<'a> {
         );
     }
 
+    fn tab(&mut self, at: usize) {
+        self.refusals.push(
+            Diagnostic::error(code::SYNTAX, "a tab is used for indentation")
+                .label(Place::bytes(self.file.clone(), at..at + 1), "a tab")
+                .help("indent with spaces"),
+        );
+    }
+
+    fn too_deep(&mut self, range: Range<usize>) {
+        self.too_complex(range, format!("this document is nested more than {MAX_DEPTH} levels deep"));
+    }
+
     fn too_complex(&mut self, range: Range<usize>, message: String) {
         self.refusals.push(
             Diagnostic::error(code::TOO_COMPLEX, message).label(Place::bytes(self.file.clone(), range), "up to here"),
@@ -313,8 +327,14 @@ impl<'a> Walk<'a> {
             let range = self.base + offset..self.base + offset + 1;
             return self.refuse("a YAML directive", range, "remove the line that starts with %");
         }
-        let (message, label, help) = wording(error.kind());
         let at = self.base + visible(self.text, offset);
+        if let ErrorKind::RecursionLimitExceeded = error.kind() {
+            return self.too_deep(at..at + 1);
+        }
+        if let Some(tab) = indenting_tab(self.text, offset) {
+            return self.tab(self.base + tab);
+        }
+        let (message, label, help) = wording(error.kind());
         let diagnostic =
             Diagnostic::error(code::SYNTAX, message).label(Place::bytes(self.file.clone(), at..at + 1), label);
         self.refusals.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
@@ -330,13 +350,33 @@ fn visible(text: &str, offset: usize) -> usize {
     }
 }
 
+// Most trouble near a tab is the tab: in the line in question, the one before it or the one after.
+fn indenting_tab(text: &str, offset: usize) -> Option<usize> {
+    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
+    let current = text[..offset].matches('\n').count();
+    let mut start = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        if number.abs_diff(current) <= 1
+            && let Some(tab) = indent.find('\t')
+        {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
+}
+
 fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
     use ErrorKind as E;
     match kind {
-        E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::TabAtBlockScalarStart => {
-            ("a tab is used for indentation", "a tab", "indent with spaces")
+        E::TabNotAllowed
+        | E::TabInBlockIndentation
+        | E::TabInIndentation
+        | E::TabAtBlockScalarStart
+        | E::TabInPlainScalar => {
+            ("a tab stands where YAML wants spaces", "a tab near here", "use spaces, or put the value in quotes")
         }
-        E::TabInPlainScalar => ("a tab stands inside a value", "a tab", "use spaces, or put the value in quotes"),
         E::UnclosedFlowCollection { .. }
         | E::UnexpectedEofFlowSequence
         | E::UnexpectedEofFlowMapping
@@ -394,7 +434,6 @@ fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
             ("a list item with '-' stands between brackets", "not between brackets", "separate the items with commas")
         }
         E::CommentNotSeparated => ("a comment needs a space before its '#'", "no space before it", ""),
-        E::RecursionLimitExceeded => ("this document is nested too deep", "up to here", ""),
         _ => ("this is not valid YAML", "not expected here", "quotes around a value often help"),
     }
 }

@@ -147,7 +147,7 @@ fn plain(expected: &str) -> String {
         "i32" => "a whole number from -2147483648 to 2147483647",
         "u64" | "usize" | "i64" => "a whole number",
         text if text.starts_with("struct ") => "a mapping",
-        text if text.starts_with("enum ") || text == "variant identifier" => "text",
+        text if text.starts_with("enum ") || text == "variant identifier" => "a word",
         text => text,
     }
     .to_owned()
