@@ -91,6 +91,3 @@ impl Reading {
         }));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostics, Place};
+use crate::diagnostic::{Diagnostics, FileName, Place};
 use crate::domain::azure::{ClientId, ResourceGroup, ResourceId, SubscriptionId, TenantId};
 use crate::domain::commit::{Identity, RepoPath};
 use crate::domain::name::{ApproverName, EnvironmentName, OwnerId};
 use crate::repo::decode::{Nulls, decode};
+use crate::repo::layout;
 use crate::repo::schema::own::ClusterId;
 use crate::repo::schema::word;
+use crate::repo::source::Sources;
 
 mod check;
 mod level;
@@ -255,10 +257,24 @@ impl Cluster {
     }
 }
 
+/// Reads the bytes of `privlink.toml`: as [`parse`], and says so if they are too many or not text.
+///
+/// The sources that come back render the diagnostics.
+pub fn read(file: impl Into<FileName>, bytes: &[u8]) -> (Option<Settings>, Diagnostics, Sources) {
+    let file = file.into();
+    let mut diagnostics = Diagnostics::new();
+    let Some(text) = layout::decode(&file, bytes, &mut diagnostics) else {
+        return (None, diagnostics, Sources::new());
+    };
+    let (settings, parsed) = parse(file.clone(), &text);
+    diagnostics.extend(parsed);
+    (settings, diagnostics, toml::sources(&file, &text))
+}
+
 /// Reads `privlink.toml`, or says everything that is wrong with it.
 ///
 /// Settings with errors are not returned. Give [`source`] of the same text to `Sources` to render the diagnostics.
-pub fn parse(file: &RepoPath, text: &str) -> (Option<Settings>, Diagnostics) {
+pub fn parse(file: impl Into<FileName>, text: &str) -> (Option<Settings>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let root = Place::document(file, 0);
     let settings = toml::read(&root, text, &mut diagnostics).and_then(|(value, index)| {
@@ -275,6 +291,3 @@ pub fn parse(file: &RepoPath, text: &str) -> (Option<Settings>, Diagnostics) {
     let settings = settings.filter(|_| !diagnostics.has_errors());
     (settings, diagnostics)
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,10 @@ use crate::repo::split;
 const MAX_DEPTH: usize = 32;
 /// Scalars, lists and mappings in one document.
 const MAX_NODES: usize = 20_000;
+/// Refusals told about one document; more would only hide the first ones.
+const MAX_REFUSALS: usize = 50;
+/// Documents in one file.
+const MAX_DOCUMENTS: usize = 1_000;
 
 /// One document: where its entries are, and its value unless something in it was refused.
 #[derive(Debug)]
@@ -34,7 +38,16 @@ pub(crate) struct Parsed {
 
 /// Reads every document of a file. Documents that hold nothing are left out; broken ones have no value.
 pub(crate) fn parse(file: &FileName, text: &str, diagnostics: &mut Diagnostics) -> Vec<Parsed> {
-    split::documents(text).into_iter().filter_map(|range| parse_one(file, text, range, diagnostics)).collect()
+    let documents = split::documents(text);
+    if let Some(first) = documents.get(MAX_DOCUMENTS) {
+        diagnostics.push(
+            Diagnostic::error(code::TOO_COMPLEX, format!("{file} has more than {MAX_DOCUMENTS} documents"))
+                .label(Place::bytes(file.clone(), first.clone()), "from here on nothing is read")
+                .help("split it into several files"),
+        );
+    }
+    let read = documents.into_iter().take(MAX_DOCUMENTS);
+    read.filter_map(|range| parse_one(file, text, range, diagnostics)).collect()
 }
 
 fn parse_one(file: &FileName, text: &str, range: Range<usize>, diagnostics: &mut Diagnostics) -> Option<Parsed> {
@@ -136,7 +149,7 @@ impl<'a> Walk<'a> {
         for next in Parser::new_from_str_with_options(text, options) {
             match next {
                 Ok((event, span)) => {
-                    if self.event(event, &span).is_break() {
+                    if self.event(event, &span).is_break() || self.refusals.len() >= MAX_REFUSALS {
                         return;
                     }
                 }
@@ -464,4 +477,37 @@ fn is_ambiguous(text: &str) -> bool {
 
 fn shortened(text: &str) -> String {
     if text.chars().count() <= 60 { text.to_owned() } else { text.chars().take(60).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Option<Value> {
+        parse(&FileName::outside("f"), text, &mut Diagnostics::new()).remove(0).value
+    }
+
+    proptest::proptest! {
+        // Two readers, one text: where we give a value, the other YAML crate reads the same.
+        #[test]
+        fn a_mapping_reads_as_in_the_other_yaml_crate(
+            words in proptest::collection::btree_map("[a-z]{1,5}", "[a-zA-Z0-9][a-zA-Z0-9 .:/-]{0,8}[a-z]", 1..5),
+            numbers in proptest::collection::btree_map("[A-Z]{1,5}", proptest::num::i64::ANY, 0..5),
+        ) {
+            let words = words.iter().map(|(key, value)| format!("{key}: \"{value}\"\n"));
+            let text: String = words.chain(numbers.iter().map(|(key, value)| format!("{key}: [{value}]\n"))).collect();
+            let other: Value = serde_yaml::from_str(&text).unwrap();
+            proptest::prop_assert_eq!(value(&text), Some(other));
+        }
+    }
+
+    #[test]
+    fn plain_values_are_typed_by_the_core_schema_of_yaml_1_2() {
+        let text =
+            "[1, -1, 0, 1.5, 1e3, 0x1F, 0o17, 017, 1_0, true, True, NO, yes, null, ~, 12:30:45, .5, +1, 2026-01-01]";
+        let found = serde_json::to_string(&value(text)).unwrap();
+        insta::assert_snapshot!(found, @r#"
+[1,-1,0,1.5,1000.0,31,15,"017","1_0",true,true,"NO","yes",null,null,"12:30:45",0.5,1,"2026-01-01"]
+"#);
+    }
 }

@@ -39,10 +39,9 @@ fn meet(a: &[u8], b: &[u8], both: bool) -> bool {
     for &left in a {
         let mut next = vec![row[0] && left == b'*'];
         for (j, &right) in b.iter().enumerate() {
-            let stars = (left == b'*' && (next[j] || row[j + 1])) || (star(right) && (row[j + 1] || next[j]));
-            next.push(
-                stars || (left.eq_ignore_ascii_case(&right) && left != b'*' && row[j]) || (left == b'*' && row[j]),
-            );
+            let stars = (left == b'*' || star(right)) && (next[j] || row[j + 1]);
+            let same = left == b'*' || left.eq_ignore_ascii_case(&right);
+            next.push(stars || (same && row[j]));
         }
         row = next;
     }

@@ -1,14 +1,25 @@
-use super::*;
+//! `privlink.toml`: defaults, mistakes at their places, and what must hold between values.
+
+use privlink::diagnostic::{Diagnostics, FileName};
+use privlink::domain::commit::RepoPath;
+use privlink::repo::settings::{Approval, Cloud, Level, Settings, Signatures, parse, source};
+use privlink::repo::source::Sources;
 
 const HEAD: &str = "version = 1\nowner = \"6f1c0000-0000-4000-8000-000000000001\"\n";
 const PROD: &str = "[environments.prod]\npath = \"environments/prod\"\nsubscription = \
                     \"00000000-0000-0000-0000-000000000001\"\n";
 
+fn sources(text: &str) -> Sources {
+    let mut sources = Sources::new();
+    sources.insert(FileName::outside("privlink.toml"), source(text));
+    sources
+}
+
 fn read(text: &str) -> (Option<Settings>, Diagnostics, String) {
     let file: RepoPath = "privlink.toml".parse().unwrap();
     let (settings, diagnostics) = parse(&file, text);
-    let sources = toml::sources(&(&file).into(), text);
-    let shown = crate::render::diagnostic::render(&diagnostics, &sources, false);
+    let sources = sources(text);
+    let shown = privlink::render::diagnostic::render(&diagnostics, &sources, false);
     (settings, diagnostics, shown)
 }
 
@@ -24,7 +35,7 @@ fn accepted(text: &str) -> Settings {
 fn only(text: &str, code: &str, line: usize, column: usize) {
     let all = format!("{HEAD}{text}");
     let (settings, diagnostics, shown) = read(&all);
-    let sources = toml::sources(&crate::diagnostic::FileName::outside("privlink.toml"), &all);
+    let sources = sources(&all);
     let found: Vec<_> = diagnostics
         .iter()
         .map(|it| (it.code.as_str(), it.place().and_then(|place| sources.line_column(place))))
@@ -89,7 +100,7 @@ fn what_is_absent_has_its_default() {
     assert_eq!((prod.cloud.clone(), prod.prune, prod.max_deletes), (Cloud::Public, false, 3));
     assert_eq!((prod.signatures, prod.approval.severing), (Signatures::Optional, Level::People(2)));
     assert!(prod.scope.has_namespace("shop") && !prod.scope.has_namespace("kube-system"));
-    assert_eq!(prod.subscriptions(), [prod.subscription.clone()]);
+    assert_eq!(prod.subscriptions(), std::slice::from_ref(&prod.subscription));
     accepted(HEAD);
 }
 
@@ -220,28 +231,14 @@ fn too_few_signing_approvers_are_a_warning() {
     let (settings, _, shown) = read(&format!("{HEAD}{PROD}signatures = \"required\"\n"));
     assert!(settings.is_some());
     insta::assert_snapshot!(shown, @r#"
-warning[CONF006]: 1 signed approvals are asked for, and no approver has a key
- --> privlink.toml:3:15
-  |
-3 | [environments.prod]
-  |               ^^^^ nobody can ever approve this
-...
-6 | signatures = "required"
-  |              ---------- signatures are required here
-  |
-  = help: add [approvers.<name>] with ssh = "<public key>"
-
 warning[CONF006]: 2 signed approvals are asked for, and no approver has a key
- --> privlink.toml:3:15
+ --> privlink.toml:6:14
   |
-3 | [environments.prod]
-  |               ^^^^ nobody can ever approve this
-...
 6 | signatures = "required"
-  |              ---------- signatures are required here
+  |              ^^^^^^^^^^ some changes can never be approved
   |
   = help: add [approvers.<name>] with ssh = "<public key>"
 
-2 warnings in 1 file
+1 warning in 1 file
 "#);
 }
