@@ -2,17 +2,17 @@
 
 pub mod apply;
 pub mod approval;
+pub mod azure;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;
 pub mod git;
+pub mod kubernetes;
 pub mod observed;
 pub mod plan;
 pub mod render;
 pub mod repo;
-pub mod azure;
-pub mod domain;
-pub mod kubernetes;
 pub mod value;
+
 #[cfg(feature = "sim")]
 pub mod sim;

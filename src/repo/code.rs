@@ -7,7 +7,7 @@ macro_rules! codes {
         $($(#[doc = $doc])+ pub const $name: Code = Code::new($code);)+
 
         /// Every code of this stage with what it means, in order.
-        pub const ALL: &[(Code, &str)] = &[$(($name, concat!($($doc),+))),+];
+        pub const ALL: &[(Code, &str)] = &[$(($name, concat!($($doc),+).trim_ascii())),+];
     };
 }
 

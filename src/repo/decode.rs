@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Step, did_you_mean, dotted};
+use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Step, closest, did_you_mean, dotted};
 use crate::repo::code;
 
 mod error;
@@ -45,6 +45,7 @@ pub(crate) fn decode<T: for<'de> Deserialize<'de>>(
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     let (decoded, errors) = decode_all(value, nulls);
+    let errors = without_misspelt(errors);
     diagnostics.extend(errors.into_iter().map(|error| error.diagnostic(value, document)));
     decoded
 }
@@ -69,14 +70,33 @@ fn decode_all<T: for<'de> Deserialize<'de>>(value: &Value, nulls: Nulls) -> (Opt
     (None, errors)
 }
 
+// A misspelt key is two errors to serde, an unknown key and a missing one, and one to people.
+fn without_misspelt(errors: Vec<WireError>) -> Vec<WireError> {
+    let meant: BTreeSet<Vec<Step>> = errors.iter().filter_map(WireError::meant).collect();
+    let kept = |error: &WireError| match &error.problem {
+        Problem::Missing(field) => !meant.contains(&within(&error.path, field)),
+        _ => true,
+    };
+    errors.into_iter().filter(kept).collect()
+}
+
+fn within(path: &[Step], key: &str) -> Vec<Step> {
+    path.iter().cloned().chain([Step::Key(key.to_owned())]).collect()
+}
+
 impl WireError {
+    // The key that an unknown one probably stands for.
+    fn meant(&self) -> Option<Vec<Step>> {
+        let Problem::UnknownKey { key, known } = &self.problem else { return None };
+        let (_, parent) = self.path.split_last()?;
+        Some(within(parent, closest(key, known.iter().copied())?))
+    }
+
     // An error about something that was stepped over, or that was made wrong by stepping over a part of it.
     fn echoes(&self, skip: &BTreeSet<Vec<Step>>) -> bool {
         let inside = |path: &[Step]| skip.iter().any(|skipped| skipped.starts_with(path));
         match &self.problem {
-            Problem::Missing(field) => {
-                inside(&self.path.iter().cloned().chain([Step::Key((*field).to_owned())]).collect::<Vec<_>>())
-            }
+            Problem::Missing(field) => inside(&within(&self.path, field)),
             Problem::Invalid(_) => inside(&self.path),
             Problem::UnknownKey { .. } | Problem::WrongType { .. } | Problem::UnknownWord { .. } => false,
         }
@@ -110,10 +130,21 @@ impl WireError {
                     .help(did_you_mean(&word, known.iter().copied()))
             }
             Problem::Invalid(message) => {
-                let message = if name.is_empty() { message } else { format!("`{name}`: {message}") };
-                Diagnostic::error(code::INVALID_VALUE, message).label(place, "")
+                let (message, rule) = split_rule(&message);
+                let message = if name.is_empty() { message.to_owned() } else { format!("`{name}`: {message}") };
+                let diagnostic = Diagnostic::error(code::INVALID_VALUE, message).label(place, "");
+                rule.into_iter().fold(diagnostic, Diagnostic::help)
             }
         }
+    }
+}
+
+// The domain says `"x" is not a namespace: use …`; the second half is help.
+fn split_rule(message: &str) -> (&str, Option<&str>) {
+    let found = message.find("\" is not a").and_then(|at| Some(at + message[at..].find(": ")?));
+    match found {
+        Some(colon) => (&message[..colon], Some(&message[colon + 2..])),
+        None => (message, None),
     }
 }
 

@@ -242,6 +242,9 @@ fn refuse_server_fields(manifest: &mut Value, root: &Place, diagnostics: &mut Di
         if mapping.and_then(Value::as_object_mut).and_then(|mapping| mapping.remove(field)).is_none() {
             continue;
         }
+        if field == "generateName" {
+            stand_in_name(manifest);
+        }
         let help = match field {
             "generateName" => "give the Service a name: two applies would make two Services",
             _ => "remove it: it comes from `kubectl get -o yaml`, not from a person",
@@ -251,6 +254,13 @@ fn refuse_server_fields(manifest: &mut Value, root: &Place, diagnostics: &mut Di
                 .label(root.clone().at(parent).child(field).on_key(), "the API server fills this in")
                 .help(help),
         );
+    }
+}
+
+// The name is not missing besides: one mistake, one error. The manifest is refused anyway.
+fn stand_in_name(manifest: &mut Value) {
+    if let Some(Value::Object(metadata)) = manifest.get_mut("metadata") {
+        metadata.entry("name").or_insert_with(|| "generated".into());
     }
 }
 

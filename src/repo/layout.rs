@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Place};
 use crate::domain::commit::{File, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
@@ -32,8 +32,8 @@ pub(crate) fn text_of(path: &RepoPath, file: &File, diagnostics: &mut Diagnostic
                 .label(place(), "")
                 .help("put the files themselves here, or move the submodule out of the environment's folder"),
         ),
-        File::TooLarge { size } if yaml => diagnostics.push(too_large(path, *size)),
-        File::Bytes(bytes) if yaml => return decode(path, bytes, diagnostics),
+        File::TooLarge { size } if yaml => diagnostics.push(too_large(&path.into(), *size)),
+        File::Bytes(bytes) if yaml => return decode(&path.into(), bytes, diagnostics),
         File::Symlink | File::TooLarge { .. } | File::Bytes(_) => {}
     }
     None
@@ -43,14 +43,14 @@ fn is_yaml(path: &RepoPath) -> bool {
     path.extension().is_some_and(|it| it.eq_ignore_ascii_case("yaml") || it.eq_ignore_ascii_case("yml"))
 }
 
-fn too_large(path: &RepoPath, size: u64) -> Diagnostic {
+fn too_large(path: &FileName, size: u64) -> Diagnostic {
     Diagnostic::error(code::TOO_LARGE, format!("{path} has {size} bytes, and at most {MAX_FILE} are read"))
-        .label(Place::file(path), "")
+        .label(Place::file(path.clone()), "")
         .help("split it: one document is about 1 KiB")
 }
 
 /// Reads bytes as the text of a file that people review.
-pub(crate) fn decode(path: &RepoPath, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+pub(crate) fn decode(path: &FileName, bytes: &[u8], diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
     if bytes.len() > MAX_FILE {
         diagnostics.push(too_large(path, bytes.len() as u64));
         return None;
@@ -64,22 +64,22 @@ pub(crate) fn decode(path: &RepoPath, bytes: &[u8], diagnostics: &mut Diagnostic
     }
 }
 
-fn not_utf8(path: &RepoPath, bytes: &[u8], at: usize) -> Diagnostic {
+fn not_utf8(path: &FileName, bytes: &[u8], at: usize) -> Diagnostic {
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let help = if utf16 { "it looks like UTF-16: save it as UTF-8" } else { "save it as UTF-8" };
     let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     Diagnostic::error(code::NOT_TEXT, format!("{path} is not UTF-8 text (line {line}, byte {at})"))
-        .label(Place::file(path), "")
+        .label(Place::file(path.clone()), "")
         .help(help)
 }
 
-fn clean(path: &RepoPath, text: &str, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+fn clean(path: &FileName, text: &str, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
     let text = match text.strip_prefix('\u{feff}') {
         None => text,
         Some(rest) => {
             diagnostics.push(
                 Diagnostic::warning(code::NOT_TEXT, format!("{path} starts with a byte order mark"))
-                    .label(Place::file(path), "")
+                    .label(Place::bytes(path.clone(), 0..1), "")
                     .help("save it as UTF-8 without a byte order mark; some tools stumble over it"),
             );
             rest
@@ -90,7 +90,7 @@ fn clean(path: &RepoPath, text: &str, diagnostics: &mut Diagnostics) -> Option<A
     };
     let line = text[..at].matches('\n').count() + 1;
     let message = format!("{path} holds the invisible character U+{:04X} in line {line}", u32::from(hidden));
-    diagnostics.push(Diagnostic::error(code::NOT_TEXT, message).label(Place::file(path), "").help(
+    diagnostics.push(Diagnostic::error(code::NOT_TEXT, message).label(Place::file(path.clone()), "").help(
         "remove it: what a reviewer sees must be what is applied; in double quotes an escape such as \\u202e works",
     ));
     None

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostics, Place};
+use crate::diagnostic::{Diagnostics, FileName, Place};
 use crate::domain::azure::{ClientId, ResourceId, SubscriptionId, TenantId};
 use crate::domain::commit::{Identity, RepoPath};
 use crate::domain::name::{ApproverName, EnvironmentName, OwnerId};
 use crate::domain::scope::Pattern;
 use crate::repo::decode::{Nulls, decode};
+use crate::repo::layout;
+use crate::repo::schema::own::ClusterId;
 use crate::repo::schema::word;
+use crate::repo::source::Sources;
 
 mod check;
 mod level;
@@ -23,7 +26,7 @@ mod wire;
 
 pub use self::toml::source;
 pub use level::{Approval, Level};
-pub use wire::{AksCluster, Cloud, Ssh, Version};
+pub use wire::{Cloud, Ssh, Version};
 
 /// The whole of `privlink.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -181,7 +184,7 @@ pub struct EnvironmentIdentity {
 pub struct Cluster {
     /// The full id of the AKS cluster: says its virtual network, node resource group and region.
     #[schemars(with = "word::Id")]
-    pub aks: AksCluster,
+    pub aks: ClusterId,
     /// One of the contexts of the runner's kubeconfig. Default: the current one.
     pub context: Option<String>,
     /// True to use the service account of the pod privlink runs in.
@@ -236,13 +239,31 @@ impl Cluster {
     }
 }
 
+/// Reads the bytes of `privlink.toml`: as [`parse`], and says so if they are too many or not text.
+///
+/// The sources that come back render the diagnostics.
+pub fn read(file: impl Into<FileName>, bytes: &[u8]) -> (Option<Settings>, Diagnostics, Sources) {
+    let file = file.into();
+    let mut diagnostics = Diagnostics::new();
+    let Some(text) = layout::decode(&file, bytes, &mut diagnostics) else {
+        return (None, diagnostics, Sources::new());
+    };
+    let (settings, parsed) = parse(file.clone(), &text);
+    diagnostics.extend(parsed);
+    (settings, diagnostics, toml::sources(&file, &text))
+}
+
 /// Reads `privlink.toml`, or says everything that is wrong with it.
 ///
 /// Settings with errors are not returned. Give [`source`] of the same text to `Sources` to render the diagnostics.
-pub fn parse(file: &RepoPath, text: &str) -> (Option<Settings>, Diagnostics) {
+pub fn parse(file: impl Into<FileName>, text: &str) -> (Option<Settings>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let root = Place::document(file, 0);
     let settings = toml::read(&root, text, &mut diagnostics).and_then(|(value, index)| {
+        if let Some(diagnostic) = toml::other_version(&value, &root) {
+            diagnostics.push(diagnostic);
+            return None;
+        }
         let settings: Settings = decode(&value, Nulls::Refused, &root, &mut diagnostics)?;
         check::check(&settings, &check::Written { root: &root, index: &index }, &mut diagnostics);
         Some(settings)
@@ -252,6 +273,3 @@ pub fn parse(file: &RepoPath, text: &str) -> (Option<Settings>, Diagnostics) {
     let settings = settings.filter(|_| !diagnostics.has_errors());
     (settings, diagnostics)
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,7 +55,7 @@ impl Index {
         let depth = (0..=path.len()).rev().find(|depth| self.entries.contains_key(&path[..*depth]))?;
         let entry = self.entries.get(&path[..depth])?;
         // The value of a collection may be a screen long: its key says as much in one line.
-        let by_key = depth < path.len() || on == On::Key || entry.collection;
+        let by_key = depth < path.len() || on == On::Key || entry.collection || entry.value.is_empty();
         match &entry.key {
             Some(key) if by_key => Some(key.clone()),
             _ => Some(entry.value.clone()),

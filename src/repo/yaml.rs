@@ -20,6 +20,10 @@ use crate::repo::split;
 const MAX_DEPTH: usize = 32;
 /// Scalars, lists and mappings in one document.
 const MAX_NODES: usize = 20_000;
+/// Refusals told about one document; more would only hide the first ones.
+const MAX_REFUSALS: usize = 50;
+/// Documents in one file.
+const MAX_DOCUMENTS: usize = 1_000;
 
 /// One document: where its entries are, and its value unless something in it was refused.
 #[derive(Debug)]
@@ -34,7 +38,16 @@ pub(crate) struct Parsed {
 
 /// Reads every document of a file. Documents that hold nothing are left out; broken ones have no value.
 pub(crate) fn parse(file: &FileName, text: &str, diagnostics: &mut Diagnostics) -> Vec<Parsed> {
-    split::documents(text).into_iter().filter_map(|range| parse_one(file, text, range, diagnostics)).collect()
+    let documents = split::documents(text);
+    if let Some(first) = documents.get(MAX_DOCUMENTS) {
+        diagnostics.push(
+            Diagnostic::error(code::TOO_COMPLEX, format!("{file} has more than {MAX_DOCUMENTS} documents"))
+                .label(Place::bytes(file.clone(), first.clone()), "from here on nothing is read")
+                .help("split it into several files"),
+        );
+    }
+    let read = documents.into_iter().take(MAX_DOCUMENTS);
+    read.filter_map(|range| parse_one(file, text, range, diagnostics)).collect()
 }
 
 fn parse_one(file: &FileName, text: &str, range: Range<usize>, diagnostics: &mut Diagnostics) -> Option<Parsed> {
@@ -130,11 +143,13 @@ impl<'a> Walk<'a> {
             emit_comments: false,
             emit_anchor_events: true,
             emit_unresolved_aliases: true,
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
         };
         for next in Parser::new_from_str_with_options(text, options) {
             match next {
                 Ok((event, span)) => {
-                    if self.event(event, &span).is_break() {
+                    if self.event(event, &span).is_break() || self.refusals.len() >= MAX_REFUSALS {
                         return;
                     }
                 }
@@ -247,7 +262,7 @@ impl<'a> Walk<'a> {
         self.enter(range.clone(), true)?;
         self.frames.push(frame);
         if self.frames.len() > MAX_DEPTH {
-            self.too_complex(range, format!("this document is nested more than {MAX_DEPTH} levels deep"));
+            self.too_deep(range.start..range.start + 1);
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -301,6 +316,18 @@ impl<'a> Walk<'a> {
         );
     }
 
+    fn tab(&mut self, at: usize) {
+        self.refusals.push(
+            Diagnostic::error(code::SYNTAX, "a tab is used for indentation")
+                .label(Place::bytes(self.file.clone(), at..at + 1), "a tab")
+                .help("indent with spaces"),
+        );
+    }
+
+    fn too_deep(&mut self, range: Range<usize>) {
+        self.too_complex(range, format!("this document is nested more than {MAX_DEPTH} levels deep"));
+    }
+
     fn too_complex(&mut self, range: Range<usize>, message: String) {
         self.refusals.push(
             Diagnostic::error(code::TOO_COMPLEX, message).label(Place::bytes(self.file.clone(), range), "up to here"),
@@ -313,8 +340,14 @@ impl<'a> Walk<'a> {
             let range = self.base + offset..self.base + offset + 1;
             return self.refuse("a YAML directive", range, "remove the line that starts with %");
         }
-        let (message, label, help) = wording(error.kind());
         let at = self.base + visible(self.text, offset);
+        if let ErrorKind::RecursionLimitExceeded = error.kind() {
+            return self.too_deep(at..at + 1);
+        }
+        if let Some(tab) = indenting_tab(self.text, offset) {
+            return self.tab(self.base + tab);
+        }
+        let (message, label, help) = wording(error.kind());
         let diagnostic =
             Diagnostic::error(code::SYNTAX, message).label(Place::bytes(self.file.clone(), at..at + 1), label);
         self.refusals.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
@@ -330,13 +363,33 @@ fn visible(text: &str, offset: usize) -> usize {
     }
 }
 
+// Most trouble near a tab is the tab: in the line in question, the one before it or the one after.
+fn indenting_tab(text: &str, offset: usize) -> Option<usize> {
+    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
+    let current = text[..offset].matches('\n').count();
+    let mut start = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        if number.abs_diff(current) <= 1
+            && let Some(tab) = indent.find('\t')
+        {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
+}
+
 fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
     use ErrorKind as E;
     match kind {
-        E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::TabAtBlockScalarStart => {
-            ("a tab is used for indentation", "a tab", "indent with spaces")
+        E::TabNotAllowed
+        | E::TabInBlockIndentation
+        | E::TabInIndentation
+        | E::TabAtBlockScalarStart
+        | E::TabInPlainScalar => {
+            ("a tab stands where YAML wants spaces", "a tab near here", "use spaces, or put the value in quotes")
         }
-        E::TabInPlainScalar => ("a tab stands inside a value", "a tab", "use spaces, or put the value in quotes"),
         E::UnclosedFlowCollection { .. }
         | E::UnexpectedEofFlowSequence
         | E::UnexpectedEofFlowMapping
@@ -394,7 +447,6 @@ fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
             ("a list item with '-' stands between brackets", "not between brackets", "separate the items with commas")
         }
         E::CommentNotSeparated => ("a comment needs a space before its '#'", "no space before it", ""),
-        E::RecursionLimitExceeded => ("this document is nested too deep", "up to here", ""),
         _ => ("this is not valid YAML", "not expected here", "quotes around a value often help"),
     }
 }
@@ -425,4 +477,37 @@ fn is_ambiguous(text: &str) -> bool {
 
 fn shortened(text: &str) -> String {
     if text.chars().count() <= 60 { text.to_owned() } else { text.chars().take(60).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Option<Value> {
+        parse(&FileName::outside("f"), text, &mut Diagnostics::new()).remove(0).value
+    }
+
+    proptest::proptest! {
+        // Two readers, one text: where we give a value, the other YAML crate reads the same.
+        #[test]
+        fn a_mapping_reads_as_in_the_other_yaml_crate(
+            words in proptest::collection::btree_map("[a-z]{1,5}", "[a-zA-Z0-9][a-zA-Z0-9 .:/-]{0,8}[a-z]", 1..5),
+            numbers in proptest::collection::btree_map("[A-Z]{1,5}", proptest::num::i64::ANY, 0..5),
+        ) {
+            let words = words.iter().map(|(key, value)| format!("{key}: \"{value}\"\n"));
+            let text: String = words.chain(numbers.iter().map(|(key, value)| format!("{key}: [{value}]\n"))).collect();
+            let other: Value = serde_yaml::from_str(&text).unwrap();
+            proptest::prop_assert_eq!(value(&text), Some(other));
+        }
+    }
+
+    #[test]
+    fn plain_values_are_typed_by_the_core_schema_of_yaml_1_2() {
+        let text =
+            "[1, -1, 0, 1.5, 1e3, 0x1F, 0o17, 017, 1_0, true, True, NO, yes, null, ~, 12:30:45, .5, +1, 2026-01-01]";
+        let found = serde_json::to_string(&value(text)).unwrap();
+        insta::assert_snapshot!(found, @r#"
+[1,-1,0,1.5,1000.0,31,15,"017","1_0",true,true,"NO","yes",null,null,"12:30:45",0.5,1,"2026-01-01"]
+"#);
+    }
 }

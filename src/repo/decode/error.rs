@@ -124,8 +124,9 @@ fn words(found: Unexpected<'_>) -> String {
         Unexpected::Bool(value) => format!("{value}"),
         Unexpected::Unsigned(value) => format!("the number {value}"),
         Unexpected::Signed(value) => format!("the number {value}"),
-        Unexpected::Float(value) => format!("the number {value}"),
-        Unexpected::Str(text) if text.is_empty() => "empty text".to_owned(),
+        // Not its value: `1.20` would be told as 1.2.
+        Unexpected::Float(_) => "a number with a fraction".to_owned(),
+        Unexpected::Str("") => "empty text".to_owned(),
         Unexpected::Str(text) => format!("the text {:?}", shortened(text)),
         Unexpected::Unit | Unexpected::Option => "empty".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
@@ -147,7 +148,7 @@ fn plain(expected: &str) -> String {
         "i32" => "a whole number from -2147483648 to 2147483647",
         "u64" | "usize" | "i64" => "a whole number",
         text if text.starts_with("struct ") => "a mapping",
-        text if text.starts_with("enum ") || text == "variant identifier" => "text",
+        text if text.starts_with("enum ") || text == "variant identifier" => "a word",
         text => text,
     }
     .to_owned()

@@ -1,7 +1,7 @@
 //! The serde deserializer over a value: knows the path of keys that leads to it, and what to step over.
 
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
@@ -12,8 +12,8 @@ use crate::repo::decode::{Nulls, Rules};
 /// The way to a value, kept as a list on the stack and only written out for an error.
 pub(super) enum Trail<'t> {
     Root,
-    Key(&'t Trail<'t>, &'t str),
-    Index(&'t Trail<'t>, usize),
+    Key(&'t Self, &'t str),
+    Index(&'t Self, usize),
 }
 
 impl Trail<'_> {
@@ -60,9 +60,10 @@ impl<'de> Deserializer<'de> for Node<'de, '_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
-        match (self.value, self.rules.nulls) {
-            (Value::Null, Nulls::Absent) => visitor.visit_none(),
-            (Value::Null, Nulls::Refused) | (_, _) => visitor.visit_some(self),
+        if self.value.is_null() && self.rules.nulls == Nulls::Absent {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
         }
     }
 

@@ -79,11 +79,58 @@ pub(crate) fn exactly_one<T, const N: usize>(choices: [(&str, Option<T>); N]) ->
     }
 }
 
+/// Declares the id of one type of resource, so that the id of another is refused where it stands.
+macro_rules! typed_id {
+    ($($(#[doc = $doc:literal])+ $name:ident, $resource_type:literal, $what:literal;)+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+            #[serde(try_from = "ResourceId")]
+            pub struct $name(ResourceId);
+
+            impl $name {
+                /// The id.
+                pub fn id(&self) -> &ResourceId {
+                    &self.0
+                }
+            }
+
+            impl TryFrom<ResourceId> for $name {
+                type Error = String;
+                fn try_from(id: ResourceId) -> Result<Self, String> {
+                    id_of_type(&id, $resource_type, $what).map(|()| Self(id))
+                }
+            }
+
+            impl From<$name> for ResourceId {
+                fn from(id: $name) -> Self {
+                    id.0
+                }
+            }
+        )+
+    };
+}
+
+typed_id! {
+    /// The id of a private endpoint.
+    EndpointId, "Microsoft.Network/privateEndpoints", "a private endpoint";
+    /// The id of a Private Link Service.
+    LinkServiceId, "Microsoft.Network/privateLinkServices", "a Private Link Service";
+    /// The id of a subnet.
+    SubnetId, "Microsoft.Network/virtualNetworks/subnets", "a subnet";
+    /// The id of a virtual network.
+    VirtualNetworkId, "Microsoft.Network/virtualNetworks", "a virtual network";
+    /// The id of an application security group.
+    SecurityGroupId, "Microsoft.Network/applicationSecurityGroups", "an application security group";
+    /// The id of an AKS cluster.
+    ClusterId, "Microsoft.ContainerService/managedClusters", "an AKS cluster";
+}
+
 /// Checks the type of an id, such as `microsoft.network/virtualnetworks`, and says what was expected otherwise.
-pub(crate) fn id_of_type(id: &ResourceId, resource_type: &str, what: &str) -> Result<(), String> {
+fn id_of_type(id: &ResourceId, resource_type: &str, what: &str) -> Result<(), String> {
     if id.resource_type() == resource_type.to_ascii_lowercase() {
         Ok(())
     } else {
-        Err(format!("this is the id of a {}, and {what} is needed ({resource_type})", id.resource_type()))
+        Err(format!("this is not the id of {what} ({resource_type}) but of a {}", id.resource_type()))
     }
 }

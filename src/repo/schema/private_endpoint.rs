@@ -8,7 +8,9 @@ use serde::Deserialize;
 use crate::domain::azure::{Alias, AzureName, Location, ResourceGroup, ResourceId, SubscriptionId};
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::name::DocumentName;
-use crate::repo::schema::own::{ApiVersion, Metadata, ServiceReference, exactly_one, id_of_type};
+use crate::repo::schema::own::{
+    ApiVersion, LinkServiceId, Metadata, SecurityGroupId, ServiceReference, SubnetId, VirtualNetworkId, exactly_one,
+};
 use crate::repo::schema::word;
 
 /// Consumes a Private Link Service through an Azure private endpoint.
@@ -109,7 +111,7 @@ struct SubnetWire {
     name: Option<AzureName>,
     /// The full id of the subnet.
     #[schemars(with = "Option<word::Id>")]
-    id: Option<ResourceId>,
+    id: Option<SubnetId>,
 }
 
 impl TryFrom<SubnetWire> for Subnet {
@@ -118,8 +120,7 @@ impl TryFrom<SubnetWire> for Subnet {
     fn try_from(wire: SubnetWire) -> Result<Self, String> {
         match wire {
             SubnetWire { id: Some(id), resource_group: None, virtual_network: None, name: None } => {
-                id_of_type(&id, "Microsoft.Network/virtualNetworks/subnets", "the id of a subnet")?;
-                Ok(Self::Id(id))
+                Ok(Self::Id(id.into()))
             }
             SubnetWire { id: None, resource_group, virtual_network: Some(virtual_network), name: Some(name) } => {
                 Ok(Self::Named { resource_group, virtual_network, name })
@@ -157,7 +158,7 @@ struct TargetWire {
     service: Option<ServiceReference>,
     /// A Private Link Service, by its full id.
     #[schemars(with = "Option<word::Id>")]
-    id: Option<ResourceId>,
+    id: Option<LinkServiceId>,
     /// A Private Link Service, by its alias; needs `connection.request: manual`.
     #[schemars(with = "Option<word::AliasText>")]
     alias: Option<Alias>,
@@ -167,13 +168,10 @@ impl TryFrom<TargetWire> for Target {
     type Error = String;
 
     fn try_from(wire: TargetWire) -> Result<Self, String> {
-        if let Some(id) = &wire.id {
-            id_of_type(id, "Microsoft.Network/privateLinkServices", "the id of a Private Link Service")?;
-        }
         exactly_one([
             ("privateLinkService", wire.private_link_service.map(Self::PrivateLinkService)),
             ("service", wire.service.map(|service| Self::Service(service.key()))),
-            ("id", wire.id.map(Self::Id)),
+            ("id", wire.id.map(|id| Self::Id(id.into()))),
             ("alias", wire.alias.map(Self::Alias)),
         ])
     }
@@ -203,45 +201,6 @@ pub enum Request {
     Automatic,
     /// The provider approves.
     Manual,
-}
-
-/// The id of an application security group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "ResourceId")]
-pub struct SecurityGroupId(ResourceId);
-
-impl SecurityGroupId {
-    /// The id.
-    pub fn id(&self) -> &ResourceId {
-        &self.0
-    }
-}
-
-impl TryFrom<ResourceId> for SecurityGroupId {
-    type Error = String;
-    fn try_from(id: ResourceId) -> Result<Self, String> {
-        let what = "the id of an application security group";
-        id_of_type(&id, "Microsoft.Network/applicationSecurityGroups", what).map(|()| Self(id))
-    }
-}
-
-/// The id of a virtual network.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "ResourceId")]
-pub struct VirtualNetworkId(ResourceId);
-
-impl VirtualNetworkId {
-    /// The id.
-    pub fn id(&self) -> &ResourceId {
-        &self.0
-    }
-}
-
-impl TryFrom<ResourceId> for VirtualNetworkId {
-    type Error = String;
-    fn try_from(id: ResourceId) -> Result<Self, String> {
-        id_of_type(&id, "Microsoft.Network/virtualNetworks", "the id of a virtual network").map(|()| Self(id))
-    }
 }
 
 /// An A record set in a private DNS zone.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::domain::azure::{AzureName, ResourceGroup, ResourceId, SubscriptionId};
 use crate::domain::name::DocumentName;
-use crate::repo::schema::own::{ApiVersion, Metadata, ServiceReference, exactly_one, id_of_type};
+use crate::repo::schema::own::{ApiVersion, EndpointId, Metadata, ServiceReference, exactly_one};
 use crate::repo::schema::word;
 
 /// Publishes a Service through an Azure Private Link Service.
@@ -191,19 +191,16 @@ struct RequesterWire {
     subscription: Option<SubscriptionId>,
     /// One private endpoint, by its full id.
     #[schemars(with = "Option<word::Id>")]
-    endpoint: Option<ResourceId>,
+    endpoint: Option<EndpointId>,
 }
 
 impl TryFrom<RequesterWire> for Requester {
     type Error = String;
 
     fn try_from(wire: RequesterWire) -> Result<Self, String> {
-        if let Some(endpoint) = &wire.endpoint {
-            id_of_type(endpoint, "Microsoft.Network/privateEndpoints", "the id of a private endpoint")?;
-        }
         exactly_one([
             ("subscription", wire.subscription.map(Self::Subscription)),
-            ("endpoint", wire.endpoint.map(Self::Endpoint)),
+            ("endpoint", wire.endpoint.map(|it| Self::Endpoint(it.into()))),
         ])
     }
 }

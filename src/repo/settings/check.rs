@@ -96,7 +96,7 @@ fn approval(
         ("disruptive", approval.disruptive),
         ("severing", approval.severing),
     ];
-    let able = settings.approvers.values().filter(|approver| approver.ssh.is_some()).count();
+    approvers(settings, (name, environment), written, diagnostics);
     for (risk, level) in levels {
         let place = written.environment(name).child("approval").child(risk);
         match (level, environment.signatures) {
@@ -110,23 +110,32 @@ fn approval(
                     .label(place, "without signatures one approval counts at most")
                     .help(format!("set signatures = \"required\" in [environments.{name}], or write 1")),
             ),
-            (Level::People(people), Signatures::Required) if people as usize > able => {
-                diagnostics.push(too_few(people, able, &written.environment(name), place));
-            }
             (Level::Automatic | Level::Merge | Level::People(_), _) => {}
         }
     }
 }
 
-fn too_few(people: u32, able: usize, environment: &Place, place: Place) -> Diagnostic {
+fn approvers(settings: &Settings, named: Named<'_>, written: &Written<'_>, diagnostics: &mut Diagnostics) {
+    let (name, environment) = named;
+    let able = settings.approvers.values().filter(|approver| approver.ssh.is_some()).count();
+    let approval = &environment.approval;
+    let highest = [approval.safe, approval.notable, approval.disruptive, approval.severing].into_iter().max();
+    if let (Some(Level::People(people)), Signatures::Required) = (highest, environment.signatures)
+        && people as usize > able
+    {
+        diagnostics.push(too_few(people, able, written.environment(name).child("signatures")));
+    }
+}
+
+fn too_few(people: u32, able: usize, signatures: Place) -> Diagnostic {
     let who = match able {
         0 => "no approver has a key".to_owned(),
         1 => "only one approver has a key".to_owned(),
         _ => format!("only {able} approvers have a key"),
     };
-    Diagnostic::warning(code::APPROVERS, format!("{people} signed approvals are asked for, and {who}"))
-        .label(place, "nobody can ever approve this")
-        .label(environment.clone().child("signatures"), "signatures are required here")
+    let asked = if people == 1 { "a signed approval is".to_owned() } else { format!("{people} signed approvals are") };
+    Diagnostic::warning(code::APPROVERS, format!("{asked} asked for, and {who}"))
+        .label(signatures, "some changes can never be approved")
         .help("add [approvers.<name>] with ssh = \"<public key>\"")
 }
 

@@ -54,6 +54,16 @@ fn syntax(root: &Place, text: &str, error: &toml::de::Error) -> Diagnostic {
     Diagnostic::error(code, "this is not valid TOML").label(place, message)
 }
 
+/// Says that the file is of a version this program does not know: then nothing else about it can be judged.
+pub(super) fn other_version(value: &Value, root: &Place) -> Option<Diagnostic> {
+    let version = value.get("version")?.as_i64().filter(|version| *version != 1)?;
+    Some(
+        Diagnostic::error(code::VERSION, format!("version {version} of privlink.toml is not known to this program"))
+            .label(root.clone().child("version"), "only 1 is known")
+            .help("write version = 1, or use the program that this file was written for"),
+    )
+}
+
 struct Reader {
     path: Vec<Step>,
     index: Index,

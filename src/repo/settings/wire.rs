@@ -6,9 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::azure::ResourceId;
 use crate::domain::commit::{Identity, RepoPath};
-use crate::repo::schema::own::id_of_type;
 
 /// The version of the format: 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,26 +166,6 @@ impl JsonSchema for Ssh {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^(ssh|ecdsa|sk)-[^ ]+ +[A-Za-z0-9+/=]{16,}" })
-    }
-}
-
-/// The id of an AKS cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "ResourceId")]
-pub struct AksCluster(ResourceId);
-
-impl AksCluster {
-    /// The id.
-    pub fn id(&self) -> &ResourceId {
-        &self.0
-    }
-}
-
-impl TryFrom<ResourceId> for AksCluster {
-    type Error = String;
-    fn try_from(id: ResourceId) -> Result<Self, String> {
-        let what = "the id of an AKS cluster";
-        id_of_type(&id, "Microsoft.ContainerService/managedClusters", what).map(|()| Self(id))
     }
 }
 
