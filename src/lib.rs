@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod approval;
 pub mod azure;
+pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;
@@ -10,6 +11,7 @@ pub mod git;
 pub mod kubernetes;
 pub mod observed;
 pub mod plan;
+pub mod reconcile;
 pub mod render;
 pub mod repo;
 pub mod value;

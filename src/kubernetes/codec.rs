@@ -97,6 +97,20 @@ pub(crate) fn warnings(list: &Json, key: &ObjectKey) -> Vec<ClusterEvent> {
     events
 }
 
+/// How often the service controller says that it has synced a Service. Events are aggregated: each carries a count.
+pub(crate) fn syncs(list: &Json, key: &ObjectKey) -> u64 {
+    let items = list.get("items").and_then(Json::as_array).into_iter().flatten();
+    let concerns = |event: &&Json| {
+        text(event, "/reason") == Some(crate::kubernetes::request::SYNCED)
+            && text(event, "/involvedObject/name") == Some(key.name.as_str())
+    };
+    let count = |event: &Json| {
+        let series = event.pointer("/series/count").or_else(|| event.get("count")).and_then(Json::as_u64);
+        series.unwrap_or(1)
+    };
+    items.filter(concerns).map(count).sum()
+}
+
 fn event(event: &Json) -> ClusterEvent {
     let owned = |pointer: &str| text(event, pointer).unwrap_or_default().trim().to_owned();
     let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];

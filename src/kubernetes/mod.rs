@@ -208,6 +208,15 @@ impl Cluster {
         Ok(codec::warnings(&body, key))
     }
 
+    /// Counts how often the service controller has synced a Service, by its events: the count grows with every sync.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn syncs(&self, key: &ObjectKey) -> Result<u64, ClusterError> {
+        let body = self.send(&format!("read the events of the Service {key}"), request::syncs(key)).await?;
+        Ok(codec::syncs(&body, key))
+    }
+
     /// Sends one request and reads JSON, or why there is none.
     async fn send(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
         let is_apply = request.method() == http::Method::PATCH;

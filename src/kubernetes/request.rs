@@ -52,6 +52,15 @@ pub(crate) fn warnings(key: &ObjectKey) -> Request<Vec<u8>> {
     get(&format!("/api/v1/namespaces/{}/events", key.namespace), &[("fieldSelector", &selector), ("limit", PAGE)])
 }
 
+/// Lists the events by which the service controller says that it has synced a Service.
+pub(crate) fn syncs(key: &ObjectKey) -> Request<Vec<u8>> {
+    let selector = format!("involvedObject.kind=Service,involvedObject.name={},reason={SYNCED}", key.name);
+    get(&format!("/api/v1/namespaces/{}/events", key.namespace), &[("fieldSelector", &selector), ("limit", PAGE)])
+}
+
+/// The reason of those events.
+pub(crate) const SYNCED: &str = "EnsuredLoadBalancer";
+
 /// A server-side apply.
 ///
 /// The version alone does not guard: the server ignores it where the object is gone and creates it anew. The uid does.

@@ -1,0 +1,159 @@
+//! The runner's own settings: what its environment variables and flags say. Read once, never deeper in.
+//!
+//! Nothing here comes from a config repository: where credentials go is the runner's to say.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::azure::cloud::Cloud;
+use crate::azure::cloud::InvalidCloud;
+use crate::desired::policy::CloudName;
+use crate::domain::azure::ClientId;
+use crate::domain::azure::TenantId;
+use crate::domain::name::InvalidName;
+use crate::domain::secret::Secret;
+use crate::git::Access;
+
+/// What the runner brings along.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The environment variables the program was started with.
+    pub environment: BTreeMap<String, String>,
+    /// Where mirrors of config repositories are kept. Losing it costs a fetch.
+    pub cache_dir: PathBuf,
+    /// Where locks and first sights are kept.
+    pub state_dir: PathBuf,
+    /// Certificate authorities to trust beside the machine's, each a PEM file.
+    pub ca_certificates: Vec<Vec<u8>>,
+    /// The kubeconfig's text, if there is one.
+    pub kubeconfig: Option<String>,
+    /// The shortest time between two looks at an operation or at readiness.
+    pub poll_interval: Duration,
+    /// Who we are in leases and logs: host and process.
+    pub writer: String,
+}
+
+/// Something the runner has to bring along is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A custom cloud without endpoints.
+    #[error("cloud {name:?} has no endpoints: set {variable} to <resource manager url>,<authority url>")]
+    UnknownCloud {
+        /// The cloud.
+        name: String,
+        /// The variable that would define it.
+        variable: String,
+    },
+    /// Endpoints that are none.
+    #[error("{variable} does not define a cloud")]
+    InvalidCloud {
+        /// The variable.
+        variable: String,
+        /// What is wrong.
+        #[source]
+        source: InvalidCloud,
+    },
+    /// A credential is missing.
+    #[error(
+        "{variable} is not set: privlink signs in to Azure with a client secret (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET)"
+    )]
+    MissingCredential {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A credential is not what it should be.
+    #[error("{variable} is wrong")]
+    InvalidCredential {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong.
+        #[source]
+        source: InvalidName,
+    },
+    /// No kubeconfig.
+    #[error("environment {environment} has a cluster and there is no kubeconfig: set KUBECONFIG or --kubeconfig")]
+    NoKubeconfig {
+        /// The environment.
+        environment: String,
+    },
+}
+
+impl Config {
+    /// The value of a variable, if it is set to something.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The endpoints of a cloud. Those of a custom one are defined by the runner alone.
+    ///
+    /// # Errors
+    /// A custom cloud that is not defined, or not properly.
+    pub fn cloud(&self, name: &CloudName) -> Result<Cloud, ConfigError> {
+        match name {
+            CloudName::Public => Ok(Cloud::public()),
+            CloudName::UsGovernment => Ok(Cloud::us_government()),
+            CloudName::China => Ok(Cloud::china()),
+            CloudName::Custom(name) => {
+                let variable = format!("PRIVLINK_CLOUD_{}", name.to_ascii_uppercase().replace('-', "_"));
+                let Some(text) = self.variable(&variable) else {
+                    return Err(ConfigError::UnknownCloud { name: name.clone(), variable });
+                };
+                Cloud::custom(text).map_err(|source| ConfigError::InvalidCloud { variable, source })
+            }
+        }
+    }
+
+    /// The tenant to sign in to, unless the environment names one.
+    ///
+    /// # Errors
+    /// If the variable is missing or not a tenant.
+    pub fn tenant(&self) -> Result<TenantId, ConfigError> {
+        let text = self.credential("AZURE_TENANT_ID")?;
+        text.parse().map_err(|source| ConfigError::InvalidCredential { variable: "AZURE_TENANT_ID", source })
+    }
+
+    /// The application to sign in as, unless the environment names one.
+    ///
+    /// # Errors
+    /// If the variable is missing or not a client id.
+    pub fn client_id(&self) -> Result<ClientId, ConfigError> {
+        let text = self.credential("AZURE_CLIENT_ID")?;
+        text.parse().map_err(|source| ConfigError::InvalidCredential { variable: "AZURE_CLIENT_ID", source })
+    }
+
+    /// The client's secret.
+    ///
+    /// # Errors
+    /// If the variable is missing.
+    pub fn client_secret(&self) -> Result<Secret<String>, ConfigError> {
+        self.credential("AZURE_CLIENT_SECRET").map(|text| Secret::new(text.to_owned()))
+    }
+
+    fn credential(&self, variable: &'static str) -> Result<&str, ConfigError> {
+        self.variable(variable).ok_or(ConfigError::MissingCredential { variable })
+    }
+
+    /// What reaching a Git remote needs.
+    pub fn git_access(&self) -> Access {
+        Access {
+            token: self.variable("PRIVLINK_GIT_TOKEN").map(|token| Secret::new(token.to_owned())),
+            ca_certificates: self.ca_certificates.clone(),
+            environment: self.environment.clone(),
+        }
+    }
+
+    /// True where no person sits at the terminal.
+    pub fn is_ci(&self) -> bool {
+        ["CI", "TF_BUILD", "GITHUB_ACTIONS", "GITLAB_CI"]
+            .iter()
+            .any(|name| self.variable(name).is_some_and(|value| !value.eq_ignore_ascii_case("false")))
+    }
+
+    /// The branch that a pull request of a known CI system is to be merged into.
+    pub fn ci_target_branch(&self) -> Option<String> {
+        let names = ["GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "SYSTEM_PULLREQUEST_TARGETBRANCH"];
+        let found = names.iter().find_map(|name| self.variable(name))?;
+        Some(found.strip_prefix("refs/heads/").unwrap_or(found).to_owned())
+    }
+}

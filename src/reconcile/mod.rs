@@ -1,0 +1,14 @@
+//! One trip through the flow: fetch, read, resolve, observe, plan, decide, apply, report.
+//!
+//! The only room that knows every stage and every adapter.
+
+pub mod backends;
+pub mod observe;
+pub mod world;
+
+/// An error and its causes, as one line.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}

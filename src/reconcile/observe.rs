@@ -1,0 +1,151 @@
+//! Reads what an environment's scope holds: lists by subscription, in parallel, never one call a resource.
+//!
+//! What could not be read becomes a gap with its reason; the rest is still worth planning with.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use futures_util::future::join_all;
+
+use crate::azure::Azure;
+use crate::desired::policy::Policy;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::ManagedCluster;
+use crate::kubernetes::Cluster;
+use crate::observed::Area;
+use crate::observed::Gap;
+use crate::observed::Observed;
+use crate::reconcile::error_chain;
+use crate::reconcile::world::World;
+
+/// Reads the managed cluster, which says where everything else is.
+///
+/// # Errors
+/// The gap, if it could not be read.
+pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<Option<ManagedCluster>, Gap> {
+    let Some(reference) = &policy.cluster else { return Ok(None) };
+    match world.azure.managed_cluster(&reference.aks).await {
+        Ok(cluster) => Ok(Some(cluster)),
+        Err(error) => Err(Gap { area: Area::ManagedCluster, reason: error_chain(&error) }),
+    }
+}
+
+/// Reads everything in scope.
+pub async fn observe(world: &World, policy: &Policy, cluster: Option<&ManagedCluster>) -> Observed {
+    let azure = &world.azure;
+    let mut subscriptions = policy.scope.subscriptions.clone();
+    subscriptions.extend(cluster.map(|cluster| cluster.id.subscription()));
+    let networks = cluster.map(|cluster| cluster.id.subscription());
+    let (services, per_subscription, frontends, subnets) = tokio::join!(
+        services(world.cluster.as_deref(), policy),
+        join_all(subscriptions.iter().map(|id| subscription(azure, policy, id))),
+        self::frontends(azure, cluster),
+        self::subnets(azure, networks.as_ref()),
+    );
+    let mut observed = Observed { cluster: cluster.cloned(), ..Observed::default() };
+    for part in per_subscription.into_iter().chain([services, frontends, subnets]) {
+        merge(&mut observed, part);
+    }
+    observed
+}
+
+fn merge(observed: &mut Observed, part: Observed) {
+    let Observed {
+        cluster: _,
+        services,
+        subnets,
+        frontends,
+        private_link_services,
+        private_endpoints,
+        dns_zones,
+        dns_records,
+        dns_links,
+        gaps,
+    } = part;
+    observed.services.extend(services);
+    observed.subnets.extend(subnets);
+    observed.frontends.extend(frontends);
+    observed.private_link_services.extend(private_link_services);
+    observed.private_endpoints.extend(private_endpoints);
+    observed.dns_zones.extend(dns_zones);
+    observed.dns_records.extend(dns_records);
+    observed.dns_links.extend(dns_links);
+    observed.gaps.extend(gaps);
+}
+
+/// Notes a gap, or gives back what was read.
+fn read<T, E: std::error::Error + 'static>(observed: &mut Observed, area: Area, result: Result<Vec<T>, E>) -> Vec<T> {
+    match result {
+        Ok(items) => items,
+        Err(error) => {
+            note(observed, area, &error_chain(&error));
+            Vec::new()
+        }
+    }
+}
+
+fn note(observed: &mut Observed, area: Area, reason: &dyn Display) {
+    observed.gaps.insert(Gap { area, reason: reason.to_string() });
+}
+
+async fn services(cluster: Option<&Cluster>, policy: &Policy) -> Observed {
+    let mut observed = Observed::default();
+    if let Some(cluster) = cluster {
+        let result = cluster.services(None).await;
+        let services = read(&mut observed, Area::Services, result);
+        let in_scope = services.into_iter().filter(|live| policy.scope.has_namespace(&live.key.namespace));
+        observed.services = in_scope.map(|live| (live.key.clone(), live)).collect();
+    }
+    observed
+}
+
+async fn frontends(azure: &Azure, cluster: Option<&ManagedCluster>) -> Observed {
+    let mut observed = Observed::default();
+    if let Some(cluster) = cluster {
+        let subscription = cluster.id.subscription();
+        let result = azure.load_balancer_frontends(&subscription, &cluster.node_resource_group).await;
+        let frontends = read(&mut observed, Area::Frontends(subscription), result);
+        observed.frontends = frontends.into_iter().map(|frontend| (frontend.id.clone(), frontend)).collect();
+    }
+    observed
+}
+
+async fn subnets(azure: &Azure, subscription: Option<&SubscriptionId>) -> Observed {
+    let mut observed = Observed::default();
+    if let Some(subscription) = subscription {
+        let result = azure.subnets(subscription).await;
+        let subnets = read(&mut observed, Area::Networks(subscription.clone()), result);
+        observed.subnets = subnets.into_iter().map(|subnet| (subnet.id.clone(), subnet)).collect();
+    }
+    observed
+}
+
+async fn subscription(azure: &Azure, policy: &Policy, id: &SubscriptionId) -> Observed {
+    let mut observed = Observed::default();
+    let (links, endpoints, zones) =
+        tokio::join!(azure.private_link_services(id), azure.private_endpoints(id), azure.dns_zones(id));
+    let links = read(&mut observed, Area::PrivateLinkServices(id.clone()), links);
+    observed.private_link_services = links.into_iter().map(|live| (live.service.id.clone(), live)).collect();
+    let endpoints = read(&mut observed, Area::PrivateEndpoints(id.clone()), endpoints);
+    observed.private_endpoints = endpoints.into_iter().map(|live| (live.endpoint.id.clone(), live)).collect();
+    let zones = read(&mut observed, Area::Dns(id.clone()), zones);
+    observed.dns_zones = zones.into_iter().collect();
+    let in_scope: BTreeSet<ResourceId> =
+        observed.dns_zones.iter().filter(|zone| policy.scope.has_zone(zone.name())).cloned().collect();
+    for part in join_all(in_scope.iter().map(|zone| self::zone(azure, zone))).await {
+        merge(&mut observed, part);
+    }
+    observed
+}
+
+async fn zone(azure: &Azure, zone: &ResourceId) -> Observed {
+    let mut observed = Observed::default();
+    let area = || Area::Dns(zone.subscription());
+    let (records, links) = tokio::join!(azure.dns_records(zone), azure.dns_links(zone));
+    let records = read(&mut observed, area(), records);
+    observed.dns_records = records.into_iter().map(|live| (live.record.id.clone(), live)).collect();
+    let links = read(&mut observed, area(), links);
+    observed.dns_links = links.into_iter().map(|live| (live.link.id.clone(), live)).collect();
+    observed
+}

@@ -1,0 +1,91 @@
+//! The signed-in ways to Azure and to the cluster of one environment.
+
+use std::sync::Arc;
+
+use crate::azure::Azure;
+use crate::azure::Settings;
+use crate::azure::TIMEOUT;
+use crate::azure::error::AzureError;
+use crate::config::Config;
+use crate::config::ConfigError;
+use crate::desired::policy::ClusterAccess;
+use crate::desired::policy::Policy;
+use crate::kubernetes::Cluster;
+use crate::kubernetes::error::ClusterError;
+
+/// What an environment's signs-in are for. Plans read; only applies write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To plan: the environment's read-only identity.
+    Plan,
+    /// To apply.
+    Apply,
+}
+
+/// The ways to the world of one environment.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Azure.
+    pub azure: Arc<Azure>,
+    /// The cluster, if the environment has one.
+    pub cluster: Option<Arc<Cluster>>,
+}
+
+/// There is no way to the world.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The runner lacks something.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Azure's client cannot be built.
+    #[error("no client for Azure")]
+    Azure(#[source] AzureError),
+    /// The cluster's client cannot be built.
+    #[error("no client for the cluster")]
+    Cluster(#[source] ClusterError),
+}
+
+impl World {
+    /// Prepares both ways. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A missing credential, an undefined cloud, an unusable kubeconfig.
+    pub async fn connect(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Self, WorldError> {
+        let azure = Azure::new(azure_settings(config, policy, purpose)?).map_err(WorldError::Azure)?;
+        let cluster = match &policy.cluster {
+            None => None,
+            Some(reference) => Some(Arc::new(cluster(config, policy, &reference.access).await?)),
+        };
+        Ok(Self { azure: Arc::new(azure), cluster })
+    }
+}
+
+fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Settings, WorldError> {
+    let identity = &policy.identity;
+    let client = match purpose {
+        Purpose::Plan => identity.plan.clone(),
+        Purpose::Apply => identity.apply.clone(),
+    };
+    Ok(Settings {
+        cloud: config.cloud(&policy.cloud)?,
+        tenant: identity.tenant.clone().map_or_else(|| config.tenant(), Ok)?,
+        client_id: client.map_or_else(|| config.client_id(), Ok)?,
+        client_secret: config.client_secret()?,
+        ca_certificates: config.ca_certificates.clone(),
+        poll_floor: config.poll_interval,
+        timeout: TIMEOUT,
+        user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+}
+
+async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
+    match access {
+        ClusterAccess::InCluster => Cluster::in_cluster().await.map_err(WorldError::Cluster),
+        ClusterAccess::Kubeconfig { context } => {
+            let Some(text) = &config.kubeconfig else {
+                return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());
+            };
+            Cluster::connect(text, context.as_deref()).await.map_err(WorldError::Cluster)
+        }
+    }
+}
