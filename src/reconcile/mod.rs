@@ -4,6 +4,7 @@
 
 pub mod backends;
 pub mod observe;
+pub mod remote;
 pub mod world;
 
 /// An error and its causes, as one line.
