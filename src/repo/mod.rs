@@ -28,6 +28,9 @@ use document::{Body, Document};
 use settings::Settings;
 use source::{Source, Sources};
 
+/// Diagnostics told about one file.
+const MAX_DIAGNOSTICS: usize = 100;
+
 /// What was read from a commit.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
@@ -48,6 +51,7 @@ pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
             reading.file(path, &text, environment, settings);
         }
     }
+    reading.diagnostics.extend(layout::hidden_folders(snapshot, settings));
     let diagnostics = std::mem::take(&mut reading.diagnostics);
     reading.diagnostics = diagnostics.sorted_by_offset(|place| reading.sources.offset(place));
     reading
@@ -62,6 +66,7 @@ impl Reading {
         settings: &Settings,
     ) {
         let file = FileName::from(path);
+        let before = std::mem::take(&mut self.diagnostics);
         let parsed = yaml::parse(&file, text, &mut self.diagnostics);
         let mut source = Source { text: text.clone(), documents: Vec::new() };
         for (number, document) in parsed.into_iter().enumerate() {
@@ -76,6 +81,21 @@ impl Reading {
             }
         }
         self.sources.insert(file, source);
+        let found = std::mem::replace(&mut self.diagnostics, before);
+        self.diagnostics.extend(self.shortened(found));
+    }
+
+    // A file of the wrong sort is wrong from end to end; the first mistakes say so.
+    fn shortened(&self, found: Diagnostics) -> Diagnostics {
+        let found = found.sorted_by_offset(|place| self.sources.offset(place));
+        let rest = found.len().saturating_sub(MAX_DIAGNOSTICS);
+        let last = found.iter().nth(MAX_DIAGNOSTICS).and_then(Diagnostic::place).cloned();
+        let mut kept: Diagnostics = found.into_iter().take(MAX_DIAGNOSTICS).collect();
+        if let Some(place) = last {
+            let message = format!("{rest} more mistakes in {} are not shown", place.file);
+            kept.push(Diagnostic::error(code::TOO_COMPLEX, message).label(place, "the next one"));
+        }
+        kept
     }
 
     // We read YAML 1.2. kubectl reads 1.1, in which these words are not text: the same file would mean something else.
@@ -85,7 +105,7 @@ impl Reading {
         }
         self.diagnostics.extend(paths.into_iter().map(|path| {
             let place = Place { path, on: crate::diagnostic::On::Value, ..root.clone() };
-            Diagnostic::warning(code::WRONG_TYPE, format!("`{}` is read as text here", place.dotted()))
+            Diagnostic::warning(code::AMBIGUOUS, format!("`{}` is read as text here", place.dotted()))
                 .label(place, "kubectl reads a boolean or a number")
                 .help("put it in quotes, so that everybody reads the same")
         }));

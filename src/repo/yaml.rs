@@ -88,8 +88,9 @@ fn strict() -> serde_saphyr::Options {
             max_merge_keys: 0,
             max_documents: 1,
             max_depth: MAX_DEPTH + 2,
-            max_nodes: MAX_NODES + 10,
-            max_events: 4 * MAX_NODES,
+            // The crate counts keys too.
+            max_nodes: 3 * MAX_NODES,
+            max_events: 6 * MAX_NODES,
         },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
         merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
@@ -347,7 +348,10 @@ impl<'a> Walk<'a> {
         if let Some(tab) = indenting_tab(self.text, offset) {
             return self.tab(self.base + tab);
         }
-        let (message, label, help) = wording(error.kind());
+        let (message, label, help) = match error.kind() {
+            ErrorKind::MappingValueNotAllowed if !is_second_colon(self.text, offset) => UNFINISHED,
+            kind => wording(kind),
+        };
         let diagnostic =
             Diagnostic::error(code::SYNTAX, message).label(Place::bytes(self.file.clone(), at..at + 1), label);
         self.refusals.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
@@ -380,7 +384,23 @@ fn indenting_tab(text: &str, offset: usize) -> Option<usize> {
     None
 }
 
-fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
+/// A key that cannot be one because of what stands before it.
+const UNFINISHED: Wording = (
+    "this line does not continue the line before it",
+    "cannot be a key here",
+    "write the line before as `key: value`, and close its quotes and brackets",
+);
+
+// True for the colon of `a: b: c`.
+fn is_second_colon(text: &str, offset: usize) -> bool {
+    let before = text.get(..offset).unwrap_or_default();
+    before[before.rfind('\n').map_or(0, |newline| newline + 1)..].contains(": ")
+}
+
+/// The sentence, what is said at the place, and what to do.
+type Wording = (&'static str, &'static str, &'static str);
+
+fn wording(kind: &ErrorKind) -> Wording {
     use ErrorKind as E;
     match kind {
         E::TabNotAllowed
