@@ -381,6 +381,13 @@ fn files_outside_of_every_environment_are_not_read() {
 }
 
 #[test]
+fn many_warnings_are_shortened_but_stay_warnings() {
+    let annotations: String = (0..150).map(|number| format!("    a{number}: yes\n")).collect();
+    let reading = read_text(&SERVICE.replace("name: app\n", &format!("name: app\n  annotations:\n{annotations}")));
+    assert_eq!((reading.diagnostics.len(), reading.diagnostics.has_errors(), reading.documents.len()), (101, false, 1));
+}
+
+#[test]
 fn an_environment_behind_a_link_is_an_error() {
     let files = [("environments".parse().unwrap(), File::Symlink)];
     let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
