@@ -575,6 +575,19 @@ fn the_manifest_is_kept_as_it_is_but_for_empty_keys() {
 
 proptest::proptest! {
     #[test]
+    fn a_document_cut_and_patched_anywhere_never_panics(
+        at in 0..DESIGN.len(), length in 0..40_usize, patch in "[-:{}\\[\\]&*!|>'\"# \n~0a]{0,3}",
+    ) {
+        let end = (at + length).min(DESIGN.len());
+        let reading = read_text(&format!("{}{patch}{}", &DESIGN[..at], &DESIGN[end..]));
+        for diagnostic in &reading.diagnostics {
+            let place = diagnostic.place().unwrap();
+            proptest::prop_assert!(reading.sources.line_column(place).is_some(), "{:?}", diagnostic);
+        }
+        render(&reading);
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
         let reading = read_files(&[("a.yaml", File::Bytes(bytes))], "");
         render(&reading);
