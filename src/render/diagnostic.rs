@@ -77,16 +77,38 @@ fn files<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Element<'a
     files.into_iter().map(|(file, marks)| element(file, marks, sources)).collect()
 }
 
-fn element<'a>(file: &'a FileName, marks: Vec<Mark<'a>>, sources: &'a Sources) -> Element<'a> {
+/// Bytes of source for one diagnostic. The renderer looks at all it is given, and a megabyte takes it a second.
+const MAX_WINDOW: usize = 16 * 1024;
+/// Bytes of the longest line that is shown; a longer one (a file of one line) is only named.
+const MAX_LINE: usize = 2_000;
+
+fn element<'a>(file: &'a FileName, mut marks: Vec<Mark<'a>>, sources: &'a Sources) -> Element<'a> {
     let name = visible(file.as_str());
-    match sources.get(file) {
-        Some(source) if !marks.is_empty() => {
-            let annotations = marks.into_iter().map(|mark| {
-                let text = (!mark.text.is_empty()).then(|| visible(mark.text));
-                mark.kind.span(mark.range).label(text)
-            });
-            Snippet::source(&*source.text).path(name).annotations(annotations).into()
-        }
-        _ => Origin::path(name).into(),
+    let text = match sources.get(file) {
+        Some(source) if !marks.is_empty() => &*source.text,
+        _ => return Origin::path(name).into(),
+    };
+    if lines_around(text, &marks).len() > MAX_WINDOW {
+        marks.truncate(1);
     }
+    let lines = lines_around(text, &marks);
+    let number = text[..lines.start].matches('\n').count() + 1;
+    if text[lines.clone()].lines().any(|line| line.len() > MAX_LINE) {
+        let column = text[lines.start..marks[0].range.start].chars().count() + 1;
+        return Origin::path(name).line(number).char_column(column).into();
+    }
+    let annotations = marks.into_iter().map(|mark| {
+        let text = (!mark.text.is_empty()).then(|| visible(mark.text));
+        mark.kind.span(mark.range.start - lines.start..mark.range.end - lines.start).label(text)
+    });
+    Snippet::source(&text[lines.clone()]).line_start(number).path(name).annotations(annotations).into()
+}
+
+// The whole lines from the first mark to the last.
+fn lines_around(text: &str, marks: &[Mark<'_>]) -> Range<usize> {
+    let first = marks.iter().map(|mark| mark.range.start).min().unwrap_or(0);
+    let last = marks.iter().map(|mark| mark.range.end).max().unwrap_or(0);
+    let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
+    start..end
 }

@@ -44,6 +44,8 @@ codes! {
     MISPLACED = "REPO016";
     /// The API server would refuse this Service.
     SERVICE = "REPO017";
+    /// Plain text that kubectl, which reads YAML 1.1, takes for a boolean or a number.
+    AMBIGUOUS = "REPO018";
     /// `version` of privlink.toml is not one this program knows.
     VERSION = "CONF001";
     /// Two environments overlap in the tree.
@@ -58,4 +60,16 @@ codes! {
     APPROVERS = "CONF006";
     /// The status branch does not name the environment, or is not a branch name.
     STATUS_BRANCH = "CONF007";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_used_once() {
+        let codes: std::collections::BTreeSet<Code> = ALL.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes.len(), ALL.len());
+        assert!(ALL.iter().all(|(_, text)| text.ends_with('.') && !text.starts_with(' ')));
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Place};
-use crate::domain::commit::{File, RepoPath};
+use crate::domain::commit::{File, RepoPath, Snapshot};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
 use crate::repo::settings::Settings;
@@ -14,6 +14,22 @@ const MAX_FILE: usize = 1024 * 1024;
 /// The environment whose folder a file lies in. Folders of environments do not overlap.
 pub(crate) fn environment_of<'a>(path: &RepoPath, settings: &'a Settings) -> Option<&'a EnvironmentName> {
     settings.environments.iter().find(|(_, it)| path.is_under(&it.path)).map(|(name, _)| name)
+}
+
+/// Says which environments have a folder that lies behind a link or in a submodule: nothing of it is read.
+pub(crate) fn hidden_folders(snapshot: &Snapshot, settings: &Settings) -> Vec<Diagnostic> {
+    let links = snapshot.files.iter().filter(|(_, file)| matches!(file, File::Symlink | File::Submodule));
+    let pairs = links.flat_map(|(path, _)| settings.environments.iter().map(move |environment| (path, environment)));
+    let behind = pairs.filter(|(path, (_, environment))| environment.path != **path && environment.path.is_under(path));
+    behind
+        .map(|(path, (name, environment))| {
+            let folder = &environment.path;
+            let message = format!("the folder {folder} of `{name}` lies behind {path}, a link or submodule");
+            Diagnostic::error(code::NOT_A_FILE, message)
+                .label(Place::file(path), "")
+                .help("put the folder itself into the repository; links and submodules are not followed")
+        })
+        .collect()
 }
 
 /// The text of a file that may hold documents; `None` if it cannot or must not be read.

@@ -10,9 +10,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Place};
-use crate::domain::commit::{RepoPath, Snapshot};
-use crate::domain::name::EnvironmentName;
+use crate::diagnostic::{Diagnostic, Diagnostics, FileName, On, Place, Severity, Step};
+use crate::domain::commit::{File, RepoPath, Snapshot};
 
 pub mod code;
 mod decode;
@@ -27,6 +26,9 @@ mod yaml;
 use document::{Body, Document};
 use settings::Settings;
 use source::{Source, Sources};
+
+/// Diagnostics told about one file.
+const MAX_DIAGNOSTICS: usize = 100;
 
 /// What was read from a commit.
 #[derive(Clone, Debug, Default)]
@@ -43,27 +45,22 @@ pub struct Reading {
 pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
     let mut reading = Reading::default();
     for (path, file) in &snapshot.files {
-        let Some(environment) = layout::environment_of(path, settings) else { continue };
-        if let Some(text) = layout::text_of(path, file, &mut reading.diagnostics) {
-            reading.file(path, &text, environment, settings);
-        }
+        reading.file(path, file, settings);
     }
+    reading.diagnostics.extend(layout::hidden_folders(snapshot, settings));
     let diagnostics = std::mem::take(&mut reading.diagnostics);
     reading.diagnostics = diagnostics.sorted_by_offset(|place| reading.sources.offset(place));
     reading
 }
 
 impl Reading {
-    fn file(
-        &mut self,
-        path: &RepoPath,
-        text: &std::sync::Arc<str>,
-        environment: &EnvironmentName,
-        settings: &Settings,
-    ) {
+    fn file(&mut self, path: &RepoPath, file: &File, settings: &Settings) {
+        let Some(environment) = layout::environment_of(path, settings) else { return };
+        let Some(text) = layout::text_of(path, file, &mut self.diagnostics) else { return };
         let file = FileName::from(path);
-        let parsed = yaml::parse(&file, text, &mut self.diagnostics);
-        let mut source = Source { text: text.clone(), documents: Vec::new() };
+        let before = std::mem::take(&mut self.diagnostics);
+        let parsed = yaml::parse(&file, &text, &mut self.diagnostics);
+        let mut source = Source { text, documents: Vec::new() };
         for (number, document) in parsed.into_iter().enumerate() {
             source.documents.push(document.index);
             let root = Place::document(file.clone(), number);
@@ -76,16 +73,34 @@ impl Reading {
             }
         }
         self.sources.insert(file, source);
+        let found = std::mem::replace(&mut self.diagnostics, before);
+        self.diagnostics.extend(self.shortened(found));
+    }
+
+    // A file of the wrong sort is wrong from end to end; the first mistakes say so.
+    fn shortened(&self, found: Diagnostics) -> Diagnostics {
+        let found = found.sorted_by_offset(|place| self.sources.offset(place));
+        let mut all: Vec<Diagnostic> = found.into_iter().collect();
+        let rest: Diagnostics = all.split_off(all.len().min(MAX_DIAGNOSTICS)).into_iter().collect();
+        let mut kept: Diagnostics = all.into_iter().collect();
+        if let Some(place) = rest.iter().find_map(Diagnostic::place) {
+            let message = format!("{} more mistakes in {} are not shown", rest.len(), place.file);
+            // What is not shown still counts: errors stop, warnings do not.
+            let severity = if rest.has_errors() { Severity::Error } else { Severity::Warning };
+            let remark = Diagnostic { severity, ..Diagnostic::error(code::TOO_COMPLEX, message) };
+            kept.push(remark.label(place.clone(), "the next one"));
+        }
+        kept
     }
 
     // We read YAML 1.2. kubectl reads 1.1, in which these words are not text: the same file would mean something else.
-    fn warn_of_ambiguous(&mut self, body: &Body, root: &Place, paths: Vec<Vec<crate::diagnostic::Step>>) {
+    fn warn_of_ambiguous(&mut self, body: &Body, root: &Place, paths: Vec<Vec<Step>>) {
         if !matches!(body, Body::Service(_)) {
             return;
         }
         self.diagnostics.extend(paths.into_iter().map(|path| {
-            let place = Place { path, on: crate::diagnostic::On::Value, ..root.clone() };
-            Diagnostic::warning(code::WRONG_TYPE, format!("`{}` is read as text here", place.dotted()))
+            let place = Place { path, on: On::Value, ..root.clone() };
+            Diagnostic::warning(code::AMBIGUOUS, format!("`{}` is read as text here", place.dotted()))
                 .label(place, "kubectl reads a boolean or a number")
                 .help("put it in quotes, so that everybody reads the same")
         }));

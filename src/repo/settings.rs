@@ -36,6 +36,7 @@ pub struct Settings {
     /// The version of this format: 1.
     pub version: Version,
     /// Marks what belongs to this repository; written by `privlink init`, never changed.
+    #[serde(deserialize_with = "wire::owner")]
     #[schemars(with = "word::Guid")]
     pub owner: OwnerId,
     /// Where the status is written.
@@ -63,6 +64,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Status {
     /// The branch; `{environment}` stands for the name of the environment.
+    #[schemars(extend("default" = "privlink/status/{environment}"))]
     pub branch: String,
     /// The author of status commits.
     #[serde(deserialize_with = "wire::author")]
@@ -109,6 +111,7 @@ pub struct Consumer {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Check {
     /// What happens to documents of kinds that are not known.
+    #[schemars(extend("default" = "error"))]
     pub other_kinds: OtherKinds,
 }
 
@@ -153,6 +156,7 @@ pub struct Environment {
     pub max_deletes: u32,
     /// Whether approvals must be signed.
     #[serde(default)]
+    #[schemars(extend("default" = "optional"))]
     pub signatures: Signatures,
     /// Who must say yes, by risk.
     #[serde(default)]

@@ -89,6 +89,11 @@ impl Sources {
         self.files.insert(file, source);
     }
 
+    /// Adds all files of another collection.
+    pub fn merge(&mut self, other: Self) {
+        self.files.extend(other.files);
+    }
+
     /// The source of a file.
     pub fn get(&self, file: &FileName) -> Option<&Source> {
         self.files.get(file)

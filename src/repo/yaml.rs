@@ -16,6 +16,10 @@ use crate::repo::code;
 use crate::repo::source::{Entry, Index};
 use crate::repo::split;
 
+mod wording;
+
+use wording::{UNFINISHED, indenting_tab, is_second_colon, visible, wording};
+
 /// Levels of nesting; a Service needs six.
 const MAX_DEPTH: usize = 32;
 /// Scalars, lists and mappings in one document.
@@ -88,8 +92,9 @@ fn strict() -> serde_saphyr::Options {
             max_merge_keys: 0,
             max_documents: 1,
             max_depth: MAX_DEPTH + 2,
-            max_nodes: MAX_NODES + 10,
-            max_events: 4 * MAX_NODES,
+            // The crate counts keys too.
+            max_nodes: 3 * MAX_NODES,
+            max_events: 6 * MAX_NODES,
         },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
         merge_keys: serde_saphyr::options::MergeKeyPolicy::Error,
@@ -347,107 +352,13 @@ impl<'a> Walk<'a> {
         if let Some(tab) = indenting_tab(self.text, offset) {
             return self.tab(self.base + tab);
         }
-        let (message, label, help) = wording(error.kind());
+        let (message, label, help) = match error.kind() {
+            ErrorKind::MappingValueNotAllowed if !is_second_colon(self.text, offset) => UNFINISHED,
+            kind => wording(kind),
+        };
         let diagnostic =
             Diagnostic::error(code::SYNTAX, message).label(Place::bytes(self.file.clone(), at..at + 1), label);
         self.refusals.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
-    }
-}
-
-// The parser often notices trouble at the end of the text; people look for it at the last thing written.
-fn visible(text: &str, offset: usize) -> usize {
-    let offset = offset.min(text.len());
-    match text.get(offset..) {
-        Some(rest) if !rest.trim_start().is_empty() => offset,
-        _ => text.trim_end().char_indices().next_back().map_or(0, |(last, _)| last),
-    }
-}
-
-// Most trouble near a tab is the tab: in the line in question, the one before it or the one after.
-fn indenting_tab(text: &str, offset: usize) -> Option<usize> {
-    let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
-    let current = text[..offset].matches('\n').count();
-    let mut start = 0;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
-        if number.abs_diff(current) <= 1
-            && let Some(tab) = indent.find('\t')
-        {
-            return Some(start + tab);
-        }
-        start += line.len();
-    }
-    None
-}
-
-fn wording(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
-    use ErrorKind as E;
-    match kind {
-        E::TabNotAllowed
-        | E::TabInBlockIndentation
-        | E::TabInIndentation
-        | E::TabAtBlockScalarStart
-        | E::TabInPlainScalar => {
-            ("a tab stands where YAML wants spaces", "a tab near here", "use spaces, or put the value in quotes")
-        }
-        E::UnclosedFlowCollection { .. }
-        | E::UnexpectedEofFlowSequence
-        | E::UnexpectedEofFlowMapping
-        | E::UnexpectedEofImplicitFlowMapping => {
-            ("a bracket is opened and never closed", "still open here", "close every [ with ] and every { with }")
-        }
-        E::MisplacedFlowCollectionEnd | E::MismatchedFlowCollectionEnd { .. } => {
-            ("a bracket closes nothing", "closes nothing", "text that starts with a bracket needs quotes")
-        }
-        E::ExpectedFlowMappingSeparator | E::ExpectedFlowSequenceSeparator => (
-            "two entries between brackets are not separated",
-            "a comma or the closing bracket belongs before this",
-            "separate entries with commas and close the bracket",
-        ),
-        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => {
-            ("a quote is opened and never closed", "still open here", "close the quote")
-        }
-        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => {
-            ("text follows a closing quote", "after the quote", "put the whole value in one pair of quotes")
-        }
-        E::UnknownQuotedScalarEscape
-        | E::InvalidQuotedScalarHexEscape
-        | E::InvalidLowSurrogateHexEscape
-        | E::InvalidLowSurrogate
-        | E::MissingLowSurrogate
-        | E::UnpairedLowSurrogate
-        | E::InvalidUnicodeEscape => (
-            "an escape in double quotes is not known",
-            "not an escape",
-            "write \\\\ for a backslash, or use single quotes, in which nothing is an escape",
-        ),
-        E::InvalidIndentation
-        | E::InvalidBlockScalarIndent
-        | E::InvalidQuotedScalarIndent
-        | E::InvalidFlowScalarIndent
-        | E::ExpectedBlockMappingKey
-        | E::ExpectedBlockSequenceEntry
-        | E::BlockSequenceEntryNotAllowed => (
-            "this line does not fit the lines before it",
-            "the indentation is wrong, or a line before is not finished",
-            "keys of one mapping, and items of one list, start in the same column",
-        ),
-        E::MappingValueNotAllowed | E::MappingKeyNotAllowed | E::InvalidColonPlacement => (
-            "a ':' stands where no key is possible",
-            "a second key here?",
-            "put a value that contains ': ' in quotes, or start a new line",
-        ),
-        E::SimpleKeyExpected | E::InvalidSimpleKey => {
-            ("a line has no ':' after its key", "a key without ':'", "write it as `key: value`")
-        }
-        E::UnexpectedCharacter { .. } => {
-            ("a value starts with a character that YAML reserves", "reserved", "put the value in quotes")
-        }
-        E::BlockEntryInFlowCollection => {
-            ("a list item with '-' stands between brackets", "not between brackets", "separate the items with commas")
-        }
-        E::CommentNotSeparated => ("a comment needs a space before its '#'", "no space before it", ""),
-        _ => ("this is not valid YAML", "not expected here", "quotes around a value often help"),
     }
 }
 

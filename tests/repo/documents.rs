@@ -69,6 +69,8 @@ fn every_bad_input_is_one_error_at_its_place() {
     only("a: b: c\n", "REPO004", 1, 5);
     only("a: 1\n b: 2\n", "REPO004", 2, 3);
     only("a: @x\n", "REPO004", 1, 4);
+    only("a\nb: 1\n", "REPO004", 2, 2);
+    only("a: \"\\q\"\n", "REPO004", 1, 4);
     only(&format!("%YAML 1.2\n---\n{SERVICE}"), "REPO005", 1, 1);
     only("? [a]\n: 1\n", "REPO005", 1, 3);
     only("a: 1\na: 2\n", "REPO006", 2, 1);
@@ -116,6 +118,30 @@ error[REPO002]: a.yaml has 50000004 bytes, and at most 1048576 are read
 }
 
 #[test]
+fn hostile_files_are_refused_with_few_words() {
+    let wide: String = (0..19_000).map(|number| format!("a{number}: 1,")).collect();
+    let files = [
+        "- &a x\n".repeat(140_000),
+        "a\n---\n".repeat(170_000),
+        format!("[{}]", "&a x,".repeat(200_000)),
+        "a: 1\n".repeat(200_000),
+        format!("a: \"{}\nb: [", "x".repeat(1_000_000)),
+        "? ".repeat(500_000),
+        "- ".repeat(500_000),
+        ": ".repeat(500_000),
+        "\"".repeat(1_000_000),
+        "*a\n".repeat(300_000),
+        "apiVersion: v1\nkind: Servce\n---\n".repeat(30_000),
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a, annotations: {{{wide}}}}}\nspec: {{}}"),
+    ];
+    for text in files {
+        let reading = read_text(&text);
+        assert!(reading.diagnostics.has_errors() && reading.diagnostics.len() <= 101);
+        assert!(render(&reading).len() < 40_000);
+    }
+}
+
+#[test]
 fn a_service_with_a_mistake_is_one_error_at_its_place() {
     let with = |line: &str| format!("{SERVICE}{line}\n");
     only(&SERVICE.replace("ports:", "prots:"), "REPO011", 6, 3);
@@ -138,6 +164,8 @@ fn a_service_with_a_mistake_is_one_error_at_its_place() {
     only(&with("    targetPort: HTTP"), "REPO013", 8, 17);
     only("apiVersion: v1\nkind: Service\nmetadata: { name: app }\nspec: {}\n", "REPO017", 4, 1);
     only("apiVersion: v1\nkind: Service\nmetadata: { name: app }\n", "REPO012", 1, 1);
+    only(&SERVICE.replace("  - port: 80", "  - [80]"), "REPO013", 7, 5);
+    only(&with("  sessionAffinity: true"), "REPO013", 8, 20);
 }
 
 #[test]
@@ -174,12 +202,21 @@ fn words_that_yaml_versions_read_differently_are_pinned() {
 
 #[test]
 fn documents_of_the_documentation_are_accepted() {
-    let internal = "service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"";
-    let document = accepted(&format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: internal-app\n  annotations:\n    {internal}\nspec:\n  type: \
-         LoadBalancer\n  loadBalancerIP: 10.240.0.25\n  ports:\n  - port: 80\n  selector:\n    app: internal-app\n"
-    ));
-    assert_eq!((document.kind(), document.name()), (DocumentKind::Service, "default/internal-app".to_owned()));
+    const PREFIX: &str = "service.beta.kubernetes.io/azure-";
+    let manifest = |annotations: &[&str], address: &str| {
+        let annotations: String = annotations.iter().map(|line| format!("    {PREFIX}{line}\n")).collect();
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata:\n  name: internal-app\n  annotations:\n{annotations}spec:\n  type: \
+             LoadBalancer\n{address}  ports:\n  - port: 80\n  selector:\n    app: internal-app\n"
+        )
+    };
+    let internal = "load-balancer-internal: \"true\"";
+    let address = accepted(&manifest(&[internal], "  loadBalancerIP: 10.240.0.25\n"));
+    assert_eq!((address.kind(), address.name()), (DocumentKind::Service, "default/internal-app".to_owned()));
+    accepted(&manifest(&[internal], ""));
+    accepted(&manifest(&["load-balancer-ipv4: 10.240.0.25", internal], ""));
+    accepted(&manifest(&[internal, "load-balancer-internal-subnet: \"apps-subnet\""], ""));
+    accepted(&manifest(&[internal, "pls-create: \"true\""], ""));
     let json = r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"a","namespace":"n"},"spec":{"ports":[{"port":80,"targetPort":"http"}]}}"#;
     assert_eq!(accepted(json).name(), "n/a");
     accepted(&SERVICE.replace('\n', "\r\n"));
@@ -341,6 +378,20 @@ fn files_outside_of_every_environment_are_not_read() {
     let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
     assert!(reading.documents.is_empty() && reading.diagnostics.is_empty());
     assert!(read(&Snapshot::default(), &settings("")).diagnostics.is_empty());
+}
+
+#[test]
+fn many_warnings_are_shortened_but_stay_warnings() {
+    let annotations: String = (0..150).map(|number| format!("    a{number}: yes\n")).collect();
+    let reading = read_text(&SERVICE.replace("name: app\n", &format!("name: app\n  annotations:\n{annotations}")));
+    assert_eq!((reading.diagnostics.len(), reading.diagnostics.has_errors(), reading.documents.len()), (101, false, 1));
+}
+
+#[test]
+fn an_environment_behind_a_link_is_an_error() {
+    let files = [("environments".parse().unwrap(), File::Symlink)];
+    let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
+    assert_eq!(reading.diagnostics.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["REPO001"]);
 }
 
 #[test]
@@ -523,6 +574,19 @@ fn the_manifest_is_kept_as_it_is_but_for_empty_keys() {
 }
 
 proptest::proptest! {
+    #[test]
+    fn a_document_cut_and_patched_anywhere_never_panics(
+        at in 0..DESIGN.len(), length in 0..40_usize, patch in "[-:{}\\[\\]&*!|>'\"# \n~0a]{0,3}",
+    ) {
+        let end = (at + length).min(DESIGN.len());
+        let reading = read_text(&format!("{}{patch}{}", &DESIGN[..at], &DESIGN[end..]));
+        for diagnostic in &reading.diagnostics {
+            let place = diagnostic.place().unwrap();
+            proptest::prop_assert!(reading.sources.line_column(place).is_some(), "{:?}", diagnostic);
+        }
+        render(&reading);
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
         let reading = read_files(&[("a.yaml", File::Bytes(bytes))], "");

@@ -2,7 +2,7 @@
 
 use privlink::diagnostic::{Diagnostics, FileName};
 use privlink::domain::commit::RepoPath;
-use privlink::repo::settings::{Approval, Cloud, Level, Settings, Signatures, parse, source};
+use privlink::repo::settings::{Approval, Cloud, Level, Settings, Signatures, parse, read as read_bytes, source};
 use privlink::repo::source::Sources;
 
 const HEAD: &str = "version = 1\nowner = \"6f1c0000-0000-4000-8000-000000000001\"\n";
@@ -111,6 +111,10 @@ fn every_mistake_is_one_error_at_its_place() {
     only("version = 1\n", "REPO006", 1, 1);
     only("[chek]\n", "REPO011", 1, 2);
     only("[check]\nlevels = {}\n", "REPO011", 2, 1);
+    only("[check\n", "REPO004", 1, 7);
+    only("[check]\n[check]\n", "REPO006", 2, 2);
+    only("[environments]\nprod = [1]\n", "REPO013", 2, 1);
+    only("[check]\nother-kinds = true\n", "REPO013", 2, 15);
     only("[check]\nother-kinds = \"warn\"\n", "REPO014", 2, 15);
     only("[check]\nother-kinds = 2026-01-01\n", "REPO013", 2, 15);
     only("[status]\nauthor = \"nobody\"\n", "REPO014", 2, 10);
@@ -143,6 +147,16 @@ fn every_mistake_is_one_error_at_its_place() {
     only(&prod("[environments.prod.approval]\nsafe = \"never\""), "REPO013", 5, 8);
     only(&format!("{PROD}{}", PROD.replace(".prod]", ".test]").replace("s/prod", "s/prod/test")), "CONF002", 5, 8);
     only(&format!("{PROD}{}[status]\nbranch = \"s\"\n", PROD.replace("prod", "test")), "CONF007", 8, 10);
+}
+
+#[test]
+fn a_file_that_is_not_text_is_told() {
+    let file = || FileName::outside("privlink.toml");
+    let (settings, diagnostics, _) = read_bytes(file(), b"version = \xff");
+    assert_eq!((settings.is_none(), diagnostics.len()), (true, 1));
+    for text in [format!("a = {}", "[".repeat(200_000)), format!("[{}a]", "a.".repeat(200_000)), "{a=".repeat(99_000)] {
+        assert!(read_bytes(file(), text.as_bytes()).1.has_errors());
+    }
 }
 
 #[test]
@@ -241,4 +255,12 @@ warning[CONF006]: 2 signed approvals are asked for, and no approver has a key
 
 1 warning in 1 file
 "#);
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(text in "([a-z.\\[\\]{}=\"' \n#0-9é-]{0,6}(version = 1\n|\\[environments.a\\]\n|owner = )?){0,10}") {
+        read(&text);
+        read(&format!("{HEAD}{PROD}{text}"));
+    }
 }

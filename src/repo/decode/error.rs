@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Expected, Unexpected};
+use serde_json::Value;
 
 use crate::diagnostic::Step;
 
@@ -51,6 +52,17 @@ pub(crate) enum Problem {
 impl WireError {
     fn new(problem: Problem) -> Self {
         Self { path: Vec::new(), placed: false, on_key: false, problem }
+    }
+
+    /// A value of the wrong type.
+    pub(crate) fn wrong_type(found: &Value, expected: &str) -> Self {
+        Self::new(Problem::WrongType { found: words(unexpected(found)), expected: expected.to_owned() })
+    }
+
+    /// A value that is no text, where one of some words belongs.
+    pub(crate) fn not_one_of(found: &Value, known: &[&str]) -> Self {
+        let known: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+        Self::wrong_type(found, &format!("one of {}", known.join(", ")))
     }
 
     /// Fills in the place as a key, unless a deeper level did.
@@ -119,6 +131,21 @@ impl serde::de::Error for WireError {
     }
 }
 
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => Unexpected::Unsigned(number),
+            (None, Some(number)) => Unexpected::Signed(number),
+            (None, None) => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    }
+}
+
 fn words(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Bool(value) => format!("{value}"),
@@ -147,8 +174,6 @@ fn plain(expected: &str) -> String {
         "u32" => "a whole number from 0 to 4294967295",
         "i32" => "a whole number from -2147483648 to 2147483647",
         "u64" | "usize" | "i64" => "a whole number",
-        text if text.starts_with("struct ") => "a mapping",
-        text if text.starts_with("enum ") || text == "variant identifier" => "a word",
         text => text,
     }
     .to_owned()

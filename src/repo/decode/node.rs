@@ -78,19 +78,32 @@ impl<'de> Deserializer<'de> for Node<'de, '_> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _variants: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, WireError> {
         let trail = self.trail;
         match self.value {
             Value::String(word) => visitor.visit_enum(Word(word)).map_err(|error| error.at(|| trail.path())),
-            _ => self.deserialize_any(visitor),
+            other => Err(WireError::not_one_of(other, variants).at(|| trail.path())),
+        }
+    }
+
+    // serde's derive would also take a list, field by field in order: nobody means that.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, WireError> {
+        match self.value {
+            Value::Object(_) => self.deserialize_any(visitor),
+            other => Err(WireError::wrong_type(other, "a mapping").at(|| self.trail.path())),
         }
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -84,3 +84,44 @@ fn sort(value: &mut Value) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_object(schema: &Value, check: &mut dyn FnMut(&serde_json::Map<String, Value>)) {
+        match schema {
+            Value::Object(object) => {
+                check(object);
+                object.values().for_each(|value| every_object(value, check));
+            }
+            Value::Array(items) => items.iter().for_each(|value| every_object(value, check)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn schemas_are_closed_and_never_allow_null() {
+        for (name, schema) in schemas() {
+            assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{name}");
+            assert!(!schema.to_string().contains("null"), "{name}");
+            every_object(&schema, &mut |object| {
+                let open = object.get("properties").is_some_and(Value::is_object)
+                    && object.get("type").is_some_and(|it| it == "object")
+                    && object.get("additionalProperties") != Some(&Value::Bool(false));
+                assert!(!open, "{name}: {object:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn every_field_is_described() {
+        for (name, schema) in schemas() {
+            every_object(&schema, &mut |object| {
+                for (field, value) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                    assert!(value.get("description").is_some(), "{name}: {field}");
+                }
+            });
+        }
+    }
+}

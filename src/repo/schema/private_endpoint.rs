@@ -186,6 +186,7 @@ pub struct Connection {
     pub name: Option<AzureName>,
     /// Whether the provider's owner has to say yes.
     #[serde(default)]
+    #[schemars(extend("default" = "automatic"))]
     pub request: Request,
     /// What the provider's owner reads; at most 140 characters (Azure's limit).
     pub message: Option<word::RequestMessage>,

@@ -41,6 +41,7 @@ pub struct Spec {
     pub service: ServiceReference,
     /// Who builds the Private Link Service.
     #[serde(default)]
+    #[schemars(extend("default" = "cluster"))]
     pub managed_by: ManagedBy,
     /// The name of the Azure resource. Default: as the cloud provider names it.
     #[schemars(with = "Option<word::NetworkName>")]
@@ -168,6 +169,7 @@ pub struct Connections {
     pub reject: Vec<Requester>,
     /// What happens to all others.
     #[serde(default)]
+    #[schemars(extend("default" = "leave-pending"))]
     pub otherwise: Otherwise,
 }
 

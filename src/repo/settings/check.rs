@@ -29,7 +29,7 @@ pub(super) fn check(settings: &Settings, written: &Written<'_>, diagnostics: &mu
     for (name, environment) in &settings.environments {
         folder(name, environment, written, diagnostics);
         cluster(name, environment, written, diagnostics);
-        approval(settings, name, environment, written, diagnostics);
+        approval(settings, (name, environment), written, diagnostics);
     }
     pairs(settings, written, diagnostics);
 }
@@ -82,13 +82,8 @@ fn cluster(name: &EnvironmentName, environment: &Environment, written: &Written<
     }
 }
 
-fn approval(
-    settings: &Settings,
-    name: &EnvironmentName,
-    environment: &Environment,
-    written: &Written<'_>,
-    diagnostics: &mut Diagnostics,
-) {
+fn approval(settings: &Settings, named: Named<'_>, written: &Written<'_>, diagnostics: &mut Diagnostics) {
+    let (name, environment) = named;
     let approval = &environment.approval;
     let levels = [
         ("safe", approval.safe),
@@ -96,7 +91,7 @@ fn approval(
         ("disruptive", approval.disruptive),
         ("severing", approval.severing),
     ];
-    approvers(settings, (name, environment), written, diagnostics);
+    approvers(settings, named, written, diagnostics);
     for (risk, level) in levels {
         let place = written.environment(name).child("approval").child(risk);
         match (level, environment.signatures) {

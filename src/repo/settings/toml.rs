@@ -27,8 +27,9 @@ pub(super) fn sources(file: &FileName, text: &str) -> Sources {
 /// Reads the text; `None` if it is not TOML or holds something that settings cannot be.
 pub(super) fn read(root: &Place, text: &str, diagnostics: &mut Diagnostics) -> Option<(Value, Index)> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        diagnostics.extend(errors.iter().map(|error| syntax(root, text, error)));
+    // The parser goes on after an error, but most of what it then finds are echoes.
+    if let Some(error) = errors.first() {
+        diagnostics.push(syntax(root, text, error));
         return None;
     }
     let mut reader = Reader { path: Vec::new(), index: Index::default(), refused: Vec::new() };
@@ -50,8 +51,13 @@ fn syntax(root: &Place, text: &str, error: &toml::de::Error) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     let place = Place::bytes(root.file.clone(), span.start..span.end.max(span.start + 1));
     let message = error.message().lines().next().unwrap_or_default().trim();
-    let code = if message.starts_with("duplicate key") { code::DUPLICATE_KEY } else { code::SYNTAX };
-    Diagnostic::error(code, "this is not valid TOML").label(place, message)
+    if message.starts_with("duplicate key") {
+        let key = text.get(span).unwrap_or_default();
+        return Diagnostic::error(code::DUPLICATE_KEY, format!("`{key}` is written twice"))
+            .label(place, "the second")
+            .help("keep one of the two; it is not clear which one is meant");
+    }
+    Diagnostic::error(code::SYNTAX, "this is not valid TOML").label(place, message)
 }
 
 /// Says that the file is of a version this program does not know: then nothing else about it can be judged.

@@ -7,6 +7,7 @@ use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::commit::{Identity, RepoPath};
+use crate::domain::name::OwnerId;
 
 /// The version of the format: 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +172,11 @@ impl JsonSchema for Ssh {
 
 /// Reads `Name <address>`.
 pub(super) fn author<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Identity, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// Reads the owner.
+pub(super) fn owner<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OwnerId, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
