@@ -116,11 +116,15 @@ pub fn read_one<T: serde::de::DeserializeOwned>(path: &RepoPath, bytes: &[u8]) -
     let Some(text) = layout::text_of(path, &entry, &mut diagnostics) else { return (None, diagnostics, sources) };
     let mut parsed = yaml::parse(&file, &text, &mut diagnostics);
     let value = match (parsed.len(), parsed.first_mut().and_then(|document| document.value.take())) {
-        (1, Some(value)) => decode::decode(&value, decode::Nulls::Refused, &Place::document(file.clone(), 0), &mut diagnostics),
+        (1, Some(value)) => {
+            decode::decode(&value, decode::Nulls::Refused, &Place::document(file.clone(), 0), &mut diagnostics)
+        }
         (1, None) => None,
         _ => {
             let message = "one document is needed in this file";
-            diagnostics.push(Diagnostic::error(code::WRONG_TYPE, message).label(Place::file(file.clone()), "not one document"));
+            diagnostics.push(
+                Diagnostic::error(code::WRONG_TYPE, message).label(Place::file(file.clone()), "not one document"),
+            );
             None
         }
     };
