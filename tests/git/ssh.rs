@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use privlink::domain::failure::ErrorClass;
 use privlink::git::{Access, GitError, Mirror, Push, RemoteUrl};
 
-use super::http::exercise;
 use super::{Folder, branch, chain, commit, environment, put, skipped, url};
 
 /// An sshd of our own, with its own keys and configuration.
@@ -104,11 +103,28 @@ impl Sshd {
     }
 }
 
+// Every operation takes a login, so this is a short form of what the tests of http do.
 #[test]
 fn a_repository_is_listed_fetched_and_pushed() {
     let Some(sshd) = Sshd::start() else { return };
     sshd.folder.bare("it's.git");
-    exercise(&sshd.folder, &sshd.url("it's.git"), &sshd.access());
+    let main = branch("main");
+    let mirror = sshd.mirror("it's.git");
+    assert!(mirror.list().unwrap().is_empty());
+    let one = commit(mirror.repository(), None, &[put("a/b", "1")]);
+    let two = commit(mirror.repository(), None, &[put("a/b", "2")]);
+    assert_eq!(mirror.push(&main, None, Some(&one)).unwrap(), Push::Done);
+    assert_eq!(mirror.push(&main, None, Some(&two)).unwrap(), Push::Moved);
+    assert_eq!(mirror.push(&main, Some(&one), Some(&two)).unwrap(), Push::Done);
+    assert_eq!(mirror.list().unwrap()[&main], two);
+    let fresh = Mirror::open(mirror.url(), &sshd.folder.join("fresh"), sshd.access()).unwrap();
+    assert_eq!(
+        fresh.fetch(&[main.clone(), branch("gone")]).unwrap().into_iter().collect::<Vec<_>>(),
+        [(main.clone(), two.clone())]
+    );
+    let file = fresh.repository().read_file(&two, &"a/b".parse().unwrap()).unwrap();
+    assert_eq!(file.as_deref(), Some(b"2".as_slice()));
+    assert_eq!(fresh.push(&main, Some(&two), None).unwrap(), Push::Done);
 }
 
 #[test]
