@@ -24,7 +24,7 @@ fn settings(extra: &str) -> Settings {
 
 fn read_files(files: &[(&str, File)], extra: &str) -> Reading {
     let files = files.iter().map(|(path, file)| (format!("environments/prod/{path}").parse().unwrap(), file.clone()));
-    read(&Snapshot { commit: None, files: files.collect::<BTreeMap<_, _>>() }, &settings(extra))
+    read(&Snapshot { files: files.collect::<BTreeMap<_, _>>(), ..Snapshot::default() }, &settings(extra))
 }
 
 fn read_text(text: &str) -> Reading {
@@ -375,7 +375,7 @@ fn files_outside_of_every_environment_are_not_read() {
         ("other/a.yaml".parse().unwrap(), File::Bytes(b"[".to_vec())),
         ("environments/production.yaml".parse().unwrap(), File::Symlink),
     ];
-    let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
+    let reading = read(&Snapshot { files: files.into(), ..Snapshot::default() }, &settings(""));
     assert!(reading.documents.is_empty() && reading.diagnostics.is_empty());
     assert!(read(&Snapshot::default(), &settings("")).diagnostics.is_empty());
 }
@@ -390,7 +390,7 @@ fn many_warnings_are_shortened_but_stay_warnings() {
 #[test]
 fn an_environment_behind_a_link_is_an_error() {
     let files = [("environments".parse().unwrap(), File::Symlink)];
-    let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
+    let reading = read(&Snapshot { files: files.into(), ..Snapshot::default() }, &settings(""));
     assert_eq!(reading.diagnostics.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["REPO001"]);
 }
 
