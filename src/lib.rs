@@ -5,4 +5,6 @@ pub mod diagnostic;
 pub mod domain;
 pub mod observed;
 pub mod plan;
+pub mod render;
+pub mod status;
 pub mod value;
