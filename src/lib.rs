@@ -8,3 +8,7 @@ pub mod plan;
 pub mod render;
 pub mod status;
 pub mod value;
+pub mod diagnostic;
+pub mod domain;
+pub mod render;
+pub mod repo;

@@ -5,6 +5,7 @@
 
 pub mod age;
 pub mod apply;
+pub mod diagnostic;
 pub mod json;
 pub mod markdown;
 pub mod plan;

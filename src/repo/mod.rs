@@ -1,0 +1,108 @@
+//! From the bytes of a commit to documents with places, and from `privlink.toml` to settings. Pure.
+//!
+//! ```text
+//! Snapshot ─ layout ─▶ text ─ yaml ─▶ index + value ─ decode ─▶ wire struct ─▶ Document
+//!                        └───────────────┴──── Sources (for rendering) ┘
+//! ```
+//!
+//! Nothing is thrown: every stage adds diagnostics and goes on with what it can, so that one run shows everything that is
+//! wrong in all files.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use crate::diagnostic::{Diagnostic, Diagnostics, FileName, On, Place, Severity, Step};
+use crate::domain::commit::{File, RepoPath, Snapshot};
+
+pub mod code;
+mod decode;
+pub mod document;
+mod layout;
+pub mod schema;
+pub mod settings;
+pub mod source;
+mod split;
+mod yaml;
+
+use document::{Body, Document};
+use settings::Settings;
+use source::{Source, Sources};
+
+/// Diagnostics told about one file.
+const MAX_DIAGNOSTICS: usize = 100;
+
+/// What was read from a commit.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The documents without errors, in the order of files and of documents in a file.
+    pub documents: Vec<Document>,
+    /// Everything there is to tell, in file order, then by position.
+    pub diagnostics: Diagnostics,
+    /// The texts, for rendering places.
+    pub sources: Sources,
+}
+
+/// Reads every document below the folder of an environment.
+pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
+    let mut reading = Reading::default();
+    for (path, file) in &snapshot.files {
+        reading.file(path, file, settings);
+    }
+    reading.diagnostics.extend(layout::hidden_folders(snapshot, settings));
+    let diagnostics = std::mem::take(&mut reading.diagnostics);
+    reading.diagnostics = diagnostics.sorted_by_offset(|place| reading.sources.offset(place));
+    reading
+}
+
+impl Reading {
+    fn file(&mut self, path: &RepoPath, file: &File, settings: &Settings) {
+        let Some(environment) = layout::environment_of(path, settings) else { return };
+        let Some(text) = layout::text_of(path, file, &mut self.diagnostics) else { return };
+        let file = FileName::from(path);
+        let before = std::mem::take(&mut self.diagnostics);
+        let parsed = yaml::parse(&file, &text, &mut self.diagnostics);
+        let mut source = Source { text, documents: Vec::new() };
+        for (number, document) in parsed.into_iter().enumerate() {
+            source.documents.push(document.index);
+            let root = Place::document(file.clone(), number);
+            let others = settings.check.other_kinds;
+            let body = document.value.and_then(|value| document::read(value, &root, others, &mut self.diagnostics));
+            if let Some(body) = body {
+                self.warn_of_ambiguous(&body, &root, document.ambiguous);
+                let environment = environment.clone();
+                self.documents.push(Document { file: path.clone(), number, environment, body });
+            }
+        }
+        self.sources.insert(file, source);
+        let found = std::mem::replace(&mut self.diagnostics, before);
+        self.diagnostics.extend(self.shortened(found));
+    }
+
+    // A file of the wrong sort is wrong from end to end; the first mistakes say so.
+    fn shortened(&self, found: Diagnostics) -> Diagnostics {
+        let found = found.sorted_by_offset(|place| self.sources.offset(place));
+        let mut all: Vec<Diagnostic> = found.into_iter().collect();
+        let rest: Diagnostics = all.split_off(all.len().min(MAX_DIAGNOSTICS)).into_iter().collect();
+        let mut kept: Diagnostics = all.into_iter().collect();
+        if let Some(place) = rest.iter().find_map(Diagnostic::place) {
+            let message = format!("{} more mistakes in {} are not shown", rest.len(), place.file);
+            // What is not shown still counts: errors stop, warnings do not.
+            let severity = if rest.has_errors() { Severity::Error } else { Severity::Warning };
+            let remark = Diagnostic { severity, ..Diagnostic::error(code::TOO_COMPLEX, message) };
+            kept.push(remark.label(place.clone(), "the next one"));
+        }
+        kept
+    }
+
+    // We read YAML 1.2. kubectl reads 1.1, in which these words are not text: the same file would mean something else.
+    fn warn_of_ambiguous(&mut self, body: &Body, root: &Place, paths: Vec<Vec<Step>>) {
+        if !matches!(body, Body::Service(_)) {
+            return;
+        }
+        self.diagnostics.extend(paths.into_iter().map(|path| {
+            let place = Place { path, on: On::Value, ..root.clone() };
+            Diagnostic::warning(code::AMBIGUOUS, format!("`{}` is read as text here", place.dotted()))
+                .label(place, "kubectl reads a boolean or a number")
+                .help("put it in quotes, so that everybody reads the same")
+        }));
+    }
+}

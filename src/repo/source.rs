@@ -1,0 +1,137 @@
+//! The texts people wrote, with an index from key path to bytes: what a symbolic place is resolved with.
+//!
+//! ```text
+//! Place { file, document 1, spec.nat.count, on its value }  ──Sources──▶  bytes 93..94 of the file ──▶ line 7, column 10
+//! ```
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostic::{FileName, On, Place, Step};
+
+/// Where the entries of one document are, by path of keys. Ranges are bytes of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    entries: BTreeMap<Vec<Step>, Entry>,
+}
+
+/// Where one entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key; an item of a list and the document itself have none.
+    pub key: Option<Range<usize>>,
+    /// The value.
+    pub value: Range<usize>,
+    /// True for a mapping or list.
+    pub collection: bool,
+}
+
+impl Index {
+    /// Notes where an entry is.
+    pub(crate) fn insert(&mut self, path: Vec<Step>, entry: Entry) {
+        self.entries.insert(path, entry);
+    }
+
+    /// Notes where a collection ends, which is known only later.
+    pub(crate) fn end(&mut self, path: &[Step], end: usize) {
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.value.end = end.max(entry.value.start);
+        }
+    }
+
+    /// The entry at a path.
+    pub fn get(&self, path: &[Step]) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// True if something was written at the path.
+    pub fn contains(&self, path: &[Step]) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// The bytes to point at: of the entry, or of the nearest one around it that exists.
+    fn range(&self, path: &[Step], on: On) -> Option<Range<usize>> {
+        let depth = (0..=path.len()).rev().find(|depth| self.entries.contains_key(&path[..*depth]))?;
+        let entry = self.entries.get(&path[..depth])?;
+        // The value of a collection may be a screen long: its key says as much in one line.
+        let by_key = depth < path.len() || on == On::Key || entry.collection || entry.value.is_empty();
+        match &entry.key {
+            Some(key) if by_key => Some(key.clone()),
+            _ => Some(entry.value.clone()),
+        }
+    }
+}
+
+/// One file's text and the indexes of its documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The text; empty if it could not be read as text.
+    pub text: Arc<str>,
+    /// One per document, in order.
+    pub documents: Vec<Index>,
+}
+
+/// The texts of all files that were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    files: BTreeMap<FileName, Source>,
+}
+
+impl Sources {
+    /// No files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file, or replaces it.
+    pub fn insert(&mut self, file: FileName, source: Source) {
+        self.files.insert(file, source);
+    }
+
+    /// Adds all files of another collection.
+    pub fn merge(&mut self, other: Self) {
+        self.files.extend(other.files);
+    }
+
+    /// The source of a file.
+    pub fn get(&self, file: &FileName) -> Option<&Source> {
+        self.files.get(file)
+    }
+
+    /// The bytes a place stands for; one line at most, never past the text. `None` for a file without text.
+    pub fn range(&self, place: &Place) -> Option<Range<usize>> {
+        let source = self.files.get(&place.file).filter(|source| !source.text.is_empty())?;
+        let range = match (place.span, source.documents.get(place.document)) {
+            (Some(span), _) => span.into(),
+            (None, Some(index)) => index.range(&place.path, place.on).unwrap_or(0..0),
+            (None, None) => 0..0,
+        };
+        Some(one_line(&source.text, range))
+    }
+
+    /// The first byte a place stands for; 0 when it is not known. Orders diagnostics of one file.
+    pub fn offset(&self, place: &Place) -> usize {
+        self.range(place).map_or(0, |range| range.start)
+    }
+
+    /// Line and column of a place, both from 1, the column in characters.
+    pub fn line_column(&self, place: &Place) -> Option<(usize, usize)> {
+        let start = self.range(place)?.start;
+        let before = &self.files.get(&place.file)?.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+    }
+}
+
+// Cuts a range to the text, to whole characters and to its first line.
+fn one_line(text: &str, range: Range<usize>) -> Range<usize> {
+    let start = floor(text, range.start);
+    let end = floor(text, range.end.max(start));
+    let line_end = text[start..end].find(['\n', '\r']).map_or(end, |newline| start + newline);
+    start..start + text[start..line_end].trim_end().len()
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
