@@ -13,6 +13,11 @@ pub mod observed;
 pub mod plan;
 pub mod reconcile;
 pub mod render;
+pub mod status;
+pub mod value;
+pub mod diagnostic;
+pub mod domain;
+pub mod render;
 pub mod repo;
 pub mod value;
 

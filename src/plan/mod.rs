@@ -5,7 +5,9 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;
+pub mod approval;
 pub mod change;
+pub mod compare;
 mod connections;
 mod consequence;
 pub mod diff;
@@ -13,6 +15,8 @@ mod dns;
 pub mod document;
 mod draft;
 mod endpoints;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod guard;
 mod order;
 pub mod private_links;
