@@ -2,3 +2,5 @@
 
 mod git;
 mod repo;
+#[cfg(feature = "sim")]
+mod sim_azure;
