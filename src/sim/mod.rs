@@ -3,5 +3,7 @@
 pub mod arm;
 mod chance;
 pub mod clock;
+pub mod controller;
 pub mod fault;
+pub mod kube;
 pub mod log;

@@ -1,0 +1,113 @@
+//! The Kubernetes API over HTTP: who asks, what the body is, and how an answer is written.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::Cluster;
+use super::call::{Answer, Call};
+use super::status_error::ApiError;
+use super::watch::watch;
+use crate::sim::log::{Entry, Surface};
+
+/// The API server's own limit for a request body.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+impl Cluster {
+    /// The API as a router, to be served over TLS.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(serve).with_state(self.clone())
+    }
+}
+
+async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let agent = text(&parts.headers, header::USER_AGENT.as_str());
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let path = parts.uri.path().to_owned();
+    let mut call = Call::new(parts.method.as_str(), &format!("{path}?{query}")).agent(&agent);
+    call = call.accept(&text(&parts.headers, "accept")).content_type(&text(&parts.headers, "content-type"));
+    let response = answer(&cluster, (&parts.headers, body), call).await;
+    cluster.log().record(&Entry {
+        surface: Surface::Kubernetes,
+        method: parts.method.as_str(),
+        path: &path,
+        query: &query,
+        status: response.status().as_u16(),
+        client: &agent,
+        is_internal: false,
+    });
+    response
+}
+
+async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Call) -> Response {
+    let is_open = matches!(call.path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version");
+    if !is_open && !is_authorized(cluster, headers) {
+        return write(&Answer::refusal(&ApiError::unauthorized()));
+    }
+    let call = match read_body(body).await {
+        Ok(body) => call.body(body),
+        Err(error) => return write(&Answer::refusal(&error)),
+    };
+    if !call.is_watch() {
+        return write(&cluster.call(&call));
+    }
+    match watch(cluster, call) {
+        Ok(lines) => json_response(200, Body::from_stream(lines)),
+        Err(error) => write(&Answer::refusal(&error)),
+    }
+}
+
+fn is_authorized(cluster: &Cluster, headers: &HeaderMap) -> bool {
+    let given = text(headers, "authorization");
+    given.strip_prefix("Bearer ").is_some_and(|token| token == cluster.token().expose())
+}
+
+fn text(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+async fn read_body(body: Body) -> Result<Value, ApiError> {
+    let too_large = |_| ApiError {
+        code: 413,
+        reason: "RequestEntityTooLarge",
+        message: format!("Request entity too large: limit is {BODY_LIMIT}"),
+        details: Value::Null,
+    };
+    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(too_large)?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    // YAML bodies are legal for apply, but every client we know sends JSON.
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::bad_request(format!("the body of the request is not JSON, which the simulator needs: {error}"))
+    })
+}
+
+fn write(answer: &Answer) -> Response {
+    // Health checks answer with plain text, everything else with JSON.
+    let (body, is_text) = match &answer.body {
+        Value::String(text) => (text.clone(), true),
+        body => (body.to_string(), false),
+    };
+    let mut response = json_response(answer.status, Body::from(body));
+    if is_text {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    for warning in &answer.warnings {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    response
+}
+
+fn json_response(status: u16, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
