@@ -1,1 +1,6 @@
 //! Integration tests.
+
+#[cfg(feature = "sim")]
+mod sim_azure;
+#[cfg(feature = "sim")]
+mod sim_kube;

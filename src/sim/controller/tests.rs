@@ -59,6 +59,7 @@ impl World {
             version: "1.36.2".to_owned(),
             clock,
             log: log.clone(),
+            faults: Faults::default(),
         });
         let mut config = CloudConfig {
             subscription: SUBSCRIPTION.to_owned(),

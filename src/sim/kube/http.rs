@@ -1,17 +1,21 @@
 //! The Kubernetes API over HTTP: who asks, what the body is, and how an answer is written.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Cluster;
 use super::call::{Answer, Call};
 use super::status_error::ApiError;
 use super::watch::watch;
+use crate::sim::fault::Fault;
 use crate::sim::log::{Entry, Surface};
+use crate::sim::server::Cut;
 
 /// The API server's own limit for a request body.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -27,19 +31,52 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let agent = text(&parts.headers, header::USER_AGENT.as_str());
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let path = parts.uri.path().to_owned();
-    let mut call = Call::new(parts.method.as_str(), &format!("{path}?{query}")).agent(&agent);
-    call = call.accept(&text(&parts.headers, "accept")).content_type(&text(&parts.headers, "content-type"));
-    let response = answer(&cluster, (&parts.headers, body), call).await;
+    let (method, path) = (parts.method.as_str(), parts.uri.path().to_owned());
+    let fault = cluster.faults().take_for_request(method, &path, &agent);
+    if let Some(fault) = &fault {
+        if fault.hang {
+            // Until the client gives up or the server stops.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(fault.delay_milliseconds)).await;
+    }
+    let mut response = match fault.as_ref().filter(|fault| fault.status != 0) {
+        Some(fault) => broken(fault),
+        None => {
+            let call = Call::new(method, &format!("{path}?{query}")).agent(&agent);
+            let call = call.accept(&text(&parts.headers, "accept")).content_type(&text(&parts.headers, "content-type"));
+            answer(&cluster, (&parts.headers, body), call).await
+        }
+    };
+    let is_cut = fault.is_some_and(|fault| fault.drop_connection);
+    if is_cut {
+        response.extensions_mut().insert(Cut);
+    }
     cluster.log().record(&Entry {
         surface: Surface::Kubernetes,
-        method: parts.method.as_str(),
+        method,
         path: &path,
         query: &query,
-        status: response.status().as_u16(),
+        status: if is_cut { 0 } else { response.status().as_u16() },
         client: &agent,
         is_internal: false,
     });
+    response
+}
+
+/// The answer of a fault: raw text, or a Status whose reason is the fault's code.
+fn broken(fault: &Fault) -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "reason": fault.code, "message": fault.message, "code": fault.status,
+    });
+    let body = fault.body.clone().unwrap_or_else(|| status.to_string());
+    let mut response = json_response(fault.status, Body::from(body));
+    for (name, value) in &fault.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            response.headers_mut().append(name, value);
+        }
+    }
     response
 }
 

@@ -31,6 +31,7 @@ use tokio::sync::watch as channel;
 
 use crate::domain::secret::Secret;
 use crate::sim::clock::Clock;
+use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
 
 use call::Call;
@@ -55,6 +56,8 @@ pub struct ClusterOptions {
     pub clock: Clock,
     /// Where requests over HTTP are logged.
     pub log: RequestLog,
+    /// The faults that requests over HTTP meet.
+    pub faults: Faults,
 }
 
 /// How far the service controller is.
@@ -241,6 +244,10 @@ impl Cluster {
 
     fn clock(&self) -> &Clock {
         &self.0.options.clock
+    }
+
+    fn faults(&self) -> &Faults {
+        &self.0.options.faults
     }
 
     fn log(&self) -> &RequestLog {

@@ -6,6 +6,7 @@ use super::call::{Answer, Call};
 use super::{Cluster, ClusterOptions};
 use crate::domain::secret::Secret;
 use crate::sim::clock::Clock;
+use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
 
 fn cluster() -> Cluster {
@@ -16,6 +17,7 @@ fn cluster() -> Cluster {
         version: "1.36.2".to_owned(),
         clock: Clock::start(),
         log: RequestLog::default(),
+        faults: Faults::default(),
     })
 }
 
