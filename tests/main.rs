@@ -4,3 +4,5 @@ mod git;
 mod repo;
 #[cfg(feature = "sim")]
 mod sim_azure;
+#[cfg(feature = "sim")]
+mod sim_kube;
