@@ -119,7 +119,11 @@ fn builder(method: Method, path: &str, query: &[(&str, &str)]) -> http::request:
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    Request::builder().method(method).uri(uri).header(header::ACCEPT, "application/json")
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("privlink/", env!("CARGO_PKG_VERSION")))
 }
 
 fn build(builder: http::request::Builder, body: Vec<u8>) -> Request<Vec<u8>> {
