@@ -4,3 +4,5 @@ pub mod azure;
 pub mod domain;
 pub mod kubernetes;
 pub mod value;
+#[cfg(feature = "sim")]
+pub mod sim;

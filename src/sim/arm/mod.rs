@@ -1,0 +1,274 @@
+//! The simulated Azure Resource Manager: a store of JSON resources, rules per type, long-running operations.
+//!
+//! ```text
+//!  HTTP ─ front ─┐
+//!                ├─▶ answer: route → access → read | write | remove | action ─▶ Reply
+//!  Arm::call ────┘                              └ rules of the type, operation
+//! ```
+//! It shares no model with the program that it is tried with: resources stay JSON, and each file of rules says where its
+//! rule comes from. Codes that nobody has seen on the wire are marked as such in the rule files.
+
+mod access;
+mod address;
+mod error;
+mod extension;
+mod kind;
+mod load_balancer;
+mod managed_cluster;
+mod network_interface;
+mod operation;
+mod private_dns;
+mod private_endpoint;
+mod private_link_service;
+mod read;
+mod remove;
+mod request;
+mod resource_group;
+mod route;
+mod rules;
+mod scale_set;
+mod state;
+mod store;
+mod subscription;
+mod view;
+mod virtual_network;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+pub(crate) use crate::sim::arm::error::ArmError;
+pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
+pub use crate::sim::arm::operation::Pace;
+use crate::sim::arm::operation::Status;
+pub use crate::sim::arm::request::Role;
+pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};
+use crate::sim::arm::route::{ResourcePath, Route};
+pub(crate) use crate::sim::arm::state::{ClusterAccess, ConnectRights, State, Subscription};
+use crate::sim::chance::Chance;
+use crate::sim::clock::Clock;
+use crate::sim::fault::Faults;
+use crate::sim::log::{Entry, RequestLog, Surface};
+
+/// An answer of the resource manager.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers beside the content type.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body; null for none, a string for a body that is not JSON.
+    pub body: Value,
+}
+
+impl Reply {
+    pub(crate) fn ok(body: Value) -> Self {
+        Self { status: 200, headers: Vec::new(), body }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Value::Null }
+    }
+
+    /// The value of a header, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// `error.code` of the body; empty if it is not an error.
+    pub fn error_code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// True for a 2xx status.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// The simulated resource manager; clones share their state.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    state: Arc<Mutex<State>>,
+    log: RequestLog,
+    faults: Faults,
+}
+
+/// What an empty resource manager is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct ArmOptions {
+    pub(crate) seed: u64,
+    pub(crate) location: String,
+    pub(crate) pace: Pace,
+    pub(crate) page_size: usize,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+}
+
+impl Arm {
+    /// Makes a resource manager with subscriptions and nothing in them.
+    pub(crate) fn new(options: ArmOptions) -> Self {
+        let ArmOptions { seed, location, pace, page_size, subscriptions, clock, faults, log } = options;
+        let state = State {
+            store: Default::default(),
+            operations: Default::default(),
+            chance: Chance::new(seed),
+            clock,
+            faults: faults.clone(),
+            pace,
+            page_size,
+            location,
+            subscriptions: subscriptions.into_iter().map(|own| (own.id.to_ascii_lowercase(), own)).collect(),
+            clusters: Default::default(),
+            alias_guid: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)), log, faults }
+    }
+
+    /// The state. A panic elsewhere leaves it usable: every write is made in one go at its end.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves a request of the platform itself, without authorization, with the same rules as over HTTP.
+    ///
+    /// `path_and_query` may leave out `api-version`. The `User-Agent` header tells in the request log who it was; the
+    /// request counts as internal and so is never among the simulator's writes.
+    pub fn call(&self, method: &str, path_and_query: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
+        let mut request = Request::internal(method, path_and_query, headers, body);
+        request.query.entry("api-version".to_owned()).or_insert_with(|| "2025-05-01".to_owned());
+        let client = request.client();
+        let fault = self.faults.take_for_request(&request.method, &request.path, &client);
+        let reply = match fault.filter(|fault| fault.status != 0) {
+            Some(fault) => fault.reply(),
+            None => self.answer(&request),
+        };
+        let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
+        self.log.record(&Entry {
+            surface: Surface::ResourceManager,
+            method: &request.method,
+            path: &request.path,
+            query,
+            status: reply.status,
+            client: &client,
+            is_internal: true,
+        });
+        reply
+    }
+
+    /// Waits for the operation that a reply announced, as a polling client does, and returns what became of it.
+    ///
+    /// After a write that is the resource as it is now, after a delete an empty 204. An operation that failed gives its
+    /// error, with the status that the error would have had as a refusal. A reply without operation is returned as it is.
+    pub fn settle(&self, reply: &Reply) -> Reply {
+        let Some(url) = reply.header("Azure-AsyncOperation").or_else(|| reply.header("Location")) else {
+            return reply.clone();
+        };
+        let path = url.split('?').next().unwrap_or_default();
+        let id = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut state = self.state();
+        state.finish(&id);
+        match state.status_of(&id) {
+            Some((Status::Failed | Status::Canceled, Some(failure))) => failure.reply(),
+            _ => match reply.body["id"].as_str().and_then(ResourcePath::parse) {
+                Some(path) => match view::show(&state.store, &path) {
+                    Some(body) => Reply { status: reply.status, headers: Vec::new(), body },
+                    None => ArmError::not_found(&path.id()).reply(),
+                },
+                None => Reply::empty(204),
+            },
+        }
+    }
+
+    /// Serves a request. The caller is known; whether it may is decided here.
+    pub(crate) fn answer(&self, request: &Request) -> Reply {
+        let mut state = self.state();
+        match answer(&mut state, request) {
+            Ok(reply) => reply,
+            Err(error) => error.reply(),
+        }
+    }
+
+    /// The log that all servers of this simulator write to.
+    pub fn log(&self) -> &RequestLog {
+        &self.log
+    }
+
+    /// The faults in force.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Sets how the credential actions of a managed cluster describe its API server.
+    pub(crate) fn set_cluster_access(&self, cluster_id: &str, access: ClusterAccess) {
+        self.state().clusters.insert(cluster_id.to_ascii_lowercase(), access);
+    }
+
+    /// While the seed runs: the GUID of the next alias.
+    pub(crate) fn set_next_alias(&self, guid: Option<String>) {
+        self.state().alias_guid = guid;
+    }
+
+    /// The raw resource behind an id, as the admin API shows it.
+    pub(crate) fn raw_get(&self, id: &str) -> Option<Value> {
+        let state = self.state();
+        view::show(&state.store, &ResourcePath::parse(id)?)
+    }
+
+    /// Puts a resource behind everybody's back: no rules, no operation, a new etag. Returns false for an unknown type.
+    pub(crate) fn raw_put(&self, id: &str, body: Value) -> bool {
+        write::raw_put(&mut self.state(), id, body)
+    }
+
+    /// Takes a resource away behind everybody's back. Returns false if it is not there.
+    pub(crate) fn raw_delete(&self, id: &str) -> bool {
+        remove::raw_delete(&mut self.state(), id)
+    }
+}
+
+fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
+    let route = route::route(&request.path);
+    if route == Route::Unknown {
+        return Err(ArmError::new(
+            404,
+            "InvalidResourceType",
+            format!("No resource type is served at {}.", request.path),
+        ));
+    }
+    access::check(state, request, &route)?;
+    if !request.query.contains_key("api-version") {
+        return Err(ArmError::invalid(
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ));
+    }
+    match (request.method.as_str(), &route) {
+        (_, Route::Operation { id, is_result }) => state.poll(id, *is_result),
+        (_, Route::Extension { scope, name }) => extension::answer(state, request, scope, name),
+        ("GET" | "HEAD", _) => read::answer(state, request, &route),
+        ("PUT", Route::Resource(path)) => write::put(state, request, path),
+        ("PATCH", Route::Resource(path)) => write::patch(state, request, path),
+        ("DELETE", Route::Resource(path)) => remove::delete(state, request, path),
+        ("PUT" | "PATCH" | "DELETE", Route::Group { subscription, group }) => {
+            resource_group::write(state, request, subscription, group)
+        }
+        ("POST", Route::Action { path, action }) => rules::act(state, request, path, action),
+        ("POST", Route::LocationAction { subscription, action }) => {
+            private_link_service::act_at_location(state, request, subscription, action)
+        }
+        ("POST", Route::Providers { subscription, namespace: Some(namespace), registers: true }) => {
+            Ok(subscription::provider(state, subscription, namespace))
+        }
+        (method, _) => Err(ArmError::new(
+            405,
+            "MethodNotAllowed",
+            format!("The method {method} is not allowed on {}.", request.path),
+        )),
+    }
+}

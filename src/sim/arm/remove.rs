@@ -1,0 +1,120 @@
+//! DELETE, and what goes with a resource when it goes.
+
+use serde_json::Value;
+
+use crate::sim::arm::Reply;
+use crate::sim::arm::error::ArmError;
+use crate::sim::arm::kind::Home;
+use crate::sim::arm::operation::{self, Verb};
+use crate::sim::arm::request::Request;
+use crate::sim::arm::route::ResourcePath;
+use crate::sim::arm::rules;
+use crate::sim::arm::state::State;
+use crate::sim::arm::store::{Store, is_named};
+use crate::sim::arm::{read, write};
+
+pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) -> Result<Reply, ArmError> {
+    let path = state.store.canonical(path);
+    read::group_exists(state, &path.subscription, &path.group)?;
+    if !state.store.exists(&path) {
+        return Ok(Reply::empty(204));
+    }
+    write::precondition(state, request, &path)?;
+    let holder = Store::holder_path(&path);
+    let location = state.store.get(&holder).map(|own| own.location().to_owned()).unwrap_or_default();
+    let location = if location.is_empty() || location == "global" { state.location.clone() } else { location };
+    if let Some(id) = state.operations.running_id(&holder.key()).cloned() {
+        if path.kind.home() == Home::Own && state.operations.running_verb(&holder.key()) == Some(&Verb::Delete) {
+            let headers = operation::headers(request, &path, &location, &id);
+            return Ok(Reply { status: 202, headers, body: Value::Null });
+        }
+        state.tick(&holder.key());
+        let message = format!("Another operation on this or dependent resource is in progress: {}.", path.id());
+        return Err(ArmError::new(409, "AnotherOperationInProgress", message));
+    }
+    rules::may_delete(state, &path)?;
+    if path.kind.is_synchronous() {
+        take_away(state, &path.key());
+        return Ok(Reply::empty(200));
+    }
+    let verb = match path.kind.home() {
+        Home::Own => {
+            mark(state, &holder, "Deleting");
+            Verb::Delete
+        }
+        // A child goes at once; its holder is busy until the operation ends.
+        Home::InParent => {
+            take_child(state, &path);
+            mark(state, &holder, "Updating");
+            Verb::Write
+        }
+    };
+    match state.begin(&holder, verb, request) {
+        Some(id) => {
+            let headers = operation::headers(request, &path, &location, &id);
+            Ok(Reply { status: 202, headers, body: Value::Null })
+        }
+        None => Ok(Reply::empty(200)),
+    }
+}
+
+fn mark(state: &mut State, path: &ResourcePath, provisioning: &str) {
+    let etag = state.next_etag(path);
+    if let Some(resource) = state.store.get_mut(path) {
+        resource.state = provisioning.to_owned();
+        resource.etag = etag;
+    }
+}
+
+/// Removes the resource with this key, and what hangs on it.
+pub(crate) fn take_away(state: &mut State, key: &str) {
+    let Some(path) = state.store.by_key(key).map(|resource| resource.path.clone()) else { return };
+    let prefix = format!("{key}/");
+    let children: Vec<String> =
+        state.store.all().map(|own| own.path.key()).filter(|own| own.starts_with(&prefix)).collect();
+    for child in children {
+        take_away(state, &child);
+    }
+    if let Some(gone) = state.store.remove(&path) {
+        rules::after_delete(state, &gone);
+    }
+}
+
+fn take_child(state: &mut State, path: &ResourcePath) {
+    let element = state.store.element(path).cloned();
+    if let Some(holder) = state.store.get_mut(&Store::holder_path(path)) {
+        holder.list_mut(path.segment()).retain(|own| !is_named(own, path.name()));
+    }
+    if let Some(element) = element {
+        rules::after_delete_child(state, path, &element);
+    }
+}
+
+/// Removes a resource group with everything in it.
+pub(crate) fn take_away_group(state: &mut State, subscription: &str, group: &str) {
+    let inside = |path: &ResourcePath| {
+        path.subscription.eq_ignore_ascii_case(subscription) && path.group.eq_ignore_ascii_case(group)
+    };
+    let keys: Vec<String> = state.store.all().filter(|own| inside(&own.path)).map(|own| own.path.key()).collect();
+    for key in keys {
+        take_away(state, &key);
+    }
+    state.store.remove_group(subscription, group);
+}
+
+/// A delete behind everybody's back: no checks, but what hangs on the resource still learns of it.
+pub(crate) fn raw_delete(state: &mut State, id: &str) -> bool {
+    let Some(path) = ResourcePath::parse(id) else { return false };
+    let path = state.store.canonical(&path);
+    if !state.store.exists(&path) {
+        return false;
+    }
+    match path.kind.home() {
+        Home::Own => take_away(state, &path.key()),
+        Home::InParent => {
+            take_child(state, &path);
+            state.touch(&path);
+        }
+    }
+    true
+}

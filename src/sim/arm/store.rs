@@ -1,0 +1,202 @@
+//! What exists: resources as opaque JSON, each with an etag, under its folded id.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::sim::arm::kind::{Home, Kind};
+use crate::sim::arm::route::ResourcePath;
+
+/// A resource group.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) subscription: String,
+    pub(crate) name: String,
+    pub(crate) location: String,
+    pub(crate) tags: Value,
+    /// True while a delete of the whole group runs.
+    pub(crate) is_deleting: bool,
+}
+
+impl Group {
+    pub(crate) fn id(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{}", self.subscription, self.name)
+    }
+}
+
+/// One resource with a place of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource {
+    pub(crate) path: ResourcePath,
+    pub(crate) etag: String,
+    /// `properties.provisioningState`.
+    pub(crate) state: String,
+    /// Everything but id, name, type, etag and provisioningState, which are added when it is shown.
+    pub(crate) body: Value,
+}
+
+impl Resource {
+    /// `properties.<name>`, or null.
+    pub(crate) fn property(&self, name: &str) -> &Value {
+        &self.body["properties"][name]
+    }
+
+    /// The elements of a list property.
+    pub(crate) fn list(&self, name: &str) -> &[Value] {
+        self.property(name).as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The list property, made if it is missing.
+    pub(crate) fn list_mut(&mut self, name: &str) -> &mut Vec<Value> {
+        list_mut(properties_mut(&mut self.body), name)
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.body["location"].as_str().unwrap_or_default()
+    }
+}
+
+/// An object, made if the value is something else.
+pub(crate) fn object_mut(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut().expect("it was just made an object")
+}
+
+/// `properties` of a body, made if it is missing.
+pub(crate) fn properties_mut(body: &mut Value) -> &mut Map<String, Value> {
+    object_mut(object_mut(body).entry("properties").or_insert(Value::Null))
+}
+
+/// A list in an object, made if it is missing.
+pub(crate) fn list_mut<'a>(object: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
+    let list = object.entry(name).or_insert(Value::Null);
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    list.as_array_mut().expect("it was just made a list")
+}
+
+/// True if an element of a child list has this name.
+pub(crate) fn is_named(element: &Value, name: &str) -> bool {
+    element["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// All resources and groups.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    resources: BTreeMap<String, Resource>,
+    groups: BTreeMap<String, Group>,
+}
+
+impl Store {
+    pub(crate) fn group(&self, subscription: &str, name: &str) -> Option<&Group> {
+        self.groups.get(&group_key(subscription, name))
+    }
+
+    pub(crate) fn group_mut(&mut self, subscription: &str, name: &str) -> Option<&mut Group> {
+        self.groups.get_mut(&group_key(subscription, name))
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    pub(crate) fn put_group(&mut self, group: Group) {
+        self.groups.insert(group_key(&group.subscription, &group.name), group);
+    }
+
+    pub(crate) fn remove_group(&mut self, subscription: &str, name: &str) {
+        self.groups.remove(&group_key(subscription, name));
+    }
+
+    pub(crate) fn get(&self, path: &ResourcePath) -> Option<&Resource> {
+        self.resources.get(&path.key())
+    }
+
+    pub(crate) fn get_mut(&mut self, path: &ResourcePath) -> Option<&mut Resource> {
+        self.resources.get_mut(&path.key())
+    }
+
+    pub(crate) fn by_key_mut(&mut self, key: &str) -> Option<&mut Resource> {
+        self.resources.get_mut(key)
+    }
+
+    pub(crate) fn by_key(&self, key: &str) -> Option<&Resource> {
+        self.resources.get(key)
+    }
+
+    /// The resource behind an id in any spelling.
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Resource> {
+        self.get(&ResourcePath::parse(id)?)
+    }
+
+    pub(crate) fn put(&mut self, resource: Resource) {
+        self.resources.insert(resource.path.key(), resource);
+    }
+
+    pub(crate) fn remove(&mut self, path: &ResourcePath) -> Option<Resource> {
+        self.resources.remove(&path.key())
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Resource> {
+        self.resources.values().filter(move |resource| resource.path.kind == kind)
+    }
+
+    /// The resource that holds this one: itself, or the parent in whose list it is.
+    pub(crate) fn holder_path(path: &ResourcePath) -> ResourcePath {
+        match path.kind.home() {
+            Home::Own => path.clone(),
+            Home::InParent => path.parent().unwrap_or_else(|| path.clone()),
+        }
+    }
+
+    /// The element of a child list that a path addresses.
+    pub(crate) fn element(&self, path: &ResourcePath) -> Option<&Value> {
+        let holder = self.get(&Self::holder_path(path))?;
+        holder.list(path.segment()).iter().find(|element| is_named(element, path.name()))
+    }
+
+    /// True if the path addresses something that exists.
+    pub(crate) fn exists(&self, path: &ResourcePath) -> bool {
+        match path.kind.home() {
+            Home::Own => self.get(path).is_some(),
+            Home::InParent => self.element(path).is_some(),
+        }
+    }
+
+    /// The path with the spelling under which things were created; what is new keeps its own.
+    pub(crate) fn canonical(&self, path: &ResourcePath) -> ResourcePath {
+        let mut path = path.clone();
+        if let Some(group) = self.group(&path.subscription, &path.group) {
+            path.group.clone_from(&group.name);
+        }
+        if let Some(parent) = path.parent() {
+            let parent = self.canonical(&parent);
+            let depth = parent.names.len();
+            path.names[..depth].clone_from_slice(&parent.names);
+        }
+        let own = match path.kind.home() {
+            Home::Own => self.get(&path).map(|resource| resource.path.name().to_owned()),
+            Home::InParent => self.element(&path).and_then(|element| element["name"].as_str().map(str::to_owned)),
+        };
+        if let (Some(own), Some(last)) = (own, path.names.last_mut()) {
+            *last = own;
+        }
+        path
+    }
+
+    /// An id in canonical spelling; what cannot be read is left as it is.
+    pub(crate) fn canonical_id(&self, id: &str) -> String {
+        ResourcePath::parse(id).map_or_else(|| id.to_owned(), |path| self.canonical(&path).id())
+    }
+}
+
+fn group_key(subscription: &str, name: &str) -> String {
+    format!("{subscription}/{name}").to_ascii_lowercase()
+}

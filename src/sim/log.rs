@@ -1,0 +1,111 @@
+//! The request log: what clients sent, in the order in which they were answered.
+//!
+//! Tests read it to prove what was *not* sent. So every entry says whether it is a write and whether it came from inside
+//! (the simulated cloud provider), because a plan of ours that causes no write must not be blamed for the controller's.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+/// Which server a request reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Surface {
+    /// Azure Resource Manager, metadata included.
+    ResourceManager,
+    /// Entra ID and managed identity tokens.
+    Authority,
+    /// A cluster's Kubernetes API.
+    Kubernetes,
+    /// The simulator's own admin API.
+    Admin,
+}
+
+/// One request and how it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LoggedRequest {
+    /// Position in the log, from 1.
+    pub sequence: u64,
+    /// The server it reached.
+    pub surface: Surface,
+    /// The HTTP method.
+    pub method: String,
+    /// The path, as it was sent.
+    pub path: String,
+    /// The query without its `?`; empty if there is none.
+    pub query: String,
+    /// The status of the answer; 0 if the connection was cut.
+    pub status: u16,
+    /// The user agent.
+    pub client: String,
+    /// True for requests of the simulator itself, such as the cloud provider's.
+    pub is_internal: bool,
+    /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside.
+    pub is_write: bool,
+}
+
+/// What a server tells the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) surface: Surface,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) status: u16,
+    pub(crate) client: &'a str,
+    pub(crate) is_internal: bool,
+}
+
+/// The log; clones share their entries.
+#[derive(Clone, Debug, Default)]
+pub struct RequestLog(Arc<Mutex<Vec<LoggedRequest>>>);
+
+impl RequestLog {
+    fn entries(&self) -> MutexGuard<'_, Vec<LoggedRequest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn record(&self, entry: &Entry<'_>) {
+        let mut entries = self.entries();
+        let served = matches!(entry.surface, Surface::ResourceManager | Surface::Kubernetes);
+        let mutates = matches!(entry.method, "PUT" | "PATCH" | "POST" | "DELETE");
+        let sequence = entries.len() as u64 + 1;
+        entries.push(LoggedRequest {
+            sequence,
+            surface: entry.surface,
+            method: entry.method.to_owned(),
+            path: entry.path.to_owned(),
+            query: entry.query.to_owned(),
+            status: entry.status,
+            client: entry.client.to_owned(),
+            is_internal: entry.is_internal,
+            is_write: served && mutates && !entry.is_internal && !is_read_by_post(entry.path),
+        });
+    }
+
+    /// Forgets everything, such as what the seed did.
+    pub(crate) fn clear(&self) {
+        self.entries().clear();
+    }
+
+    /// Everything so far.
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.entries().clone()
+    }
+
+    /// Writes by clients outside.
+    pub fn writes(&self) -> Vec<LoggedRequest> {
+        self.entries().iter().filter(|request| request.is_write).cloned().collect()
+    }
+}
+
+/// Azure has reads that are POSTs: asking for credentials, for visibility, or for a query changes nothing.
+fn is_read_by_post(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let path = path.to_ascii_lowercase();
+    last.starts_with("listcluster")
+        || last == "checkprivatelinkservicevisibility"
+        || path.ends_with("/microsoft.resourcegraph/resources")
+        || path.contains("selfsubject")
+}
