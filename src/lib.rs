@@ -3,6 +3,6 @@
 pub mod azure;
 pub mod domain;
 pub mod kubernetes;
-pub mod value;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod value;
