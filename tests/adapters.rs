@@ -356,6 +356,58 @@ async fn answers_that_are_not_azures_are_told_apart() {
 }
 
 #[tokio::test]
+async fn every_page_is_read_and_none_twice() {
+    let simulator = simulator().await;
+    let azure = azure(&simulator);
+    let origin = simulator.endpoints().resource_manager.clone();
+    let page = |path: &str, number: u8, next: &str| Fault {
+        path: path.to_owned(),
+        status: 200,
+        body: Some(format!(r#"{{"value":[{{"id":"{}"}}],"nextLink":"{next}"}}"#, zone(number))),
+        ..Fault::default()
+    };
+    fn zone(number: u8) -> ResourceId {
+        network_id(CONSUMER, "rg-dns", &format!("privateDnsZones/zone{number}.internal"))
+    }
+    simulator.add_fault(page("/privateDnsZones", 1, &format!("{origin}/second?page=2")));
+    simulator.add_fault(page("/second", 2, "/third"));
+    simulator.add_fault(page("/third", 3, ""));
+    assert_eq!(azure.dns_zones(&subscription(CONSUMER)).await.unwrap(), [zone(1), zone(2), zone(3)]);
+    simulator.clear_faults();
+    simulator.add_fault(page("/privateDnsZones", 1, &format!("{origin}/second")));
+    simulator.add_fault(page("/second", 2, &format!("{origin}/second")));
+    let error = azure.dns_zones(&subscription(CONSUMER)).await.unwrap_err();
+    says(&error, ErrorClass::Unknown, "names an earlier page");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn endless_answers_end() {
+    let huge = Fault { status: 200, body: Some(" ".repeat(17 * 1024 * 1024)), ..Fault::default() };
+    says(&under(huge).await, ErrorClass::Unknown, "larger than");
+
+    let simulator = simulator().await;
+    let impatient = Settings { timeout: Duration::from_millis(300), ..settings(&simulator, APPLIER) };
+    simulator.add_fault(Fault { path: "virtualNetworks".to_owned(), hang: true, ..Fault::default() });
+    let error = Azure::new(impatient).unwrap().subnets(&subscription(PROVIDER)).await.unwrap_err();
+    says(&error, ErrorClass::Transient { retry_after: None }, "did not answer");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_resource_manager_on_loopback_may_be_plain() {
+    let simulator = simulator().await;
+    let endpoints = simulator.endpoints();
+    let plain = Cloud::custom(&format!("{},{}", endpoints.resource_manager_http, endpoints.authority)).unwrap();
+    let azure = Azure::new(Settings { cloud: plain, ..settings(&simulator, APPLIER) }).unwrap();
+    let id = network_id(PROVIDER, NODE_GROUP, "virtualNetworks/aks-vnet/subnets/pls-subnet");
+    let subnet = azure.subnet(&id).await.unwrap().unwrap();
+    finish(&azure, azure.put(&Resource::Subnet(SubnetPolicy { id: id.clone() }), Some(&subnet.seen)).await).await;
+    assert!(!azure.subnet(&id).await.unwrap().unwrap().policy_enabled);
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn a_refused_token_is_replaced_once() {
     let simulator = simulator().await;
     let azure = azure(&simulator);
@@ -432,8 +484,14 @@ async fn signing_in_fails_in_sentences() {
         ..settings(&simulator, APPLIER)
     };
     says(&sign_in(dead).await, ErrorClass::Transient { retry_after: None }, "did not answer");
-    let untrusting = Settings { ca_certificates: Vec::new(), ..settings(&simulator, APPLIER) };
-    says(&sign_in(untrusting).await, ErrorClass::Transient { retry_after: None }, "UnknownIssuer");
+    // The authority of another simulator, so that the test does not depend on what the machine trusts.
+    let other = self::simulator().await;
+    let untrusting = Settings {
+        ca_certificates: vec![other.endpoints().ca_pem.clone().into_bytes()],
+        ..settings(&simulator, APPLIER)
+    };
+    other.stop().await;
+    says(&sign_in(untrusting).await, ErrorClass::Transient { retry_after: None }, "invalid peer certificate");
     simulator.stop().await;
 }
 
