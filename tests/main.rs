@@ -1,2 +1,5 @@
 //! Integration tests.
 mod adapters;
+
+#[cfg(feature = "sim")]
+mod sim_azure;

@@ -48,12 +48,7 @@ impl Status {
 pub(crate) enum Verb {
     Write,
     Delete,
-    DeleteGroup {
-        subscription: String,
-        group: String,
-    },
-    /// A POST whose answer is fetched from the `Location`.
-    Answer,
+    DeleteGroup { subscription: String, group: String },
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +59,6 @@ pub(crate) struct Operation {
     ready_at: Duration,
     failure: Option<ArmError>,
     pub(crate) status: Status,
-    result: Value,
 }
 
 /// All operations, the ended ones too: clients may ask long after.
@@ -100,7 +94,6 @@ impl State {
             ready_at: self.clock.elapsed() + self.pace.least,
             failure,
             status: Status::InProgress,
-            result: Value::Null,
         };
         let ends_at_once = self.pace.polls == 0 && self.pace.least.is_zero() && operation.failure.is_none();
         self.operations.by_id.insert(id.clone(), operation);
@@ -148,7 +141,7 @@ impl State {
                 remove::take_away_group(self, &subscription, &group);
             }
             (Verb::Write | Verb::Delete, ended) => self.settle_state(&key, ended),
-            (Verb::DeleteGroup { .. } | Verb::Answer, _) => {}
+            (Verb::DeleteGroup { .. }, _) => {}
         }
     }
 
@@ -170,8 +163,7 @@ impl State {
         if is_result {
             return Ok(match operation.status {
                 Status::InProgress => Reply { status: 202, headers: vec![retry_after], body: Value::Null },
-                Status::Succeeded if operation.result.is_null() => Reply::empty(204),
-                Status::Succeeded => Reply::ok(operation.result.clone()),
+                Status::Succeeded => Reply::empty(204),
                 Status::Failed | Status::Canceled => {
                     let failure = operation.failure.clone().unwrap_or_else(|| ArmError::new(500, "Failed", "Failed."));
                     return Err(failure);

@@ -22,7 +22,7 @@ const SERVICES_PER_BALANCER: usize = 8;
 const NAT_ADDRESSES: usize = 8;
 const LISTED_SUBSCRIPTIONS: usize = 100;
 
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     check_name(&draft.path)?;
     access_lists(&draft.path, &body)?;
     frontend(state, draft, &mut body)?;
@@ -67,7 +67,7 @@ pub(crate) fn check_name(path: &ResourcePath) -> Result<(), ArmError> {
     Err(ArmError::invalid("InvalidResourceName", message))
 }
 
-fn new_alias(state: &mut State, draft: &Draft<'_>, body: &Value) -> String {
+fn new_alias(state: &mut State, draft: &Draft, body: &Value) -> String {
     let name = draft.path.name().to_ascii_lowercase();
     let guid = match state.alias_guid.take() {
         Some(guid) => guid,
@@ -76,7 +76,7 @@ fn new_alias(state: &mut State, draft: &Draft<'_>, body: &Value) -> String {
     format!("{name}.{guid}.{}.azure.privatelinkservice", body["location"].as_str().unwrap_or_default())
 }
 
-fn new_interface(state: &mut State, draft: &Draft<'_>) -> Value {
+fn new_interface(state: &mut State, draft: &Draft) -> Value {
     let guid = state.chance.guid(&format!("nic {}", draft.path.key()));
     let mut path = draft.path.clone();
     (path.resource_type, path.kind) = ("Microsoft.Network/networkInterfaces", Kind::NetworkInterface);
@@ -115,7 +115,7 @@ fn access_lists(path: &ResourcePath, body: &Value) -> Result<(), ArmError> {
 }
 
 /// Exactly one frontend of a Standard load balancer, used by nobody else, unless a destination address replaces it.
-fn frontend(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn frontend(state: &mut State, draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     let path = &draft.path;
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let properties = properties_mut(body);
@@ -209,7 +209,7 @@ fn check_frontend(state: &State, path: &ResourcePath, frontend: &ResourcePath) -
     Ok(())
 }
 
-fn nat_configurations(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn nat_configurations(state: &mut State, draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     let path = &draft.path;
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let mut configurations = std::mem::take(list_mut(properties_mut(body), "ipConfigurations"));
@@ -238,7 +238,7 @@ fn nat_configurations(state: &mut State, draft: &Draft<'_>, body: &mut Value) ->
 }
 
 /// Checks the subnet of one NAT configuration and fills its defaults. A dynamic address is never shown on the service.
-fn nat_subnet(state: &mut State, draft: &Draft<'_>, configuration: &mut Value, location: &str) -> Result<(), ArmError> {
+fn nat_subnet(state: &mut State, draft: &Draft, configuration: &mut Value, location: &str) -> Result<(), ArmError> {
     let by = &draft.path;
     if configuration["name"].as_str().is_none_or(str::is_empty) {
         let message = format!("An IP configuration of {} has no name.", by.id());
@@ -312,7 +312,7 @@ fn interface_path(service: Option<&Resource>) -> Option<ResourcePath> {
 }
 
 /// Places the interface with the NAT addresses, and tells load balancer and subnets that something came or went.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     let Some(service) = state.store.get(&draft.path).cloned() else { return };
     let Some(interface) = interface_path(Some(&service)) else { return };
     let held = state.store.get(&interface).map(|own| own.list("ipConfigurations").to_vec()).unwrap_or_default();
@@ -389,7 +389,7 @@ pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
 }
 
 /// Approves or rejects: only the connection state can be written.
-pub(crate) fn prepare_connection(state: &State, draft: &Draft<'_>, element: &Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_connection(state: &State, draft: &Draft, element: &Value) -> Result<Value, ArmError> {
     let Some(held) = state.store.element(&draft.path).cloned() else {
         return Err(ArmError::child_not_found(&draft.path.id()));
     };

@@ -16,7 +16,7 @@ use crate::sim::arm::{
 };
 
 /// Checks a resource that is to be written and fills in what the service computes.
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, body: Value) -> Result<Value, ArmError> {
     match draft.path.kind {
         Kind::VirtualNetwork => virtual_network::prepare(state, draft, body),
         Kind::LoadBalancer => load_balancer::prepare(state, draft, body),
@@ -38,7 +38,7 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, body: Value) -> Resu
 }
 
 /// The same for a resource that lives in the list of its parent.
-pub(crate) fn prepare_child(state: &mut State, draft: &Draft<'_>, element: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_child(state: &mut State, draft: &Draft, element: Value) -> Result<Value, ArmError> {
     match draft.path.kind {
         Kind::Subnet => virtual_network::prepare_subnet(state, draft, element),
         Kind::PrivateEndpointConnection => private_link_service::prepare_connection(state, draft, &element),
@@ -53,7 +53,7 @@ fn read_only(path: &ResourcePath) -> ArmError {
 }
 
 /// What other resources notice once a write is in the store.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     match draft.path.kind {
         Kind::PrivateLinkService => private_link_service::after_put(state, draft),
         Kind::PrivateEndpoint => private_endpoint::after_put(state, draft),
