@@ -152,9 +152,15 @@ async fn publish(simulator: &Simulator, azure: &Azure) -> LivePrivateLinkService
 
 #[tokio::test]
 async fn a_world_is_observed_by_lists() {
-    let simulator = simulator().await;
+    // One item a page, so that every list has to follow its links.
+    let world = include_str!("../examples/world.yaml").replace("{ polls: 2 }", "{ polls: 2, page-size: 1 }");
+    let simulator = Simulator::start(&World::parse(&world).unwrap(), Options::default()).await.unwrap();
     let azure = Azure::new(settings(&simulator, PLANNER)).unwrap();
     let provider = subscription(PROVIDER);
+    let virtual_network = network_id(PROVIDER, "rg-pls", "virtualNetworks/second");
+    let body = json!({"location": "eastus2", "properties": {"addressSpace": {"addressPrefixes": ["10.99.0.0/16"]},
+        "subnets": [{"name": "s", "properties": {"addressPrefixes": ["10.99.0.0/24", "10.99.1.0/24"]}}]}});
+    simulator.arm().call("PUT", &format!("{virtual_network}?api-version=2025-05-01"), &[], Some(body));
     let frontend = load_balancer(&simulator);
     let cluster = format!(
         "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/Microsoft.ContainerService/managedClusters/\
@@ -165,8 +171,8 @@ async fn a_world_is_observed_by_lists() {
     assert_eq!(cluster.node_subnet.unwrap().name(), "aks-subnet");
     assert_eq!(cluster.version.as_deref(), Some("1.36.2"));
     let subnets = azure.subnets(&provider).await.unwrap();
-    assert_eq!(subnets.len(), 3);
-    assert!(subnets.iter().all(|subnet| subnet.policy_enabled && subnet.prefixes.len() == 1));
+    assert_eq!(subnets.iter().map(|subnet| subnet.prefixes.len()).sum::<usize>(), 5);
+    assert!(subnets.len() == 4 && subnets.iter().all(|subnet| subnet.policy_enabled));
     let group: ResourceGroup = NODE_GROUP.parse().unwrap();
     let frontends = azure.load_balancer_frontends(&provider, &group).await.unwrap();
     assert_eq!(frontends[0].id, frontend);
