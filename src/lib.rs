@@ -23,3 +23,4 @@ pub mod value;
 
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod value;

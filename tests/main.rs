@@ -1,4 +1,5 @@
 //! Integration tests.
+mod adapters;
 
 mod git;
 mod repo;

@@ -208,6 +208,8 @@ fn ended(purpose: &Purpose, answer: &Answer, (status, body): (&str, &Json)) -> R
     let cancelled = status.eq_ignore_ascii_case("Canceled");
     if cancelled || status.eq_ignore_ascii_case("Failed") {
         let mut error = answer.service_error(Some(body));
+        // The pace of polling says nothing about when the write may be repeated.
+        error.retry_after = None;
         if error.code.is_none() && error.message.is_empty() {
             "Azure gave no reason; see the resource's activity log".clone_into(&mut error.message);
             error.code = Some(status.to_owned());
