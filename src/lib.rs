@@ -13,14 +13,9 @@ pub mod observed;
 pub mod plan;
 pub mod reconcile;
 pub mod render;
-pub mod status;
-pub mod value;
-pub mod diagnostic;
-pub mod domain;
-pub mod render;
 pub mod repo;
+pub mod status;
 pub mod value;
 
 #[cfg(feature = "sim")]
 pub mod sim;
-pub mod value;

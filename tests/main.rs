@@ -1,6 +1,7 @@
 //! Integration tests.
-mod adapters;
 
+#[cfg(feature = "sim")]
+mod adapters;
 mod git;
 mod repo;
 #[cfg(feature = "sim")]

@@ -5,7 +5,6 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;
-pub mod approval;
 pub mod change;
 pub mod compare;
 mod connections;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::domain::commit::CommitId;
 use crate::plan::Plan;
-use crate::plan::approval::API_VERSION;
+use crate::plan::document::API_VERSION;
 use crate::plan::document::PlanId;
 
 const KIND: &str = "SavedPlan";

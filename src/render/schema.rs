@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::Schema;
 use schemars::schema_for;
 
-use crate::plan::approval::ApprovalDocument;
+use crate::approval::file::ApprovalFile;
 use crate::render::json::PlanV1;
 use crate::render::saved_plan::SavedPlan;
 use crate::status::document::AppliedRecord;
@@ -19,7 +19,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
     BTreeMap::from([
         ("Plan", schema_for!(PlanV1)),
         ("SavedPlan", schema_for!(SavedPlan)),
-        ("Approval", schema_for!(ApprovalDocument)),
+        ("Approval", schema_for!(ApprovalFile)),
         ("ServiceStatus", schema_for!(ServiceStatus)),
         ("PrivateLinkServiceStatus", schema_for!(PrivateLinkServiceStatus)),
         ("PrivateEndpointStatus", schema_for!(PrivateEndpointStatus)),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::commit::CommitId;
-use crate::plan::approval::API_VERSION;
+use crate::plan::document::API_VERSION;
 use crate::plan::document::PlanId;
 
 /// What every status of a document has in common.

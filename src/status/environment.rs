@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::commit::RepoPath;
-use crate::plan::approval::API_VERSION;
+use crate::plan::document::API_VERSION;
 use crate::status::StatusDocument;
 use crate::status::document::BlockerRecord;
 use crate::status::document::ConditionStatus;
