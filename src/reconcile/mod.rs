@@ -6,8 +6,10 @@ pub mod approvals;
 pub mod backends;
 pub mod lease_store;
 pub mod observe;
+pub mod pass;
 pub mod remote;
 pub mod source;
+pub mod status_branch;
 pub mod world;
 
 /// An error and its causes, as one line.

@@ -2,52 +2,13 @@
 
 use std::time::Duration;
 
+use crate::apply::report::Outcome;
+use crate::apply::report::StepReport;
 use crate::domain::key::ResourceKey;
-use crate::plan::action::Action;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::shown::one_line;
-
-/// How one step of an apply ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepReport {
-    /// Which resource.
-    pub key: ResourceKey,
-    /// What was to happen to it.
-    pub action: Action,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// How a step ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done, and ready.
-    Done,
-    /// Written; another party has to act.
-    Waiting {
-        /// What it waits for.
-        reason: String,
-    },
-    /// Failed.
-    Failed {
-        /// Why, with the next step.
-        error: String,
-    },
-    /// Not begun, because a step before it failed.
-    Blocked {
-        /// The step that failed.
-        by: ResourceKey,
-    },
-    /// Not begun, for another reason.
-    Skipped {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// The line of a step that ended.
 pub fn line(report: &StepReport) -> Text {
@@ -57,9 +18,9 @@ pub fn line(report: &StepReport) -> Text {
     let (label, word, after) = match outcome {
         Outcome::Done => (Label::Added, "done", String::new()),
         Outcome::Waiting { reason } => (Label::Notable, "waiting", format!(": {}", one_line(reason))),
-        Outcome::Failed { error } => (Label::Error, "failed", format!(": {}", one_line(error))),
-        Outcome::Blocked { by } => (Label::Warning, "blocked", format!(" by {}", one_line(&by.to_string()))),
-        Outcome::Skipped { reason } => (Label::Dim, "skipped", format!(": {}", one_line(reason))),
+        Outcome::Failed { message, .. } => (Label::Error, "failed", format!(": {}", one_line(message))),
+        Outcome::Blocked { by } => (Label::Warning, "blocked", format!(" by {}", names(by))),
+        Outcome::Cancelled => (Label::Dim, "not begun", ": you asked to stop".to_owned()),
     };
     text.push(label, format!("{word:<8}")).plain(format!(" {action} {name}{after}"));
     // A step that was not begun took no time.
@@ -75,22 +36,22 @@ pub fn summary(reports: &[StepReport]) -> Text {
     let mut text = Text::new();
     text.append(head(reports));
     text.append(block("Failed", Label::Error, reports, |outcome| match outcome {
-        Outcome::Failed { error } => Some(one_line(error)),
+        Outcome::Failed { message, .. } => Some(one_line(message)),
         _ => None,
     }));
     text.append(block("Blocked", Label::Warning, reports, |outcome| match outcome {
-        Outcome::Blocked { by } => Some(format!("waits for {}, which failed", one_line(&by.to_string()))),
+        Outcome::Blocked { by } => Some(format!("waits for {}, which did not end well", names(by))),
         _ => None,
     }));
     text.append(block("Waiting for another party", Label::Notable, reports, |outcome| match outcome {
         Outcome::Waiting { reason } => Some(one_line(reason)),
         _ => None,
     }));
-    text.append(block("Skipped", Label::Dim, reports, |outcome| match outcome {
-        Outcome::Skipped { reason } => Some(one_line(reason)),
-        _ => None,
-    }));
     text
+}
+
+fn names(keys: &[ResourceKey]) -> String {
+    keys.iter().map(|key| one_line(&key.to_string())).collect::<Vec<_>>().join(", ")
 }
 
 fn head(reports: &[StepReport]) -> Text {
@@ -100,10 +61,10 @@ fn head(reports: &[StepReport]) -> Text {
         (number(|outcome| matches!(outcome, Outcome::Waiting { .. })), "waiting", Label::Notable),
         (number(|outcome| matches!(outcome, Outcome::Failed { .. })), "failed", Label::Error),
         (number(|outcome| matches!(outcome, Outcome::Blocked { .. })), "blocked", Label::Warning),
-        (number(|outcome| matches!(outcome, Outcome::Skipped { .. })), "skipped", Label::Dim),
+        (number(|outcome| matches!(outcome, Outcome::Cancelled)), "not begun", Label::Dim),
     ];
     let mut text = Text::new();
-    let whole = reports.len() == done;
+    let whole = reports.iter().all(|report| report.outcome.is_success());
     text.push(Label::Heading, if whole { "Applied: " } else { "Applied in part: " });
     text.plain(format!("{done} of {} done", count(reports.len(), "step")));
     for (number, word, label) in others.into_iter().filter(|(number, ..)| *number > 0) {
@@ -140,6 +101,7 @@ fn duration(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::action::Action;
     use crate::plan::fixture;
     use crate::render::terminal;
 
@@ -149,14 +111,16 @@ mod tests {
 
     #[test]
     fn an_apply_in_part_tells_who_is_blocked_by_whom() {
-        let failed =
-            Outcome::Failed { error: "Azure answered 409: the subnet is busy\nsee its activity log".to_owned() };
+        let failed = Outcome::Failed {
+            message: "Azure answered 409: the subnet is busy\nsee its activity log".to_owned(),
+            stale: false,
+        };
         let waiting = Outcome::Waiting { reason: "the provider has not answered the request".to_owned() };
         let record = ResourceKey::DnsRecord(fixture::record_id());
         let reports = [
             report(fixture::service_key(), Outcome::Done, 12_300),
             report(fixture::link_key(), failed, 400),
-            report(record, Outcome::Blocked { by: fixture::link_key() }, 0),
+            report(record, Outcome::Blocked { by: vec![fixture::link_key()] }, 0),
             report(fixture::endpoint_key(), waiting, 95_000),
         ];
         let mut text = Text::new();
@@ -176,7 +140,7 @@ mod tests {
           create privatelinkservice/shop/orders: Azure answered 409: the subnet is busy\nsee its activity log
 
         Blocked
-          create dnsrecord/api.orders.internal: waits for privatelinkservice/shop/orders, which failed
+          create dnsrecord/api.orders.internal: waits for privatelinkservice/shop/orders, which did not end well
 
         Waiting for another party
           create privateendpoint/orders-pe: the provider has not answered the request

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::domain::commit::CommitId;
 use crate::plan::document::API_VERSION;
+use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 
 /// What every status of a document has in common.
@@ -373,9 +374,6 @@ pub struct AppliedRecord {
     pub commit: Option<CommitId>,
     /// Who said yes, by name.
     pub approvers: Vec<String>,
-    /// Why the approvals were passed over, if they were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub break_glass: Option<String>,
     /// When it ended.
     #[schemars(with = "String")]
     pub applied_at: jiff::Timestamp,
@@ -404,6 +402,9 @@ pub struct AppliedStep {
     pub key: String,
     /// What was to happen to it.
     pub action: String,
+    /// The digest under which the change was approved: once done, no older approval permits it again.
+    #[schemars(with = "String")]
+    pub digest: ChangeDigest,
     /// How it ended.
     pub outcome: StepOutcome,
     /// Why, where it is not done.
@@ -422,8 +423,8 @@ pub enum StepOutcome {
     Failed,
     /// Not begun, because a step before it failed.
     Blocked,
-    /// Not begun, for another reason.
-    Skipped,
+    /// Not begun, because a person asked to stop.
+    Cancelled,
 }
 
 impl AppliedRecord {
@@ -436,7 +437,6 @@ impl AppliedRecord {
             plan,
             commit: None,
             approvers: Vec::new(),
-            break_glass: None,
             applied_at,
             outcome: ApplyOutcome::Done,
             steps: Vec::new(),
