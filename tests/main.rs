@@ -3,3 +3,5 @@ mod adapters;
 
 #[cfg(feature = "sim")]
 mod sim_azure;
+#[cfg(feature = "sim")]
+mod sim_kube;

@@ -12,9 +12,12 @@ mod admin;
 pub mod arm;
 mod chance;
 pub mod clock;
+mod cluster;
+pub mod controller;
 mod entra;
 pub mod fault;
 mod front;
+pub mod kube;
 pub mod log;
 mod metadata;
 mod seed;
@@ -28,7 +31,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -36,6 +38,7 @@ use tokio::task::JoinHandle;
 use crate::sim::admin::Admin;
 use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, ConnectRights, Pace, Subscription, kubeconfig_entry};
 use crate::sim::clock::Clock;
+use crate::sim::cluster::RunningCluster;
 use crate::sim::entra::Entra;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
@@ -72,6 +75,16 @@ pub enum SimError {
         /// The error code.
         code: String,
         /// The error message.
+        message: String,
+    },
+    /// A Service or node of the world breaks a rule of Kubernetes.
+    #[error("the world cannot exist: cluster {cluster} refuses {object}: {message}")]
+    Manifest {
+        /// The cluster.
+        cluster: String,
+        /// Kind and name of the object.
+        object: String,
+        /// What the API server says.
         message: String,
     },
 }
@@ -146,6 +159,7 @@ pub struct Simulator {
     endpoints: Endpoints,
     arm: Arm,
     clock: Clock,
+    clusters: BTreeMap<String, RunningCluster>,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
 }
@@ -187,20 +201,26 @@ impl Simulator {
                 shutdown.clone(),
             )),
         ];
-        for (index, cluster) in world.clusters.iter().enumerate() {
+        let mut clusters = BTreeMap::new();
+        for (index, own) in world.clusters.iter().enumerate() {
             let port = match options.kubernetes_port {
                 0 => 0,
                 first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
             };
             let (listener, address) = server::listen(port).await?;
-            let token = arm.state().chance.guid(&format!("token {}", cluster.name)).simple().to_string();
+            let token = arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
             let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
-            arm.set_cluster_access(&cluster.id(), access(&endpoint, &endpoints.ca_pem));
-            endpoints.clusters.insert(cluster.name.clone(), endpoint);
-            let router = Router::new();
+            arm.set_cluster_access(&own.id(), access(&endpoint, &endpoints.ca_pem));
+            let cluster = cluster::start(world, own, (&arm, &clock, &endpoint.token), shutdown.clone())?;
+            let router = cluster.api.router();
+            endpoints.clusters.insert(own.name.clone(), endpoint);
+            clusters.insert(own.name.clone(), cluster);
             running.push(tokio::spawn(server::serve(router, listener, Some(tls.acceptor.clone()), shutdown.clone())));
         }
-        Ok(Self { endpoints, arm, clock, stop, running })
+        let simulator = Self { endpoints, arm, clock, clusters, stop, running };
+        // What the world's Services need is there before anybody looks.
+        simulator.idle().await;
+        Ok(simulator)
     }
 
     /// How to reach it.
@@ -211,6 +231,23 @@ impl Simulator {
     /// Its resource manager, for calls from inside.
     pub fn arm(&self) -> &Arm {
         &self.arm
+    }
+
+    /// A cluster's Kubernetes API, for calls from inside.
+    pub fn cluster(&self, name: &str) -> Option<&kube::Cluster> {
+        self.clusters.get(name).map(|cluster| &cluster.api)
+    }
+
+    /// Resolves when no cluster's cloud provider has anything left to do; what failed and waits for a retry does not count.
+    pub async fn idle(&self) {
+        for cluster in self.clusters.values() {
+            cluster.api.idle().await;
+        }
+    }
+
+    /// Makes the cloud providers try everything that failed again, now.
+    pub fn resync(&self) {
+        self.clusters.values().for_each(|cluster| cluster.controller.resync());
     }
 
     /// Every request so far, those of the simulated cloud provider included.
@@ -241,6 +278,8 @@ impl Simulator {
     /// Stops serving, lets answers in flight finish, and closes the ports.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
+        // A watch would hold its connection open for ever.
+        self.clusters.values().for_each(|cluster| cluster.api.close());
         for server in self.running {
             // A server that panicked has stopped as well.
             let _ = server.await;
