@@ -238,6 +238,31 @@ async fn a_service_is_published_consumed_and_taken_down() {
 }
 
 #[tokio::test]
+async fn what_the_cloud_provider_builds_names_its_service() {
+    let simulator = simulator().await;
+    let azure = Azure::new(settings(&simulator, PLANNER)).unwrap();
+    let manifest = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "orders", "namespace": "default",
+        "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true",
+            "service.beta.kubernetes.io/azure-pls-create": "true",
+            "service.beta.kubernetes.io/azure-pls-ip-configuration-subnet": "pls-subnet",
+            "service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count": "2",
+            "service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address": "10.225.1.8",
+            "service.beta.kubernetes.io/azure-pls-visibility": "*"}},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "orders"}, "ports": [{"port": 80}]}});
+    simulator.cluster("myAKSCluster").unwrap().apply_raw(&manifest).unwrap();
+    simulator.idle().await;
+    let services = azure.private_link_services(&subscription(PROVIDER)).await.unwrap();
+    assert_eq!(services[0].cluster_owner(), Some("default/orders".parse().unwrap()));
+    assert!(services[0].alias.is_some() && services[0].mark.is_none());
+    let Exposure { nat, visibility, .. } = &services[0].service.exposure;
+    assert_eq!((nat.count, nat.addresses.len(), visibility), (2, 1, &Visibility::AnyoneWithAlias));
+    let group: ResourceGroup = NODE_GROUP.parse().unwrap();
+    let frontends = azure.load_balancer_frontends(&subscription(PROVIDER), &group).await.unwrap();
+    assert_eq!(services[0].frontend(), Some(&frontends[0].id));
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn an_update_is_guarded_and_keeps_the_rest() {
     let simulator = simulator().await;
     let azure = azure(&simulator);

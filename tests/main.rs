@@ -1,4 +1,6 @@
 //! Integration tests.
+mod adapters;
+mod adapters_kubernetes;
 
 #[cfg(feature = "sim")]
 mod adapters;

@@ -39,6 +39,13 @@ pub struct Operation {
     pub resource: ResourceId,
 }
 
+impl Operation {
+    /// Where it is polled, and how; checked to be the resource manager's when it was read.
+    pub fn address(&self) -> (&Url, OperationKind) {
+        (&self.url, self.kind)
+    }
+}
+
 /// How a write began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
