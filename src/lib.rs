@@ -1,8 +1,10 @@
 //! privlink: declarative private exposure of AKS services.
 
+pub mod agent;
 pub mod apply;
 pub mod approval;
 pub mod azure;
+pub mod cli;
 pub mod config;
 pub mod desired;
 pub mod diagnostic;
@@ -15,6 +17,7 @@ pub mod reconcile;
 pub mod render;
 pub mod repo;
 pub mod status;
+pub mod telemetry;
 pub mod value;
 
 #[cfg(feature = "sim")]
