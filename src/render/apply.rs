@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use crate::domain::key::ResourceKey;
 use crate::plan::action::Action;
+use crate::plan::document;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::shown::one_line;
+use crate::status::document::AppliedStep;
+use crate::status::document::ApplyOutcome;
+use crate::status::document::StepOutcome;
 
 /// How one step of an apply ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,31 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+impl From<&StepReport> for AppliedStep {
+    fn from(report: &StepReport) -> Self {
+        let (outcome, message) = match &report.outcome {
+            Outcome::Done => (StepOutcome::Done, None),
+            Outcome::Waiting { reason } => (StepOutcome::Waiting, Some(reason.clone())),
+            Outcome::Failed { error } => (StepOutcome::Failed, Some(error.clone())),
+            Outcome::Blocked { by } => (StepOutcome::Blocked, Some(format!("waits for {by}, which failed"))),
+            Outcome::Skipped { reason } => (StepOutcome::Skipped, Some(reason.clone())),
+        };
+        Self { key: document::key_text(&report.key), action: report.action.to_string(), outcome, message }
+    }
+}
+
+/// How an apply with these steps ended as a whole: a wait that another party ends is no failure.
+pub fn outcome(reports: &[StepReport]) -> ApplyOutcome {
+    let wrote = |report: &StepReport| matches!(report.outcome, Outcome::Done | Outcome::Waiting { .. });
+    if reports.iter().all(wrote) {
+        ApplyOutcome::Done
+    } else if reports.iter().any(wrote) {
+        ApplyOutcome::Partial
+    } else {
+        ApplyOutcome::Failed
+    }
 }
 
 /// The line of a step that ended.
@@ -103,8 +132,12 @@ fn head(reports: &[StepReport]) -> Text {
         (number(|outcome| matches!(outcome, Outcome::Skipped { .. })), "skipped", Label::Dim),
     ];
     let mut text = Text::new();
-    let whole = reports.len() == done;
-    text.push(Label::Heading, if whole { "Applied: " } else { "Applied in part: " });
+    let title = match outcome(reports) {
+        ApplyOutcome::Done => "Applied: ",
+        ApplyOutcome::Partial => "Applied in part: ",
+        ApplyOutcome::Failed => "Nothing was applied: ",
+    };
+    text.push(Label::Heading, title);
     text.plain(format!("{done} of {} done", count(reports.len(), "step")));
     for (number, word, label) in others.into_iter().filter(|(number, ..)| *number > 0) {
         text.plain(", ").push(label, format!("{number} {word}"));

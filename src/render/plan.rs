@@ -43,7 +43,7 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let environment = &plan.policy.mark.environment;
     match (plan.is_applicable(), plan.is_complete()) {
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
-        (false, _) => format!("Nothing can be changed in {environment} as it is: see what stands in the way."),
+        (false, _) => format!("No changes can be planned for {environment} before this is out of the way."),
         (true, false) => {
             format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
         }
@@ -227,12 +227,30 @@ pub(super) fn consent_words(consent: Consent) -> String {
     }
 }
 
+/// What a reader should know about the approval beside the rules.
+pub(super) fn remarks(plan: &Plan) -> Vec<String> {
+    let many = consents(plan).iter().any(|(.., consent)| matches!(consent, Consent::People(number) if *number > 1));
+    let mut lines = Vec::new();
+    if many && !plan.policy.approval.signatures_required {
+        lines.push("signatures are not required here, so one approval counts at most".to_owned());
+    }
+    let drifts = plan.steps.iter().any(|step| step.change.cause == Cause::Drift);
+    let merges = consents(plan).iter().any(|(.., consent)| *consent == Consent::Merge);
+    if drifts && merges {
+        lines.push("drift does not count as merged: a person must approve it".to_owned());
+    }
+    lines
+}
+
 fn approval(plan: &Plan) -> Text {
     let mut text = Text::new();
     text.end().line(Label::Heading, "Approval");
     for (risk, steps, consent) in consents(plan) {
         text.plain("  ").push(shown::risk_label(risk), risk.to_string());
         text.line(Label::Plain, format!(" ({}): {}", count(steps, "change"), consent_words(consent)));
+    }
+    for line in remarks(plan) {
+        text.plain("  ").line(Label::Hint, line);
     }
     text
 }

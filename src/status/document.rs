@@ -462,8 +462,8 @@ pub struct OverviewRow {
     pub name: String,
     /// The conditions that are not true; empty means ready.
     pub troubles: Vec<Condition>,
-    /// Address or alias.
-    pub output: Option<String>,
+    /// Address and alias, as far as it has them.
+    pub outputs: Vec<String>,
     /// How many connections it has, for what is published.
     pub connections: Option<usize>,
     /// The path of its status file, below that of the table.

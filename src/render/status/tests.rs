@@ -116,8 +116,15 @@ fn files_are_the_same_bytes_while_nothing_changes() {
     assert_eq!(files(&world, &first, "11:00"), first);
     let (documents, errors) = status_files::read(&first);
     assert!(errors.is_empty() && documents.len() == 3, "{documents:?}");
-    let text = |name: &str| first[&format!("status/prod/{name}").parse().unwrap()].clone();
-    insta::assert_snapshot!(text("privateendpoint/orders-pe.yaml"), @r#"
+}
+
+fn file(name: &str) -> String {
+    files(&waiting(), &Files::new(), "10:00")[&format!("status/prod/{name}").parse().unwrap()].clone()
+}
+
+#[test]
+fn a_file_of_a_document_says_how_it_is_and_since_when() {
+    insta::assert_snapshot!(file("privateendpoint/orders-pe.yaml"), @r#"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: PrivateEndpointStatus
@@ -151,7 +158,7 @@ fn files_are_the_same_bytes_while_nothing_changes() {
       - name: api.orders.internal
         addresses: []
     "#);
-    insta::assert_snapshot!(text("service/shop/orders.yaml"), @r"
+    insta::assert_snapshot!(file("service/shop/orders.yaml"), @r"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: ServiceStatus
@@ -205,7 +212,11 @@ fn files_are_the_same_bytes_while_nothing_changes() {
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
     ");
-    insta::assert_snapshot!(text("environment.yaml"), @r"
+}
+
+#[test]
+fn the_environment_has_a_file_and_a_table_for_people() {
+    insta::assert_snapshot!(file("environment.yaml"), @r"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: EnvironmentStatus
@@ -216,7 +227,7 @@ fn files_are_the_same_bytes_while_nothing_changes() {
       changes: 1
       since: 2026-11-20T10:00:00Z
     ");
-    insta::assert_snapshot!(text("README.md"), @r"
+    insta::assert_snapshot!(file("README.md"), @r"
     <!-- written by privlink; do not edit -->
     # Status of prod
 
@@ -224,9 +235,9 @@ fn files_are_the_same_bytes_while_nothing_changes() {
 
     Waiting since 2026-11-20T10:00:00Z: 1 change, notable, plan [`4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560`](plans/4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560.md)
 
-    | | Kind | Name | State | Address or alias | Consumers |
+    | | Kind | Name | State | Address, alias | Consumers |
     |---|---|---|---|---|---|
     | `!` | PrivateEndpoint | [orders-pe](privateendpoint/orders-pe.yaml) | ConnectionApproved: PendingApproval since 2026-11-20T10:00:00Z<br>DnsReady: RecordMissing since 2026-11-20T10:00:00Z | `10.50.1.4` |  |
-    | `+` | Service | [shop/orders](service/shop/orders.yaml) | Ready | `10.224.10.224` | 3 |
+    | `+` | Service | [shop/orders](service/shop/orders.yaml) | Ready | `10.224.10.224`<br>`pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice` | 3 |
     ");
 }
