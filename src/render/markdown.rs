@@ -75,8 +75,7 @@ fn affected(plan: &Plan) -> Vec<String> {
     if hits.is_empty() {
         return Vec::new();
     }
-    let mut lines =
-        vec![String::new(), format!("**Who is affected:** {}", count(words::affected_count(plan), "connection"))];
+    let mut lines = vec![String::new(), format!("**Who is affected:** {}", words::affected_count(plan))];
     for (step, consequences) in hits {
         for consequence in consequences {
             lines.push(String::new());
@@ -86,7 +85,8 @@ fn affected(plan: &Plan) -> Vec<String> {
             lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
             lines.push("|---|---|---|---|".to_owned());
             lines.extend(consequence.parties.iter().map(|party| {
-                let [endpoint, status, consumer, _] = words::party_row(party).map(|cell| cell_code(&cell));
+                let [endpoint, status, consumer, _] =
+                    words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
                 format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
             }));
         }

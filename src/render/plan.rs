@@ -4,9 +4,12 @@
 //! names.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Consent;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Action;
@@ -99,36 +102,40 @@ pub(super) fn hits(plan: &Plan) -> Vec<(&Step, Vec<&crate::plan::change::Consequ
     plan.steps.iter().filter(|step| with_parties(step)).map(of).collect()
 }
 
-/// Endpoint, state, people and subscription of an affected party.
-pub(super) fn party_row(party: &Party) -> [String; 4] {
+/// Endpoint, state, people and subscription of an affected party; `own` is the environment's subscription.
+pub(super) fn party_row(party: &Party, own: &SubscriptionId) -> [String; 4] {
+    let nobody = || if party.subscription() == *own { "this environment" } else { "unknown consumer" }.to_owned();
     [
         shown::one_line(party.endpoint.name()),
         shown::one_line(&party.status),
-        party.consumer.as_deref().map_or_else(|| "unknown consumer".to_owned(), shown::one_line),
+        party.consumer.as_deref().map_or_else(nobody, shown::one_line),
         format!("subscription {}", party.subscription()),
     ]
 }
 
-/// How many different connections are hit.
-pub(super) fn affected_count(plan: &Plan) -> usize {
+/// How many different connections are hit, and of how many subscriptions.
+pub(super) fn affected_count(plan: &Plan) -> String {
     let parties = plan.steps.iter().flat_map(|step| &step.change.consequences).flat_map(|it| &it.parties);
-    parties.map(|party| &party.endpoint).collect::<std::collections::BTreeSet<_>>().len()
+    let endpoints: BTreeSet<&ResourceId> = parties.map(|party| &party.endpoint).collect();
+    let subscriptions: BTreeSet<SubscriptionId> = endpoints.iter().map(|endpoint| endpoint.subscription()).collect();
+    format!("{} of {}", count(endpoints.len(), "connection"), count(subscriptions.len(), "subscription"))
 }
 
 fn affected(plan: &Plan) -> Text {
     let mut text = Text::new();
     let hits = hits(plan);
+    let own = &plan.policy.subscription;
     if hits.is_empty() {
         return text;
     }
     text.end().push(Label::Severing, "Who is affected").plain(": ");
-    text.plain(count(affected_count(plan), "connection")).end();
+    text.plain(affected_count(plan)).end();
     for (step, consequences) in hits {
         for consequence in consequences {
             let change = &step.change;
             text.plain(format!("  {}: ", shown::one_line(&change.key.to_string())));
             text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
-            let rows: Vec<Vec<String>> = consequence.parties.iter().map(|party| party_row(party).to_vec()).collect();
+            let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
             for line in table::aligned(&rows) {
                 text.plain("    ").line(Label::Severing, line);
             }

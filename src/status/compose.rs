@@ -23,6 +23,9 @@ type Documents = BTreeMap<RepoPath, StatusDocument>;
 
 /// Composes every file of the environment's status: what is not among them goes.
 pub fn compose(input: &Composition<'_>) -> BTreeMap<RepoPath, StatusDocument> {
+    // Whole seconds are what people read, and what the times of Azure and Kubernetes have.
+    let now = jiff::Timestamp::from_second(input.now.as_second()).expect("cutting a time stays in its range");
+    let input = &Composition { now, ..*input };
     let view = View::new(input);
     let mut documents = Documents::new();
     wanted(&view, &mut documents);
@@ -106,8 +109,9 @@ fn add_endpoint(view: &View<'_>, documents: &mut Documents, path: RepoPath, want
 
 /// Files of documents that are gone, as long as what they made is still there or nobody could look.
 fn left_over(view: &View<'_>, documents: &mut Documents) {
+    let folder = path::folder(view.environment);
     for (path, previous) in view.input.previous {
-        if documents.contains_key(path) {
+        if documents.contains_key(path) || !path.is_under(&folder) {
             continue;
         }
         match previous {
@@ -174,7 +178,11 @@ fn left_publisher(view: &View<'_>, status: &PrivateLinkServiceStatus) -> Option<
 
 /// Records of applies stay for ever: they say which approvals are used up.
 fn records(view: &View<'_>, documents: &mut Documents) {
-    let past = view.input.previous.iter().filter(|(_, document)| matches!(document, StatusDocument::Applied(_)));
+    let folder = path::folder(view.environment);
+    let is_record = |(path, document): &(&RepoPath, &StatusDocument)| {
+        matches!(document, StatusDocument::Applied(_)) && path.is_under(&folder)
+    };
+    let past = view.input.previous.iter().filter(is_record);
     documents.extend(past.map(|(path, document)| (path.clone(), document.clone())));
     if let Some(record) = view.input.applied.and_then(|applied| applied.record.as_ref()) {
         let path = path::applied(view.environment, &record.plan);

@@ -196,6 +196,11 @@ pub struct PastAlias {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionRecord {
+    /// The name of the endpoint, or of the connection where Azure does not tell the endpoint.
+    pub name: String,
+    /// Who is behind the subscription, from `[consumers]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
     /// The id of the endpoint; of the connection, where Azure does not tell the endpoint.
     pub endpoint: String,
     /// The subscription it comes from.

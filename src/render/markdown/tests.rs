@@ -18,13 +18,13 @@ fn a_pull_request_shows_who_is_affected_first() {
 
     `+` 0 to create, `~` 1 to update, `-/+` 0 to replace, `-` 0 to delete
 
-    **Who is affected:** 3 connections
+    **Who is affected:** 3 connections of 3 subscriptions
 
     `service/shop/orders`: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
 
     | Endpoint | State | Consumer | Subscription |
     |---|---|---|---|
-    | `orders-pe` | `Approved` | `unknown consumer` | `00000000-0000-0000-0000-000000000001` |
+    | `orders-pe` | `Approved` | `this environment` | `00000000-0000-0000-0000-000000000001` |
     | `acme-pe` | `Approved` | `ACME trading (net@acme.example)` | `00000000-0000-0000-0000-000000000002` |
     | `beta-pe` | `Approved` | `unknown consumer` | `00000000-0000-0000-0000-000000000003` |
 
@@ -70,6 +70,19 @@ fn nothing_of_the_user_is_alive() {
     insta::assert_snapshot!(inert(hostile).replace('\u{200b}', "·"), @r"\`&lt;/details&gt;\` @·team #·1 --&gt; \| \`\`\`\\n/close !·\[x\](http:·//evil) GH-·1 \$·x\$");
     insta::assert_snapshot!(code(hostile), @r"```` `</details>` @team #1 --> | ```\n/close ![x](http://evil) GH-1 $x$ ````");
     insta::assert_snapshot!(cell_code(hostile), @r"```` `</details>` @team #1 --> \| ```\n/close ![x](http://evil) GH-1 $x$ ````");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_closes_its_code_span_or_begins_a_line(text in ".{0,40}|[`|@\n\r -]{0,12}") {
+        let span = code(&text);
+        let ticks = span.len() - span.trim_start_matches('`').len();
+        let inside = &span[ticks..span.len() - ticks];
+        proptest::prop_assert!(inside.split(|c| c != '`').all(|run| run.len() != ticks) && !span.contains('\n'));
+        let prose = inert(&text);
+        proptest::prop_assert!(!prose.contains(['\n', '\r', '<', '>']), "{prose}");
+        proptest::prop_assert!(!prose.contains("@a") && !prose.contains("#1"), "{prose}");
+    }
 }
 
 #[test]

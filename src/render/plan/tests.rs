@@ -106,9 +106,9 @@ fn a_changed_address_names_everybody_who_loses_service() {
     Plan for prod: severing
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
-    Who is affected: 3 connections
+    Who is affected: 3 connections of 3 subscriptions
       service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
-        orders-pe  Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000001
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
 
@@ -221,7 +221,7 @@ fn a_set_shows_who_comes_and_who_goes() {
     Plan for prod: exposing
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
-    Who is affected: 1 connection
+    Who is affected: 1 connection of 1 subscription
       service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
         acme-pe  Pending  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
 

@@ -56,11 +56,11 @@ fn a_status_reads_like_kubectl_and_az() {
     pls-orders  pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
 
     Connections
-    Service     Endpoint   State     Subscription                          LinkId     FirstSeen
-    ----------  ---------  --------  ------------------------------------  ---------  --------------------
-    pls-orders  orders-pe  Approved  00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
-    pls-orders  acme-pe    Approved  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
-    pls-orders  beta-pe    Approved  00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
+    Service     Endpoint   State     Consumer      Subscription                          LinkId     FirstSeen
+    ----------  ---------  --------  ------------  ------------------------------------  ---------  --------------------
+    pls-orders  orders-pe  Approved                00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
+    pls-orders  acme-pe    Approved  ACME trading  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
+    pls-orders  beta-pe    Approved                00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
 
     Private endpoints
     Name       Address    Connection  Target
@@ -86,11 +86,11 @@ fn a_status_reads_like_kubectl_and_az() {
     pls-orders  pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
 
     Connections
-    Service     Endpoint   State     Subscription                          LinkId     FirstSeen
-    ----------  ---------  --------  ------------------------------------  ---------  --------------------
-    pls-orders  orders-pe  Approved  00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
-    pls-orders  acme-pe    Approved  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
-    pls-orders  beta-pe    Approved  00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
+    Service     Endpoint   State     Consumer      Subscription                          LinkId     FirstSeen
+    ----------  ---------  --------  ------------  ------------------------------------  ---------  --------------------
+    pls-orders  orders-pe  Approved                00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
+    pls-orders  acme-pe    Approved  ACME trading  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
+    pls-orders  beta-pe    Approved                00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
 
     Private endpoints
     Name       Address    Connection  Target
@@ -100,7 +100,7 @@ fn a_status_reads_like_kubectl_and_az() {
     DNS records
     Name                 Addresses
     -------------------  ---------
-    api.orders.internal
+    api.orders.internal  <none>
 
     PrivateEndpoint orders-pe
       ConnectionApproved False: PendingApproval for 5m: the provider has not answered the request yet: "ask net@acme.example"
@@ -158,6 +158,10 @@ fn a_file_of_a_document_says_how_it_is_and_since_when() {
       - name: api.orders.internal
         addresses: []
     "#);
+}
+
+#[test]
+fn the_file_of_a_service_carries_its_private_link_service() {
     insta::assert_snapshot!(file("service/shop/orders.yaml"), @r"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
@@ -196,17 +200,21 @@ fn a_file_of_a_document_says_how_it_is_and_since_when() {
       id: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_prod/providers/Microsoft.Network/privateLinkServices/pls-orders
       alias: pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
       connections:
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+      - name: orders-pe
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
         subscription: 00000000-0000-0000-0000-000000000001
         status: Approved
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/acme-pe
+      - name: acme-pe
+        consumer: ACME trading
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/acme-pe
         subscription: 00000000-0000-0000-0000-000000000002
         status: Approved
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000003/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/beta-pe
+      - name: beta-pe
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000003/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/beta-pe
         subscription: 00000000-0000-0000-0000-000000000003
         status: Approved
         linkId: '536871010'
