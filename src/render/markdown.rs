@@ -9,6 +9,7 @@ use crate::plan::change::Cause;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::plan as words;
+use crate::render::plan::Hit;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::shown::Shown;
@@ -76,20 +77,18 @@ fn affected(plan: &Plan) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = vec![String::new(), format!("**Who is affected:** {}", words::affected_count(plan))];
-    for (step, consequences) in hits {
-        for consequence in consequences {
-            lines.push(String::new());
-            let key = code(&step.change.key.to_string());
-            lines.push(format!("{key}: {} ({})", inert(&consequence.text), inert(consequence.rule)));
-            lines.push(String::new());
-            lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
-            lines.push("|---|---|---|---|".to_owned());
-            lines.extend(consequence.parties.iter().map(|party| {
-                let [endpoint, status, consumer, _] =
-                    words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
-                format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
-            }));
-        }
+    for Hit { keys, consequence } in hits {
+        let keys: Vec<String> = keys.iter().map(|key| code(key)).collect();
+        lines.push(String::new());
+        lines.push(format!("{}: {} ({})", keys.join(", "), inert(&consequence.text), inert(consequence.rule)));
+        lines.push(String::new());
+        lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
+        lines.push("|---|---|---|---|".to_owned());
+        lines.extend(consequence.parties.iter().map(|party| {
+            let row = words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
+            let [endpoint, status, consumer, _] = row;
+            format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
+        }));
     }
     lines
 }
@@ -186,7 +185,8 @@ fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> 
 /// The fields as a diff: the sign stands in column 0, so that no line begins with somebody's text.
 fn diff(step: &Step, shown: &Shown) -> String {
     let mut lines = Vec::new();
-    for field in step.change.fields.iter().filter(|field| !step::is_new_mark(field)) {
+    let fields = step::told_fields(&step.change);
+    for field in fields.iter().filter(|field| !step::is_new_mark(field)) {
         let name = shown::field_name(&field.name);
         let remarks = step::remarks(field);
         if let (Some(Value::Set(before)), Some(Value::Set(after))) = (&field.before, &field.after) {

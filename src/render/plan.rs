@@ -11,9 +11,9 @@ use crate::desired::policy::Consent;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
-use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Cause;
+use crate::plan::change::Consequence;
 use crate::plan::change::Party;
 use crate::plan::risk::Risk;
 use crate::render::Label;
@@ -92,14 +92,25 @@ fn head(plan: &Plan) -> Text {
     text
 }
 
-/// Everybody a change hits, by change and consequence.
-pub(super) fn hits(plan: &Plan) -> Vec<(&Step, Vec<&crate::plan::change::Consequence>)> {
-    let with_parties = |step: &'_ Step| -> bool { step.change.consequences.iter().any(|it| !it.parties.is_empty()) };
-    let of = |step| {
-        let step: &Step = step;
-        (step, step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()).collect())
-    };
-    plan.steps.iter().filter(|step| with_parties(step)).map(of).collect()
+/// One prediction that hits somebody, and the changes that bring it about.
+pub(super) struct Hit<'a> {
+    pub(super) keys: Vec<String>,
+    pub(super) consequence: &'a Consequence,
+}
+
+/// Everybody who is hit, each prediction once however many changes bring it about.
+pub(super) fn hits(plan: &Plan) -> Vec<Hit<'_>> {
+    let mut hits: Vec<Hit<'_>> = Vec::new();
+    for step in &plan.steps {
+        let key = step.change.key.to_string();
+        for consequence in step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()) {
+            match hits.iter_mut().find(|hit| hit.consequence == consequence) {
+                Some(hit) => hit.keys.push(key.clone()),
+                None => hits.push(Hit { keys: vec![key.clone()], consequence }),
+            }
+        }
+    }
+    hits
 }
 
 /// Endpoint, state, people and subscription of an affected party; `own` is the environment's subscription.
@@ -130,15 +141,12 @@ fn affected(plan: &Plan) -> Text {
     }
     text.end().push(Label::Severing, "Who is affected").plain(": ");
     text.plain(affected_count(plan)).end();
-    for (step, consequences) in hits {
-        for consequence in consequences {
-            let change = &step.change;
-            text.plain(format!("  {}: ", shown::one_line(&change.key.to_string())));
-            text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
-            let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
-            for line in table::aligned(&rows) {
-                text.plain("    ").line(Label::Severing, line);
-            }
+    for Hit { keys, consequence } in hits {
+        text.plain(format!("  {}: ", shown::one_line(&keys.join(", "))));
+        text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
+        for line in table::aligned(&rows) {
+            text.plain("    ").line(Label::Severing, line);
         }
     }
     text

@@ -1,5 +1,7 @@
 //! One step of a plan as lines: what, how bad, by whom, why, which fields, after what.
 
+use std::borrow::Cow;
+
 use crate::domain::mark;
 use crate::plan::Plan;
 use crate::plan::Step;
@@ -75,7 +77,8 @@ pub(super) fn why(change: &Change) -> Vec<String> {
     } else if change.action == Action::Replace {
         lines.push("replaced because Azure cannot make this change in place".to_owned());
     }
-    if change.action == Action::Delete && change.place.is_none() {
+    let asks = change.place.is_some() || change.action == Action::Create;
+    if !asks && change.cause != Cause::Drift {
         lines.push("no document asks for it any more".to_owned());
     }
     match change.cause {
@@ -93,15 +96,19 @@ fn drift(change: &Change) -> String {
     let by = managers.into_iter().map(shown::one_line).collect::<Vec<_>>().join(", ");
     let what = match change.action {
         Action::Create => "drift: it was deleted outside Git",
-        Action::Update | Action::Replace | Action::Delete | Action::Adopt => "drift: changed outside Git",
+        Action::Delete => "drift: it is there, and neither this commit nor the last applied one asks for it",
+        Action::Update | Action::Replace | Action::Adopt => "drift: changed outside Git",
     };
     if by.is_empty() { what.to_owned() } else { format!("{what}, by {by}") }
 }
 
 fn waits_for(plan: &Plan, step: &Step) -> Option<String> {
+    // What a step before it waits for too goes without saying.
+    let implied = |index: &usize| step.after.iter().any(|other| plan.steps[*other].after.contains(index));
     let names: Vec<String> = step
         .after
         .iter()
+        .filter(|index| !implied(index))
         .map(|index| format!("{} ({})", shown::one_line(&plan.steps[*index].change.key.to_string()), index + 1))
         .collect();
     (!names.is_empty()).then(|| format!("waits for {}", names.join(", ")))
@@ -129,7 +136,8 @@ fn effects(change: &Change) -> Vec<String> {
 }
 
 fn fields(change: &Change, shown: &Shown) -> Text {
-    let (marks, told): (Vec<&FieldChange>, Vec<&FieldChange>) = change.fields.iter().partition(|it| is_new_mark(it));
+    let all = told_fields(change);
+    let (marks, told): (Vec<&FieldChange>, Vec<&FieldChange>) = all.iter().partition(|it| is_new_mark(it));
     let names: Vec<String> = told.iter().map(|field| shown::field_name(&field.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let mut text = Text::new();
@@ -150,6 +158,21 @@ fn fields(change: &Change, shown: &Shown) -> Text {
         text.plain(INDENT).line(Label::Dim, "+ the marks that say whose it is");
     }
     text
+}
+
+/// The fields that are told: what differs, and for a delete what was read and will be gone.
+pub(super) fn told_fields(change: &Change) -> Cow<'_, [FieldChange]> {
+    if change.action != Action::Delete || !change.fields.is_empty() {
+        return Cow::Borrowed(&change.fields);
+    }
+    let gone = |(name, value): (&String, &Value)| FieldChange {
+        name: name.clone(),
+        before: Some(value.clone()),
+        after: None,
+        forces_replacement: false,
+        manager: None,
+    };
+    Cow::Owned(change.reads.fields.iter().map(gone).collect())
 }
 
 /// True for a tag or label of ours that appears: every resource gets them, and a reviewer need not read them each time.

@@ -209,6 +209,55 @@ fn a_rule_that_answers_a_request_stands_apart_too() {
 }
 
 #[test]
+fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
+    let mut world = World::with_document();
+    world.desired.policy.prune = true;
+    world.desired.intents.remove(&fixture::service_key());
+    world.desired.intents.remove(&fixture::link_key());
+    let owned = ["azure-pls-create", "azure-pls-name"];
+    let owned = owned.map(|key| format!("metadata.annotations[service.beta.kubernetes.io/{key}]"));
+    world.live_service().owned = owned.into();
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 4 to delete
+
+    Who is affected: 3 connections of 3 subscriptions
+      service/shop/orders, privatelinkservice/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    Changes
+      1. ~ service/shop/orders: update  [severing]
+          no document asks for it any more
+          - annotation azure-pls-create  true
+          - annotation azure-pls-name    "pls-orders"
+          3 connections affected (CCM000): see above
+      2. - connection/orders-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      3. - connection/acme-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      4. - connection/beta-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      5. - privatelinkservice/shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for connection/orders-pe -> shop/orders (2), connection/acme-pe -> shop/orders (3), connection/beta-pe -> shop/orders (4)
+          3 connections affected (CCM000): see above
+
+    Approval
+      severing (5 changes): 2 people who are neither author nor committer must approve
+
+    Plan id: bc4b84107938d45551656d75f6f82773ac6acfadb9591f2fe1cf418e0b21e215
+    "#);
+}
+
+#[test]
 fn a_set_shows_who_comes_and_who_goes() {
     let mut world = World::converged();
     let key = "service.beta.kubernetes.io/azure-pls-visibility";
