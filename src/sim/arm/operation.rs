@@ -1,8 +1,8 @@
 //! Long-running operations: what a write answers with, and what happens when it ends.
 //!
-//! Time passes when somebody asks. An operation ends with the Nth look at it: a poll of its URL, a GET of the resource, or
-//! a write that is refused because of it. So no test sleeps, and a client that died in mid-operation does not leave the
-//! resource locked for ever. A world may demand wall time as well, for demonstrations.
+//! Time passes when somebody asks. An operation ends with the Nth look at it: a poll of its URL, a GET or a list that shows
+//! the resource, or a write that is refused because of it. So no test sleeps, and a client that died in mid-operation
+//! does not leave the resource locked for ever. A world may demand wall time as well, for demonstrations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

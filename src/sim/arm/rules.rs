@@ -11,8 +11,8 @@ use crate::sim::arm::state::State;
 use crate::sim::arm::store::Resource;
 use crate::sim::arm::write::Draft;
 use crate::sim::arm::{
-    load_balancer, managed_cluster, network_interface, private_dns, private_endpoint, private_link_service,
-    public_ip_address, scale_set, virtual_network,
+    load_balancer, managed_cluster, network_interface, private_dns, private_endpoint, private_endpoint_connection,
+    private_link_service, public_ip_address, scale_set, virtual_network,
 };
 
 /// Checks a resource that is to be written and fills in what the service computes.
@@ -42,7 +42,7 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft, body: Value) -> Result<V
 pub(crate) fn prepare_child(state: &mut State, draft: &Draft, element: Value) -> Result<Value, ArmError> {
     match draft.path.kind {
         Kind::Subnet => virtual_network::prepare_subnet(state, draft, element),
-        Kind::PrivateEndpointConnection => private_link_service::prepare_connection(state, draft, &element),
+        Kind::PrivateEndpointConnection => private_endpoint_connection::prepare(state, draft, &element),
         Kind::BackendAddressPool => Ok(element),
         _ => Err(read_only(&draft.path)),
     }
@@ -58,7 +58,7 @@ pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     match draft.path.kind {
         Kind::PrivateLinkService => private_link_service::after_put(state, draft),
         Kind::PrivateEndpoint => private_endpoint::after_put(state, draft),
-        Kind::PrivateEndpointConnection => private_link_service::after_put_connection(state, &draft.path),
+        Kind::PrivateEndpointConnection => private_endpoint_connection::after_put(state, &draft.path),
         Kind::LoadBalancer => load_balancer::after_put(state, draft),
         _ => {}
     }
@@ -92,7 +92,7 @@ pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
 /// The same for an element of a parent's list.
 pub(crate) fn after_delete_child(state: &mut State, path: &ResourcePath, element: &Value) {
     if path.kind == Kind::PrivateEndpointConnection {
-        private_link_service::after_delete_connection(state, element);
+        private_endpoint_connection::after_delete(state, element);
     }
 }
 
