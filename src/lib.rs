@@ -22,7 +22,3 @@ pub mod value;
 
 #[cfg(feature = "sim")]
 pub mod sim;
-pub mod render;
-pub mod repo;
-pub mod status;
-pub mod value;
