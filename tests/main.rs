@@ -1,4 +1,5 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
 mod sim_azure;

@@ -43,6 +43,7 @@ use crate::sim::entra::Entra;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
 use crate::sim::log::{LoggedRequest, RequestLog};
+use crate::sim::server::Shutdown;
 use crate::sim::tls::Tls;
 use crate::sim::world::{Rights, World};
 
@@ -176,7 +177,7 @@ impl Simulator {
         let (stop, shutdown) = watch::channel(false);
         let (http, http_address) = server::listen(options.azure_http_port).await?;
         let (https, https_address) = server::listen(options.azure_https_port).await?;
-        let mut endpoints = Endpoints {
+        let endpoints = Endpoints {
             resource_manager: format!("https://{https_address}"),
             resource_manager_http: format!("http://{http_address}"),
             authority: format!("https://{https_address}"),
@@ -192,7 +193,7 @@ impl Simulator {
             origins: vec![endpoints.resource_manager.clone(), endpoints.resource_manager_http.clone()],
             locations: vec![world.location.to_string()],
         });
-        let mut running = vec![
+        let running = vec![
             tokio::spawn(server::serve(front::router(front.clone(), true), http, None, shutdown.clone())),
             tokio::spawn(server::serve(
                 front::router(front, false),
@@ -201,26 +202,36 @@ impl Simulator {
                 shutdown.clone(),
             )),
         ];
-        let mut clusters = BTreeMap::new();
+        let mut simulator = Self { endpoints, arm, clock, clusters: BTreeMap::new(), stop, running };
+        simulator.start_clusters(world, options.kubernetes_port, (&tls, shutdown)).await?;
+        // What the world's Services need is there before anybody looks.
+        simulator.idle().await;
+        Ok(simulator)
+    }
+
+    /// Opens the API of every cluster of the world and starts its cloud provider.
+    async fn start_clusters(
+        &mut self,
+        world: &World,
+        first_port: u16,
+        (tls, shutdown): (&Tls, Shutdown),
+    ) -> Result<(), SimError> {
         for (index, own) in world.clusters.iter().enumerate() {
-            let port = match options.kubernetes_port {
+            let port = match first_port {
                 0 => 0,
                 first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
             };
             let (listener, address) = server::listen(port).await?;
-            let token = arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
+            let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
             let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
-            arm.set_cluster_access(&own.id(), access(&endpoint, &endpoints.ca_pem));
-            let cluster = cluster::start(world, own, (&arm, &clock, &endpoint.token), shutdown.clone())?;
-            let router = cluster.api.router();
-            endpoints.clusters.insert(own.name.clone(), endpoint);
-            clusters.insert(own.name.clone(), cluster);
-            running.push(tokio::spawn(server::serve(router, listener, Some(tls.acceptor.clone()), shutdown.clone())));
+            self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
+            let cluster = cluster::start(world, own, (&self.arm, &self.clock, &endpoint.token), shutdown.clone())?;
+            let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
+            self.running.push(tokio::spawn(served));
+            self.endpoints.clusters.insert(own.name.clone(), endpoint);
+            self.clusters.insert(own.name.clone(), cluster);
         }
-        let simulator = Self { endpoints, arm, clock, clusters, stop, running };
-        // What the world's Services need is there before anybody looks.
-        simulator.idle().await;
-        Ok(simulator)
+        Ok(())
     }
 
     /// How to reach it.

@@ -556,7 +556,7 @@ async fn a_missing_subnet_is_named_before_anything_is_written() {
 async fn a_failure_is_counted_and_tried_again_until_it_works() {
     let world = World::with(|config| config.retry = Duration::from_millis(5)).await;
     let path = "loadBalancers/kubernetes-internal".to_owned();
-    let fault = Fault { method: Some("PUT".to_owned()), path, status: 503, times: Some(2), ..Fault::default() };
+    let fault = Fault { method: Some("PUT".to_owned()), path, status: 409, times: Some(2), ..Fault::default() };
     world.arm.faults().add(fault);
     world.apply(&service("app", &[(INTERNAL, "true")])).await;
     let mut changes = world.cluster.changes();
@@ -566,6 +566,95 @@ async fn a_failure_is_counted_and_tried_again_until_it_works() {
     let events = world.cluster.events("default", "app");
     let failed = events.iter().find(|event| event["reason"] == "SyncLoadBalancerFailed").unwrap();
     assert_eq!(failed["count"], 2);
+}
+
+#[tokio::test]
+async fn moving_a_shared_frontend_fails_after_its_private_link_service_is_gone() {
+    let world = World::new().await;
+    world.apply(&service("first", &[(INTERNAL, "true"), (IPV4, "10.224.1.10"), (CREATE, "true")])).await;
+    let mut second = service("second", &[(INTERNAL, "true"), (IPV4, "10.224.1.10")]);
+    second["spec"]["ports"] = json!([{"port": 443}]);
+    world.apply(&second).await;
+    world.annotate("first", &[(SUBNET, Some("apps-subnet")), (IPV4, None)]).await;
+    assert!(world.failure("first").contains("ERROR CODE: InvalidResourceReference"), "{}", world.failure("first"));
+    assert_eq!(world.link_services().len(), 0);
+    assert_eq!(address(&world.service("first")), "10.224.1.10");
+}
+
+#[tokio::test]
+async fn a_new_address_of_a_shared_frontend_moves_the_sharer_in_silence() {
+    let world = World::new().await;
+    world.apply(&service("first", &[(INTERNAL, "true"), (IPV4, "10.224.1.10")])).await;
+    let mut second = service("second", &[(INTERNAL, "true"), (IPV4, "10.224.1.10")]);
+    second["spec"]["ports"] = json!([{"port": 443}]);
+    world.apply(&second).await;
+    world.annotate("first", &[(IPV4, Some("10.224.1.11"))]).await;
+    assert_eq!(address(&world.service("second")), "10.224.1.10", "its status is stale");
+    let balancer = world.balancer();
+    assert_eq!(balancer["properties"]["frontendIPConfigurations"].as_array().unwrap().len(), 1);
+    assert_eq!(balancer["properties"]["loadBalancingRules"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn becoming_public_without_floating_address_leaves_a_stale_frontend_behind() {
+    let world = World::new().await;
+    let off = "service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip";
+    world.apply(&service("app", &[(INTERNAL, "true"), (CREATE, "true"), (off, "true")])).await;
+    world.connect("consumer");
+    let own = world.annotate("app", &[(INTERNAL, None), (CREATE, None)]).await;
+    assert!(address(&own).starts_with("20."), "{}", world.failure("app"));
+    assert_eq!(world.link_services().len(), 0);
+    assert_eq!(world.balancer()["properties"]["frontendIPConfigurations"].as_array().unwrap().len(), 1);
+    world.annotate("app", &[("example.com/note", Some("1"))]).await;
+    assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "the next sync removes it");
+}
+
+#[tokio::test]
+async fn another_group_for_the_private_link_service_is_refused_by_azure() {
+    let world = World::new().await;
+    let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-pls");
+    world.arm.call("PUT", &group, &[("User-Agent", "test")], Some(json!({"location": "eastus2"})));
+    world.apply(&service("app", &[(INTERNAL, "true"), (CREATE, "true")])).await;
+    world.annotate("app", &[("service.beta.kubernetes.io/azure-pls-resource-group", Some("rg-pls"))]).await;
+    assert!(world.failure("app").contains("create or update PLS: PUT "), "{}", world.failure("app"));
+    assert_eq!(world.link_services().len(), 1);
+}
+
+#[tokio::test]
+async fn tuning_is_written_in_place_and_keeps_the_alias() {
+    let world = World::new().await;
+    world.apply(&service("app", &[(INTERNAL, "true"), (CREATE, "true")])).await;
+    world.connect("consumer");
+    let before = world.link_services().remove(0);
+    let mark = world.mark();
+    let tuning = [
+        ("service.beta.kubernetes.io/azure-pls-ip-configuration-subnet", Some("pls-subnet")),
+        ("service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count", Some("2")),
+        ("service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address", Some("10.225.1.8")),
+        ("service.beta.kubernetes.io/azure-pls-fqdns", Some("b.example a.example")),
+        ("service.beta.kubernetes.io/azure-pls-visibility", Some("*")),
+        ("service.beta.kubernetes.io/azure-pls-auto-approval", Some(SUBSCRIPTION)),
+    ];
+    world.annotate("app", &tuning).await;
+    assert_eq!(
+        world.writes_since(mark),
+        ["PUT subnets 200", "PUT privateLinkServices 200"],
+        "{}",
+        world.failure("app")
+    );
+    let after = world.link_services().remove(0);
+    assert_eq!(after["properties"]["alias"], before["properties"]["alias"]);
+    assert_eq!(after["properties"]["ipConfigurations"].as_array().unwrap().len(), 2);
+    assert_eq!(after["properties"]["visibility"]["subscriptions"], json!(["*"]));
+    assert_eq!(world.connections(), 1);
+    let mark = world.mark();
+    world.annotate("app", &[("service.beta.kubernetes.io/azure-pls-fqdns", Some("a.example  b.example"))]).await;
+    assert_eq!(world.writes_since(mark), Vec::<String>::new(), "order and blanks do not count");
+    world
+        .annotate("app", &[("service.beta.kubernetes.io/azure-pls-ip-configuration-ip-address-count", Some("9"))])
+        .await;
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
+    assert!(world.failure("app").contains("the range is [1, 8]"));
 }
 
 #[tokio::test]

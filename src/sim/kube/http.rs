@@ -85,6 +85,10 @@ async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Ca
     if !is_open && !is_authorized(cluster, headers) {
         return write(&Answer::refusal(&ApiError::unauthorized()));
     }
+    // Typed commands of kubectl (`create namespace`, `auth can-i`) insist on protobuf; `kubectl apply -f` does not.
+    if call.content_type.starts_with("application/vnd.kubernetes.protobuf") {
+        return write(&Answer::refusal(&ApiError::unsupported_media_type(&call.content_type)));
+    }
     let call = match read_body(body).await {
         Ok(body) => call.body(body),
         Err(error) => return write(&Answer::refusal(&error)),
