@@ -658,6 +658,49 @@ async fn tuning_is_written_in_place_and_keeps_the_alias() {
 }
 
 #[tokio::test]
+async fn a_second_look_writes_nothing_whatever_the_shape() {
+    let internal = (INTERNAL, "true");
+    let shapes: [(&[(&str, &str)], Value); 6] = [
+        (&[], json!({})),
+        (&[internal], json!({"ipFamilyPolicy": "RequireDualStack"})),
+        (&[internal], json!({"externalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"})),
+        (
+            &[internal],
+            json!({"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "x", "port": 99, "protocol": "SCTP"}]}),
+        ),
+        (
+            &[internal, ("service.beta.kubernetes.io/azure-load-balancer-enable-high-availability-ports", "true")],
+            json!({}),
+        ),
+        (
+            &[
+                internal,
+                (CREATE, "true"),
+                ("service.beta.kubernetes.io/azure-pls-proxy-protocol", "true"),
+                ("service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol", "http"),
+            ],
+            json!({}),
+        ),
+    ];
+    for (annotations, spec) in shapes {
+        let world = World::new().await;
+        let mut shape = service("app", annotations);
+        for (field, value) in spec.as_object().unwrap() {
+            shape["spec"][field] = value.clone();
+        }
+        let own = world.apply(&shape).await;
+        assert_ne!(address(&own), "", "{shape}: {}", world.failure("app"));
+        let mark = world.mark();
+        world.annotate("app", &[("example.com/note", Some("1"))]).await;
+        assert_eq!(world.writes_since(mark), Vec::<String>::new(), "{shape}");
+        world.delete("app").await;
+        assert!(world.cluster.get("service", "default", "app").is_none(), "{shape}: {}", world.failure("app"));
+        assert_eq!(world.get("loadBalancers").unwrap()["value"], json!([]), "{shape}");
+        assert_eq!(world.get("publicIPAddresses").unwrap()["value"], json!([]), "{shape}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_with_a_class_of_its_own_is_left_alone() {
     let world = World::new().await;
     let mut other = service("other", &[(INTERNAL, "true")]);
