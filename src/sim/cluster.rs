@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::secret::Secret;
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{CloudConfig, Controller};
 use crate::sim::kube::status_error::ApiError;
-use crate::sim::kube::{Cluster, ClusterOptions};
+use crate::sim::kube::{Cluster, ClusterOptions, Token};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
 
@@ -29,7 +28,7 @@ pub(crate) fn start(
 ) -> Result<RunningCluster, SimError> {
     let api = Cluster::new(ClusterOptions {
         name: own.name.clone(),
-        token: Secret::new(token.to_owned()),
+        token: Token::new(token),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
         clock: clock.clone(),

@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{CloudConfig, Controller};
-use crate::domain::secret::Secret;
 use crate::sim::arm::{Arm, ArmOptions, ConnectRights, Pace, Subscription};
 use crate::sim::clock::Clock;
 use crate::sim::fault::{Fault, Faults};
-use crate::sim::kube::{Cluster, ClusterOptions};
+use crate::sim::kube::{Cluster, ClusterOptions, Token};
 use crate::sim::log::RequestLog;
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
@@ -54,7 +53,7 @@ impl World {
         });
         let cluster = Cluster::new(ClusterOptions {
             name: "myAKSCluster".to_owned(),
-            token: Secret::new("token".to_owned()),
+            token: Token::new("token"),
             seed: "1".to_owned(),
             version: "1.36.2".to_owned(),
             clock,

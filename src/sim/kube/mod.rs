@@ -25,12 +25,12 @@ mod validate;
 mod watch;
 mod write;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
 
-use crate::domain::secret::Secret;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
@@ -42,13 +42,35 @@ use store::Key;
 pub(crate) use store::{Change, ChangeKind};
 use write::State;
 
+/// A bearer token; its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Wraps a token.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// True if this is what a client sent.
+    pub fn is(&self, given: &str) -> bool {
+        self.0 == given
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 /// How a cluster is made.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// The name, as in `kubectl config get-contexts`.
     pub name: String,
     /// The bearer token that clients must send.
-    pub token: Secret<String>,
+    pub token: Token,
     /// What uids follow from.
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
@@ -121,7 +143,7 @@ impl Cluster {
     }
 
     /// The token that clients must send.
-    pub fn token(&self) -> &Secret<String> {
+    pub fn token(&self) -> &Token {
         &self.0.options.token
     }
 

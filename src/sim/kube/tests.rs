@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::{Cluster, ClusterOptions};
-use crate::domain::secret::Secret;
+use super::{Cluster, ClusterOptions, Token};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
@@ -12,7 +11,7 @@ use crate::sim::log::RequestLog;
 fn cluster() -> Cluster {
     Cluster::new(ClusterOptions {
         name: "prod".to_owned(),
-        token: Secret::new("token".to_owned()),
+        token: Token::new("token"),
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
         clock: Clock::start(),
