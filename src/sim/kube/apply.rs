@@ -81,7 +81,7 @@ impl Apply<'_> {
 
     fn conflicts(&self, managers: &ManagedFields, changed: &FieldSet) -> Vec<Conflict> {
         let of_entry = |entry: &super::managed_fields::Entry| {
-            let manager = entry.writer.describe(&entry.time);
+            let manager = entry.writer.describe();
             let paths = entry.fields.intersection(changed).cloned();
             paths.map(|path| Conflict { manager: manager.clone(), path }).collect::<Vec<_>>()
         };
