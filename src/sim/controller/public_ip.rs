@@ -36,7 +36,8 @@ impl Cloud {
                 "ipAddress": made_up(&name, family),
             },
         });
-        self.azure.put(&path, body, None)
+        let made = self.azure.put(&path, body, None);
+        made.inspect_err(|error| self.recorder.azure_failure(service, "CreateOrUpdatePublicIPAddress", error))
     }
 
     fn pinned_address(&self, service: &Service, pinned: &str) -> Result<Value, CloudError> {
@@ -71,7 +72,8 @@ impl Cloud {
             let name = text(&own, "/name");
             let is_ours = own["tags"][SERVICE_TAG].as_str() == Some(&service.key());
             if is_ours && !needed.iter().any(|needed| needed.eq_ignore_ascii_case(name)) {
-                self.azure.delete(&format!("{path}/{name}"))?;
+                let deleted = self.azure.delete(&format!("{path}/{name}"));
+                deleted.inspect_err(|error| self.recorder.azure_failure(service, "DeletePublicIPAddress", error))?;
             }
         }
         Ok(())
