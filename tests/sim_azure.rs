@@ -1,5 +1,7 @@
 //! The simulated Azure over real HTTP: TLS, tokens, faults, the admin API, and a client of Microsoft's own.
 
+#![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

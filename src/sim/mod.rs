@@ -101,6 +101,15 @@ pub struct Options {
     pub kubernetes_port: u16,
 }
 
+impl Options {
+    fn cluster_port(&self, index: usize) -> u16 {
+        match self.kubernetes_port {
+            0 => 0,
+            first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
+        }
+    }
+}
+
 /// How to reach one cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterEndpoint {
@@ -130,6 +139,18 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
+    fn of_azure(http: SocketAddr, https: SocketAddr, ca_pem: &str) -> Self {
+        Self {
+            resource_manager: format!("https://{https}"),
+            resource_manager_http: format!("http://{http}"),
+            authority: format!("https://{https}"),
+            ca_pem: ca_pem.to_owned(),
+            clusters: BTreeMap::new(),
+            admin_url: format!("http://{http}/_sim"),
+            admin_token: random_hex(),
+        }
+    }
+
     /// A kubeconfig with one context per cluster, named like it.
     pub fn kubeconfig(&self) -> String {
         let entries: Vec<_> = self
@@ -177,15 +198,7 @@ impl Simulator {
         let (stop, shutdown) = watch::channel(false);
         let (http, http_address) = server::listen(options.azure_http_port).await?;
         let (https, https_address) = server::listen(options.azure_https_port).await?;
-        let endpoints = Endpoints {
-            resource_manager: format!("https://{https_address}"),
-            resource_manager_http: format!("http://{http_address}"),
-            authority: format!("https://{https_address}"),
-            ca_pem: tls.ca_pem.clone(),
-            clusters: BTreeMap::new(),
-            admin_url: format!("http://{http_address}/_sim"),
-            admin_token: random_hex(),
-        };
+        let endpoints = Endpoints::of_azure(http_address, https_address, &tls.ca_pem);
         let front = Arc::new(Front {
             arm: arm.clone(),
             entra: Entra::new(world, random_key(), clock.clone()),
@@ -203,7 +216,7 @@ impl Simulator {
             )),
         ];
         let mut simulator = Self { endpoints, arm, clock, clusters: BTreeMap::new(), stop, running };
-        simulator.start_clusters(world, options.kubernetes_port, (&tls, shutdown)).await?;
+        simulator.start_clusters(world, options, (&tls, shutdown)).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
         Ok(simulator)
@@ -213,15 +226,11 @@ impl Simulator {
     async fn start_clusters(
         &mut self,
         world: &World,
-        first_port: u16,
+        options: Options,
         (tls, shutdown): (&Tls, Shutdown),
     ) -> Result<(), SimError> {
         for (index, own) in world.clusters.iter().enumerate() {
-            let port = match first_port {
-                0 => 0,
-                first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
-            };
-            let (listener, address) = server::listen(port).await?;
+            let (listener, address) = server::listen(options.cluster_port(index)).await?;
             let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
             let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
             self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
@@ -316,7 +325,11 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
-        pace: Pace { polls: world.operations.polls, least: Duration::from_millis(world.operations.milliseconds) },
+        pace: Pace {
+            polls: world.operations.polls,
+            least: Duration::from_millis(world.operations.milliseconds),
+            retry_after: world.operations.retry_after_seconds,
+        },
         page_size: world.operations.page_size,
         subscriptions: world.subscriptions.iter().map(subscription).collect(),
         clock: clock.clone(),

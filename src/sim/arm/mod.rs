@@ -20,6 +20,7 @@ mod operation;
 mod private_dns;
 mod private_endpoint;
 mod private_link_service;
+mod public_ip_address;
 mod read;
 mod remove;
 mod request;

@@ -399,6 +399,22 @@ fn machines_in_a_pool_are_shown_on_it_and_keep_the_rest_of_their_body() {
     assert_eq!(members[0]["id"], expected);
 }
 
+#[test]
+fn a_public_address_is_handed_out_kept_and_held_by_its_frontend() {
+    let arm = example();
+    let id = network(NODE_GROUP, "publicIPAddresses/web");
+    let body = json!({ "location": "eastus2", "sku": { "name": "Standard" }, "properties": {} });
+    let held = put(&arm, &id, body.clone());
+    assert_eq!(put(&arm, &id, body)["properties"]["ipAddress"], held["properties"]["ipAddress"]);
+    let public = json!({ "name": "web", "properties": { "publicIPAddress": { "id": id } } });
+    put(&arm, &balancer(), with_frontends(&[public]));
+    let user = format!("{}/frontendIPConfigurations/web", balancer());
+    assert_eq!(get(&arm, &id)["properties"]["ipConfiguration"]["id"], user);
+    refused(&arm.call("DELETE", &id, &[], None), 400, "PublicIPAddressCannotBeDeleted");
+    delete(&arm, &balancer());
+    delete(&arm, &id);
+}
+
 // ---- subnets ---------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -42,7 +42,7 @@ impl World {
         let arm = Arm::new(ArmOptions {
             seed: 1,
             location: "eastus2".to_owned(),
-            pace: Pace { polls: 2, least: Duration::ZERO },
+            pace: Pace { polls: 2, least: Duration::ZERO, retry_after: 0 },
             page_size: 0,
             subscriptions: vec![Subscription {
                 id: SUBSCRIPTION.to_owned(),
