@@ -43,6 +43,7 @@ use crate::sim::entra::Entra;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
 use crate::sim::log::{LoggedRequest, RequestLog};
+use crate::sim::server::Shutdown;
 use crate::sim::tls::Tls;
 use crate::sim::world::{Rights, World};
 
@@ -197,7 +198,7 @@ impl Simulator {
         let (stop, shutdown) = watch::channel(false);
         let (http, http_address) = server::listen(options.azure_http_port).await?;
         let (https, https_address) = server::listen(options.azure_https_port).await?;
-        let mut endpoints = Endpoints::of_azure(http_address, https_address, &tls.ca_pem);
+        let endpoints = Endpoints::of_azure(http_address, https_address, &tls.ca_pem);
         let front = Arc::new(Front {
             arm: arm.clone(),
             entra: Entra::new(world, random_key(), clock.clone()),
@@ -205,7 +206,7 @@ impl Simulator {
             origins: vec![endpoints.resource_manager.clone(), endpoints.resource_manager_http.clone()],
             locations: vec![world.location.to_string()],
         });
-        let mut running = vec![
+        let running = vec![
             tokio::spawn(server::serve(front::router(front.clone(), true), http, None, shutdown.clone())),
             tokio::spawn(server::serve(
                 front::router(front, false),
@@ -214,22 +215,32 @@ impl Simulator {
                 shutdown.clone(),
             )),
         ];
-        let mut clusters = BTreeMap::new();
-        for (index, own) in world.clusters.iter().enumerate() {
-            let (listener, address) = server::listen(options.cluster_port(index)).await?;
-            let token = arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
-            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
-            arm.set_cluster_access(&own.id(), access(&endpoint, &endpoints.ca_pem));
-            let cluster = cluster::start(world, own, (&arm, &clock, &endpoint.token), shutdown.clone())?;
-            let router = cluster.api.router();
-            endpoints.clusters.insert(own.name.clone(), endpoint);
-            clusters.insert(own.name.clone(), cluster);
-            running.push(tokio::spawn(server::serve(router, listener, Some(tls.acceptor.clone()), shutdown.clone())));
-        }
-        let simulator = Self { endpoints, arm, clock, clusters, stop, running };
+        let mut simulator = Self { endpoints, arm, clock, clusters: BTreeMap::new(), stop, running };
+        simulator.start_clusters(world, options, (&tls, shutdown)).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
         Ok(simulator)
+    }
+
+    /// Opens the API of every cluster of the world and starts its cloud provider.
+    async fn start_clusters(
+        &mut self,
+        world: &World,
+        options: Options,
+        (tls, shutdown): (&Tls, Shutdown),
+    ) -> Result<(), SimError> {
+        for (index, own) in world.clusters.iter().enumerate() {
+            let (listener, address) = server::listen(options.cluster_port(index)).await?;
+            let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
+            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
+            self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
+            let cluster = cluster::start(world, own, (&self.arm, &self.clock, &endpoint.token), shutdown.clone())?;
+            let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
+            self.running.push(tokio::spawn(served));
+            self.endpoints.clusters.insert(own.name.clone(), endpoint);
+            self.clusters.insert(own.name.clone(), cluster);
+        }
+        Ok(())
     }
 
     /// How to reach it.
