@@ -4,6 +4,9 @@ mod adapters_kubernetes;
 
 #[cfg(feature = "sim")]
 mod adapters;
+
+mod adapters;
+mod architecture;
 mod git;
 mod repo;
 #[cfg(feature = "sim")]
