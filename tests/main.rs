@@ -7,8 +7,10 @@ mod adapters;
 
 mod adapters;
 mod architecture;
+mod examples;
 mod git;
 mod repo;
+mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]
