@@ -1,12 +1,18 @@
 //! Integration tests.
 mod adapters;
 mod adapters_kubernetes;
+
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
 mod adapters;
+#[cfg(feature = "sim")]
+mod adapters_kubernetes;
+mod architecture;
+mod examples;
 mod git;
 mod repo;
+mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]

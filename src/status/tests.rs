@@ -1,3 +1,5 @@
+//! Status files over time: what stays, what changes, and when.
+
 use std::collections::BTreeMap;
 
 use super::*;

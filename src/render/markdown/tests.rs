@@ -1,3 +1,5 @@
+//! Markdown for pull requests: inert, within its budget.
+
 use serde_json::json;
 
 use super::*;

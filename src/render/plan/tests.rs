@@ -1,3 +1,5 @@
+//! Plans as a reviewer reads them.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Status as a person reads it.
+
 use super::*;
 use crate::domain::resource::connection::ConnectionStatus;
 use crate::plan::fixture::World;
