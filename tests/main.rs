@@ -1,6 +1,4 @@
 //! Integration tests.
-mod adapters;
-mod adapters_kubernetes;
 
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
