@@ -294,3 +294,13 @@ async fn a_world_that_azure_would_refuse_does_not_start() {
     let error = Simulator::start(&World::parse(&text).unwrap(), Options::default()).await.err().unwrap().to_string();
     assert!(error.contains("ledger-lb") && error.contains("PrivateIPAddressInReservedRange"), "{error}");
 }
+
+#[tokio::test]
+async fn no_token_is_ever_shown() {
+    let world = start().await;
+    let endpoints = world.sim.endpoints();
+    let shown = format!("{endpoints:?} {:?}", world.sim.arm());
+    for secret in [&endpoints.admin_token, &endpoints.clusters["myAKSCluster"].token, &PLAN.1.to_owned()] {
+        assert!(!shown.contains(secret.as_str()));
+    }
+}

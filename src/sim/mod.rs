@@ -27,6 +27,7 @@ mod token;
 pub mod world;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +112,7 @@ impl Options {
 }
 
 /// How to reach one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClusterEndpoint {
     /// The base URL of its API.
     pub server: String,
@@ -119,8 +120,14 @@ pub struct ClusterEndpoint {
     pub token: String,
 }
 
+impl fmt::Debug for ClusterEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterEndpoint({})", self.server)
+    }
+}
+
 /// How to reach a running simulator.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoints {
     /// Azure Resource Manager over HTTPS, without a slash at the end.
     pub resource_manager: String,
@@ -136,6 +143,13 @@ pub struct Endpoints {
     pub admin_url: String,
     /// The token of the admin API; keep it in a file that only its user can read.
     pub admin_token: String,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource_manager, clusters, .. } = self;
+        f.debug_struct("Endpoints").field("resource_manager", resource_manager).field("clusters", clusters).finish()
+    }
 }
 
 impl Endpoints {

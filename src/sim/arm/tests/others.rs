@@ -39,3 +39,13 @@ fn the_generic_list_filters_by_type() {
     assert_eq!(filtered["value"].as_array().unwrap().len(), 1);
     assert!(get(&arm, base)["value"].as_array().unwrap().len() > 5);
 }
+
+#[test]
+fn regions_have_names_whatever_they_are_called() {
+    let arm = example();
+    let base = "/subscriptions/00000000-0000-0000-0000-000000000001";
+    put(&arm, &format!("{base}/resourceGroups/odd"), json!({ "location": "\u{fc}bersee 3" }));
+    let locations = get(&arm, &format!("{base}/locations"));
+    assert_eq!(locations["value"][0]["displayName"], "East US 2");
+    assert_eq!(locations["value"].as_array().unwrap().len(), 2);
+}
