@@ -7,10 +7,9 @@ use tracing_subscriber::EnvFilter;
 /// A second start in one process (tests) keeps the first.
 pub fn start(filter: Option<&str>) {
     // kube logs every 5xx as an error, and we tell them as our own.
-    let filter = EnvFilter::new(filter.map_or_else(
-        || "warn,kube_client=off".to_owned(),
-        |filter| format!("{filter},kube_client=off"),
-    ));
+    let filter = EnvFilter::new(
+        filter.map_or_else(|| "warn,kube_client=off".to_owned(), |filter| format!("{filter},kube_client=off")),
+    );
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let _ = subscriber.try_init();
 }

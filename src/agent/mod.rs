@@ -116,7 +116,8 @@ impl Agent<'_> {
         };
         listener.loaded(&loaded);
         let all = loaded.settings.environments.keys().cloned().collect();
-        let environments: Vec<EnvironmentName> = if self.environments.is_empty() { all } else { self.environments.clone() };
+        let environments: Vec<EnvironmentName> =
+            if self.environments.is_empty() { all } else { self.environments.clone() };
         for environment in &environments {
             let end = self.environment(&loaded, environment, first_seen, listener).await;
             listener.ended(environment, &loaded, end.as_ref());

@@ -80,7 +80,12 @@ pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mu
     Ok(Exit::Done)
 }
 
-pub(super) async fn watch_for_ever(agent: &Agent<'_>, interval: Duration, mut cancel: watch::Receiver<bool>, console: &mut Console<'_, '_>) {
+pub(super) async fn watch_for_ever(
+    agent: &Agent<'_>,
+    interval: Duration,
+    mut cancel: watch::Receiver<bool>,
+    console: &mut Console<'_, '_>,
+) {
     while !*cancel.borrow() {
         if let Err(error) = agent.pass(console).await {
             // Reconciling goes on: the next pass may find the remote again.

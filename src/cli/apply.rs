@@ -197,7 +197,8 @@ impl One<'_> {
         let after = pass::look_again(loaded, &planned, config).await?;
         let converged = ended.report.is_success();
         if let Some(commit) = pass::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
-            printer.line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
+            printer
+                .line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
         }
         Ok(match (ended.report.is_success(), ended.report.did_something()) {
             (true, _) => Exit::Done,
@@ -220,7 +221,10 @@ impl One<'_> {
         if !planned.plan.has_changes() {
             return None; // Nothing to do is nothing to approve.
         }
-        printer.line(Label::Error, format!("error: you approved plan {approved}, and the plan now is {}", planned.plan.id));
+        printer.line(
+            Label::Error,
+            format!("error: you approved plan {approved}, and the plan now is {}", planned.plan.id),
+        );
         printer.line(Label::Hint, "look at the plan again: `privlink plan`");
         Some(Exit::Approval)
     }
@@ -261,8 +265,14 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
         text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, need.changes.join(", ")));
     }
     for refused in refused {
-        text.line(Label::Plain, format!("  the approval of {} does not count: it {}", refused.approver, refused.reason));
+        text.line(
+            Label::Plain,
+            format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
+        );
     }
-    text.line(Label::Hint, "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`");
+    text.line(
+        Label::Hint,
+        "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
+    );
     text
 }

@@ -64,7 +64,11 @@ pub struct ApproveArguments {
     author: Option<Identity>,
 }
 
-pub(super) async fn run(arguments: ApproveArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    arguments: ApproveArguments,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
     let ApproveArguments { folder, source, environment, approver, plan: looked_at, yes, expires_in, reason, author } =
         arguments;
     let author = author.or_else(|| crate::git::identity(&config.environment));
@@ -80,7 +84,10 @@ pub(super) async fn run(arguments: ApproveArguments, config: &Config, printer: &
     let environment = one_environment(environment, &loaded.settings)?;
     if !loaded.settings.approvers.contains_key(&approver) {
         let known: Vec<&str> = loaded.settings.approvers.keys().map(ApproverName::as_str).collect();
-        bail!("{approver} is not in [approvers] of privlink.toml: {}", crate::diagnostic::did_you_mean(approver.as_str(), known));
+        bail!(
+            "{approver} is not in [approvers] of privlink.toml: {}",
+            crate::diagnostic::did_you_mean(approver.as_str(), known)
+        );
     }
     plan::say_whom_we_believe(&loaded, printer);
     let planned = match pass::plan(&loaded, &environment, config).await {
@@ -136,8 +143,12 @@ async fn push(upstream: &Upstream, file: &ApprovalFile, author: &Identity) -> an
     let message = format!("approve plan {} for {}", &file.plan.as_str()[..10], file.environment);
     let mut parent = tip.clone();
     for _ in 0..TRIES {
-        let commit =
-            CommitText { author: author.clone(), committer: author.clone(), message: message.clone(), time: Timestamp::now() };
+        let commit = CommitText {
+            author: author.clone(),
+            committer: author.clone(),
+            message: message.clone(),
+            time: Timestamp::now(),
+        };
         match remote.commit_and_push(branch, Some(&parent), edits.clone(), commit).await? {
             None => bail!("this approval is there already"),
             Some((commit, Push::Done)) => return Ok(commit.short().to_owned()),

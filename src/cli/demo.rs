@@ -258,7 +258,14 @@ impl Demo {
         let clock = Clock { as_of, now: Timestamp::now() };
         printer.result(&crate::render::status::status(environment, &files.documents, clock));
         let tip = files.tip.context("the status branch has a tip")?;
-        let history = loaded.source.upstream.as_ref().context("a remote source has an upstream")?.remote.history(None, &tip).await?;
+        let history = loaded
+            .source
+            .upstream
+            .as_ref()
+            .context("a remote source has an upstream")?
+            .remote
+            .history(None, &tip)
+            .await?;
         printer.raw_result(&format!("\n   git log --stat {}\n", policy.status.branch));
         for commit in history.commits {
             let title = self.remote.title(&commit.id).await?;

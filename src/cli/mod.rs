@@ -151,7 +151,7 @@ fn with_variables(command: clap::Command, environment: &BTreeMap<String, String>
         }
         let variable = format!("PRIVLINK_{}", long.to_ascii_uppercase().replace('-', "_"));
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let argument = argument.help(format!("{help} [env: {variable}]")).hide_default_value(true);
+        let argument = argument.help(format!("{help} [env: {variable}]"));
         match environment.get(&variable).filter(|value| !value.is_empty()) {
             Some(value) => argument.default_value(value.clone()),
             None => argument,
@@ -162,7 +162,8 @@ fn with_variables(command: clap::Command, environment: &BTreeMap<String, String>
 
 /// Help and version are results; everything else is wrong usage, and that is a failure like others.
 fn usage(error: &clap::Error, io: &mut Io) -> Exit {
-    let coloured = |is_terminal: bool| if is_terminal { error.render().ansi().to_string() } else { error.render().to_string() };
+    let coloured =
+        |is_terminal: bool| if is_terminal { error.render().ansi().to_string() } else { error.render().to_string() };
     if error.use_stderr() {
         let text = coloured(io.err_is_terminal);
         Printer::new(io, printer::Colour::Auto, false).raw_message(&text);

@@ -71,7 +71,8 @@ impl GlobalOptions {
     /// A file that is named and cannot be read.
     pub fn config(&self, environment: BTreeMap<String, String>) -> anyhow::Result<Config> {
         let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-        let folder = |flag: &Option<PathBuf>, xdg: &str, below_home: &str| match (flag, variable(xdg), variable("HOME")) {
+        let folder = |flag: &Option<PathBuf>, xdg: &str, below_home: &str| match (flag, variable(xdg), variable("HOME"))
+        {
             (Some(folder), _, _) => folder.clone(),
             (None, Some(base), _) => Path::new(base).join("privlink"),
             (None, None, Some(home)) => Path::new(home).join(below_home).join("privlink"),

@@ -93,7 +93,10 @@ pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut
 /// Says which files are planned and whose settings are in force.
 pub(super) fn say_whom_we_believe(loaded: &Loaded, printer: &mut Printer<'_>) {
     let source = &loaded.source;
-    printer.line(Label::Dim, format!("planning {}, under the authority of {}", source.planned_note, source.authority_note));
+    printer.line(
+        Label::Dim,
+        format!("planning {}, under the authority of {}", source.planned_note, source.authority_note),
+    );
 }
 
 /// Prints a plan.
@@ -102,7 +105,9 @@ pub(super) fn print(loaded: &Loaded, planned: &Planned, format: Format, printer:
     let details = Details { locate: &locate };
     match format {
         Format::Text => printer.result(&render::plan::plan(&planned.plan, details)),
-        Format::Markdown => printer.raw_result(&render::markdown::plan(&planned.plan, details, render::markdown::GITHUB_LIMIT)),
+        Format::Markdown => {
+            printer.raw_result(&render::markdown::plan(&planned.plan, details, render::markdown::GITHUB_LIMIT))
+        }
         Format::Json => printer.raw_result(&render::json::plan(&planned.plan, details)),
     }
 }

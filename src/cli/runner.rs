@@ -38,12 +38,8 @@ pub async fn find(
     }
     let implied = printer.is_interactive() && !config.is_ci();
     let base = base.clone().or_else(|| config.ci_target_branch());
-    let options = FolderOptions {
-        authority: authority.clone(),
-        base,
-        trust: *trust_working_tree || implied,
-        committed,
-    };
+    let options =
+        FolderOptions { authority: authority.clone(), base, trust: *trust_working_tree || implied, committed };
     Ok(source::from_folder(folder, options, config).await?)
 }
 

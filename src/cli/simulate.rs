@@ -34,7 +34,11 @@ pub struct SimulateArguments {
     kubernetes_port: u16,
 }
 
-pub(super) async fn run(arguments: SimulateArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    arguments: SimulateArguments,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
     let SimulateArguments { world, dir, port, kubernetes_port } = arguments;
     let text = std::fs::read_to_string(&world).with_context(|| format!("cannot read {}", world.display()))?;
     let mut parsed = World::parse(&text).with_context(|| format!("{} is not a world", world.display()))?;
@@ -49,7 +53,10 @@ pub(super) async fn run(arguments: SimulateArguments, config: &Config, printer: 
     for (name, cluster) in &endpoints.clusters {
         printer.line(Label::Heading, format!("Kubernetes API of {name}: {}", cluster.server));
     }
-    printer.line(Label::Dim, format!("admin API: {}, token in {}", endpoints.admin_url, folder.join("admin-token").display()));
+    printer.line(
+        Label::Dim,
+        format!("admin API: {}, token in {}", endpoints.admin_url, folder.join("admin-token").display()),
+    );
     printer.line(Label::Hint, format!("in another shell: . {}", folder.join("env.sh").display()));
     for (name, value) in &variables {
         printer.raw_result(&format!("export {name}={}\n", quoted(value)));
@@ -60,7 +67,11 @@ pub(super) async fn run(arguments: SimulateArguments, config: &Config, printer: 
 }
 
 /// Writes what clients need into a folder, and answers the variables that point them there.
-pub(super) fn write_files(folder: &Path, world: &World, endpoints: &Endpoints) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn write_files(
+    folder: &Path,
+    world: &World,
+    endpoints: &Endpoints,
+) -> anyhow::Result<Vec<(String, String)>> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let folder = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
     let (ca, kubeconfig) = (folder.join("ca.pem"), folder.join("kubeconfig"));
@@ -95,7 +106,6 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());
     // An old file would keep its old mode.
     let _ = std::fs::remove_file(path);
-    let mut file =
-        std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
+    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
     file.write_all(text.as_bytes()).with_context(failed)
 }

@@ -37,7 +37,11 @@ pub struct StatusArguments {
     live: bool,
 }
 
-pub(super) async fn run(arguments: StatusArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(
+    arguments: StatusArguments,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
     let StatusArguments { folder, mut source, environments, live } = arguments;
     // Reading a branch sends no credentials anywhere but to the remote that the folder came from.
     source.trust_working_tree |= !live && source.repo.is_none() && source.base.is_none() && source.authority.is_none();
@@ -60,7 +64,11 @@ pub(super) async fn run(arguments: StatusArguments, config: &Config, printer: &m
     Ok(exit)
 }
 
-async fn branch_status(environment: &EnvironmentName, loaded: &Loaded, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+async fn branch_status(
+    environment: &EnvironmentName,
+    loaded: &Loaded,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
     let policy = pass::policy(loaded, environment)?;
     let Some(upstream) = &loaded.source.upstream else {
         bail!("there is no remote with a status branch: use --repo URL, a clone with a remote `origin`, or --live");
