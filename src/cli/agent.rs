@@ -137,7 +137,11 @@ impl Listener for Console<'_, '_> {
     }
 
     fn applies(&mut self, loaded: &Loaded, planned: &Planned) {
-        plan::print(loaded, planned, Format::Text, self.printer);
+        // A plan that waited was printed when it began to wait.
+        let environment = &planned.plan.policy.mark.environment;
+        if self.is_news(environment, planned.plan.id.to_string()) {
+            plan::print(loaded, planned, Format::Text, self.printer);
+        }
         self.printer.line(Label::Heading, format!("applying plan {}", planned.plan.id));
     }
 

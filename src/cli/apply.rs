@@ -262,7 +262,7 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
             0 => String::new(),
             have => format!(", and {have} counts so far"),
         };
-        text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, need.changes.join(", ")));
+        text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, few(&need.changes)));
     }
     for refused in refused {
         text.line(
@@ -275,4 +275,14 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
         "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
     );
     text
+}
+
+/// Names a few things and counts the rest.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }

@@ -1,5 +1,6 @@
 //! `privlink demo`: the whole story on the embedded simulator, with the real agent and a real Git repository.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -192,8 +193,9 @@ impl Demo {
     async fn story(&self, yes: bool, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
         let (_keep, cancel) = watch::channel(false);
         let agent = self.agent(cancel);
+        let mut shown = BTreeMap::new();
         heading(3, "The agent plans", printer);
-        let exit = pass_once(&agent, printer).await?;
+        let exit = pass_once(&agent, &mut shown, printer).await?;
         if exit != Exit::Approval {
             bail!("the first plan was expected to wait for approval, and ended with {exit:?}");
         }
@@ -208,7 +210,7 @@ impl Demo {
         printer.raw_result(&format!("   alice's approval of plan {} is commit {}\n", planned.plan.id, commit.short()));
 
         heading(5, "The agent's next pass applies and commits the status", printer);
-        let exit = pass_once(&agent, printer).await?;
+        let exit = pass_once(&agent, &mut shown, printer).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
@@ -218,7 +220,7 @@ impl Demo {
 
         heading(7, "One more pass", printer);
         let writes = self.simulator.writes().len();
-        let exit = pass_once(&agent, printer).await?;
+        let exit = pass_once(&agent, &mut shown, printer).await?;
         let written = self.simulator.writes().len() - writes;
         printer.raw_result(&format!("   {} to Azure and the cluster\n", crate::render::count(written, "write")));
         Ok(if written == 0 { exit } else { Exit::Failed })
@@ -290,15 +292,21 @@ impl Demo {
             stop.send_replace(true);
             stop.closed().await;
         });
-        let mut console = Console { printer, exit: Exit::Done, shown: std::collections::BTreeMap::new() };
+        let mut console = Console { printer, exit: Exit::Done, shown: BTreeMap::new() };
         crate::cli::agent::watch_for_ever(&agent, Duration::from_secs(5), cancel, &mut console).await;
         Ok(())
     }
 }
 
-async fn pass_once(agent: &Agent<'_>, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let mut console = Console { printer, exit: Exit::Done, shown: std::collections::BTreeMap::new() };
+/// One pass; `shown` is what was said already.
+async fn pass_once(
+    agent: &Agent<'_>,
+    shown: &mut BTreeMap<EnvironmentName, String>,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
+    let mut console = Console { printer, exit: Exit::Done, shown: std::mem::take(shown) };
     agent.pass(&mut console).await?;
+    *shown = console.shown;
     Ok(console.exit)
 }
 
