@@ -49,9 +49,11 @@
 //!
 //! The compiler finds most of the rest: matches on our own enums name every variant.
 
+pub mod agent;
 pub mod apply;
 pub mod approval;
 pub mod azure;
+pub mod cli;
 pub mod config;
 pub mod desired;
 pub mod diagnostic;
@@ -64,6 +66,7 @@ pub mod reconcile;
 pub mod render;
 pub mod repo;
 pub mod status;
+pub mod telemetry;
 pub mod value;
 
 #[cfg(feature = "sim")]

@@ -1,5 +1,7 @@
 //! The simulated Azure over real HTTP: TLS, tokens, faults, the admin API, and a client of Microsoft's own.
 
+#![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -291,4 +293,14 @@ async fn a_world_that_azure_would_refuse_does_not_start() {
         include_str!("../examples/world.yaml").replace("privateIPAddress: 10.80.0.10", "privateIPAddress: 10.80.0.1");
     let error = Simulator::start(&World::parse(&text).unwrap(), Options::default()).await.err().unwrap().to_string();
     assert!(error.contains("ledger-lb") && error.contains("PrivateIPAddressInReservedRange"), "{error}");
+}
+
+#[tokio::test]
+async fn no_token_is_ever_shown() {
+    let world = start().await;
+    let endpoints = world.sim.endpoints();
+    let shown = format!("{endpoints:?} {:?}", world.sim.arm());
+    for secret in [&endpoints.admin_token, &endpoints.clusters["myAKSCluster"].token, &PLAN.1.to_owned()] {
+        assert!(!shown.contains(secret.as_str()));
+    }
 }

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{Event, Service};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt as _};
+use privlink::sim::fault::Fault;
 use privlink::sim::world::World;
 use privlink::sim::{Options, Simulator};
 use serde_json::{Value, json};
@@ -127,5 +128,46 @@ async fn a_dry_run_shows_defaults_and_writes_nothing() {
     assert!(services.get_opt("internal-app").await.unwrap().is_none());
     let listed = services.list(&ListParams::default()).await.unwrap();
     assert!(listed.items.iter().any(|own| own.name_any() == "kubernetes"));
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_fault_hits_the_cluster_and_names_its_reason() {
+    let (simulator, client) = start().await;
+    let fault = Fault {
+        method: Some("PATCH".to_owned()),
+        path: "/services/".to_owned(),
+        status: 503,
+        code: "ServiceUnavailable".to_owned(),
+        message: "etcd is away".to_owned(),
+        times: Some(1),
+        ..Fault::default()
+    };
+    simulator.add_fault(fault);
+    let services: Api<Service> = Api::default_namespaced(client);
+    let params = PatchParams::apply("privlink");
+    let refused = services.patch("internal-app", &params, &Patch::Apply(internal_app())).await.unwrap_err();
+    let kube::Error::Api(status) = refused else { panic!("{refused:?}") };
+    assert_eq!((status.code, status.message.as_str()), (503, "etcd is away"));
+    services.patch("internal-app", &params, &Patch::Apply(internal_app())).await.unwrap();
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn services_of_the_world_have_settled_when_the_simulator_is_there() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut world = World::parse(include_str!("../examples/world.yaml")).unwrap();
+    let mut published = internal_app();
+    published["metadata"]["namespace"] = json!("shop");
+    world.clusters[0].services.push(published);
+    let simulator = Simulator::start(&world, Options::default()).await.unwrap();
+    let service = simulator.cluster("myAKSCluster").unwrap().get("Service", "shop", "internal-app").unwrap();
+    assert!(service["status"]["loadBalancer"]["ingress"][0]["ip"].is_string());
+    let node = &simulator.cluster("myAKSCluster").unwrap().list("nodes", None)[0];
+    assert_eq!(node["status"]["conditions"][0]["status"], "True");
+    assert_eq!(simulator.writes().len(), 0, "nobody outside wrote anything");
+    world.clusters[0].services[0]["spec"]["ports"] = json!([]);
+    let error = Simulator::start(&world, Options::default()).await.err().unwrap();
+    assert!(error.to_string().contains("cluster myAKSCluster refuses Service internal-app"), "{error}");
     simulator.stop().await;
 }

@@ -46,6 +46,32 @@ impl Repository {
         Ok(Some(Self { inner, worktree, disposable: false }))
     }
 
+    /// Makes an empty bare repository.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn init_bare(folder: &Path) -> Result<Self, GitError> {
+        let options = || {
+            let mut options = git2::RepositoryInitOptions::new();
+            options.bare(true).initial_head("main").external_template(false).no_reinit(true);
+            options
+        };
+        let inner = git2::Repository::init_opts(folder, &options()).map_err(|source| GitError::Repository {
+            operation: "make a bare Git repository".to_owned(),
+            folder: folder.to_owned(),
+            source,
+        })?;
+        Ok(Self { inner, worktree: None, disposable: false })
+    }
+
+    /// The first line of a commit's message.
+    ///
+    /// # Errors
+    /// If the commit is not there.
+    pub fn title(&self, commit: &CommitId) -> Result<String, GitError> {
+        Ok(self.find(commit)?.summary().ok().flatten().unwrap_or_default().to_owned())
+    }
+
     /// Opens the mirror in a folder of the cache.
     pub(super) fn open_mirror(folder: &Path) -> Result<Self, git2::Error> {
         Ok(Self { inner: git2::Repository::open_bare(folder)?, worktree: None, disposable: true })

@@ -92,6 +92,22 @@ impl World {
         Self { desired: desired(), observed }
     }
 
+    /// The same Service, deployed by somebody else and published by a `PrivateLinkService` document.
+    pub(crate) fn with_document() -> Self {
+        let mut world = Self::converged();
+        let document = document("privatelinkservice", "orders");
+        for key in [service_key(), link_key()] {
+            world.desired.intents.get_mut(&key).unwrap().document = document.clone();
+        }
+        match &mut world.desired.intents.get_mut(&service_key()).unwrap().resource {
+            Resource::Service(service) => service.deployment = Deployment::AnnotationsOnly,
+            _ => panic!("the intent of a Service holds a Service"),
+        }
+        world.live_service().mark = None;
+        world.live_service().published_by = Some(mark());
+        world
+    }
+
     /// The plan of this world, without a baseline.
     pub(crate) fn plan(&self) -> Plan {
         plan(&self.desired, &self.observed, None)
@@ -454,4 +470,6 @@ fn a_converged_world_plans_to_nothing() {
     let plan = World::converged().plan();
     assert!(!plan.has_changes() && plan.notes.is_empty() && plan.blockers.is_empty(), "{plan:#?}");
     assert_eq!(plan.unchanged, 5);
+    let plan = World::with_document().plan();
+    assert!(!plan.has_changes() && plan.notes.is_empty() && plan.blockers.is_empty(), "{plan:#?}");
 }

@@ -114,6 +114,15 @@ impl Remote {
         Ok(history.commits.first().map(|record| record.committed_at))
     }
 
+    /// The first line of a fetched commit's message.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn title(&self, commit: &CommitId) -> Result<String, GitError> {
+        let commit = commit.clone();
+        self.with(move |mirror| mirror.repository().title(&commit)).await
+    }
+
     /// Merges two fetched commits in the object database.
     ///
     /// # Errors

@@ -455,3 +455,14 @@ pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
     reading.diagnostics = diagnostics;
     Ok(Loaded { settings, reading, source })
 }
+
+/// The remote named `origin` of the repository a folder lies in, with the fetched tip of its config branch.
+///
+/// # Errors
+/// As every call to a remote.
+pub async fn upstream_of(folder: &Path, config: &Config) -> Result<Option<Upstream>, SourceError> {
+    match LocalRepository::open(folder, None)? {
+        Some(local) => upstream(&local, true, config).await,
+        None => Ok(None),
+    }
+}

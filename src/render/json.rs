@@ -2,9 +2,12 @@
 //!
 //! A program that reads this may rely on every name here. A change of meaning is a new `apiVersion`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::domain::commit::RepoPath;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Actor;
@@ -15,6 +18,7 @@ use crate::plan::document;
 use crate::plan::document::API_VERSION;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
+use crate::status::StatusDocument;
 use crate::value::Value;
 
 /// A plan for programs.
@@ -181,6 +185,26 @@ pub fn plan(plan: &Plan, details: Details<'_>) -> String {
     let mut text = serde_json::to_string_pretty(&of(plan, details)).expect("a plan has only text keys");
     text.push('\n');
     text
+}
+
+/// Writes the status of an environment for programs: a list of the documents as they lie on the status branch.
+pub fn status(documents: &BTreeMap<RepoPath, StatusDocument>) -> String {
+    let item = |document: &StatusDocument| {
+        let item = match document {
+            StatusDocument::Service(status) => serde_json::to_value(status),
+            StatusDocument::PrivateLinkService(status) => serde_json::to_value(status),
+            StatusDocument::PrivateEndpoint(status) => serde_json::to_value(status),
+            StatusDocument::Environment(status) => serde_json::to_value(status),
+            StatusDocument::Applied(_)
+            | StatusDocument::Overview(_)
+            | StatusDocument::PendingPlan(_)
+            | StatusDocument::PendingPlanText(_) => return None,
+        };
+        Some(item.expect("a status has only text keys"))
+    };
+    let items: Vec<serde_json::Value> = documents.values().filter_map(item).collect();
+    let list = serde_json::json!({ "apiVersion": API_VERSION, "kind": "StatusList", "items": items });
+    format!("{list:#}\n")
 }
 
 /// The frozen form of a plan.

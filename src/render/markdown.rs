@@ -9,6 +9,7 @@ use crate::plan::change::Cause;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::plan as words;
+use crate::render::plan::Hit;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::shown::Shown;
@@ -30,24 +31,25 @@ pub fn text(text: &Text) -> String {
 /// `<!-- privlink:v1 environment=prod plan=<id> -->`.
 pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let environment = &plan.policy.mark.environment;
-    let mut out = format!("<!-- privlink:v1 environment={environment} plan={} -->\n", plan.id);
-    out.push_str(&head(plan));
-    let tail = tail(plan);
-    let mut budget = limit.saturating_sub(out.len() + tail.len() + 200);
-    out.push_str(&fitting(affected(plan), "connections", &mut budget));
-    out.push_str(&fitting(table(plan, details), "changes", &mut budget));
-    out.push_str(&folded(plan, details, &mut budget));
-    out.push_str(&tail);
-    out
+    let head = format!("<!-- privlink:v1 environment={environment} plan={} -->\n{}", plan.id, head(plan));
+    let closing = closing(plan);
+    // What is cut short says so; those lines need room too.
+    let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
+    let affected = fitting(affected(plan), "who is affected", &mut budget);
+    let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
+    let table = fitting(table(plan, details), "changes", &mut budget);
+    let notes = fitting(notes(plan), "what to know", &mut budget);
+    let folded = folded(plan, details, &mut budget);
+    [head, affected, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
-fn fitting(lines: Vec<String>, noun: &str, budget: &mut usize) -> String {
+fn fitting(lines: Vec<String>, what: &str, budget: &mut usize) -> String {
     let mut out = String::new();
     let total = lines.len();
     for (at, line) in lines.into_iter().enumerate() {
         if line.len() + 1 > *budget {
-            out.push_str(&format!("\n_… and {} more lines about {noun}: see the whole plan._\n", total - at));
+            out.push_str(&format!("\n_… and {} more lines about {what}: see the whole plan._\n", total - at));
             break;
         }
         *budget -= line.len() + 1;
@@ -74,21 +76,19 @@ fn affected(plan: &Plan) -> Vec<String> {
     if hits.is_empty() {
         return Vec::new();
     }
-    let mut lines =
-        vec![String::new(), format!("**Who is affected:** {}", count(words::affected_count(plan), "connection"))];
-    for (step, consequences) in hits {
-        for consequence in consequences {
-            lines.push(String::new());
-            let key = code(&step.change.key.to_string());
-            lines.push(format!("{key}: {} ({})", inert(&consequence.text), inert(consequence.rule)));
-            lines.push(String::new());
-            lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
-            lines.push("|---|---|---|---|".to_owned());
-            lines.extend(consequence.parties.iter().map(|party| {
-                let [endpoint, status, consumer, _] = words::party_row(party).map(|cell| cell_code(&cell));
-                format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
-            }));
-        }
+    let mut lines = vec![String::new(), format!("**Who is affected:** {}", words::affected_count(plan))];
+    for Hit { keys, consequence } in hits {
+        let keys: Vec<String> = keys.iter().map(|key| code(key)).collect();
+        lines.push(String::new());
+        lines.push(format!("{}: {} ({})", keys.join(", "), inert(&consequence.text), inert(consequence.rule)));
+        lines.push(String::new());
+        lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
+        lines.push("|---|---|---|---|".to_owned());
+        lines.extend(consequence.parties.iter().map(|party| {
+            let row = words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
+            let [endpoint, status, consumer, _] = row;
+            format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
+        }));
     }
     lines
 }
@@ -170,9 +170,13 @@ fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> 
     for consequence in &change.consequences {
         out.push_str(&format!("- {} ({})\n", inert(&consequence.text), inert(consequence.rule)));
     }
-    if !change.fields.is_empty() {
+    if let Some(cuts) = step::cuts(change) {
+        out.push_str(&format!("- {}\n", inert(&cuts)));
+    }
+    let diff = diff(step, &Shown::new(plan.policy.subscription.clone()));
+    if !diff.is_empty() {
         out.push('\n');
-        out.push_str(&fence("diff", &diff(step, &Shown::new(plan.policy.subscription.clone()))));
+        out.push_str(&fence("diff", &diff));
     }
     out.push_str("\n</details>\n");
     out
@@ -181,7 +185,8 @@ fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> 
 /// The fields as a diff: the sign stands in column 0, so that no line begins with somebody's text.
 fn diff(step: &Step, shown: &Shown) -> String {
     let mut lines = Vec::new();
-    for field in &step.change.fields {
+    let fields = step::told_fields(&step.change);
+    for field in fields.iter().filter(|field| !step::is_new_mark(field)) {
         let name = shown::field_name(&field.name);
         let remarks = step::remarks(field);
         if let (Some(Value::Set(before)), Some(Value::Set(after))) = (&field.before, &field.after) {
@@ -197,30 +202,38 @@ fn diff(step: &Step, shown: &Shown) -> String {
     lines.join("\n")
 }
 
-fn tail(plan: &Plan) -> String {
-    let mut out = String::new();
-    let mut block = |title: &str, lines: Vec<String>| {
-        if !lines.is_empty() {
-            out.push_str(&format!("\n**{title}**\n\n{}\n", lines.join("\n")));
-        }
-    };
-    let notes = plan.notes.iter().map(|note| format!("- {}: {}", code(&note.subject), inert(&note.text)));
+fn block(title: &str, lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let head = [String::new(), format!("**{title}**"), String::new()];
+    head.into_iter().chain(lines).collect()
+}
+
+fn troubles(plan: &Plan) -> Vec<String> {
     let blockers = plan.blockers.iter().map(|blocker| {
         let subject = code(&blocker.subject);
         format!("- {subject}: {}<br>help: {}", inert(&blocker.problem), inert(&blocker.help))
     });
     let gaps = plan.gaps.iter().map(|gap| format!("- {}: {}", inert(&gap.area.to_string()), inert(&gap.reason)));
+    [block("Cannot be applied", blockers.collect()), block("Could not be read", gaps.collect())].concat()
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    let notes = plan.notes.iter().map(|note| format!("- {}: {}", code(&note.subject), inert(&note.text)));
+    block("Notes", notes.collect())
+}
+
+fn closing(plan: &Plan) -> String {
+    if !plan.has_changes() {
+        return String::new();
+    }
     let consents = words::consents(plan).into_iter().map(|(risk, changes, consent)| {
         format!("- {risk} ({}): {}", count(changes, "change"), words::consent_words(consent))
     });
-    block("Cannot be applied", blockers.collect());
-    block("Could not be read", gaps.collect());
-    block("Notes", notes.collect());
-    block("Approval", consents.collect());
-    if plan.has_changes() {
-        out.push_str(&format!("\nPlan id: `{}`\n", plan.id));
-    }
-    out
+    let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {remark}"));
+    let lines = block("Approval", consents.chain(remarks).collect());
+    format!("{}\n\nPlan id: `{}`\n", lines.join("\n"), plan.id)
 }
 
 /// A code span that no back-tick in the text can close.
@@ -256,7 +269,9 @@ fn longest_run(text: &str) -> usize {
 /// Prose that means nothing to Markdown, HTML or a forge.
 pub fn inert(text: &str) -> String {
     let mut out = String::new();
-    for c in shown::one_line(text).chars() {
+    let text = shown::one_line(text);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
         match c {
             '&' => out.push_str("&amp;\u{200b}"),
             '<' => out.push_str("&lt;"),
@@ -271,7 +286,9 @@ pub fn inert(text: &str) -> String {
                     out.push('\\');
                 }
                 out.push(c);
-                out.push('\u{200b}');
+                if rest.peek().is_some_and(|next| *next != ' ') {
+                    out.push('\u{200b}');
+                }
             }
             c => out.push(c),
         }
@@ -279,9 +296,14 @@ pub fn inert(text: &str) -> String {
     out.replace("GH-", "GH-\u{200b}").replace("gh-", "gh-\u{200b}").replace("www.", "www\u{200b}.")
 }
 
-/// Text inside an HTML element.
+/// Text inside an HTML element, where Markdown is not read and a backslash would be seen.
 fn html(text: &str) -> String {
-    inert(text).replace('\\', "")
+    let escaped = |c: char| {
+        if c.is_ascii_punctuation() && !"-/.,:() ".contains(c) { format!("&#{};", u32::from(c)) } else { c.to_string() }
+    };
+    let text: String = shown::one_line(text).chars().map(escaped).collect();
+    // A forge looks for references after it has read the entities.
+    ["&#64;", "&#35;", "&#33;"].into_iter().fold(text, |text, sign| text.replace(sign, &format!("{sign}\u{200b}")))
 }
 
 #[cfg(test)]

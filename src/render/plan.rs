@@ -4,13 +4,16 @@
 //! names.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Consent;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
-use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Cause;
+use crate::plan::change::Consequence;
 use crate::plan::change::Party;
 use crate::plan::risk::Risk;
 use crate::render::Label;
@@ -43,7 +46,7 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let environment = &plan.policy.mark.environment;
     match (plan.is_applicable(), plan.is_complete()) {
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
-        (false, _) => format!("Nothing can be changed in {environment} as it is: see what stands in the way."),
+        (false, _) => format!("No changes can be planned for {environment} before this is out of the way."),
         (true, false) => {
             format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
         }
@@ -89,49 +92,61 @@ fn head(plan: &Plan) -> Text {
     text
 }
 
-/// Everybody a change hits, by change and consequence.
-pub(super) fn hits(plan: &Plan) -> Vec<(&Step, Vec<&crate::plan::change::Consequence>)> {
-    let with_parties = |step: &'_ Step| -> bool { step.change.consequences.iter().any(|it| !it.parties.is_empty()) };
-    let of = |step| {
-        let step: &Step = step;
-        (step, step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()).collect())
-    };
-    plan.steps.iter().filter(|step| with_parties(step)).map(of).collect()
+/// One prediction that hits somebody, and the changes that bring it about.
+pub(super) struct Hit<'a> {
+    pub(super) keys: Vec<String>,
+    pub(super) consequence: &'a Consequence,
 }
 
-/// Endpoint, state, people and subscription of an affected party.
-pub(super) fn party_row(party: &Party) -> [String; 4] {
+/// Everybody who is hit, each prediction once however many changes bring it about.
+pub(super) fn hits(plan: &Plan) -> Vec<Hit<'_>> {
+    let mut hits: Vec<Hit<'_>> = Vec::new();
+    for step in &plan.steps {
+        let key = step.change.key.to_string();
+        for consequence in step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()) {
+            match hits.iter_mut().find(|hit| hit.consequence == consequence) {
+                Some(hit) => hit.keys.push(key.clone()),
+                None => hits.push(Hit { keys: vec![key.clone()], consequence }),
+            }
+        }
+    }
+    hits
+}
+
+/// Endpoint, state, people and subscription of an affected party; `own` is the environment's subscription.
+pub(super) fn party_row(party: &Party, own: &SubscriptionId) -> [String; 4] {
+    let nobody = || if party.subscription() == *own { "this environment" } else { "unknown consumer" }.to_owned();
     [
         shown::one_line(party.endpoint.name()),
         shown::one_line(&party.status),
-        party.consumer.as_deref().map_or_else(|| "unknown consumer".to_owned(), shown::one_line),
+        party.consumer.as_deref().map_or_else(nobody, shown::one_line),
         format!("subscription {}", party.subscription()),
     ]
 }
 
-/// How many different connections are hit.
-pub(super) fn affected_count(plan: &Plan) -> usize {
+/// How many different connections are hit, and of how many subscriptions.
+pub(super) fn affected_count(plan: &Plan) -> String {
     let parties = plan.steps.iter().flat_map(|step| &step.change.consequences).flat_map(|it| &it.parties);
-    parties.map(|party| &party.endpoint).collect::<std::collections::BTreeSet<_>>().len()
+    let endpoints: BTreeSet<&ResourceId> = parties.map(|party| &party.endpoint).collect();
+    let subscriptions: BTreeSet<SubscriptionId> = endpoints.iter().map(|endpoint| endpoint.subscription()).collect();
+    format!("{} of {}", count(endpoints.len(), "connection"), count(subscriptions.len(), "subscription"))
 }
 
 fn affected(plan: &Plan) -> Text {
     let mut text = Text::new();
     let hits = hits(plan);
+    let own = &plan.policy.subscription;
     if hits.is_empty() {
         return text;
     }
     text.end().push(Label::Severing, "Who is affected").plain(": ");
-    text.plain(count(affected_count(plan), "connection")).end();
-    for (step, consequences) in hits {
-        for consequence in consequences {
-            let change = &step.change;
-            text.plain(format!("  {}: ", shown::one_line(&change.key.to_string())));
-            text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
-            let rows: Vec<Vec<String>> = consequence.parties.iter().map(|party| party_row(party).to_vec()).collect();
-            for line in table::aligned(&rows) {
-                text.plain("    ").line(Label::Severing, line);
-            }
+    text.plain(affected_count(plan)).end();
+    for Hit { keys, consequence } in hits {
+        text.plain(format!("  {}: ", shown::one_line(&keys.join(", "))));
+        text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
+        for line in table::aligned(&rows) {
+            text.plain("    ").line(Label::Severing, line);
         }
     }
     text
@@ -227,12 +242,30 @@ pub(super) fn consent_words(consent: Consent) -> String {
     }
 }
 
+/// What a reader should know about the approval beside the rules.
+pub(super) fn remarks(plan: &Plan) -> Vec<String> {
+    let many = consents(plan).iter().any(|(.., consent)| matches!(consent, Consent::People(number) if *number > 1));
+    let mut lines = Vec::new();
+    if many && !plan.policy.approval.signatures_required {
+        lines.push("signatures are not required here, so one approval counts at most".to_owned());
+    }
+    let drifts = plan.steps.iter().any(|step| step.change.cause == Cause::Drift);
+    let merges = consents(plan).iter().any(|(.., consent)| *consent == Consent::Merge);
+    if drifts && merges {
+        lines.push("drift does not count as merged: a person must approve it".to_owned());
+    }
+    lines
+}
+
 fn approval(plan: &Plan) -> Text {
     let mut text = Text::new();
     text.end().line(Label::Heading, "Approval");
     for (risk, steps, consent) in consents(plan) {
         text.plain("  ").push(shown::risk_label(risk), risk.to_string());
         text.line(Label::Plain, format!(" ({}): {}", count(steps, "change"), consent_words(consent)));
+    }
+    for line in remarks(plan) {
+        text.plain("  ").line(Label::Hint, line);
     }
     text
 }

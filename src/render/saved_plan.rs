@@ -99,7 +99,7 @@ pub fn saved_plan(plan: &Plan, provenance: Provenance) -> String {
         environment: plan.policy.mark.environment.to_string(),
         commit,
         source,
-        created_at,
+        created_at: jiff::Timestamp::from_second(created_at.as_second()).expect("cutting a time stays in its range"),
         build,
         body: plan.body.clone(),
     };

@@ -13,6 +13,7 @@ use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::risk::Risk;
 use crate::render::Label;
+use crate::repo::source::Sources;
 use crate::value::Value;
 
 /// What a rendering needs to know beside the plan.
@@ -26,6 +27,14 @@ impl Default for Details<'_> {
     /// Names the file and no line.
     fn default() -> Self {
         Self { locate: &|place| Some(place.file.as_str().to_owned()) }
+    }
+}
+
+/// A place as people and editors read it: `environments/prod/orders.yaml:12`; the file alone if the line is not known.
+pub fn location(sources: &Sources, place: &Place) -> String {
+    match sources.line_column(place) {
+        Some((line, _)) => format!("{}:{line}", place.file.as_str()),
+        None => place.file.as_str().to_owned(),
     }
 }
 
@@ -136,6 +145,17 @@ mod tests {
         let other = crate::plan::fixture::id(2, "rg", "virtualNetworks/spoke/subnets/pe");
         assert_eq!(shown.id(&own), "…/rg/virtualNetworks/spoke/subnets/pe");
         assert_eq!(shown.id(&other), other.to_string());
+    }
+
+    #[test]
+    fn a_place_has_its_line_where_the_text_is_known() {
+        let file = crate::diagnostic::FileName::outside("a.yaml");
+        let mut sources = Sources::new();
+        let text = "a: 1\nb: 2\n".into();
+        sources.insert(file.clone(), crate::repo::source::Source { text, ..Default::default() });
+        let place = |file| Place::bytes(file, 5..6);
+        assert_eq!(location(&sources, &place(file)), "a.yaml:2");
+        assert_eq!(location(&sources, &place(crate::diagnostic::FileName::outside("b.yaml"))), "b.yaml");
     }
 
     #[test]

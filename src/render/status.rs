@@ -19,6 +19,7 @@ use crate::status::document::ConnectionRecord;
 use crate::status::document::EnvironmentStatus;
 use crate::status::document::LinkService;
 use crate::status::document::PrivateEndpointStatus;
+use crate::status::document::RecordOutput;
 use crate::status::document::ServiceStatus;
 
 /// When, and how old.
@@ -158,17 +159,21 @@ fn link_services(documents: &BTreeMap<RepoPath, StatusDocument>) -> Text {
     let rows: Vec<Vec<String>> = links.iter().flat_map(connection).collect();
     if !rows.is_empty() {
         text.end().line(Label::Heading, "Connections");
-        lines(&mut text, table::az(&["Service", "Endpoint", "State", "Subscription", "LinkId", "FirstSeen"], &rows));
+        lines(
+            &mut text,
+            table::az(&["Service", "Endpoint", "State", "Consumer", "Subscription", "LinkId", "FirstSeen"], &rows),
+        );
     }
     text
 }
 
 fn connection_row(service: &str, connection: &ConnectionRecord) -> Vec<String> {
-    let ConnectionRecord { endpoint, subscription, status, link_id, first_seen } = connection;
+    let ConnectionRecord { name, consumer, endpoint: _, subscription, status, link_id, first_seen } = connection;
     vec![
         service.to_owned(),
-        one_line(endpoint.rsplit('/').next().unwrap_or(endpoint)),
+        one_line(name),
         one_line(status),
+        one_line(consumer.as_deref().unwrap_or_default()),
         one_line(subscription),
         one_line(link_id.as_deref().unwrap_or_default()),
         first_seen.to_string(),
@@ -197,13 +202,16 @@ fn endpoints(documents: &BTreeMap<RepoPath, StatusDocument>) -> Text {
     text.end().line(Label::Heading, "Private endpoints");
     lines(&mut text, table::az(&["Name", "Address", "Connection", "Target"], &rows));
     let records = endpoints.iter().flat_map(|status| &status.outputs.dns);
-    let rows: Vec<Vec<String>> =
-        records.map(|record| vec![one_line(&record.name), one_line(&record.addresses.join(","))]).collect();
+    let rows: Vec<Vec<String>> = records.map(|record| vec![one_line(&record.name), answers(record)]).collect();
     if !rows.is_empty() {
         text.end().line(Label::Heading, "DNS records");
         lines(&mut text, table::az(&["Name", "Addresses"], &rows));
     }
     text
+}
+
+fn answers(record: &RecordOutput) -> String {
+    if record.addresses.is_empty() { "<none>".to_owned() } else { one_line(&record.addresses.join(",")) }
 }
 
 /// Every condition that is not true, and what is to do or differs.

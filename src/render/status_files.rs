@@ -109,7 +109,7 @@ fn overview(overview: &Overview) -> String {
         out.push_str("\nNothing is asked for.\n");
         return out;
     }
-    out.push_str("\n| | Kind | Name | State | Address or alias | Consumers |\n|---|---|---|---|---|---|\n");
+    out.push_str("\n| | Kind | Name | State | Address, alias | Consumers |\n|---|---|---|---|---|---|\n");
     for row in rows {
         out.push_str(&table_row(row));
     }
@@ -142,7 +142,7 @@ fn summary(environment: &EnvironmentStatus, rows: &[OverviewRow]) -> String {
 }
 
 fn table_row(row: &OverviewRow) -> String {
-    let OverviewRow { kind, name, troubles, output, connections, file } = row;
+    let OverviewRow { kind, name, troubles, outputs, connections, file } = row;
     let state = if troubles.is_empty() {
         "Ready".to_owned()
     } else {
@@ -151,7 +151,7 @@ fn table_row(row: &OverviewRow) -> String {
         troubles.iter().map(trouble).collect::<Vec<_>>().join("<br>")
     };
     let mark = if troubles.is_empty() { "+" } else { "!" };
-    let output = output.as_deref().map(cell_code).unwrap_or_default();
+    let output = outputs.iter().map(|text| cell_code(text)).collect::<Vec<_>>().join("<br>");
     let connections = connections.map(|number| number.to_string()).unwrap_or_default();
     format!("| `{mark}` | {kind} | [{}]({file}) | {state} | {output} | {connections} |\n", inert(name))
 }

@@ -1,11 +1,15 @@
 //! One step of a plan as lines: what, how bad, by whom, why, which fields, after what.
 
+use std::borrow::Cow;
+
+use crate::domain::mark;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
+use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
@@ -73,7 +77,8 @@ pub(super) fn why(change: &Change) -> Vec<String> {
     } else if change.action == Action::Replace {
         lines.push("replaced because Azure cannot make this change in place".to_owned());
     }
-    if change.action == Action::Delete && change.place.is_none() {
+    let asks = change.place.is_some() || change.action == Action::Create;
+    if !asks && change.cause != Cause::Drift {
         lines.push("no document asks for it any more".to_owned());
     }
     match change.cause {
@@ -91,37 +96,52 @@ fn drift(change: &Change) -> String {
     let by = managers.into_iter().map(shown::one_line).collect::<Vec<_>>().join(", ");
     let what = match change.action {
         Action::Create => "drift: it was deleted outside Git",
-        Action::Update | Action::Replace | Action::Delete | Action::Adopt => "drift: changed outside Git",
+        Action::Delete => "drift: it is there, and neither this commit nor the last applied one asks for it",
+        Action::Update | Action::Replace | Action::Adopt => "drift: changed outside Git",
     };
     if by.is_empty() { what.to_owned() } else { format!("{what}, by {by}") }
 }
 
 fn waits_for(plan: &Plan, step: &Step) -> Option<String> {
+    // What a step before it waits for too goes without saying.
+    let implied = |index: &usize| step.after.iter().any(|other| plan.steps[*other].after.contains(index));
     let names: Vec<String> = step
         .after
         .iter()
+        .filter(|index| !implied(index))
         .map(|index| format!("{} ({})", shown::one_line(&plan.steps[*index].change.key.to_string()), index + 1))
         .collect();
     (!names.is_empty()).then(|| format!("waits for {}", names.join(", ")))
 }
 
+/// The connections that a severing change may cut, where no consequence names them.
+pub(super) fn cuts(change: &Change) -> Option<String> {
+    let named = change.consequences.iter().any(|consequence| !consequence.parties.is_empty());
+    if change.risk < Risk::Severing || named || change.reads.connections.is_empty() {
+        return None;
+    }
+    let name = |id: &str| shown::one_line(id.rsplit('/').next().unwrap_or(id));
+    let of = |(id, state): (&String, &String)| format!("{} ({})", name(id), shown::one_line(state));
+    let names: Vec<String> = change.reads.connections.iter().map(of).collect();
+    Some(format!("may cut {}: {}", count(names.len(), "connection"), names.join(", ")))
+}
+
 /// The consequences that name nobody; those with parties stand in the block of who is affected.
 fn effects(change: &Change) -> Vec<String> {
-    let line = |consequence: &crate::plan::change::Consequence| {
-        let text = shown::one_line(&consequence.text);
-        match consequence.parties.len() {
-            0 => format!("{text} ({})", consequence.rule),
-            number => format!("{text} ({}): {} affected, named above", consequence.rule, count(number, "connection")),
-        }
+    let line = |consequence: &crate::plan::change::Consequence| match consequence.parties.len() {
+        0 => format!("{} ({})", shown::one_line(&consequence.text), consequence.rule),
+        number => format!("{} affected ({}): see above", count(number, "connection"), consequence.rule),
     };
-    change.consequences.iter().map(line).collect()
+    change.consequences.iter().map(line).chain(cuts(change)).collect()
 }
 
 fn fields(change: &Change, shown: &Shown) -> Text {
-    let names: Vec<String> = change.fields.iter().map(|field| shown::field_name(&field.name)).collect();
+    let all = told_fields(change);
+    let (marks, told): (Vec<&FieldChange>, Vec<&FieldChange>) = all.iter().partition(|it| is_new_mark(it));
+    let names: Vec<String> = told.iter().map(|field| shown::field_name(&field.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let mut text = Text::new();
-    for (field, name) in change.fields.iter().zip(&names) {
+    for (field, name) in told.iter().zip(&names) {
         text.plain(INDENT).push(label(field), format!("{} {name:<width$}", sign(field)));
         for (at, row) in rows(field, shown).into_iter().enumerate() {
             if at > 0 {
@@ -134,7 +154,32 @@ fn fields(change: &Change, shown: &Shown) -> Text {
             text.end();
         }
     }
+    if !marks.is_empty() {
+        text.plain(INDENT).line(Label::Dim, "+ the marks that say whose it is");
+    }
     text
+}
+
+/// The fields that are told: what differs, and for a delete what was read and will be gone.
+pub(super) fn told_fields(change: &Change) -> Cow<'_, [FieldChange]> {
+    if change.action != Action::Delete || !change.fields.is_empty() {
+        return Cow::Borrowed(&change.fields);
+    }
+    let gone = |(name, value): (&String, &Value)| FieldChange {
+        name: name.clone(),
+        before: Some(value.clone()),
+        after: None,
+        forces_replacement: false,
+        manager: None,
+    };
+    Cow::Owned(change.reads.fields.iter().map(gone).collect())
+}
+
+/// True for a tag or label of ours that appears: every resource gets them, and a reviewer need not read them each time.
+pub(super) fn is_new_mark(field: &FieldChange) -> bool {
+    let labels = [mark::OWNER_LABEL, mark::ENVIRONMENT_LABEL].map(|label| format!("metadata.labels[{label}]"));
+    let tag = field.name.strip_prefix("tags.").or_else(|| field.name.strip_prefix("metadata."));
+    field.before.is_none() && (tag.is_some_and(mark::is_mark_tag) || labels.contains(&field.name))
 }
 
 /// The sign of a field: `+` for new, `-` for gone, `~` for different.

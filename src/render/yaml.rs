@@ -64,6 +64,14 @@ mod tests {
         assert_eq!(read::<BTreeMap<String, String>>("words", &write(&map)).unwrap(), map);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_comes_back(key in "\\PC{0,20}", text in "(?s).{0,40}|[-0-9_.:eE+~#'\" \n\t&*!|>%@]{0,10}") {
+            let map = BTreeMap::from([(key, text)]);
+            proptest::prop_assert_eq!(read::<BTreeMap<String, String>>("words", &write(&map)).unwrap(), map);
+        }
+    }
+
     #[test]
     fn a_file_that_is_not_ours_is_told_by_name() {
         let error = read::<BTreeMap<String, String>>("status/prod/x.yaml", "- a").unwrap_err();

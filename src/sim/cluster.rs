@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::secret::Secret;
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{CloudConfig, Controller};
-use crate::sim::kube::{Cluster, ClusterOptions};
+use crate::sim::kube::status_error::ApiError;
+use crate::sim::kube::{Cluster, ClusterOptions, Token};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
 
@@ -28,7 +28,7 @@ pub(crate) fn start(
 ) -> Result<RunningCluster, SimError> {
     let api = Cluster::new(ClusterOptions {
         name: own.name.clone(),
-        token: Secret::new(token.to_owned()),
+        token: Token::new(token),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
         clock: clock.clone(),
@@ -36,20 +36,23 @@ pub(crate) fn start(
         faults: arm.faults().clone(),
     });
     for node in &own.nodes {
-        apply(&api, &node_manifest(own, node))?;
+        accept(&api, &node_manifest(own, node), Cluster::create_raw)?;
     }
     for service in &own.services {
         if let Some(namespace) = service["metadata"]["namespace"].as_str() {
-            apply(&api, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))?;
+            let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            accept(&api, &manifest, Cluster::apply_raw)?;
         }
-        apply(&api, service)?;
+        accept(&api, service, Cluster::apply_raw)?;
     }
     let controller = Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
     Ok(RunningCluster { api, controller })
 }
 
-fn apply(api: &Cluster, manifest: &Value) -> Result<(), SimError> {
-    api.apply_raw(manifest).map(drop).map_err(|error| SimError::Manifest {
+type Send = fn(&Cluster, &Value) -> Result<Value, ApiError>;
+
+fn accept(api: &Cluster, manifest: &Value, send: Send) -> Result<(), SimError> {
+    send(api, manifest).map(drop).map_err(|error| SimError::Manifest {
         cluster: api.name().to_owned(),
         object: format!(
             "{} {}",

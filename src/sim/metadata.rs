@@ -40,21 +40,26 @@ fn cloud(origin: &str) -> Value {
         "synapseAnalyticsResourceId": origin,
         "logAnalyticsResourceId": origin,
         "ossrDbmsResourceId": origin,
-        "suffixes": {
-            "storage": "core.simulator.invalid",
-            "keyVaultDns": "vault.simulator.invalid",
-            "mhsmDns": "managedhsm.simulator.invalid",
-            "acrLoginServer": "azurecr.simulator.invalid",
-            "sqlServerHostname": "database.simulator.invalid",
-            "azureDataLakeStoreFileSystem": "azuredatalakestore.simulator.invalid",
-            "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.simulator.invalid",
-            "azureFrontDoorEndpointSuffix": "azurefd.simulator.invalid",
-            "storageSyncEndpointSuffix": "afs.simulator.invalid",
-            "mysqlServerEndpoint": "mysql.simulator.invalid",
-            "postgresqlServerEndpoint": "postgres.simulator.invalid",
-            "mariadbServerEndpoint": "mariadb.simulator.invalid",
-            "synapseAnalytics": "dev.azuresynapse.simulator.invalid",
-            "attestationEndpoint": "attest.simulator.invalid",
-        },
+        "suffixes": suffixes(),
+    })
+}
+
+/// Names of services that the simulator does not have; clients only want them to be there.
+fn suffixes() -> Value {
+    json!({
+        "storage": "core.simulator.invalid",
+        "keyVaultDns": "vault.simulator.invalid",
+        "mhsmDns": "managedhsm.simulator.invalid",
+        "acrLoginServer": "azurecr.simulator.invalid",
+        "sqlServerHostname": "database.simulator.invalid",
+        "azureDataLakeStoreFileSystem": "azuredatalakestore.simulator.invalid",
+        "azureDataLakeAnalyticsCatalogAndJob": "azuredatalakeanalytics.simulator.invalid",
+        "azureFrontDoorEndpointSuffix": "azurefd.simulator.invalid",
+        "storageSyncEndpointSuffix": "afs.simulator.invalid",
+        "mysqlServerEndpoint": "mysql.simulator.invalid",
+        "postgresqlServerEndpoint": "postgres.simulator.invalid",
+        "mariadbServerEndpoint": "mariadb.simulator.invalid",
+        "synapseAnalytics": "dev.azuresynapse.simulator.invalid",
+        "attestationEndpoint": "attest.simulator.invalid",
     })
 }

@@ -27,6 +27,7 @@ mod token;
 pub mod world;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,7 @@ use crate::sim::entra::Entra;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
 use crate::sim::log::{LoggedRequest, RequestLog};
+use crate::sim::server::Shutdown;
 use crate::sim::tls::Tls;
 use crate::sim::world::{Rights, World};
 
@@ -100,8 +102,17 @@ pub struct Options {
     pub kubernetes_port: u16,
 }
 
+impl Options {
+    fn cluster_port(&self, index: usize) -> u16 {
+        match self.kubernetes_port {
+            0 => 0,
+            first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
+        }
+    }
+}
+
 /// How to reach one cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClusterEndpoint {
     /// The base URL of its API.
     pub server: String,
@@ -109,8 +120,14 @@ pub struct ClusterEndpoint {
     pub token: String,
 }
 
+impl fmt::Debug for ClusterEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterEndpoint({})", self.server)
+    }
+}
+
 /// How to reach a running simulator.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoints {
     /// Azure Resource Manager over HTTPS, without a slash at the end.
     pub resource_manager: String,
@@ -128,7 +145,26 @@ pub struct Endpoints {
     pub admin_token: String,
 }
 
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource_manager, clusters, .. } = self;
+        f.debug_struct("Endpoints").field("resource_manager", resource_manager).field("clusters", clusters).finish()
+    }
+}
+
 impl Endpoints {
+    fn of_azure(http: SocketAddr, https: SocketAddr, ca_pem: &str) -> Self {
+        Self {
+            resource_manager: format!("https://{https}"),
+            resource_manager_http: format!("http://{http}"),
+            authority: format!("https://{https}"),
+            ca_pem: ca_pem.to_owned(),
+            clusters: BTreeMap::new(),
+            admin_url: format!("http://{http}/_sim"),
+            admin_token: random_hex(),
+        }
+    }
+
     /// A kubeconfig with one context per cluster, named like it.
     pub fn kubeconfig(&self) -> String {
         let entries: Vec<_> = self
@@ -176,15 +212,7 @@ impl Simulator {
         let (stop, shutdown) = watch::channel(false);
         let (http, http_address) = server::listen(options.azure_http_port).await?;
         let (https, https_address) = server::listen(options.azure_https_port).await?;
-        let mut endpoints = Endpoints {
-            resource_manager: format!("https://{https_address}"),
-            resource_manager_http: format!("http://{http_address}"),
-            authority: format!("https://{https_address}"),
-            ca_pem: tls.ca_pem.clone(),
-            clusters: BTreeMap::new(),
-            admin_url: format!("http://{http_address}/_sim"),
-            admin_token: random_hex(),
-        };
+        let endpoints = Endpoints::of_azure(http_address, https_address, &tls.ca_pem);
         let front = Arc::new(Front {
             arm: arm.clone(),
             entra: Entra::new(world, random_key(), clock.clone()),
@@ -192,7 +220,7 @@ impl Simulator {
             origins: vec![endpoints.resource_manager.clone(), endpoints.resource_manager_http.clone()],
             locations: vec![world.location.to_string()],
         });
-        let mut running = vec![
+        let running = vec![
             tokio::spawn(server::serve(front::router(front.clone(), true), http, None, shutdown.clone())),
             tokio::spawn(server::serve(
                 front::router(front, false),
@@ -201,26 +229,32 @@ impl Simulator {
                 shutdown.clone(),
             )),
         ];
-        let mut clusters = BTreeMap::new();
-        for (index, own) in world.clusters.iter().enumerate() {
-            let port = match options.kubernetes_port {
-                0 => 0,
-                first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
-            };
-            let (listener, address) = server::listen(port).await?;
-            let token = arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
-            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
-            arm.set_cluster_access(&own.id(), access(&endpoint, &endpoints.ca_pem));
-            let cluster = cluster::start(world, own, (&arm, &clock, &endpoint.token), shutdown.clone())?;
-            let router = cluster.api.router();
-            endpoints.clusters.insert(own.name.clone(), endpoint);
-            clusters.insert(own.name.clone(), cluster);
-            running.push(tokio::spawn(server::serve(router, listener, Some(tls.acceptor.clone()), shutdown.clone())));
-        }
-        let simulator = Self { endpoints, arm, clock, clusters, stop, running };
+        let mut simulator = Self { endpoints, arm, clock, clusters: BTreeMap::new(), stop, running };
+        simulator.start_clusters(world, options, (&tls, shutdown)).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
         Ok(simulator)
+    }
+
+    /// Opens the API of every cluster of the world and starts its cloud provider.
+    async fn start_clusters(
+        &mut self,
+        world: &World,
+        options: Options,
+        (tls, shutdown): (&Tls, Shutdown),
+    ) -> Result<(), SimError> {
+        for (index, own) in world.clusters.iter().enumerate() {
+            let (listener, address) = server::listen(options.cluster_port(index)).await?;
+            let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
+            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
+            self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
+            let cluster = cluster::start(world, own, (&self.arm, &self.clock, &endpoint.token), shutdown.clone())?;
+            let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
+            self.running.push(tokio::spawn(served));
+            self.endpoints.clusters.insert(own.name.clone(), endpoint);
+            self.clusters.insert(own.name.clone(), cluster);
+        }
+        Ok(())
     }
 
     /// How to reach it.
@@ -305,7 +339,11 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
-        pace: Pace { polls: world.operations.polls, least: Duration::from_millis(world.operations.milliseconds) },
+        pace: Pace {
+            polls: world.operations.polls,
+            least: Duration::from_millis(world.operations.milliseconds),
+            retry_after: world.operations.retry_after_seconds,
+        },
         page_size: world.operations.page_size,
         subscriptions: world.subscriptions.iter().map(subscription).collect(),
         clock: clock.clone(),

@@ -80,13 +80,15 @@ pub struct Operations {
     pub polls: u32,
     /// Wall time that an operation takes at least, in milliseconds.
     pub milliseconds: u64,
+    /// What `Retry-After` says, in seconds: 0 for our own client, 1 for others, which take 0 for absent and wait 30 s.
+    pub retry_after_seconds: u32,
     /// Items per page of a list; 0 means no paging.
     pub page_size: usize,
 }
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { polls: 2, milliseconds: 0, page_size: 0 }
+        Self { polls: 2, milliseconds: 0, retry_after_seconds: 0, page_size: 0 }
     }
 }
 
@@ -459,6 +461,17 @@ mod tests {
         ))
         .unwrap();
         assert!(!format!("{world:?}").contains("hush"));
+    }
+
+    #[test]
+    fn rights_are_a_word_or_a_list() {
+        let with = |rights: &str| {
+            let world = World::parse(&MINIMAL.replace("name: one", &format!("name: one, rights: {rights}"))).unwrap();
+            world.subscriptions[0].rights.clone()
+        };
+        assert!(matches!(with("nobody"), Rights::Nobody));
+        let list = with("{ subscriptions: [00000000-0000-0000-0000-000000000009] }");
+        assert!(matches!(list, Rights::Subscriptions(list) if list.len() == 1));
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::service::Deployment;
 use crate::status::Composition;
 use crate::status::StatusDocument;
+use crate::status::document::PrivateEndpointStatus;
 use crate::status::document::PrivateLinkServiceStatus;
+use crate::status::document::ServiceStatus;
 use crate::status::endpoint;
 use crate::status::environment;
 use crate::status::link_service;
@@ -23,6 +25,9 @@ type Documents = BTreeMap<RepoPath, StatusDocument>;
 
 /// Composes every file of the environment's status: what is not among them goes.
 pub fn compose(input: &Composition<'_>) -> BTreeMap<RepoPath, StatusDocument> {
+    // Whole seconds are what people read, and what the times of Azure and Kubernetes have.
+    let now = jiff::Timestamp::from_second(input.now.as_second()).expect("cutting a time stays in its range");
+    let input = &Composition { now, ..*input };
     let view = View::new(input);
     let mut documents = Documents::new();
     wanted(&view, &mut documents);
@@ -106,35 +111,25 @@ fn add_endpoint(view: &View<'_>, documents: &mut Documents, path: RepoPath, want
 
 /// Files of documents that are gone, as long as what they made is still there or nobody could look.
 fn left_over(view: &View<'_>, documents: &mut Documents) {
+    let folder = path::folder(view.environment);
     for (path, previous) in view.input.previous {
-        if documents.contains_key(path) {
+        if documents.contains_key(path) || !path.is_under(&folder) {
             continue;
         }
         match previous {
             StatusDocument::Service(status) => {
-                let metadata = &status.head.metadata;
-                let key = format!("{}/{}", metadata.namespace.as_deref().unwrap_or_default(), metadata.name);
-                let Ok(key) = key.parse::<ObjectKey>() else { continue };
-                let live = view.input.observed.services.get(&key).and_then(|live| live.mark.as_ref());
-                if live == Some(&view.input.desired.policy.mark) || is_unread(view, &ResourceKey::Service(key.clone()))
-                {
+                if let Some(key) = left_service(view, status) {
                     add_service(view, documents, &key);
                 }
             }
             StatusDocument::PrivateLinkService(status) => {
                 if let Some(publisher) = left_publisher(view, status) {
                     let name = status.head.metadata.name.clone();
-                    let wanted = link_service::Wanted { name, publisher, intent: None };
-                    add_link(view, documents, path.clone(), wanted);
+                    add_link(view, documents, path.clone(), link_service::Wanted { name, publisher, intent: None });
                 }
             }
             StatusDocument::PrivateEndpoint(status) => {
-                let Some(id) = status.outputs.id.as_ref().and_then(|id| id.parse::<ResourceId>().ok()) else {
-                    continue;
-                };
-                let live = view.input.observed.private_endpoints.get(&id).and_then(|live| live.mark.as_ref());
-                let ours = live == Some(&view.input.desired.policy.mark);
-                if ours || is_unread(view, &ResourceKey::PrivateEndpoint(id.clone())) {
+                if let Some(id) = left_endpoint(view, status) {
                     let name = status.head.metadata.name.clone();
                     add_endpoint(view, documents, path.clone(), endpoint::Wanted { name, id, intent: None });
                 }
@@ -146,6 +141,23 @@ fn left_over(view: &View<'_>, documents: &mut Documents) {
             | StatusDocument::PendingPlanText(_) => {}
         }
     }
+}
+
+/// The Service of a manifest that is gone, if it is still there and ours, or nobody could look.
+fn left_service(view: &View<'_>, status: &ServiceStatus) -> Option<ObjectKey> {
+    let metadata = &status.head.metadata;
+    let key: ObjectKey = format!("{}/{}", metadata.namespace.as_deref()?, metadata.name).parse().ok()?;
+    let mark = view.input.observed.services.get(&key).and_then(|live| live.mark.as_ref());
+    let ours = mark == Some(&view.input.desired.policy.mark);
+    (ours || is_unread(view, &ResourceKey::Service(key.clone()))).then_some(key)
+}
+
+/// The endpoint of a document that is gone, if it is still there and ours, or nobody could look.
+fn left_endpoint(view: &View<'_>, status: &PrivateEndpointStatus) -> Option<ResourceId> {
+    let id: ResourceId = status.outputs.id.as_ref()?.parse().ok()?;
+    let mark = view.input.observed.private_endpoints.get(&id).and_then(|live| live.mark.as_ref());
+    let ours = mark == Some(&view.input.desired.policy.mark);
+    (ours || is_unread(view, &ResourceKey::PrivateEndpoint(id.clone()))).then_some(id)
 }
 
 fn is_unread(view: &View<'_>, key: &ResourceKey) -> bool {
@@ -174,7 +186,11 @@ fn left_publisher(view: &View<'_>, status: &PrivateLinkServiceStatus) -> Option<
 
 /// Records of applies stay for ever: they say which approvals are used up.
 fn records(view: &View<'_>, documents: &mut Documents) {
-    let past = view.input.previous.iter().filter(|(_, document)| matches!(document, StatusDocument::Applied(_)));
+    let folder = path::folder(view.environment);
+    let is_record = |(path, document): &(&RepoPath, &StatusDocument)| {
+        matches!(document, StatusDocument::Applied(_)) && path.is_under(&folder)
+    };
+    let past = view.input.previous.iter().filter(is_record);
     documents.extend(past.map(|(path, document)| (path.clone(), document.clone())));
     if let Some(record) = view.input.applied.and_then(|applied| applied.record.as_ref()) {
         let path = path::applied(view.environment, &record.plan);

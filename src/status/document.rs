@@ -197,6 +197,11 @@ pub struct PastAlias {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionRecord {
+    /// The name of the endpoint, or of the connection where Azure does not tell the endpoint.
+    pub name: String,
+    /// Who is behind the subscription, from `[consumers]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
     /// The id of the endpoint; of the connection, where Azure does not tell the endpoint.
     pub endpoint: String,
     /// The subscription it comes from.
@@ -462,8 +467,8 @@ pub struct OverviewRow {
     pub name: String,
     /// The conditions that are not true; empty means ready.
     pub troubles: Vec<Condition>,
-    /// Address or alias.
-    pub output: Option<String>,
+    /// Address and alias, as far as it has them.
+    pub outputs: Vec<String>,
     /// How many connections it has, for what is published.
     pub connections: Option<usize>,
     /// The path of its status file, below that of the table.

@@ -80,16 +80,21 @@ pub(super) fn overview(
     let folder = format!("{}/", path::folder(view.environment));
     let row = |(path, document): (&RepoPath, &StatusDocument)| {
         let head = document.head()?;
-        let (kind, output, connections) = match document {
+        let (kind, outputs, connections) = match document {
             StatusDocument::Service(status) => {
                 let link = status.link_service.as_ref();
-                let output = status.outputs.addresses.first().cloned();
-                ("Service", output, link.map(|link| link.connections.len()))
+                let alias = link.and_then(|link| link.alias.clone());
+                let outputs = status.outputs.addresses.iter().cloned().chain(alias).collect();
+                ("Service", outputs, link.map(|link| link.connections.len()))
             }
-            StatusDocument::PrivateLinkService(status) => {
-                ("PrivateLinkService", status.outputs.alias.clone(), Some(status.outputs.connections.len()))
+            StatusDocument::PrivateLinkService(status) => (
+                "PrivateLinkService",
+                Vec::from_iter(status.outputs.alias.clone()),
+                Some(status.outputs.connections.len()),
+            ),
+            StatusDocument::PrivateEndpoint(status) => {
+                ("PrivateEndpoint", Vec::from_iter(status.outputs.address.clone()), None)
             }
-            StatusDocument::PrivateEndpoint(status) => ("PrivateEndpoint", status.outputs.address.clone(), None),
             StatusDocument::Environment(_)
             | StatusDocument::Applied(_)
             | StatusDocument::Overview(_)
@@ -102,7 +107,7 @@ pub(super) fn overview(
         };
         let troubles = head.conditions.iter().filter(|condition| condition.status != ConditionStatus::True);
         let file = path.as_str().strip_prefix(&folder).unwrap_or(path.as_str()).to_owned();
-        Some(OverviewRow { kind, name, troubles: troubles.cloned().collect(), output, connections, file })
+        Some(OverviewRow { kind, name, troubles: troubles.cloned().collect(), outputs, connections, file })
     };
     Overview { environment, rows: documents.iter().filter_map(row).collect() }
 }

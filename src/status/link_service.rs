@@ -147,9 +147,10 @@ pub(super) fn outputs(view: &View<'_>, publisher: &PublisherKey, previous: Optio
     }
 }
 
-/// What is remembered of a Private Link Service that is gone for good: its aliases.
-pub(super) fn memory(view: &View<'_>, previous: Option<&LinkService>) -> Option<LinkService> {
-    let alias_history = history(view, None, previous);
+/// What is remembered of a Private Link Service that is gone, or has a document of its own now: its past aliases.
+pub(super) fn memory(view: &View<'_>, publisher: &PublisherKey, previous: Option<&LinkService>) -> Option<LinkService> {
+    let alias = view.input.observed.publisher(publisher).and_then(|live| live.alias.as_ref());
+    let alias_history = history(view, alias.map(ToString::to_string).as_deref(), previous);
     (!alias_history.is_empty()).then(|| LinkService { alias_history, ..LinkService::default() })
 }
 
@@ -170,6 +171,7 @@ fn connections(
     previous: Option<&LinkService>,
 ) -> Vec<ConnectionRecord> {
     let known = previous.map(|previous| previous.connections.as_slice()).unwrap_or_default();
+    let consumers = &view.input.desired.policy.consumers;
     let mut records: Vec<ConnectionRecord> = live
         .connections
         .iter()
@@ -177,6 +179,8 @@ fn connections(
             let endpoint: &ResourceId = connection.endpoint.as_ref().unwrap_or(&connection.id);
             let before = known.iter().find(|record| record.endpoint.eq_ignore_ascii_case(endpoint.as_str()));
             ConnectionRecord {
+                name: endpoint.name().to_owned(),
+                consumer: consumers.get(&endpoint.subscription()).map(|consumer| consumer.name.clone()),
                 // Azure's spelling of an id changes from answer to answer: the first one stays.
                 endpoint: before.map_or_else(|| endpoint.to_string(), |before| before.endpoint.clone()),
                 subscription: endpoint.subscription().to_string(),

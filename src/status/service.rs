@@ -30,7 +30,7 @@ pub(super) fn compose(view: &View<'_>, key: &ObjectKey, previous: Option<&Servic
         link_service::outputs(view, &publisher, before)
     });
     // What stops being published still remembers its aliases.
-    let link = link.or_else(|| link_service::memory(view, before));
+    let link = link.or_else(|| link_service::memory(view, &publisher, before));
     let metadata = Metadata { name: key.name.to_string(), namespace: Some(key.namespace.to_string()) };
     let intent = view.input.desired.intents.get(&own);
     let subject = Subject { kind: "ServiceStatus", metadata, intent, keys };

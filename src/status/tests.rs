@@ -142,6 +142,36 @@ fn what_nobody_wants_any_more_and_still_serves_is_told() {
 }
 
 #[test]
+fn a_document_that_is_gone_keeps_its_file_while_it_serves() {
+    let mut world = World::with_document();
+    let first = composed(&world, &Documents::new(), "10:00");
+    let path: RepoPath = "status/prod/privatelinkservice/orders.yaml".parse().unwrap();
+    let link = |documents: &Documents| match &documents[&path] {
+        StatusDocument::PrivateLinkService(status) => status.clone(),
+        other => panic!("{other:?}"),
+    };
+    insta::assert_snapshot!(told(&link(&first).head), @r"
+    FrontendReady True AddressAssigned 2026-11-20T10:00:00Z 
+    LinkServiceReady True Serving 2026-11-20T10:00:00Z 
+    ConnectionApproved True NoRequestWaits 2026-11-20T10:00:00Z 
+    Published True Published 2026-11-20T10:00:00Z
+    ");
+    assert_eq!((link(&first).service.as_deref(), link(&first).outputs.connections.len()), (Some("shop/orders"), 3));
+    assert!(!first.keys().any(|path| path.as_str().contains("/service/")), "somebody else deploys it");
+    world.desired.intents.remove(&fixture::service_key());
+    world.desired.intents.remove(&fixture::link_key());
+    let second = composed(&world, &first, "11:00");
+    assert_eq!(condition(&link(&second).head, ConditionType::Published).reason, reason::STILL_PUBLISHED);
+    assert_eq!((link(&second).head.source, link(&second).outputs), (None, link(&first).outputs));
+    let mut unread = world.clone();
+    unread.blind(Area::Services);
+    unread.observed.services.clear();
+    assert!(composed(&unread, &second, "12:00").contains_key(&path), "nobody could look");
+    world.observed.private_link_services.clear();
+    assert!(!composed(&world, &second, "12:00").contains_key(&path));
+}
+
+#[test]
 fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
     let mut world = World::converged();
     let first = composed(&world, &Documents::new(), "10:00");

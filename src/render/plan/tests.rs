@@ -28,12 +28,11 @@ fn a_new_environment_creates_everything_in_order() {
           + annotation azure-load-balancer-ipv4      "10.224.10.224"
           + annotation azure-pls-create              true
           + annotation azure-pls-name                "pls-orders"
-          + label privlink.dev/environment           "prod"
-          + label privlink.dev/owner                 "6f1c0000-0000-4000-8000-000000000001"
           + spec.ports[443/TCP]                      "open"
           + spec.ports[443/TCP].targetPort           8443
           + spec.selector.app                        "orders"
           + spec.type                                "LoadBalancer"
+          + the marks that say whose it is
       2. + privatelinkservice/shop/orders: create by the cloud provider  [safe]
           asked for in environments/prod/orders.yaml
           waits for service/shop/orders (1)
@@ -44,25 +43,22 @@ fn a_new_environment_creates_everything_in_order() {
       3. + privateendpoint/orders-pe: create  [notable]
           asked for in environments/prod/consumer.yaml
           waits for privatelinkservice/shop/orders (2)
-          + connection.name         "orders-pe"
-          + connection.request      "automatic"
-          + location                "eastus2"
-          + subnet                  …/rg-apps/virtualNetworks/spoke/subnets/pe-subnet
-          + tags.privlink-document  "privateendpoint/orders-pe"
-          + tags.privlink-owner     "6f1c0000-0000-4000-8000-000000000001/prod"
-          + target                  <id: known after privatelinkservice/shop/orders>
+          + connection.name     "orders-pe"
+          + connection.request  "automatic"
+          + location            "eastus2"
+          + subnet              …/rg-apps/virtualNetworks/spoke/subnets/pe-subnet
+          + target              <id: known after privatelinkservice/shop/orders>
+          + the marks that say whose it is
       4. + dnsrecord/api.orders.internal: create  [notable]
           asked for in environments/prod/consumer.yaml
           waits for privateendpoint/orders-pe (3)
-          + addresses                   <address: known after privateendpoint/orders-pe>
-          + metadata.privlink-document  "privateendpoint/orders-pe"
-          + metadata.privlink-owner     "6f1c0000-0000-4000-8000-000000000001/prod"
-          + ttl                         300
+          + addresses  <address: known after privateendpoint/orders-pe>
+          + ttl        300
+          + the marks that say whose it is
       5. + dnslink/orders.internal/spoke: create  [notable]
           asked for in environments/prod/consumer.yaml
-          + tags.privlink-document  "privateendpoint/orders-pe"
-          + tags.privlink-owner     "6f1c0000-0000-4000-8000-000000000001/prod"
-          + virtualNetwork          …/rg-apps/virtualNetworks/spoke
+          + virtualNetwork  …/rg-apps/virtualNetworks/spoke
+          + the marks that say whose it is
 
     Approval
       notable (4 changes): the merge of the commit is enough
@@ -90,6 +86,7 @@ fn a_moved_endpoint_is_replaced_and_says_why() {
           asked for in environments/prod/consumer.yaml
           replaced because subnet cannot change in place
           ~ subnet  …/rg-apps/virtualNetworks/spoke/subnets/pe-subnet -> …/rg-apps/virtualNetworks/spoke/subnets/other  (forces the replacement)
+          may cut 1 connection: orders-pe (Approved)
       2. ~ dnsrecord/api.orders.internal: update  [disruptive]
           asked for in environments/prod/consumer.yaml
           waits for privateendpoint/orders-pe (1)
@@ -111,9 +108,9 @@ fn a_changed_address_names_everybody_who_loses_service() {
     Plan for prod: severing
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
-    Who is affected: 3 connections
+    Who is affected: 3 connections of 3 subscriptions
       service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
-        orders-pe  Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000001
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
 
@@ -121,7 +118,7 @@ fn a_changed_address_names_everybody_who_loses_service() {
       1. ~ service/shop/orders: update  [severing]
           asked for in environments/prod/orders.yaml
           ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.224.10.40"
-          consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000): 3 connections affected, named above
+          3 connections affected (CCM000): see above
 
     Approval
       severing (1 change): 2 people who are neither author nor committer must approve
@@ -136,7 +133,7 @@ fn what_stands_in_the_way_comes_with_help() {
     world.live_endpoint().mark = None;
     world.observed.dns_zones.clear();
     insta::assert_snapshot!(shown(&world.plan()), @r"
-    Nothing can be changed in prod as it is: see what stands in the way.
+    No changes can be planned for prod before this is out of the way.
 
     Cannot be applied
       dnslink/orders.internal/spoke: the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
@@ -188,6 +185,81 @@ fn drift_stands_apart_and_names_the_field_manager() {
 }
 
 #[test]
+fn a_rule_that_answers_a_request_stands_apart_too() {
+    let mut world = World::converged();
+    world.live_link().connections[1].status = ConnectionStatus::Pending;
+    let publisher = crate::domain::key::PublisherKey::Cluster(fixture::orders());
+    world.desired.connections.insert(publisher, fixture::approving(3));
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Plan for prod: notable
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Connections answered by a rule
+      1. ~ connection/beta-pe -> shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          a connection rule of this repository answers a new request
+          ~ state  "Pending" -> "Approved"
+
+    Notes
+      privatelinkservice/shop/orders: left alone: no rule permits acme-pe, orders-pe any more, and approved connections are not cut by that
+
+    Approval
+      notable (1 change): the merge of the commit is enough
+
+    Plan id: 5ed19618dd2230af57a5e46e670f58a7c618524ad1da62030d11cb679ecd2a41
+    "#);
+}
+
+#[test]
+fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
+    let mut world = World::with_document();
+    world.desired.policy.prune = true;
+    world.desired.intents.remove(&fixture::service_key());
+    world.desired.intents.remove(&fixture::link_key());
+    let owned = ["azure-pls-create", "azure-pls-name"];
+    let owned = owned.map(|key| format!("metadata.annotations[service.beta.kubernetes.io/{key}]"));
+    world.live_service().owned = owned.into();
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 4 to delete
+
+    Who is affected: 3 connections of 3 subscriptions
+      service/shop/orders, privatelinkservice/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    Changes
+      1. ~ service/shop/orders: update  [severing]
+          no document asks for it any more
+          - annotation azure-pls-create  true
+          - annotation azure-pls-name    "pls-orders"
+          3 connections affected (CCM000): see above
+      2. - connection/orders-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      3. - connection/acme-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      4. - connection/beta-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      5. - privatelinkservice/shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for connection/orders-pe -> shop/orders (2), connection/acme-pe -> shop/orders (3), connection/beta-pe -> shop/orders (4)
+          3 connections affected (CCM000): see above
+
+    Approval
+      severing (5 changes): 2 people who are neither author nor committer must approve
+
+    Plan id: bc4b84107938d45551656d75f6f82773ac6acfadb9591f2fe1cf418e0b21e215
+    "#);
+}
+
+#[test]
 fn a_set_shows_who_comes_and_who_goes() {
     let mut world = World::converged();
     let key = "service.beta.kubernetes.io/azure-pls-visibility";
@@ -200,7 +272,7 @@ fn a_set_shows_who_comes_and_who_goes() {
     Plan for prod: exposing
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
-    Who is affected: 1 connection
+    Who is affected: 1 connection of 1 subscription
       service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
         acme-pe  Pending  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
 
@@ -209,7 +281,7 @@ fn a_set_shows_who_comes_and_who_goes() {
           asked for in environments/prod/orders.yaml
           ~ annotation azure-pls-visibility  + 00000000-0000-0000-0000-000000000004
                                              - 00000000-0000-0000-0000-000000000002
-          consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000): 1 connection affected, named above
+          1 connection affected (CCM000): see above
 
     Approval
       exposing (1 change): 2 people who are neither author nor committer must approve

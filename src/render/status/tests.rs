@@ -58,11 +58,11 @@ fn a_status_reads_like_kubectl_and_az() {
     pls-orders  pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
 
     Connections
-    Service     Endpoint   State     Subscription                          LinkId     FirstSeen
-    ----------  ---------  --------  ------------------------------------  ---------  --------------------
-    pls-orders  orders-pe  Approved  00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
-    pls-orders  acme-pe    Approved  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
-    pls-orders  beta-pe    Approved  00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
+    Service     Endpoint   State     Consumer      Subscription                          LinkId     FirstSeen
+    ----------  ---------  --------  ------------  ------------------------------------  ---------  --------------------
+    pls-orders  orders-pe  Approved                00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
+    pls-orders  acme-pe    Approved  ACME trading  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
+    pls-orders  beta-pe    Approved                00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
 
     Private endpoints
     Name       Address    Connection  Target
@@ -88,11 +88,11 @@ fn a_status_reads_like_kubectl_and_az() {
     pls-orders  pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
 
     Connections
-    Service     Endpoint   State     Subscription                          LinkId     FirstSeen
-    ----------  ---------  --------  ------------------------------------  ---------  --------------------
-    pls-orders  orders-pe  Approved  00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
-    pls-orders  acme-pe    Approved  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
-    pls-orders  beta-pe    Approved  00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
+    Service     Endpoint   State     Consumer      Subscription                          LinkId     FirstSeen
+    ----------  ---------  --------  ------------  ------------------------------------  ---------  --------------------
+    pls-orders  orders-pe  Approved                00000000-0000-0000-0000-000000000001  536871010  2026-11-20T10:00:00Z
+    pls-orders  acme-pe    Approved  ACME trading  00000000-0000-0000-0000-000000000002  536871010  2026-11-20T10:00:00Z
+    pls-orders  beta-pe    Approved                00000000-0000-0000-0000-000000000003  536871010  2026-11-20T10:00:00Z
 
     Private endpoints
     Name       Address    Connection  Target
@@ -102,7 +102,7 @@ fn a_status_reads_like_kubectl_and_az() {
     DNS records
     Name                 Addresses
     -------------------  ---------
-    api.orders.internal
+    api.orders.internal  <none>
 
     PrivateEndpoint orders-pe
       ConnectionApproved False: PendingApproval for 5m: the provider has not answered the request yet: "ask net@acme.example"
@@ -118,8 +118,15 @@ fn files_are_the_same_bytes_while_nothing_changes() {
     assert_eq!(files(&world, &first, "11:00"), first);
     let (documents, errors) = status_files::read(&first);
     assert!(errors.is_empty() && documents.len() == 3, "{documents:?}");
-    let text = |name: &str| first[&format!("status/prod/{name}").parse().unwrap()].clone();
-    insta::assert_snapshot!(text("privateendpoint/orders-pe.yaml"), @r#"
+}
+
+fn file(name: &str) -> String {
+    files(&waiting(), &Files::new(), "10:00")[&format!("status/prod/{name}").parse().unwrap()].clone()
+}
+
+#[test]
+fn a_file_of_a_document_says_how_it_is_and_since_when() {
+    insta::assert_snapshot!(file("privateendpoint/orders-pe.yaml"), @r#"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: PrivateEndpointStatus
@@ -153,7 +160,11 @@ fn files_are_the_same_bytes_while_nothing_changes() {
       - name: api.orders.internal
         addresses: []
     "#);
-    insta::assert_snapshot!(text("service/shop/orders.yaml"), @r"
+}
+
+#[test]
+fn the_file_of_a_service_carries_its_private_link_service() {
+    insta::assert_snapshot!(file("service/shop/orders.yaml"), @r"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: ServiceStatus
@@ -191,23 +202,31 @@ fn files_are_the_same_bytes_while_nothing_changes() {
       id: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_prod/providers/Microsoft.Network/privateLinkServices/pls-orders
       alias: pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice
       connections:
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+      - name: orders-pe
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
         subscription: 00000000-0000-0000-0000-000000000001
         status: Approved
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/acme-pe
+      - name: acme-pe
+        consumer: ACME trading
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/acme-pe
         subscription: 00000000-0000-0000-0000-000000000002
         status: Approved
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
-      - endpoint: /subscriptions/00000000-0000-0000-0000-000000000003/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/beta-pe
+      - name: beta-pe
+        endpoint: /subscriptions/00000000-0000-0000-0000-000000000003/resourceGroups/rg-consumer/providers/Microsoft.Network/privateEndpoints/beta-pe
         subscription: 00000000-0000-0000-0000-000000000003
         status: Approved
         linkId: '536871010'
         firstSeen: 2026-11-20T10:00:00Z
     ");
-    insta::assert_snapshot!(text("environment.yaml"), @r"
+}
+
+#[test]
+fn the_environment_has_a_file_and_a_table_for_people() {
+    insta::assert_snapshot!(file("environment.yaml"), @r"
     # written by privlink; do not edit
     apiVersion: privlink.dev/v1alpha1
     kind: EnvironmentStatus
@@ -218,7 +237,7 @@ fn files_are_the_same_bytes_while_nothing_changes() {
       changes: 1
       since: 2026-11-20T10:00:00Z
     ");
-    insta::assert_snapshot!(text("README.md"), @r"
+    insta::assert_snapshot!(file("README.md"), @r"
     <!-- written by privlink; do not edit -->
     # Status of prod
 
@@ -226,9 +245,9 @@ fn files_are_the_same_bytes_while_nothing_changes() {
 
     Waiting since 2026-11-20T10:00:00Z: 1 change, notable, plan [`4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560`](plans/4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560.md)
 
-    | | Kind | Name | State | Address or alias | Consumers |
+    | | Kind | Name | State | Address, alias | Consumers |
     |---|---|---|---|---|---|
     | `!` | PrivateEndpoint | [orders-pe](privateendpoint/orders-pe.yaml) | ConnectionApproved: PendingApproval since 2026-11-20T10:00:00Z<br>DnsReady: RecordMissing since 2026-11-20T10:00:00Z | `10.50.1.4` |  |
-    | `+` | Service | [shop/orders](service/shop/orders.yaml) | Ready | `10.224.10.224` | 3 |
+    | `+` | Service | [shop/orders](service/shop/orders.yaml) | Ready | `10.224.10.224`<br>`pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice` | 3 |
     ");
 }

@@ -19,7 +19,10 @@ mod network_interface;
 mod operation;
 mod private_dns;
 mod private_endpoint;
+mod private_endpoint_connection;
 mod private_link_service;
+mod public_ip_address;
+mod reach;
 mod read;
 mod remove;
 mod request;
@@ -260,7 +263,7 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         }
         ("POST", Route::Action { path, action }) => rules::act(state, request, path, action),
         ("POST", Route::LocationAction { subscription, action }) => {
-            private_link_service::act_at_location(state, request, subscription, action)
+            reach::act_at_location(state, request, subscription, action)
         }
         ("POST", Route::Providers { subscription, namespace: Some(namespace), registers: true }) => {
             Ok(subscription::provider(state, subscription, namespace))

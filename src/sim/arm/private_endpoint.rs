@@ -16,7 +16,7 @@ use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::{Resource, is_named, list_mut, properties_mut};
 use crate::sim::arm::write::Draft;
-use crate::sim::arm::{network_interface, private_link_service};
+use crate::sim::arm::{network_interface, private_link_service, reach};
 
 const AUTOMATIC: &str = "privateLinkServiceConnections";
 const MANUAL: &str = "manualPrivateLinkServiceConnections";
@@ -143,13 +143,13 @@ fn find_service(state: &mut State, draft: &Draft, body: &Value, list: &str) -> R
     };
     let service = match is_alias(&target) {
         true if list == AUTOMATIC => return Err(unknown()),
-        true => private_link_service::by_alias(state, &target),
+        true => reach::by_alias(state, &target),
         false => state.store.by_id(&target).filter(|own| own.path.kind == Kind::PrivateLinkService),
     };
     let service = service.cloned().ok_or_else(unknown)?;
     let consumer = &draft.path.subscription;
     // By id and automatically the service answers with its own refusal, which says more than "not found".
-    if list == MANUAL && !private_link_service::is_visible(state, &service, consumer) {
+    if list == MANUAL && !reach::is_visible(state, &service, consumer) {
         return Err(unknown());
     }
     if state.operations.running_id(&service.path.key()).is_some() {
@@ -166,9 +166,8 @@ fn decide_at_creation(
     (list, service): (&str, &Resource),
 ) -> Result<Value, ArmError> {
     let consumer = &draft.path.subscription;
-    let is_listed = private_link_service::is_auto_approved(service, consumer)
-        && private_link_service::is_visible(state, service, consumer);
-    let may_approve = private_link_service::has_rights(state, &service.path.subscription, consumer);
+    let is_listed = reach::is_auto_approved(service, consumer) && reach::is_visible(state, service, consumer);
+    let may_approve = reach::has_rights(state, &service.path.subscription, consumer);
     if is_listed || (list == AUTOMATIC && may_approve) {
         return Ok(json!({ "status": "Approved", "description": "Auto-Approved", "actionsRequired": "None" }));
     }
@@ -300,7 +299,7 @@ fn connection_of(state: &State, endpoint: &Resource) -> Option<(Value, ResourceP
     let connection = endpoint.list(AUTOMATIC).iter().chain(endpoint.list(MANUAL)).next()?.clone();
     let target = connection["properties"]["privateLinkServiceId"].as_str()?;
     let service = match is_alias(target) {
-        true => private_link_service::by_alias(state, target)?.path.clone(),
+        true => reach::by_alias(state, target)?.path.clone(),
         false => state.store.by_id(target)?.path.clone(),
     };
     Some((connection, service))

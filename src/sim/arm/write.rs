@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::sim::arm::Reply;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
-use crate::sim::arm::operation::{self, Verb};
+use crate::sim::arm::operation::Verb;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
@@ -159,10 +159,8 @@ fn accept(state: &mut State, request: &Request, path: &ResourcePath, status: u16
     if path.kind.is_synchronous() {
         return Reply { status, headers: Vec::new(), body: view::show(&state.store, path).unwrap_or_default() };
     }
-    let location = state.store.get(&holder).map(|own| own.location().to_owned()).unwrap_or_default();
-    let location = if location.is_empty() || location == "global" { state.location.clone() } else { location };
     let started = state.begin(&holder, Verb::Write, request);
-    let headers = started.map(|id| operation::headers(request, path, &location, &id)).unwrap_or_default();
+    let headers = started.map(|id| state.announce(request, path, &id)).unwrap_or_default();
     Reply { status, headers, body: view::show(&state.store, path).unwrap_or_default() }
 }
 

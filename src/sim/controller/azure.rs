@@ -12,6 +12,9 @@ pub(crate) const USER_AGENT: &str = "kubernetes-cloudprovider/v1.36.2";
 /// The host in the multi-line text of a failure.
 const HOST: &str = "https://management.azure.com";
 
+/// How often Azure's Go client repeats a request that failed on the server's side. It waits in between; we do not.
+const RETRIES: usize = 3;
+
 const RULE: &str = "--------------------------------------------------------------------------------";
 
 /// Why a sync failed.
@@ -75,7 +78,13 @@ impl Azure {
     ) -> Result<Reply, CloudError> {
         let mut all = vec![("User-Agent", USER_AGENT)];
         all.extend_from_slice(headers);
-        let reply = self.0.call(method, path, &all, body);
+        let mut reply = self.0.call(method, path, &all, body.clone());
+        for _ in 0..RETRIES {
+            if !matches!(reply.status, 408 | 500 | 502 | 503 | 504) {
+                break;
+            }
+            reply = self.0.call(method, path, &all, body.clone());
+        }
         let settled = if reply.is_success() { self.0.settle(&reply) } else { reply };
         if settled.is_success() { Ok(settled) } else { Err(CloudError::azure((method, path), &settled)) }
     }

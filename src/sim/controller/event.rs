@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::azure::CloudError;
 use super::service::Service;
 use crate::sim::kube::Cluster;
 use crate::sim::kube::call::Call;
@@ -37,6 +38,12 @@ impl Recorder {
     /// Reports trouble.
     pub(crate) fn warning(&self, service: &Service, reason: &str, message: &str) {
         self.record(service, &Report { component: SERVICE_CONTROLLER, is_warning: true, reason, message });
+    }
+
+    /// Reports the raw failure of one Azure call, beside the event about the sync that it ends.
+    pub(crate) fn azure_failure(&self, service: &Service, reason: &str, error: &CloudError) {
+        let message = &error.to_string();
+        self.record(service, &Report { component: AZURE_PROVIDER, is_warning: true, reason, message });
     }
 
     /// Writes an event, or counts the one that says the same already.

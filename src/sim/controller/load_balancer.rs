@@ -25,8 +25,9 @@ pub(crate) enum Pass {
 
 impl Cloud {
     /// The load balancers of this cluster.
-    pub(crate) fn balancers(&self) -> Result<Vec<Value>, CloudError> {
-        let mut all = self.azure.list(&self.balancers_path())?;
+    fn balancers(&self, service: &Service) -> Result<Vec<Value>, CloudError> {
+        let all = self.azure.list(&self.balancers_path());
+        let mut all = all.inspect_err(|error| self.recorder.azure_failure(service, "ListLoadBalancers", error))?;
         let cluster = &self.config.cluster_name;
         let names = [cluster.clone(), format!("{cluster}-internal")];
         all.retain(|balancer| names.iter().any(|name| name.eq_ignore_ascii_case(text(balancer, "/name"))));
@@ -36,7 +37,7 @@ impl Cloud {
     /// The load balancer that a Service is on or belongs to.
     pub(crate) fn balancer_of(&self, service: &Service) -> Result<Option<Value>, CloudError> {
         let wanted = name::load_balancer(&self.config.cluster_name, service);
-        Ok(self.balancers()?.into_iter().find(|balancer| text(balancer, "/name").eq_ignore_ascii_case(&wanted)))
+        Ok(self.balancers(service)?.into_iter().find(|balancer| text(balancer, "/name").eq_ignore_ascii_case(&wanted)))
     }
 
     /// Brings the load balancer to what the Service wants, or takes the Service off it.
@@ -72,7 +73,8 @@ impl Cloud {
     fn write_balancer(&self, service: &Service, draft: Value) -> Result<Option<Value>, CloudError> {
         let path = self.balancer_path(service);
         if list(&draft, "frontendIPConfigurations").is_empty() {
-            self.azure.delete(&path)?;
+            let deleted = self.azure.delete(&path);
+            deleted.inspect_err(|error| self.recorder.azure_failure(service, "DeleteLoadBalancer", error))?;
             return Ok(None);
         }
         let etag = draft["etag"].as_str().map(str::to_owned);

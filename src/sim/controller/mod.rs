@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::cloud::CloudConfig;
 
-use self::azure::Azure;
+use self::azure::{Azure, CloudError};
 use self::cloud::Cloud;
 use self::event::Recorder;
 use self::service::{Service, needs_update};
@@ -43,6 +43,9 @@ use crate::sim::kube::{Change, ChangeKind, Cluster, Progress};
 
 /// Namespace and name.
 type Key = (String, String);
+
+/// What is done with one Service.
+type Step = fn(&Syncer, &str, &str) -> Result<(), CloudError>;
 
 /// How much longer than the first wait the longest one is (5 s and 300 s in the real controller).
 const LONGEST_WAIT: u32 = 60;
@@ -57,6 +60,8 @@ struct Loop {
     syncer: Syncer,
     seen: u64,
     ready: BTreeSet<Key>,
+    /// Services to look at because the nodes changed; after those that changed themselves.
+    moved: BTreeSet<Key>,
     /// Services that failed, and when each is tried again.
     waiting: BTreeMap<Key, Instant>,
     failures: BTreeMap<Key, u32>,
@@ -70,8 +75,14 @@ impl Controller {
         let recorder = Recorder::new(cluster.clone());
         let cloud = Cloud::new(Azure::new(arm), config, recorder);
         let syncer = Syncer { cluster, cloud };
-        let state =
-            Loop { syncer, seen: 0, ready: BTreeSet::new(), waiting: BTreeMap::new(), failures: BTreeMap::new() };
+        let state = Loop {
+            syncer,
+            seen: 0,
+            ready: BTreeSet::new(),
+            moved: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            failures: BTreeMap::new(),
+        };
         tokio::spawn(state.run(Arc::clone(&resync), shutdown));
         Self { resync }
     }
@@ -91,7 +102,11 @@ impl Loop {
             changes.borrow_and_update();
             self.look();
             if let Some(key) = self.ready.pop_first() {
-                self.work(key).await;
+                self.work(key, Syncer::sync).await;
+                continue;
+            }
+            if let Some(key) = self.moved.pop_first() {
+                self.work(key, Syncer::update_nodes).await;
                 continue;
             }
             self.report(false);
@@ -125,9 +140,19 @@ impl Loop {
         let (newest, changes) = self.syncer.cluster.changes_since(self.seen);
         let Some(changes) = changes else { return self.list() };
         self.seen = newest;
-        for change in changes.into_iter().filter(|change| change.key.kind == "services") {
-            self.look_at(change);
+        for change in changes {
+            match (change.key.kind.as_str(), change.what) {
+                ("services", _) => self.look_at(change),
+                ("nodes", ChangeKind::Added | ChangeKind::Deleted) => self.look_at_nodes(),
+                _ => {}
+            }
         }
+    }
+
+    fn look_at_nodes(&mut self) {
+        let services = self.syncer.cluster.list("services", None);
+        let services = services.iter().map(Service::of).filter(|service| service.wants_load_balancer);
+        self.moved.extend(services.map(|service| (service.namespace, service.name)));
     }
 
     fn look_at(&mut self, change: Change) {
@@ -163,7 +188,7 @@ impl Loop {
         self.failures.remove(key);
     }
 
-    async fn work(&mut self, key: Key) {
+    async fn work(&mut self, key: Key, step: Step) {
         self.report(true);
         let config = &self.syncer.cloud.config;
         let (delay, retry) = (config.delay, config.retry);
@@ -173,7 +198,7 @@ impl Loop {
         let syncer = self.syncer.clone();
         let (namespace, name) = key.clone();
         // In-process calls to the resource manager block for a moment.
-        let synced = tokio::task::spawn_blocking(move || syncer.sync(&namespace, &name)).await;
+        let synced = tokio::task::spawn_blocking(move || step(&syncer, &namespace, &name)).await;
         match synced {
             Ok(Ok(())) => self.forget_failures(&key),
             // A panic is our own mistake; the next try shows it again rather than ending the loop.

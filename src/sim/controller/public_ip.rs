@@ -1,9 +1,8 @@
 //! Public addresses of public Services.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::azure::CloudError;
 use super::cloud::{Cloud, text};
@@ -33,10 +32,10 @@ impl Cloud {
             "properties": {
                 "publicIPAllocationMethod": "Static",
                 "publicIPAddressVersion": if family == Family::V6 { "IPv6" } else { "IPv4" },
-                "ipAddress": made_up(&name, family),
             },
         });
-        self.azure.put(&path, body, None)
+        let made = self.azure.put(&path, body, None);
+        made.inspect_err(|error| self.recorder.azure_failure(service, "CreateOrUpdatePublicIPAddress", error))
     }
 
     fn pinned_address(&self, service: &Service, pinned: &str) -> Result<Value, CloudError> {
@@ -71,7 +70,8 @@ impl Cloud {
             let name = text(&own, "/name");
             let is_ours = own["tags"][SERVICE_TAG].as_str() == Some(&service.key());
             if is_ours && !needed.iter().any(|needed| needed.eq_ignore_ascii_case(name)) {
-                self.azure.delete(&format!("{path}/{name}"))?;
+                let deleted = self.azure.delete(&format!("{path}/{name}"));
+                deleted.inspect_err(|error| self.recorder.azure_failure(service, "DeletePublicIPAddress", error))?;
             }
         }
         Ok(())
@@ -81,14 +81,5 @@ impl Cloud {
     pub(crate) fn has_public_address(&self, service: &Service) -> Result<bool, CloudError> {
         let all = self.azure.list(&self.public_addresses_path(service))?;
         Ok(all.iter().any(|own| own["tags"][SERVICE_TAG].as_str() == Some(&service.key())))
-    }
-}
-
-/// An address that looks like one of Azure's and follows from the name.
-fn made_up(name: &str, family: Family) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    match family {
-        Family::V4 => Ipv4Addr::new(20, digest[0], digest[1], digest[2].clamp(1, 254)).to_string(),
-        Family::V6 => format!("2603:1030:{:x}{:02x}::{:x}", digest[0] | 0x10, digest[1], digest[2].max(1)),
     }
 }

@@ -56,8 +56,8 @@ fn rule(
     (port, probe, ends): (&Port, Option<&str>, &Ends<'_>),
 ) -> Result<Value, CloudError> {
     // Kubernetes' nodes do not have the frontend's address in IPv6, so internal IPv6 goes through the node port.
-    let is_floating = !service.annotations.is_true_in_any_case(FLOATING_IP_OFF)
-        && !(family == Family::V6 && service.annotations.is_true_in_any_case(INTERNAL));
+    let is_internal_v6 = family == Family::V6 && service.annotations.is_true_in_any_case(INTERNAL);
+    let is_floating = !is_internal_v6 && !service.annotations.is_true_in_any_case(FLOATING_IP_OFF);
     let name = name::rule(service, family, (&port.protocol, port.port));
     let mut rule = common(service, (&name, probe), ends)?;
     let properties = &mut rule["properties"];

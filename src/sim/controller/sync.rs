@@ -39,6 +39,25 @@ impl Syncer {
         })
     }
 
+    /// Runs the same steps because the cluster's nodes changed. The status is not written on this path.
+    ///
+    /// # Errors
+    /// If it has to be tried again.
+    pub(crate) fn update_nodes(&self, namespace: &str, name: &str) -> Result<(), CloudError> {
+        let Some(object) = self.cluster.get("services", namespace, name) else { return Ok(()) };
+        let service = Service::of(&object);
+        if !service.wants_load_balancer || service.is_deleting || !service.has_finalizer {
+            return Ok(());
+        }
+        let recorder = &self.cloud.recorder;
+        self.cloud.ensure(&service).map(drop).inspect_err(|error| {
+            let message = format!("Error updating load balancer with new hosts: {error}");
+            recorder.warning(&service, "UpdateLoadBalancerFailed", &message);
+        })?;
+        recorder.normal(&service, "UpdatedLoadBalancer", "Updated load balancer with new hosts");
+        Ok(())
+    }
+
     fn ensure(&self, service: &Service) -> Result<(), CloudError> {
         let recorder = &self.cloud.recorder;
         recorder.normal(service, "EnsuringLoadBalancer", "Ensuring load balancer");

@@ -81,7 +81,7 @@ impl Apply<'_> {
 
     fn conflicts(&self, managers: &ManagedFields, changed: &FieldSet) -> Vec<Conflict> {
         let of_entry = |entry: &super::managed_fields::Entry| {
-            let manager = entry.writer.describe(&entry.time);
+            let manager = entry.writer.describe();
             let paths = entry.fields.intersection(changed).cloned();
             paths.map(|path| Conflict { manager: manager.clone(), path }).collect::<Vec<_>>()
         };
@@ -159,4 +159,57 @@ fn merge_items(keyed: &Keyed, live: &[Value], config: &[Value]) -> Value {
         }
     }
     Value::Array(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sim::kube::schema::SERVICE;
+
+    fn writer(manager: &str) -> Writer {
+        Writer { manager: manager.to_owned(), is_apply: true, api_version: "v1".to_owned(), subresource: None }
+    }
+
+    fn apply(live: &Value, manager: &str, config: &Value) -> Value {
+        let writer = writer(manager);
+        let apply = Apply { schema: &SERVICE, config, writer: &writer, force: true, now: "2026-01-01T00:00:00Z" };
+        apply.onto(live).unwrap()
+    }
+
+    fn configs() -> impl Strategy<Value = Value> {
+        let annotations = prop::collection::btree_map("[abc]", "[12]", 0..3);
+        let ports = prop::collection::btree_map(1_u16..4, 8080_u16..8082, 0..3);
+        (annotations, ports).prop_map(|(annotations, ports)| {
+            let ports: Vec<Value> =
+                ports.into_iter().map(|(port, target)| json!({"port": port, "targetPort": target})).collect();
+            json!({"metadata": {"annotations": annotations}, "spec": {"ports": ports}})
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn an_apply_gives_exactly_what_somebody_still_applies(
+            steps in prop::collection::vec((prop::sample::select(vec!["one", "two"]), configs()), 1..6),
+        ) {
+            let mut live = json!({"metadata": {}, "spec": {}});
+            let mut latest: BTreeMap<&str, Value> = BTreeMap::new();
+            for (manager, config) in &steps {
+                live = apply(&live, manager, config);
+                prop_assert_eq!(&apply(&live, manager, config), &live, "the same apply again changes nothing");
+                latest.insert(manager, config.clone());
+                // Whoever applies last has its values; the other keeps what does not clash.
+                let values = |object: &Value| object["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+                for (key, value) in values(config) {
+                    prop_assert_eq!(&live["metadata"]["annotations"][&key], &value);
+                }
+                for key in values(&live).keys() {
+                    prop_assert!(latest.values().any(|config| values(config).contains_key(key)), "{} is left over", key);
+                }
+                let owned = ManagedFields::of(&live).owned_by(&writer(manager));
+                prop_assert_eq!(field_path::decode(&field_path::encode(&owned)), owned);
+            }
+        }
+    }
 }

@@ -231,7 +231,8 @@ pub(crate) fn remove(schema: &Schema, value: &mut Value, path: &[Step]) {
         (Step::Item(key), Schema::Keyed(keyed)) => remove_item(keyed, value, (key, rest)),
         (Step::Member(member), _) => {
             if let Some(items) = value.as_array_mut() {
-                items.retain(|item| item.to_string() != *member);
+                let gone: Option<Value> = serde_json::from_str(member).ok();
+                items.retain(|item| Some(item) != gone.as_ref());
             }
         }
         (Step::Item(_), _) => {}

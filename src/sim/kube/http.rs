@@ -85,6 +85,10 @@ async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Ca
     if !is_open && !is_authorized(cluster, headers) {
         return write(&Answer::refusal(&ApiError::unauthorized()));
     }
+    // Typed commands of kubectl (`create namespace`, `auth can-i`) insist on protobuf; `kubectl apply -f` does not.
+    if call.content_type.starts_with("application/vnd.kubernetes.protobuf") {
+        return write(&Answer::refusal(&ApiError::unsupported_media_type(&call.content_type)));
+    }
     let call = match read_body(body).await {
         Ok(body) => call.body(body),
         Err(error) => return write(&Answer::refusal(&error)),
@@ -100,7 +104,7 @@ async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Ca
 
 fn is_authorized(cluster: &Cluster, headers: &HeaderMap) -> bool {
     let given = text(headers, "authorization");
-    given.strip_prefix("Bearer ").is_some_and(|token| token == cluster.token().expose())
+    given.strip_prefix("Bearer ").is_some_and(|token| cluster.token().is(token))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

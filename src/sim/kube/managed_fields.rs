@@ -27,11 +27,11 @@ pub(crate) struct Entry {
 }
 
 impl Writer {
-    /// Names the writer as conflict messages do.
-    pub(crate) fn describe(&self, time: &str) -> String {
+    /// Names the writer as conflict messages do: an applier without its version, nobody with a time.
+    pub(crate) fn describe(&self) -> String {
         let subresource = self.subresource.map(|name| format!(" with subresource {name:?}")).unwrap_or_default();
-        let when = if self.is_apply { String::new() } else { format!(" at {time}") };
-        format!("{:?}{subresource} using {}{when}", self.manager, self.api_version)
+        let version = if self.is_apply { String::new() } else { format!(" using {}", self.api_version) };
+        format!("{:?}{subresource}{version}", self.manager)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod call;
 pub mod status_error;
 
 mod apply;
+mod delete;
 mod discovery;
 mod field_path;
 mod http;
@@ -24,12 +25,12 @@ mod validate;
 mod watch;
 mod write;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
 
-use crate::domain::secret::Secret;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
@@ -41,13 +42,35 @@ use store::Key;
 pub(crate) use store::{Change, ChangeKind};
 use write::State;
 
+/// A bearer token; its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Wraps a token.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// True if this is what a client sent.
+    pub fn is(&self, given: &str) -> bool {
+        self.0 == given
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 /// How a cluster is made.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// The name, as in `kubectl config get-contexts`.
     pub name: String,
     /// The bearer token that clients must send.
-    pub token: Secret<String>,
+    pub token: Token,
     /// What uids follow from.
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
@@ -96,22 +119,17 @@ impl Cluster {
             is_closed: channel::Sender::new(false),
         }));
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            cluster.seed(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
+            let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            cluster.create_raw(&manifest).expect("the built-in namespaces are valid");
         }
-        cluster.seed(&json!({
+        let kubernetes = json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}},
             "spec": {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"],
                 "ports": [{"name": "https", "port": 443, "targetPort": 443}]},
-        }));
+        });
+        cluster.create_raw(&kubernetes).expect("the built-in Service is valid");
         cluster
-    }
-
-    fn seed(&self, manifest: &Value) {
-        let path = collection_path(manifest).unwrap_or_default();
-        let call = Call::new("POST", &path).agent("kube-apiserver").body(manifest.clone());
-        let answer = self.call(&call);
-        debug_assert!(answer.status == 201, "a built-in object is valid: {}", answer.body);
     }
 
     /// The name of the cluster.
@@ -125,7 +143,7 @@ impl Cluster {
     }
 
     /// The token that clients must send.
-    pub fn token(&self) -> &Secret<String> {
+    pub fn token(&self) -> &Token {
         &self.0.options.token
     }
 
@@ -149,6 +167,15 @@ impl Cluster {
             |event: &Value| event["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse::<u64>().ok());
         events.sort_by_key(version);
         events
+    }
+
+    /// Creates an object, with its status where the kind allows that (nodes).
+    ///
+    /// # Errors
+    /// What the API server refuses.
+    pub fn create_raw(&self, manifest: &Value) -> Result<Value, ApiError> {
+        let path = collection_path(manifest).ok_or_else(ApiError::unknown_path)?;
+        self.call(&Call::new("POST", &path).agent("kube-apiserver").body(manifest.clone())).into_result()
     }
 
     /// Applies a manifest as `kubectl apply --server-side --force-conflicts` would.

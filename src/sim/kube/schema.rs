@@ -21,13 +21,13 @@ pub(crate) enum Schema {
     /// Anything, unchecked: objects merge per field, lists are replaced.
     Free,
     /// An object with known fields.
-    Struct(&'static [(&'static str, Schema)]),
+    Struct(&'static [(&'static str, Self)]),
     /// A map whose entries are owned one by one (labels, annotations).
     Map,
     /// A map of strings owned as a whole (selectors).
     AtomicMap,
     /// A list owned as a whole.
-    List(&'static Schema),
+    List(&'static Self),
     /// A list of distinct strings (finalizers).
     Set,
     /// A list of objects told apart by keys.

@@ -108,7 +108,10 @@ impl ApiError {
         Self::of(
             415,
             "UnsupportedMediaType",
-            format!("the body of the request was in an unknown format - {content_type:?} is not accepted here"),
+            format!(
+                "the body of the request was in an unknown format - {content_type:?} is not accepted here: the simulator \
+                 speaks JSON, as `kubectl apply -f` does"
+            ),
         )
     }
 

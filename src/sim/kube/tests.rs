@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::{Cluster, ClusterOptions};
-use crate::domain::secret::Secret;
+use super::{Cluster, ClusterOptions, Token};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
@@ -12,7 +11,7 @@ use crate::sim::log::RequestLog;
 fn cluster() -> Cluster {
     Cluster::new(ClusterOptions {
         name: "prod".to_owned(),
-        token: Secret::new("token".to_owned()),
+        token: Token::new("token"),
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
         clock: Clock::start(),
@@ -100,11 +99,8 @@ fn a_foreign_value_is_a_conflict_that_names_its_manager() {
     let refused = apply(&cluster, "privlink", &web(), "");
     assert_eq!(refused.status, 409);
     let message = refused.body["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("Apply failed with 1 conflict: conflict with \"kubectl-annotate\" using v1"),
-        "{message}"
-    );
-    assert!(message.ends_with(": .metadata.annotations.a"), "{message}");
+    let expected = "Apply failed with 1 conflict: conflict with \"kubectl-annotate\" using v1: .metadata.annotations.a";
+    assert_eq!(message, expected);
     assert_eq!(refused.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
     let forced = apply(&cluster, "privlink", &web(), "&force=true");
     assert_eq!(forced.body["metadata"]["annotations"]["a"], "1");

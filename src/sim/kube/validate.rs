@@ -178,7 +178,7 @@ fn check_port_name(port: &Value, count: usize, (field, seen, causes): (Field<'_>
             causes.push(Cause::invalid(field(".name"), &json!(name), LABEL_RULE));
         }
         Some(name) if !seen.names.insert(name.to_owned()) => {
-            causes.push(Cause::duplicate(field(".name"), &json!(name)))
+            causes.push(Cause::duplicate(field(".name"), &json!(name)));
         }
         Some(_) => {}
     }

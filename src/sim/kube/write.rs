@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::apply::Apply;
+use super::delete;
 use super::kind::Kind;
 use super::managed_fields::{ManagedFields, Writer};
 use super::patch;
@@ -71,7 +72,7 @@ pub(crate) struct State {
 }
 
 impl Write {
-    fn key(&self, name: &str) -> Key {
+    pub(crate) fn key(&self, name: &str) -> Key {
         Key::new(self.kind, self.namespace.as_deref(), name)
     }
 
@@ -339,7 +340,7 @@ impl State {
         }
         let key = write.key(&name);
         let stored = self.store.put(&key, new);
-        if is_ready_to_go(&stored) {
+        if delete::is_ready_to_go(&stored) {
             self.remove(&key);
         }
         Ok(stored)
@@ -362,79 +363,10 @@ impl State {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(write.kind.name, name, &causes)) }
     }
-
-    /// A DELETE: at once, or by a deletion timestamp while finalizers are left.
-    pub(crate) fn delete(&mut self, write: &Write, options: &Value) -> Result<Value, ApiError> {
-        let name = write.name.clone().unwrap_or_default();
-        let key = write.key(&name);
-        let live = self.store.get(&key).cloned().ok_or_else(|| not_found(write, &name))?;
-        check_delete_preconditions(write, &live, &options["preconditions"])?;
-        let status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-            "details": {"name": name, "kind": write.kind.plural, "uid": live["metadata"]["uid"]},
-        });
-        let holds = finalizers(&live) || (write.kind.plural == "namespaces" && !self.is_empty_namespace(&name));
-        if write.dry_run {
-            return Ok(if holds { live } else { status });
-        }
-        if !holds {
-            self.remove(&key);
-            return Ok(status);
-        }
-        let mut marked = live;
-        if marked["metadata"].get("deletionTimestamp").is_none() {
-            marked["metadata"]["deletionTimestamp"] = json!(write.now);
-            marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-            if write.kind.plural == "namespaces" {
-                marked["status"]["phase"] = json!("Terminating");
-            }
-            marked = self.store.put(&key, marked);
-        }
-        if write.kind.plural == "namespaces" {
-            self.empty_namespace(write, &name);
-        }
-        Ok(marked)
-    }
-
-    fn is_empty_namespace(&self, namespace: &str) -> bool {
-        super::kind::KINDS
-            .iter()
-            .all(|kind| !kind.is_namespaced || self.store.list(kind, Some(namespace)).next().is_none())
-    }
-
-    fn empty_namespace(&mut self, write: &Write, namespace: &str) {
-        for kind in super::kind::KINDS.iter().filter(|kind| kind.is_namespaced) {
-            let names: Vec<String> = self.store.list(kind, Some(namespace)).map(|(key, _)| key.name.clone()).collect();
-            for name in names {
-                let namespace = Some(namespace.to_owned());
-                let inner = Write { kind, namespace, name: Some(name), ..write.clone() };
-                // An object with finalizers stays; its last update removes it, and the namespace after it.
-                let _ = self.delete(&inner, &Value::Null);
-            }
-        }
-    }
-
-    fn remove(&mut self, key: &Key) {
-        self.store.remove(key);
-        let namespaces = Kind::find("namespaces").expect("namespaces are always served");
-        let home = Key::new(namespaces, None, &key.namespace);
-        let is_ending = self.store.get(&home).is_some_and(|found| found["metadata"].get("deletionTimestamp").is_some());
-        if is_ending && self.is_empty_namespace(&key.namespace) {
-            self.store.remove(&home);
-        }
-    }
 }
 
-fn not_found(write: &Write, name: &str) -> ApiError {
+pub(crate) fn not_found(write: &Write, name: &str) -> ApiError {
     ApiError::not_found(&write.kind.qualified(), name)
-}
-
-fn finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty())
-}
-
-fn is_ready_to_go(object: &Value) -> bool {
-    object["metadata"].get("deletionTimestamp").is_some() && !finalizers(object) && object["kind"] != "Namespace"
 }
 
 /// The object that a create starts from: what an empty Go struct has anyway and nobody owns.
@@ -488,20 +420,6 @@ fn check_preconditions(write: &Write, live: &Value, sent: &Value) -> Result<(), 
     if !given.is_empty() && given != text(live, "resourceVersion") {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         return Err(ApiError::conflict(&plural, &name, why));
-    }
-    Ok(())
-}
-
-fn check_delete_preconditions(write: &Write, live: &Value, preconditions: &Value) -> Result<(), ApiError> {
-    for (field, label) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
-        let Some(given) = preconditions[field].as_str() else { continue };
-        let actual = live["metadata"][field].as_str().unwrap_or_default();
-        if given != actual {
-            let why =
-                format!("Precondition failed: {label} in precondition: {given}, {label} in object meta: {actual}");
-            let name = live["metadata"]["name"].as_str().unwrap_or_default();
-            return Err(ApiError::conflict(&write.kind.qualified(), name, &why));
-        }
     }
     Ok(())
 }
