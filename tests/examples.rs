@@ -1,5 +1,7 @@
 //! The example repository: no diagnostics, and everything in it that the demonstration shows.
 
+#![expect(clippy::panic, reason = "a test that cannot go on stops")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -150,4 +152,18 @@ fn the_article_s_manifest_is_in_the_example_as_it_stands() {
     let Some(File::Bytes(bytes)) = snapshot().files.get(&path).cloned() else { panic!("no such file") };
     assert_eq!(String::from_utf8(bytes).unwrap(), ARTICLE);
     assert!(wanted.publications.iter().any(|own| own.service == wanted.services["internal-app"].key));
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn the_demonstration_embeds_every_file_of_the_example() {
+    let embedded: BTreeMap<String, Vec<u8>> = privlink::cli::demo::EXAMPLE
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+        .collect();
+    let files = snapshot().files.into_iter().map(|(path, file)| match file {
+        File::Bytes(bytes) => (path.to_string(), bytes),
+        other => panic!("{path} is not a file: {other:?}"),
+    });
+    assert_eq!(embedded, files.collect());
 }

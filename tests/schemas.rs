@@ -4,26 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use privlink::{render, repo};
+use privlink::cli::schema;
 
-/// The schemas of what people write and of what privlink writes, as files.
+/// Every schema, as its file holds it.
 fn generated() -> BTreeMap<String, String> {
-    let people = repo::schema::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    let own = render::schema::schemas().into_iter().map(|(kind, schema)| (file_name(kind), schema.to_value()));
-    let text = |schema| format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
-    people.chain(own).map(|(name, schema)| (name, text(schema))).collect()
-}
-
-/// `SavedPlan` → `saved-plan.json`.
-fn file_name(kind: &str) -> String {
-    let mut name = String::new();
-    for letter in kind.chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name + ".json"
+    schema::all().into_iter().map(|(name, schema)| (name, schema::text(&schema))).collect()
 }
 
 #[test]
