@@ -19,6 +19,7 @@ use crate::diagnostic::Diagnostics;
 use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::plan::document::PlanId;
+use crate::reconcile::error_chain;
 use crate::reconcile::pass;
 use crate::reconcile::pass::Applying;
 use crate::reconcile::pass::Done;
@@ -154,9 +155,10 @@ impl Agent<'_> {
         let applying = Applying { config: self.config, settings: self.settings, cancel: self.cancel.clone() };
         let mut hear = |progress| listener.progress(progress);
         let ended = pass::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-        let after = pass::look_again(loaded, &planned, self.config).await?;
-        let converged = ended.report.is_success();
-        let status = pass::publish(loaded, &after, Done { ended: Some(&ended), converged }).await?;
+        let (status, unseen) = pass::conclude(loaded, &planned, &ended, self.config).await?;
+        if let Some(error) = unseen {
+            tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
+        }
         Ok(PassEnd::Applied { plan: planned.plan.id, ended: Box::new(ended), status })
     }
 

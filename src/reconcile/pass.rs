@@ -273,7 +273,8 @@ pub fn decide(
 fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
     let mut used = BTreeSet::new();
     for record in status.applied() {
-        let done = record.steps.iter().filter(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::Waiting));
+        let wrote = [StepOutcome::Done, StepOutcome::Waiting, StepOutcome::Interrupted];
+        let done = record.steps.iter().filter(|step| wrote.contains(&step.outcome));
         for step in done {
             let older = evidence.iter().filter(|evidence| evidence.file.approved_at <= record.applied_at);
             used.extend(older.map(|evidence| (evidence.file.plan.clone(), step.digest.clone())));
@@ -365,6 +366,7 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
                 (StepOutcome::Blocked, Some(format!("waits for {by}")))
             }
             Outcome::Cancelled => (StepOutcome::Cancelled, None),
+            Outcome::Interrupted { reason } => (StepOutcome::Interrupted, Some(reason.clone())),
         };
         let change = &step.change;
         let (key, action) = (key_text(&change.key), change.action.to_string());
@@ -457,11 +459,34 @@ pub fn locate(loaded: &Loaded, place: &Place) -> Option<String> {
     Some(format!("{}:{line}", place.file))
 }
 
+/// Ends an apply: looks at the world once more, and commits the status. Answers the commit, and why the world could not be
+/// read; then the status still says what was applied and what was not.
+///
+/// # Errors
+/// If the branch cannot be read or written.
+pub async fn conclude(
+    loaded: &Loaded,
+    planned: &Planned,
+    ended: &Ended,
+    config: &Config,
+) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
+    match look_again(loaded, planned, config).await {
+        Ok(after) => {
+            let done = Done { ended: Some(ended), converged: ended.report.is_success() };
+            Ok((publish(loaded, &after, done).await?, None))
+        }
+        Err(error) => {
+            let done = Done { ended: Some(ended), converged: false };
+            Ok((publish(loaded, planned, done).await?, Some(error)))
+        }
+    }
+}
+
 /// Observes once more after an apply, and plans what is left.
 ///
 /// # Errors
 /// As [`plan`].
-pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
+async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
     let policy = &planned.plan.policy;
     let world = World::connect(config, policy, Purpose::Plan).await?;
     let memory = Memory {
