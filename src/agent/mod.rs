@@ -3,6 +3,8 @@
 //! A pass plans what the config branch asks for, applies it if it is approved, and commits the status. Everything it
 //! believes comes from that branch.
 
+pub mod wake;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
