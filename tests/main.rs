@@ -10,6 +10,8 @@ mod architecture;
 mod examples;
 mod git;
 mod repo;
+#[cfg(feature = "sim")]
+mod robust;
 mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
