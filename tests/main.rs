@@ -1,4 +1,6 @@
 //! Integration tests.
 
+mod core;
 mod git;
 mod repo;
+mod support;
