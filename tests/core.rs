@@ -3,3 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod actions;
+mod connections;
+mod coverage;
+mod order;
+mod ownership;
+mod publishing;
+mod risk;

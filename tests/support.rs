@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
-pub mod case;
-pub mod converge;
-pub mod manifest;
-pub mod say;
-pub mod world;
+pub(crate) mod case;
+pub(crate) mod converge;
+pub(crate) mod manifest;
+pub(crate) mod say;
+pub(crate) mod world;

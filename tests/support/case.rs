@@ -18,13 +18,13 @@ use privlink::repo;
 use privlink::repo::settings;
 
 /// The provider's subscription.
-pub const PROVIDER: &str = "00000000-0000-0000-0000-000000000001";
+pub(crate) const PROVIDER: &str = "00000000-0000-0000-0000-000000000001";
 /// The consumer's subscription.
-pub const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
+pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
 /// Somebody else's subscription.
-pub const STRANGER: &str = "00000000-0000-0000-0000-000000000003";
+pub(crate) const STRANGER: &str = "00000000-0000-0000-0000-000000000003";
 /// The alias of a service that nobody here owns.
-pub const FOREIGN_ALIAS: &str = "foreign.11111111-1111-1111-1111-111111111111.eastus2.azure.privatelinkservice";
+pub(crate) const FOREIGN_ALIAS: &str = "foreign.11111111-1111-1111-1111-111111111111.eastus2.azure.privatelinkservice";
 
 const SETTINGS: &str = r#"version = 1
 owner = "6f1c0000-0000-4000-8000-000000000001"
@@ -168,22 +168,22 @@ spec:
 
 /// A repository as text.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(crate) struct Case {
     /// `privlink.toml`.
-    pub settings: String,
+    pub(crate) settings: String,
     /// Files below the folder of `prod`, by path.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     path_exists: bool,
 }
 
 impl Case {
     /// A repository without documents.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { settings: SETTINGS.to_owned(), files: BTreeMap::new(), path_exists: true }
     }
 
     /// The shop: every kind once.
-    pub fn shop() -> Self {
+    pub(crate) fn shop() -> Self {
         let files = [("orders", ORDERS), ("payments", PAYMENTS), ("billing", BILLING), ("web", WEB)];
         let case = files.into_iter().fold(Self::empty(), |case, (name, text)| case.with(name, text));
         case.with("endpoints", ENDPOINTS)
@@ -191,21 +191,21 @@ impl Case {
 
     /// Adds a file, or replaces it.
     #[must_use]
-    pub fn with(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
         self.files.insert(format!("{name}.yaml"), text.to_owned());
         self
     }
 
     /// Removes a file.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         assert!(self.files.remove(&format!("{name}.yaml")).is_some(), "there is no file {name}");
         self
     }
 
     /// Replaces the first occurrence of a text in a file.
     #[must_use]
-    pub fn edit(mut self, name: &str, from: &str, to: &str) -> Self {
+    pub(crate) fn edit(mut self, name: &str, from: &str, to: &str) -> Self {
         let text = self.files.get_mut(&format!("{name}.yaml")).expect("the file to edit exists");
         assert!(text.contains(from), "{name} does not say {from}");
         *text = text.replacen(from, to, 1);
@@ -214,7 +214,7 @@ impl Case {
 
     /// Removes the `number`-th document of a file.
     #[must_use]
-    pub fn drop_document(mut self, name: &str, number: usize) -> Self {
+    pub(crate) fn drop_document(mut self, name: &str, number: usize) -> Self {
         let text = self.files.get_mut(&format!("{name}.yaml")).expect("the file to edit exists");
         let mut documents: Vec<&str> = text.split("---\n").collect();
         documents.remove(number);
@@ -224,7 +224,7 @@ impl Case {
 
     /// Replaces a text in `privlink.toml`.
     #[must_use]
-    pub fn rule(mut self, from: &str, to: &str) -> Self {
+    pub(crate) fn rule(mut self, from: &str, to: &str) -> Self {
         assert!(self.settings.contains(from), "privlink.toml does not say {from}");
         self.settings = self.settings.replacen(from, to, 1);
         self
@@ -232,33 +232,33 @@ impl Case {
 
     /// Adds lines to the table of `prod`.
     #[must_use]
-    pub fn also(self, lines: &str) -> Self {
+    pub(crate) fn also(self, lines: &str) -> Self {
         self.rule("max-deletes = 20\n", &format!("max-deletes = 20\n{lines}\n"))
     }
 
     /// Turns prune off.
     #[must_use]
-    pub fn keeping(self) -> Self {
+    pub(crate) fn keeping(self) -> Self {
         self.rule("prune = true", "prune = false")
     }
 
     /// The folder of the environment is not in the tree.
     #[must_use]
-    pub fn without_folder(mut self) -> Self {
+    pub(crate) fn without_folder(mut self) -> Self {
         self.path_exists = false;
         self.files.clear();
         self
     }
 
     /// The settings, read.
-    pub fn settings(&self) -> settings::Settings {
+    pub(crate) fn settings(&self) -> settings::Settings {
         let path: privlink::domain::commit::RepoPath = "privlink.toml".parse().unwrap();
         let (settings, diagnostics) = settings::parse(&path, &self.settings);
         settings.unwrap_or_else(|| panic!("{diagnostics:?}"))
     }
 
     /// Reads and resolves; what is said comes rendered too.
-    pub fn read(&self) -> (Desired, Diagnostics, String) {
+    pub(crate) fn read(&self) -> (Desired, Diagnostics, String) {
         let settings = self.settings();
         let file = |(name, text): (&String, &String)| {
             (format!("environments/prod/{name}").parse().unwrap(), File::Bytes(text.clone().into_bytes()))
@@ -280,7 +280,7 @@ impl Case {
 
     /// Resolves a repository without errors.
     #[track_caller]
-    pub fn resolve(&self) -> Desired {
+    pub(crate) fn resolve(&self) -> Desired {
         let (desired, diagnostics, shown) = self.read();
         assert!(!diagnostics.has_errors(), "{shown}");
         desired
@@ -288,7 +288,7 @@ impl Case {
 }
 
 /// The managed cluster of `prod`.
-pub fn cluster() -> ManagedCluster {
+pub(crate) fn cluster() -> ManagedCluster {
     ManagedCluster {
         id: format!(
             "/subscriptions/{PROVIDER}/resourceGroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/prod"
@@ -303,17 +303,17 @@ pub fn cluster() -> ManagedCluster {
 }
 
 /// A subnet of the cluster's network.
-pub fn subnet(name: &str) -> ResourceId {
+pub(crate) fn subnet(name: &str) -> ResourceId {
     network(PROVIDER, "rg-aks", "virtualNetworks/aks-vnet").child("subnets", name)
 }
 
 /// The id of a network resource: `group`, and `type/name` in it.
-pub fn network(subscription: &str, group: &str, rest: &str) -> ResourceId {
+pub(crate) fn network(subscription: &str, group: &str, rest: &str) -> ResourceId {
     format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/{rest}").parse().unwrap()
 }
 
 /// The id of a private endpoint of the shop.
-pub fn endpoint(name: &str) -> ResourceId {
+pub(crate) fn endpoint(name: &str) -> ResourceId {
     let (subscription, group) = if name == "orders-pe" { (CONSUMER, "rg-consumer") } else { (PROVIDER, "rg-pe") };
     network(subscription, group, &format!("privateEndpoints/{name}"))
 }

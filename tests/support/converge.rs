@@ -11,7 +11,7 @@ use privlink::plan::change::Change;
 use super::world::World;
 
 /// The world as the repository asks for: what a plan would leave, made without a plan.
-pub fn converge(desired: &Desired) -> World {
+pub(crate) fn converge(desired: &Desired) -> World {
     let mut world = World::new(desired.policy.mark.clone());
     world.prepare(desired);
     // The order of the keys is the order of creation: Services, subnets, publications, endpoints, records.
@@ -35,7 +35,7 @@ pub fn converge(desired: &Desired) -> World {
 }
 
 /// Carries out every step in order, as apply does when nothing fails.
-pub fn carry_out(plan: &Plan, world: &mut World) {
+pub(crate) fn carry_out(plan: &Plan, world: &mut World) {
     for step in &plan.steps {
         carry_out_change(&step.change, world);
     }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 /// Applies our manifest to the live one: `owned` are the leaves we held before.
-pub fn apply(live: &mut Json, owned: &BTreeSet<String>, ours: &Json) {
+pub(crate) fn apply(live: &mut Json, owned: &BTreeSet<String>, ours: &Json) {
     let wanted = privlink::domain::resource::service::leaves(ours);
     for name in owned.iter().filter(|name| !wanted.contains_key(*name)) {
         remove(live, name);
@@ -73,7 +73,7 @@ fn merge_ports(live: &mut Vec<Json>, ours: &Json) {
 }
 
 /// Fills in what the API server fills in.
-pub fn default(live: &mut Json) {
+pub(crate) fn default(live: &mut Json) {
     let spec = live["spec"].as_object_mut().expect("a Service has a spec");
     for (name, value) in [
         ("clusterIP", json!("10.0.0.1")),

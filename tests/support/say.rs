@@ -9,12 +9,12 @@ use privlink::plan::plan;
 use super::world::World;
 
 /// Plans without a baseline.
-pub fn plan_of(desired: &Desired, world: &World) -> Plan {
+pub(crate) fn plan_of(desired: &Desired, world: &World) -> Plan {
     plan(desired, &world.observed, None)
 }
 
 /// The steps, as `update service/shop/orders (severing)`.
-pub fn steps(plan: &Plan) -> Vec<String> {
+pub(crate) fn steps(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| line(&step.change)).collect()
 }
 
@@ -23,30 +23,30 @@ fn line(change: &Change) -> String {
 }
 
 /// The names of the fields that a change differs in.
-pub fn fields(change: &Change) -> Vec<&str> {
+pub(crate) fn fields(change: &Change) -> Vec<&str> {
     change.fields.iter().map(|field| field.name.as_str()).collect()
 }
 
 /// The change of the resource that is displayed like this.
 #[track_caller]
-pub fn change<'a>(plan: &'a Plan, key: &str) -> &'a Change {
+pub(crate) fn change<'a>(plan: &'a Plan, key: &str) -> &'a Change {
     let found = plan.steps.iter().find(|step| step.change.key.to_string() == key);
     &found.unwrap_or_else(|| panic!("no step for {key} in {:#?}", steps(plan))).change
 }
 
 /// What stands in the way, as `subject: problem`.
-pub fn blockers(plan: &Plan) -> Vec<String> {
+pub(crate) fn blockers(plan: &Plan) -> Vec<String> {
     plan.blockers.iter().map(|blocker| format!("{}: {}", blocker.subject, blocker.problem)).collect()
 }
 
 /// The notes about one subject.
-pub fn notes(plan: &Plan, subject: &str) -> Vec<String> {
+pub(crate) fn notes(plan: &Plan, subject: &str) -> Vec<String> {
     plan.notes.iter().filter(|note| note.subject == subject).map(|note| note.text.clone()).collect()
 }
 
 /// Whether one step comes (directly or not) after another.
 #[track_caller]
-pub fn comes_after(plan: &Plan, later: &str, earlier: &str) -> bool {
+pub(crate) fn comes_after(plan: &Plan, later: &str, earlier: &str) -> bool {
     let index = |key: &str| {
         let found = plan.steps.iter().position(|step| step.change.key.to_string() == key);
         found.unwrap_or_else(|| panic!("no step for {key} in {:#?}", steps(plan)))
@@ -63,6 +63,6 @@ pub fn comes_after(plan: &Plan, later: &str, earlier: &str) -> bool {
 }
 
 /// The keys of the steps.
-pub fn keys(plan: &Plan) -> Vec<ResourceKey> {
+pub(crate) fn keys(plan: &Plan) -> Vec<ResourceKey> {
     plan.steps.iter().map(|step| step.change.key.clone()).collect()
 }

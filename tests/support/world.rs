@@ -48,11 +48,11 @@ use super::manifest;
 
 /// The world, and what it still has to give away.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     /// What there is.
-    pub observed: Observed,
+    pub(crate) observed: Observed,
     /// Whose marks ours are.
-    pub mark: Mark,
+    pub(crate) mark: Mark,
     counter: u32,
 }
 
@@ -62,7 +62,7 @@ fn seen(counter: u32) -> Seen {
 
 impl World {
     /// A cluster with its network and no Services.
-    pub fn new(mark: Mark) -> Self {
+    pub(crate) fn new(mark: Mark) -> Self {
         let mut world = Self { observed: Observed { cluster: Some(cluster()), ..Observed::default() }, mark, counter: 0 };
         for (name, prefix) in
             [("aks-subnet", "10.224.0.0/16"), ("apps-subnet", "10.225.0.0/24"), ("pls-subnet", "10.225.1.0/24")]
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Writes a resource, and lets everybody who reacts to it react.
-    pub fn put(&mut self, resource: &Resource) {
+    pub(crate) fn put(&mut self, resource: &Resource) {
         match resource {
             Resource::Service(service) => self.put_service(service),
             Resource::Subnet(policy) => {
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Deploys a Service as somebody else does.
-    pub fn deploy_foreign(&mut self, key: &ObjectKey) {
+    pub(crate) fn deploy_foreign(&mut self, key: &ObjectKey) {
         let manifest = json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {
@@ -340,7 +340,7 @@ impl World {
     }
 
     /// Adds a connection to a Private Link Service, whoever the endpoint belongs to.
-    pub fn connect(&mut self, link: &ResourceId, endpoint: &ResourceId, status: ConnectionStatus) {
+    pub(crate) fn connect(&mut self, link: &ResourceId, endpoint: &ResourceId, status: ConnectionStatus) {
         let number = self.next();
         let connections = &mut self.observed.private_link_services.get_mut(link).expect("it exists").connections;
         connections.retain(|connection| connection.endpoint.as_ref() != Some(endpoint));
@@ -355,7 +355,7 @@ impl World {
     }
 
     /// Changes the state of an endpoint's connection on both of its sides.
-    pub fn answer(&mut self, endpoint: &ResourceId, status: &ConnectionStatus) {
+    pub(crate) fn answer(&mut self, endpoint: &ResourceId, status: &ConnectionStatus) {
         let mut found = false;
         for live in self.observed.private_link_services.values_mut() {
             for connection in live.connections.iter_mut().filter(|it| it.endpoint.as_ref() == Some(endpoint)) {
@@ -370,30 +370,30 @@ impl World {
     }
 
     /// The state of an endpoint as its owner sees it.
-    pub fn endpoint(&mut self, name: &str) -> &mut LivePrivateEndpoint {
+    pub(crate) fn endpoint(&mut self, name: &str) -> &mut LivePrivateEndpoint {
         self.observed.private_endpoints.get_mut(&super::case::endpoint(name)).expect("the endpoint exists")
     }
 
     /// A Service, by `namespace/name`.
-    pub fn service(&mut self, key: &str) -> &mut LiveService {
+    pub(crate) fn service(&mut self, key: &str) -> &mut LiveService {
         self.observed.services.get_mut(&key.parse().unwrap()).expect("the Service exists")
     }
 
     /// The Private Link Service of a Service.
-    pub fn link(&mut self, service: &str) -> &mut LivePrivateLinkService {
+    pub(crate) fn link(&mut self, service: &str) -> &mut LivePrivateLinkService {
         let publisher = PublisherKey::Cluster(service.parse().unwrap());
         let id = self.observed.publisher(&publisher).expect("it is published").service.id.clone();
         self.observed.private_link_services.get_mut(&id).unwrap()
     }
 
     /// Deletes a Service; the cloud provider takes its frontend and what stands on it away.
-    pub fn remove_service(&mut self, key: &ObjectKey) {
+    pub(crate) fn remove_service(&mut self, key: &ObjectKey) {
         self.observed.services.remove(key);
         self.drop_unused_frontends();
     }
 
     /// Deletes a Private Link Service; endpoints that reached it are disconnected.
-    pub fn remove_link(&mut self, id: &ResourceId) {
+    pub(crate) fn remove_link(&mut self, id: &ResourceId) {
         let Some(live) = self.observed.private_link_services.remove(id) else { return };
         for endpoint in live.connections.iter().filter_map(|connection| connection.endpoint.as_ref()) {
             if let Some(live) = self.observed.private_endpoints.get_mut(endpoint) {
@@ -403,7 +403,7 @@ impl World {
     }
 
     /// Deletes an endpoint; its connection goes with it.
-    pub fn remove_endpoint(&mut self, id: &ResourceId) {
+    pub(crate) fn remove_endpoint(&mut self, id: &ResourceId) {
         self.observed.private_endpoints.remove(id);
         for live in self.observed.private_link_services.values_mut() {
             live.connections.retain(|connection| connection.endpoint.as_ref() != Some(id));
@@ -411,7 +411,7 @@ impl World {
     }
 
     /// Deletes a connection from the provider's side.
-    pub fn remove_connection(&mut self, id: &ResourceId) {
+    pub(crate) fn remove_connection(&mut self, id: &ResourceId) {
         for live in self.observed.private_link_services.values_mut() {
             let gone = live.connections.iter().find(|it| it.id == *id || it.endpoint.as_ref() == Some(id)).cloned();
             live.connections.retain(|it| Some(&it.id) != gone.as_ref().map(|gone| &gone.id));
@@ -424,7 +424,7 @@ impl World {
     }
 
     /// Everything that is there only because a test says so: zones, and Services that others deploy.
-    pub fn prepare(&mut self, desired: &Desired) {
+    pub(crate) fn prepare(&mut self, desired: &Desired) {
         for intent in desired.intents.values() {
             match &intent.resource {
                 Resource::Service(service) if service.deployment == Deployment::AnnotationsOnly => {
