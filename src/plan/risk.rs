@@ -231,9 +231,8 @@ impl Reach {
 fn is_covered(item: &str, others: &BTreeSet<String>) -> bool {
     let range = |text: &str| text.parse::<Cidr>().ok().map(|range| range.network());
     others.contains(item)
-        || range(item).is_some_and(|inner| {
-            others.iter().filter_map(|other| range(other)).any(|outer| outer.contains(&inner))
-        })
+        || range(item)
+            .is_some_and(|inner| others.iter().filter_map(|other| range(other)).any(|outer| outer.contains(&inner)))
 }
 
 fn reach_change(field: &FieldChange, absent: Reach) -> Risk {

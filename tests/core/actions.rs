@@ -81,24 +81,22 @@ fn a_label_added_updates_one_service_in_place() {
 
 #[test]
 fn a_field_taken_out_of_a_manifest_is_taken_out_of_the_cluster() {
-    let world = converge(&Case::shop().edit("web", "  name: web\n", "  name: web\n  labels: { team: shop }\n").resolve());
+    let world =
+        converge(&Case::shop().edit("web", "  name: web\n", "  name: web\n  labels: { team: shop }\n").resolve());
     let desired = Case::shop().resolve();
     let plan = plan_of(&desired, &world);
     let label = &change(&plan, "service/default/web").fields[0];
-    assert_eq!((label.name.as_str(), &label.before, &label.after), (
-        "metadata.labels[team]",
-        &Some(Value::text("shop")),
-        &None
-    ));
+    assert_eq!(
+        (label.name.as_str(), &label.before, &label.after),
+        ("metadata.labels[team]", &Some(Value::text("shop")), &None)
+    );
 }
 
 #[test]
 fn a_subnet_of_an_endpoint_forces_its_replacement_and_a_tag_does_not() {
     let plan = edited(|case| case.edit("endpoints", "team: shop", "team: orders"));
     assert_eq!(steps(&plan), ["update privateendpoint/payments-pe (safe)"]);
-    let plan = edited(|case| {
-        case.edit("endpoints", "ipAddress: 10.50.1.20", "ipAddress: 10.50.1.21")
-    });
+    let plan = edited(|case| case.edit("endpoints", "ipAddress: 10.50.1.20", "ipAddress: 10.50.1.21"));
     assert_eq!(steps(&plan), ["replace privateendpoint/payments-pe (severing)"]);
     let forcing: Vec<&str> =
         change(&plan, "privateendpoint/payments-pe").forcing().map(|field| field.name.as_str()).collect();
@@ -165,7 +163,10 @@ fn what_is_known_only_after_apply_names_its_producer() {
     };
     assert_eq!(target("privateendpoint/orders-pe", "target"), "<id: known after privatelinkservice/shop/orders>");
     assert_eq!(target("privatelinkservice/pls-payments", "frontend"), "<frontend: known after service/shop/payments>");
-    assert_eq!(target("dnsrecord/api.orders.internal", "addresses"), "<address: known after privateendpoint/orders-pe>");
+    assert_eq!(
+        target("dnsrecord/api.orders.internal", "addresses"),
+        "<address: known after privateendpoint/orders-pe>"
+    );
     let input = &change(&plan, "privateendpoint/orders-pe").inputs[0];
     assert_eq!((input.producer.to_string().as_str(), input.output), ("privatelinkservice/shop/orders", Output::Id));
 }
@@ -205,10 +206,7 @@ fn a_service_that_is_being_deleted_is_left_alone_with_what_hangs_on_it() {
     world.service("shop/orders").deleting = true;
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), Vec::<String>::new(), "{:?}", plan.notes);
-    assert_eq!(
-        notes(&plan, "service/shop/orders"),
-        ["not planned: it is being deleted; the next plan makes it anew"]
-    );
+    assert_eq!(notes(&plan, "service/shop/orders"), ["not planned: it is being deleted; the next plan makes it anew"]);
 }
 
 #[test]
@@ -221,7 +219,10 @@ fn a_zone_or_a_subnet_that_is_not_there_blocks() {
     let plan = plan_of(&desired, &world);
     let blocked = blockers(&plan);
     assert!(!plan.is_applicable() && blocked.len() == 3, "{blocked:?}");
-    assert!(blocked[0].starts_with("dnslink/orders.internal/privlink-consumer-vnet: the private DNS zone"), "{blocked:?}");
+    assert!(
+        blocked[0].starts_with("dnslink/orders.internal/privlink-consumer-vnet: the private DNS zone"),
+        "{blocked:?}"
+    );
     assert!(blocked[2].starts_with("subnet/aks-vnet/pls-subnet: the subnet"), "{blocked:?}");
 }
 
@@ -234,8 +235,5 @@ fn a_record_that_azure_registered_is_never_taken() {
         live.mark = None;
     });
     let plan = plan_of(&desired, &world);
-    assert_eq!(
-        blockers(&plan),
-        ["dnsrecord/api.orders.internal: Azure registered this record for a virtual machine"]
-    );
+    assert_eq!(blockers(&plan), ["dnsrecord/api.orders.internal: Azure registered this record for a virtual machine"]);
 }

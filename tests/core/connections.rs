@@ -145,7 +145,11 @@ fn who_is_let_in_without_asking_needs_no_answer() {
     // Unless a rule turns away what the list lets in.
     let case = case.edit("payments", "approve:", "reject:");
     let plan = plan_of(&case.resolve(), &world);
-    assert!(steps(&plan).contains(&"update connection/payments-pe -> pls-payments (severing)".to_owned()), "{:?}", steps(&plan));
+    assert!(
+        steps(&plan).contains(&"update connection/payments-pe -> pls-payments (severing)".to_owned()),
+        "{:?}",
+        steps(&plan)
+    );
     carry_out(&plan, &mut world);
     assert_eq!(steps(&plan_of(&case.resolve(), &world)), Vec::<String>::new());
 }

@@ -91,10 +91,7 @@ fn a_note_says_what_was_not_planned_because_of_what() {
     let desired = Case::shop().resolve();
     let world = World::new(desired.policy.mark.clone());
     let plan = plan_of(&desired, &blind(&world, &Area::Services));
-    assert_eq!(
-        notes(&plan, "service/shop/orders"),
-        ["not planned: Services of the cluster could not be read"]
-    );
+    assert_eq!(notes(&plan, "service/shop/orders"), ["not planned: Services of the cluster could not be read"]);
 }
 
 #[test]
@@ -117,8 +114,12 @@ fn prune_deletes_what_no_document_asks_for_in_reverse_order() {
     assert!(comes_after(&plan, "service/shop/orders", "privateendpoint/orders-pe"));
     assert!(comes_after(&plan, "service/shop/payments", "privatelinkservice/pls-payments"));
     assert!(comes_after(&plan, "privatelinkservice/pls-payments", "privateendpoint/payments-pe"));
-    let kept: Vec<&str> =
-        plan.steps.iter().filter(|step| step.change.action != Action::Delete).map(|step| step.change.key.kind()).collect();
+    let kept: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter(|step| step.change.action != Action::Delete)
+        .map(|step| step.change.key.kind())
+        .collect();
     assert_eq!(kept, ["service"], "only the annotations of somebody else's Service are taken back");
     assert_eq!(change(&plan, "service/shop/orders").consequences.len(), 1);
     carry_out(&plan, &mut world);

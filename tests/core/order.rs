@@ -64,9 +64,7 @@ fn a_new_endpoint_waits_for_a_change_of_the_service_it_reaches() {
     for name in ["orders-pe", "payments-pe"] {
         world.remove_endpoint(&endpoint(name));
     }
-    let case = Case::shop()
-        .edit("orders", "port: 80,", "port: 81,")
-        .edit("payments", "port: 443", "port: 444");
+    let case = Case::shop().edit("orders", "port: 80,", "port: 81,").edit("payments", "port: 443", "port: 444");
     let plan = plan_of(&case.resolve(), &world);
     assert!(comes_after(&plan, "privateendpoint/orders-pe", "service/shop/orders"));
     assert!(comes_after(&plan, "privateendpoint/payments-pe", "service/shop/payments"));

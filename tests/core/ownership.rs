@@ -41,10 +41,7 @@ fn what_nobody_marked_blocks_and_the_help_says_how_to_adopt_it() {
     let mut world = converge(&desired);
     unmark(&mut world, "payments-pe", None);
     let plan = plan_of(&desired, &world);
-    assert_eq!(
-        blockers(&plan),
-        ["privateendpoint/payments-pe: it exists already and nobody's mark is on it"]
-    );
+    assert_eq!(blockers(&plan), ["privateendpoint/payments-pe: it exists already and nobody's mark is on it"]);
     assert!(plan.blockers[0].help.ends_with(&format!("privlink.dev/adopt: {}", endpoint("payments-pe"))));
     assert_eq!(steps(&plan), Vec::<String>::new());
 }
@@ -60,10 +57,7 @@ fn an_adoption_without_a_difference_writes_the_mark_and_nothing_else() {
     carry_out(&plan, &mut world);
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), Vec::<String>::new());
-    assert_eq!(
-        notes(&plan, "privateendpoint/payments-pe"),
-        ["privlink.dev/adopt is not needed any more: it is ours"]
-    );
+    assert_eq!(notes(&plan, "privateendpoint/payments-pe"), ["privlink.dev/adopt is not needed any more: it is ours"]);
 }
 
 #[test]
@@ -81,7 +75,8 @@ fn an_adoption_is_of_exactly_the_named_resource() {
     unmark(&mut world, "payments-pe", None);
     let plan = plan_of(&adopting(&endpoint("billing-pe")).resolve(), &world);
     assert_eq!(blockers(&plan).len(), 1);
-    let shouted: ResourceId = endpoint("payments-pe").as_str().to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions").parse().unwrap();
+    let shouted: ResourceId =
+        endpoint("payments-pe").as_str().to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions").parse().unwrap();
     let plan = plan_of(&adopting(&shouted).resolve(), &world);
     assert_eq!(steps(&plan), ["adopt privateendpoint/payments-pe (safe)"]);
 }
@@ -91,10 +86,7 @@ fn another_repositorys_mark_blocks_even_an_adoption() {
     let mut world = converge(&Case::shop().resolve());
     unmark(&mut world, "payments-pe", Some(other()));
     let plan = plan_of(&adopting(&endpoint("payments-pe")).resolve(), &world);
-    assert_eq!(
-        blockers(&plan),
-        [format!("privateendpoint/payments-pe: it exists already and belongs to {}", other())]
-    );
+    assert_eq!(blockers(&plan), [format!("privateendpoint/payments-pe: it exists already and belongs to {}", other())]);
 }
 
 #[test]
@@ -129,7 +121,11 @@ fn two_repositories_with_one_environment_name_never_touch_each_others_resources(
 #[test]
 fn a_renamed_document_rewrites_at_most_a_tag() {
     let world = converge(&Case::shop().resolve());
-    let case = Case::shop().edit("endpoints", "name: payments-pe }\nspec:", "name: payments-two }\nspec:\n  name: payments-pe\n  connection: { name: payments-pe }");
+    let case = Case::shop().edit(
+        "endpoints",
+        "name: payments-pe }\nspec:",
+        "name: payments-two }\nspec:\n  name: payments-pe\n  connection: { name: payments-pe }",
+    );
     let plan = plan_of(&case.resolve(), &world);
     assert_eq!(steps(&plan), ["update privateendpoint/payments-pe (safe)"]);
     assert_eq!(fields(change(&plan, "privateendpoint/payments-pe")), ["tags.privlink-document"]);

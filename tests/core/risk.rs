@@ -165,7 +165,11 @@ fn exposing_is_whatever_lets_in_who_was_kept_out() {
         &[("spec.loadBalancerSourceRanges", list(&["10.1.0.0/16"]), list(&["10.0.0.0/8"]))],
         Risk::Exposing,
     );
-    updates("service", &[("~azure-allowed-ip-ranges", text("10.0.0.0/8"), text("10.0.0.0/8,20.0.0.0/8"))], Risk::Exposing);
+    updates(
+        "service",
+        &[("~azure-allowed-ip-ranges", text("10.0.0.0/8"), text("10.0.0.0/8,20.0.0.0/8"))],
+        Risk::Exposing,
+    );
     updates("service", &[("~azure-additional-public-ips", None, text("20.0.0.1"))], Risk::Exposing);
     updates("service", &[("~azure-deny-all-except-load-balancer-source-ranges", text("true"), None)], Risk::Exposing);
     assert!(Risk::Exposing > Risk::Severing && Risk::Severing > Risk::Disruptive);
@@ -193,5 +197,8 @@ fn only_an_added_nat_address_is_irreversible() {
     assert!(irreversible("count: 2", "count: 3"));
     assert!(!irreversible("count: 2", "count: 2, addresses: [\"10.225.1.4\"]"));
     assert!(!irreversible("count: 2", "count: 1"), "a replacement starts anew");
-    assert!(!irreversible("autoApproval: { subscriptions: [\"00000000-0000-0000-0000-000000000001\"] }", "fqdns: [a.example]"));
+    assert!(!irreversible(
+        "autoApproval: { subscriptions: [\"00000000-0000-0000-0000-000000000001\"] }",
+        "fqdns: [a.example]"
+    ));
 }

@@ -63,7 +63,8 @@ fn seen(counter: u32) -> Seen {
 impl World {
     /// A cluster with its network and no Services.
     pub(crate) fn new(mark: Mark) -> Self {
-        let mut world = Self { observed: Observed { cluster: Some(cluster()), ..Observed::default() }, mark, counter: 0 };
+        let mut world =
+            Self { observed: Observed { cluster: Some(cluster()), ..Observed::default() }, mark, counter: 0 };
         for (name, prefix) in
             [("aks-subnet", "10.224.0.0/16"), ("apps-subnet", "10.225.0.0/24"), ("pls-subnet", "10.225.1.0/24")]
         {
@@ -219,7 +220,8 @@ impl World {
     fn drop_unused_frontends(&mut self) {
         let used: BTreeSet<IpAddr> = self.observed.services.values().flat_map(|live| live.addresses.clone()).collect();
         let gone = |frontend: &LoadBalancerFrontend| frontend.address.is_none_or(|address| !used.contains(&address));
-        let gone: Vec<ResourceId> = self.observed.frontends.values().filter(|it| gone(it)).map(|it| it.id.clone()).collect();
+        let gone: Vec<ResourceId> =
+            self.observed.frontends.values().filter(|it| gone(it)).map(|it| it.id.clone()).collect();
         for id in gone {
             self.observed.frontends.remove(&id);
             let links = self.observed.private_link_services.values();
@@ -313,9 +315,10 @@ impl World {
         let before = self.observed.private_endpoints.remove(&endpoint.id);
         let dynamic = IpAddr::V4(Ipv4Addr::from(0x0A32_0100 + number));
         let before_status = before.as_ref().map(|live| live.status.clone());
-        let listed = link.as_ref().and_then(|link| self.observed.private_link_services.get(link)).is_some_and(|live| {
-            live.service.exposure.auto_approval.contains(&endpoint.id.subscription())
-        });
+        let listed = link
+            .as_ref()
+            .and_then(|link| self.observed.private_link_services.get(link))
+            .is_some_and(|live| live.service.exposure.auto_approval.contains(&endpoint.id.subscription()));
         let first = if listed || endpoint.request == Request::Automatic {
             ConnectionStatus::Approved
         } else {
