@@ -122,12 +122,13 @@ impl Config {
         text.parse().map_err(|source| ConfigError::InvalidCredential { variable: "AZURE_CLIENT_ID", source })
     }
 
-    /// The client's secret.
+    /// The secret of the client that plans or applies: where the two differ, each has a variable of its own.
     ///
     /// # Errors
-    /// If the variable is missing.
-    pub fn client_secret(&self) -> Result<Secret<String>, ConfigError> {
-        self.credential("AZURE_CLIENT_SECRET").map(|text| Secret::new(text.to_owned()))
+    /// If there is none.
+    pub fn client_secret(&self, own_variable: &str) -> Result<Secret<String>, ConfigError> {
+        let own = self.variable(own_variable).map_or_else(|| self.credential("AZURE_CLIENT_SECRET"), Ok);
+        own.map(|text| Secret::new(text.to_owned()))
     }
 
     fn credential(&self, variable: &'static str) -> Result<&str, ConfigError> {

@@ -5,8 +5,11 @@
 mod history;
 mod http;
 mod remote;
+mod server;
 mod snapshot;
 mod ssh;
+#[cfg(feature = "sim")]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -179,15 +179,23 @@ impl<'p> Engine<'p> {
 
     /// True if no other step writes to what this one writes to.
     fn is_free(&self, step: usize) -> bool {
-        let mine = locks(&self.plan.steps[step].change, self.publisher_id(step));
+        let mine = self.locks(step);
         let writes = |slot: &Slot| match &slot.state {
             State::Running(task) | State::Sleeping(task, _) => {
                 matches!(task, Task::Remove | Task::Write { .. } | Task::Poll { .. } | Task::CheckGone)
             }
             State::Idle | State::Ended(_) => false,
         };
-        let others = self.slots.iter().enumerate().filter(|(at, slot)| *at != step && writes(slot));
-        others.into_iter().all(|(at, _)| locks(&self.plan.steps[at].change, self.publisher_id(at)).is_disjoint(&mine))
+        // A Service makes the cloud provider write to the cluster's network, and Azure refuses that while we change a
+        // subnet of it. The reverse cannot be prevented: the cloud provider writes when it likes.
+        let key = |at: usize| &self.plan.steps[at].change.key;
+        let disturbs = |at: usize| matches!((key(step), key(at)), (ResourceKey::Service(_), ResourceKey::Subnet(_)));
+        let mut others = self.slots.iter().enumerate().filter(|(at, slot)| *at != step && writes(slot));
+        others.all(|(at, _)| !disturbs(at) && self.locks(at).is_disjoint(&mine))
+    }
+
+    fn locks(&self, step: usize) -> BTreeSet<String> {
+        locks(&self.plan.steps[step].change, self.publisher_id(step))
     }
 
     fn publisher_id(&self, step: usize) -> Option<ResourceId> {

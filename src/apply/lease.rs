@@ -3,6 +3,9 @@
 //! A [`WriterLease`] can only be made by [`acquire`]; apply demands one. The store is a Git ref beside the config
 //! repository, or a file where there is no remote.
 
+use std::sync::Arc;
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use jiff::Timestamp;
@@ -68,6 +71,17 @@ pub enum LeaseError {
 /// Proof that we alone write to one environment.
 #[derive(Debug)]
 pub struct WriterLease {
+    held: Arc<Mutex<Held>>,
+}
+
+/// Prolongs a lease beside the apply that it protects.
+#[derive(Debug)]
+pub struct Keeper {
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
     version: String,
     record: LeaseRecord,
 }
@@ -102,7 +116,7 @@ pub async fn acquire(store: &dyn LeaseStore, request: LeaseRequest) -> Result<Wr
     let record = LeaseRecord { writer, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
     let version = current.as_ref().map(|(version, _)| version.as_str());
     match store.swap(version, &record).await.map_err(LeaseError::Store)? {
-        Some(version) => Ok(WriterLease { version, record }),
+        Some(version) => Ok(WriterLease { held: Arc::new(Mutex::new(Held { version, record })) }),
         None => Err(lost(store).await),
     }
 }
@@ -110,35 +124,46 @@ pub async fn acquire(store: &dyn LeaseStore, request: LeaseRequest) -> Result<Wr
 impl WriterLease {
     /// The fencing number.
     pub fn fencing(&self) -> u64 {
-        self.record.fencing
+        locked(&self.held).record.fencing
     }
 
-    /// Prolongs the lease.
-    ///
-    /// # Errors
-    /// If somebody took it over, or the store fails: then nothing more may be written.
-    pub async fn renew(&mut self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
-        self.write(store, now + LIFETIME).await
+    /// What prolongs it.
+    pub fn keeper(&self) -> Keeper {
+        Keeper { held: self.held.clone() }
     }
 
     /// Gives the lease back at once.
     ///
     /// # Errors
-    /// If the store fails; the lease then runs out by itself.
-    pub async fn release(mut self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
-        self.write(store, now).await
+    /// If somebody took it over, or the store fails; it then runs out by itself.
+    pub async fn release(self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
+        write(&self.held, store, now).await
     }
+}
 
-    async fn write(&mut self, store: &dyn LeaseStore, expires_at: Timestamp) -> Result<(), LeaseError> {
-        let record = LeaseRecord { expires_at, ..self.record.clone() };
-        match store.swap(Some(&self.version), &record).await.map_err(LeaseError::Store)? {
-            Some(version) => {
-                self.version = version;
-                self.record = record;
-                Ok(())
-            }
-            None => Err(lost(store).await),
+impl Keeper {
+    /// Prolongs the lease.
+    ///
+    /// # Errors
+    /// If somebody took it over, or the store fails: once it has run out nothing more may be written.
+    pub async fn renew(&mut self, store: &dyn LeaseStore, now: Timestamp) -> Result<(), LeaseError> {
+        write(&self.held, store, now + LIFETIME).await
+    }
+}
+
+fn locked(held: &Mutex<Held>) -> std::sync::MutexGuard<'_, Held> {
+    held.lock().expect("nobody panics while holding it")
+}
+
+async fn write(held: &Mutex<Held>, store: &dyn LeaseStore, expires_at: Timestamp) -> Result<(), LeaseError> {
+    let Held { version, record } = locked(held).clone();
+    let record = LeaseRecord { expires_at, ..record };
+    match store.swap(Some(&version), &record).await.map_err(LeaseError::Store)? {
+        Some(version) => {
+            *locked(held) = Held { version, record };
+            Ok(())
         }
+        None => Err(lost(store).await),
     }
 }
 

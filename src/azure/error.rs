@@ -103,7 +103,9 @@ impl ServiceError {
         }
         match self.status {
             401 | 403 => ErrorClass::Denied,
-            404 => ErrorClass::NotFound,
+            // A gateway's 404 has no code and says nothing about the resource.
+            404 if self.code.is_some() => ErrorClass::NotFound,
+            404 => ErrorClass::Unknown,
             409 | 412 => ErrorClass::Conflict,
             408 | 500..=599 => ErrorClass::Transient { retry_after },
             429 => ErrorClass::Throttled { retry_after },
@@ -294,6 +296,7 @@ mod tests {
             (400, "SubnetIsFull", ErrorClass::Invalid),
             (503, "", transient),
             (302, "", ErrorClass::Unknown),
+            (404, "", ErrorClass::Unknown),
         ] {
             assert_eq!(refused(status, code).class(), class, "{status} {code}");
         }

@@ -82,6 +82,7 @@ pub(crate) fn for_status(status: u16) -> Option<&'static str> {
     match status {
         401 => Some("the token was refused: check tenant, cloud and the clock of this machine"),
         403 => Some("ask for a role on this scope"),
+        404 => Some("it is not there, or not visible to this identity"),
         409 | 412 => Some("somebody changed it since it was read: plan again"),
         429 => Some("too many calls: wait and try again"),
         500..=599 => Some("Azure is in trouble for the moment: try again"),

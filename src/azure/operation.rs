@@ -39,6 +39,13 @@ pub struct Operation {
     pub resource: ResourceId,
 }
 
+impl Operation {
+    /// Where it is polled, and how; checked to be the resource manager's when it was read.
+    pub fn address(&self) -> (&Url, OperationKind) {
+        (&self.url, self.kind)
+    }
+}
+
 /// How a write began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
@@ -208,6 +215,8 @@ fn ended(purpose: &Purpose, answer: &Answer, (status, body): (&str, &Json)) -> R
     let cancelled = status.eq_ignore_ascii_case("Canceled");
     if cancelled || status.eq_ignore_ascii_case("Failed") {
         let mut error = answer.service_error(Some(body));
+        // The pace of polling says nothing about when the write may be repeated.
+        error.retry_after = None;
         if error.code.is_none() && error.message.is_empty() {
             "Azure gave no reason; see the resource's activity log".clone_into(&mut error.message);
             error.code = Some(status.to_owned());

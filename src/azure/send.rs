@@ -212,7 +212,7 @@ mod tests {
         let wrapped = r#"{"error":{"code":"A","message":"m","target":"t","details":[{"code":"B","message":"n"},{}]}}"#;
         insta::assert_snapshot!(refused(400, wrapped), @"Azure refused to list the subnets of x: A: m (about t); B: n");
         insta::assert_snapshot!(refused(400, r#"{"code":"A","message":"m"}"#), @"Azure refused to list the subnets of x: A: m");
-        insta::assert_snapshot!(refused(404, "<html>"), @"Azure refused to list the subnets of x: HTTP status 404");
+        insta::assert_snapshot!(refused(404, "<html>"), @"Azure refused to list the subnets of x: HTTP status 404; it is not there, or not visible to this identity");
         insta::assert_snapshot!(refused(400, r#"{"error":"x"}"#), @"Azure refused to list the subnets of x: HTTP status 400");
         assert!(refused(302, "").contains("redirect"));
     }

@@ -49,3 +49,44 @@ pub struct ClusterEvent {
     /// The last time it was seen.
     pub last_seen: Option<jiff::Timestamp>,
 }
+
+impl ClusterEvent {
+    /// The message on one line: an error of Azure is brought down to its code and its own words.
+    ///
+    /// The cloud provider writes the whole answer into its event, over a dozen lines.
+    pub fn summary(&self) -> String {
+        let first = self.message.lines().next().unwrap_or_default().trim();
+        let Some(code) = self.message.lines().find_map(|line| line.trim().strip_prefix("ERROR CODE: ")) else {
+            return format!("{}: {first}", self.reason);
+        };
+        let words = self.message.lines().filter_map(|line| line.trim().strip_prefix("\"message\": \"")).next();
+        let words = words.map(|words| words.trim_end_matches([',', '"']).to_owned());
+        // What stands before the request line says which step failed.
+        let step = first.split(": PUT ").next().unwrap_or(first).split(": GET ").next().unwrap_or(first);
+        match words {
+            Some(words) => format!("{}: {step}: {code}: {words}", self.reason),
+            None => format!("{}: {step}: {code}", self.reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_azure_becomes_one_line() {
+        let message = "Error syncing load balancer: failed to ensure load balancer: PUT https://x/y\n----\n\
+            RESPONSE 400: 400 Bad Request\nERROR CODE: PrivateIPAddressNotInSubnet\n----\n{\n  \"error\": {\n    \
+            \"code\": \"PrivateIPAddressNotInSubnet\",\n    \"message\": \"10.9.9.9 is outside.\"\n  }\n}\n----";
+        let event =
+            ClusterEvent { reason: "SyncLoadBalancerFailed".to_owned(), message: message.to_owned(), last_seen: None };
+        assert_eq!(
+            event.summary(),
+            "SyncLoadBalancerFailed: Error syncing load balancer: failed to ensure load balancer: \
+             PrivateIPAddressNotInSubnet: 10.9.9.9 is outside."
+        );
+        let event = ClusterEvent { message: "no eligible nodes".to_owned(), ..event };
+        assert_eq!(event.summary(), "SyncLoadBalancerFailed: no eligible nodes");
+    }
+}

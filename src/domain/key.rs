@@ -24,10 +24,10 @@ pub enum PublisherKey {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ResourceKey {
-    /// A Kubernetes Service.
-    Service(ObjectKey),
     /// The Private Link Service policy of a subnet.
     Subnet(ResourceId),
+    /// A Kubernetes Service.
+    Service(ObjectKey),
     /// A Private Link Service.
     PrivateLinkService(PublisherKey),
     /// A private endpoint.

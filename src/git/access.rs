@@ -14,7 +14,7 @@ pub struct Access {
     /// Certificate authorities to trust besides the system's, each PEM with one or more certificates.
     pub ca_certificates: Vec<Vec<u8>>,
     /// The whole environment of `ssh` and `git credential` (`PATH`, `HOME`, `SSH_AUTH_SOCK`, …), and where the proxy of
-    /// https is looked up (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`). The process's own environment is not read.
+    /// https is looked up (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); for these the process's own is not read.
     pub environment: BTreeMap<String, String>,
 }
 

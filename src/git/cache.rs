@@ -55,7 +55,7 @@ fn build(cache: &Path, name: &str, place: &Path) -> Result<Repository, GitError>
             return Err(GitError::Cache { folder: cache.to_owned(), source: error.into() });
         }
     }
-    Repository::open_bare(place).map_err(failed)
+    Repository::open_mirror(place).map_err(failed)
 }
 
 /// The mirror, if it can be opened, is not marked, and holds what its refs name.
@@ -63,7 +63,7 @@ fn usable(place: &Path) -> Option<Repository> {
     if place.join(DAMAGED).exists() || packs(place) > MOST_PACKS {
         return None;
     }
-    let mirror = Repository::open_bare(place).ok()?;
+    let mirror = Repository::open_mirror(place).ok()?;
     let whole = mirror.inner.references_glob(&format!("{FETCHED}*")).ok()?.all(|reference| {
         let tree = reference.and_then(|reference| reference.peel_to_tree());
         tree.is_ok()
@@ -77,9 +77,9 @@ fn packs(place: &Path) -> usize {
 }
 
 /// Marks a mirror, so that the next run builds it anew.
-pub(super) fn condemn(mirror: &Repository) {
+pub(super) fn condemn(mirror: &Path) {
     // If even this cannot be written, the next run fails at the same place and says so again.
-    let _ = fs::write(mirror.inner.path().join(DAMAGED), b"");
+    let _ = fs::write(mirror.join(DAMAGED), b"");
 }
 
 /// A short name for a text: the first 16 hex digits of its SHA-256.

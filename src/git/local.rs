@@ -31,7 +31,12 @@ pub(super) struct LocalRemote {
 impl LocalRemote {
     /// Opens it anew each time, as a server would: what is cached in a handle is never out of date.
     fn open(&self) -> Result<git2::Repository, GitError> {
-        let candidates = [self.folder.join(".git"), self.folder.clone(), with_suffix(&self.folder)];
+        let mut candidates = vec![self.folder.join(".git"), self.folder.clone(), with_suffix(&self.folder)];
+        if candidates[0].is_file() {
+            // The working tree of a linked worktree or submodule: the file names its Git folder.
+            let linked = git2::Repository::discover_path(&self.folder, std::iter::empty::<&Path>());
+            candidates.extend(linked.ok());
+        }
         let mut last = None;
         for candidate in candidates.iter().filter(|candidate| candidate.is_dir()) {
             match git2::Repository::open_bare(candidate) {

@@ -4,7 +4,11 @@
 //! always looked for, and neither configuration nor attributes are read (a merge driver chosen by a file under review
 //! would decide what is planned).
 
+use std::fs;
+use std::path::PathBuf;
+
 use crate::domain::commit::{CommitId, RepoPath};
+use crate::git::cache::unique;
 use crate::git::error::GitError;
 use crate::git::repository::{Repository, commit_id, oid};
 
@@ -49,9 +53,8 @@ impl Repository {
     }
 
     fn merge_trees(&self, base: &CommitId, head: &CommitId) -> Result<Merge, git2::Error> {
-        // A repository that is only an object database: it has no configuration, no attributes and no index.
-        let objects = git2::Repository::from_odb(self.inner.odb()?)?;
-        objects.set_config(&git2::Config::new()?)?;
+        let scratch = Scratch::new(&self.inner)?;
+        let objects = &scratch.repository;
         let (ours, theirs) = (objects.find_commit(oid(base))?, objects.find_commit(oid(head))?);
         let mut options = git2::MergeOptions::new();
         options.find_renames(true).rename_threshold(50).target_limit(RENAME_CANDIDATES);
@@ -75,4 +78,38 @@ impl Repository {
 enum Merge {
     Tree(git2::Oid),
     Conflicts(Vec<RepoPath>),
+}
+
+/// A repository for one merge: the objects of another, but configuration and attributes of its own.
+///
+/// It needs a folder, because `info/attributes` is the only place that beats `/etc/gitattributes` and the person's own
+/// file, in which a line such as `* merge=union` would hide conflicts on one machine only.
+struct Scratch {
+    repository: git2::Repository,
+    folder: PathBuf,
+}
+
+impl Scratch {
+    fn new(original: &git2::Repository) -> Result<Self, git2::Error> {
+        let folder = original.commondir().join(format!("privlink-merge-{}", unique()));
+        let mut options = git2::RepositoryInitOptions::new();
+        options.bare(true).no_reinit(true).external_template(false);
+        let repository = git2::Repository::init_opts(&folder, &options)?;
+        let scratch = Self { repository, folder };
+        let attributes = scratch.folder.join("info");
+        let written =
+            fs::create_dir_all(&attributes).and_then(|()| fs::write(attributes.join("attributes"), "* merge\n"));
+        written.map_err(|error| git2::Error::from_str(&format!("cannot write attributes: {error}")))?;
+        scratch.repository.set_config(&git2::Config::new()?)?;
+        // From a second handle: a database forgets its first repository when it is given to another.
+        scratch.repository.set_odb(&git2::Repository::open_bare(original.path())?.odb()?)?;
+        Ok(scratch)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder that stays holds nothing, and Git does not look at it.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }

@@ -10,7 +10,7 @@ use crate::git::cache;
 use crate::git::error::GitError;
 use crate::git::local::LocalRemote;
 use crate::git::push::{Push, Update};
-use crate::git::repository::{Repository, oid};
+use crate::git::repository::{Repository, is_damage, oid};
 use crate::git::session::Endpoint;
 use crate::git::smart::SmartRemote;
 use crate::git::url::{Address, RemoteUrl};
@@ -75,16 +75,32 @@ impl Mirror {
     /// If the remote cannot be reached, refuses, or does not exist, or if the mirror turns out to be damaged.
     pub fn fetch(&self, refs: &[RefName]) -> Result<BTreeMap<RefName, CommitId>, GitError> {
         let found = match &self.remote {
-            Remote::Local(local) => local.fetch(&self.repository.inner, refs)?,
-            Remote::Smart(smart) => smart.fetch(&self.repository.inner, refs)?,
+            Remote::Local(local) => local.fetch(&self.repository.inner, refs),
+            Remote::Smart(smart) => smart.fetch(&self.repository.inner, refs),
         };
+        let found = found.map_err(|error| self.blamed(error))?;
         for name in refs {
-            self.remember(name, found.get(name)).map_err(|source| {
-                cache::condemn(&self.repository);
-                GitError::Damaged { folder: self.repository.folder(), source }
-            })?;
+            self.remember(name, found.get(name)).map_err(|source| self.damaged(source))?;
         }
         Ok(found)
+    }
+
+    /// Tells a damage of the mirror from a failure of the remote: what we claim to have decides what the remote sends.
+    fn blamed(&self, error: GitError) -> GitError {
+        match error {
+            GitError::Remote { url, operation, server, source } => match source.downcast::<git2::Error>() {
+                Ok(source) if is_damage(&source) => self.damaged(*source),
+                Ok(source) => GitError::Remote { url, operation, server, source },
+                Err(source) => GitError::Remote { url, operation, server, source },
+            },
+            error => error,
+        }
+    }
+
+    fn damaged(&self, source: git2::Error) -> GitError {
+        let folder = self.repository.folder();
+        cache::condemn(&folder);
+        GitError::Damaged { folder, source }
     }
 
     /// Keeps what a ref leads to reachable, and makes sure that it is really there.

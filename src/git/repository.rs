@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::commit::{CommitId, RepoPath};
+use crate::git::cache;
 use crate::git::error::GitError;
 
 /// A Git repository: the mirror of a remote, or the one a person works in.
@@ -13,6 +14,8 @@ pub struct Repository {
     pub(super) inner: git2::Repository,
     /// Where its files are checked out, if anywhere.
     worktree: Option<PathBuf>,
+    /// True for a mirror, which can be fetched again when an object is missing or broken.
+    disposable: bool,
 }
 
 impl Repository {
@@ -32,17 +35,46 @@ impl Repository {
             Err(error) => return Err(failed(error)),
         };
         let start = folder.canonicalize().map_err(|source| GitError::Folder { path: folder.to_owned(), source })?;
-        let worktree = start.ancestors().find(|ancestor| ancestor.join(".git").exists()).map(Path::to_owned);
         let inner = git2::Repository::open_bare(&git_folder).map_err(failed)?;
         readable(&inner).map_err(failed)?;
-        // Someone may stand inside `.git` itself: that is no place in the working tree.
-        let worktree = worktree.filter(|_| !start.starts_with(inner.path()));
-        Ok(Some(Self { inner, worktree }))
+        // Someone may stand inside `.git` itself, or in a bare repository that lies in somebody's working tree.
+        let own = |root: &&Path| {
+            let found = git2::Repository::discover_path(root, std::iter::empty::<&Path>());
+            found.is_ok_and(|found| found == git_folder) && !start.starts_with(inner.path())
+        };
+        let worktree = start.ancestors().find(|root| root.join(".git").exists()).filter(own).map(Path::to_owned);
+        Ok(Some(Self { inner, worktree, disposable: false }))
     }
 
-    /// Opens a Git folder as it is.
-    pub(super) fn open_bare(folder: &Path) -> Result<Self, git2::Error> {
-        Ok(Self { inner: git2::Repository::open_bare(folder)?, worktree: None })
+    /// Makes an empty bare repository.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn init_bare(folder: &Path) -> Result<Self, GitError> {
+        let options = || {
+            let mut options = git2::RepositoryInitOptions::new();
+            options.bare(true).initial_head("main").external_template(false).no_reinit(true);
+            options
+        };
+        let inner = git2::Repository::init_opts(folder, &options()).map_err(|source| GitError::Repository {
+            operation: "make a bare Git repository".to_owned(),
+            folder: folder.to_owned(),
+            source,
+        })?;
+        Ok(Self { inner, worktree: None, disposable: false })
+    }
+
+    /// The first line of a commit's message.
+    ///
+    /// # Errors
+    /// If the commit is not there.
+    pub fn title(&self, commit: &CommitId) -> Result<String, GitError> {
+        Ok(self.find(commit)?.summary().ok().flatten().unwrap_or_default().to_owned())
+    }
+
+    /// Opens the mirror in a folder of the cache.
+    pub(super) fn open_mirror(folder: &Path) -> Result<Self, git2::Error> {
+        Ok(Self { inner: git2::Repository::open_bare(folder)?, worktree: None, disposable: true })
     }
 
     /// The folder in which its files are checked out; `None` for a bare repository.
@@ -176,7 +208,14 @@ impl Repository {
     /// Wraps an error of libgit2 with what we were doing.
     pub(super) fn failed<T: Into<String>>(&self, operation: T) -> impl FnOnce(git2::Error) -> GitError + use<T> {
         let (operation, folder) = (operation.into(), self.folder());
-        move |source| GitError::Repository { operation, folder, source }
+        let disposable = self.disposable;
+        move |source| {
+            if disposable && is_damage(&source) {
+                cache::condemn(&folder);
+                return GitError::Damaged { folder, source };
+            }
+            GitError::Repository { operation, folder, source }
+        }
     }
 }
 
@@ -194,6 +233,12 @@ fn readable(repository: &git2::Repository) -> Result<(), git2::Error> {
 
 /// The largest file that [`Repository::read_file`] reads: far above any document or status file.
 const LARGEST_FILE: u64 = 16 << 20;
+
+/// True if an object is missing or broken, which no remote does to us.
+pub(super) fn is_damage(error: &git2::Error) -> bool {
+    use git2::ErrorClass::{Indexer, Object, Odb, Tree, Zlib};
+    matches!(error.class(), Odb | Object | Zlib | Indexer | Tree)
+}
 
 /// True if the error only says that the thing is not there.
 pub(super) fn is_absent(error: &git2::Error) -> bool {

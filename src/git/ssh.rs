@@ -82,6 +82,9 @@ fn command(access: &Access, address: &SshAddress, program: &str) -> Command {
     // The other side's shell reads this; inside single quotes only a single quote means anything.
     command.arg(format!("{program} '{}'", path.replace('\'', r"'\''")));
     command.env("SSH_ASKPASS_REQUIRE", "never").env("LC_ALL", "C");
+    // A group of its own: Ctrl-C in a terminal must not break off a push that we are finishing.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -155,6 +158,17 @@ fn keep(mut stderr: ChildStderr, errors: &Mutex<Vec<u8>>) {
     }
 }
 
+/// How OpenSSH, GitHub, GitLab and Azure DevOps say that this key may not do that.
+const REFUSALS: [&str; 7] = [
+    "Permission denied",
+    "Too many authentication failures",
+    "ccess denied",
+    "denied to ",
+    "not granted",
+    "not allowed",
+    "read only",
+];
+
 /// Reads the words of OpenSSH and of the Git servers behind it.
 fn explain(url: &RemoteUrl, errors: &[u8]) -> GitError {
     let server = one_line(errors);
@@ -167,11 +181,11 @@ fn explain(url: &RemoteUrl, errors: &[u8]) -> GitError {
     if says(&["does not appear to be a git repository", "epository not found", "could not be found", "not exist"]) {
         return GitError::NoRepository { url: shown, server };
     }
-    if says(&["Permission denied", "Too many authentication failures", "ccess denied", "not allowed", "eadonly"]) {
+    if says(&REFUSALS) {
         let next = "load a key that the server knows into the ssh agent, or name it in ~/.ssh/config".to_owned();
         return GitError::Denied { url: shown, next, server };
     }
-    if says(&["ommand not found", "not found: git-", "No such file or directory"]) {
+    if says(&["ommand not found", "git-upload-pack: not found", "git-receive-pack: not found"]) {
         let why = format!("its server said: {server}");
         return GitError::NotGit { url: shown, why };
     }
@@ -199,5 +213,41 @@ impl Write for SshStream {
 
     fn flush(&mut self) -> io::Result<()> {
         self.input.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::failure::ErrorClass;
+    use crate::git::url::Address;
+
+    #[test]
+    fn the_command_asks_nothing_and_quotes_the_path() {
+        let url: RemoteUrl = "ssh://git@host:2222/a'b;rm%20-rf".parse().unwrap();
+        let Address::Ssh(address) = url.0 else { unreachable!("an ssh address") };
+        let command = command(&Access::default(), &address, "git-upload-pack");
+        let arguments: Vec<_> = command.get_args().filter_map(|argument| argument.to_str()).collect();
+        assert_eq!(arguments[..2], ["-o", "BatchMode=yes"]);
+        assert_eq!(arguments[8..], ["-p", "2222", "git@host", r"git-upload-pack '/a'\''b;rm -rf'"]);
+    }
+
+    #[test]
+    fn the_words_of_servers_are_sorted() {
+        let url: RemoteUrl = "git@host:r.git".parse().unwrap();
+        let transient = ErrorClass::Transient { retry_after: None };
+        for (words, class) in [
+            ("git@host: Permission denied (publickey).", ErrorClass::Denied),
+            ("ERROR: Permission to o/r.git denied to bob.", ErrorClass::Denied),
+            ("ERROR: Write access to repository not granted.", ErrorClass::Denied),
+            ("Host key verification failed.", ErrorClass::Denied),
+            ("ERROR: Repository not found.", ErrorClass::NotFound),
+            ("fatal: '/r' does not appear to be a git repository", ErrorClass::NotFound),
+            ("bash: line 1: git-upload-pack: command not found", ErrorClass::Invalid),
+            ("ssh: Could not resolve hostname host: Name or service not known", transient),
+            ("kex_exchange_identification: Connection closed by remote host", transient),
+        ] {
+            assert_eq!(explain(&url, words.as_bytes()).class(), class, "{words}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::git::http::HttpStream;
 use crate::git::session::{Server, Session, lock};
 use crate::git::ssh;
 
-const SCHEME: &str = "privlink://";
+const SCHEME: &str = "privlink";
 
 /// The sessions that libgit2 may ask for.
 struct Register {
@@ -40,7 +40,7 @@ impl Registered {
 
     /// The address to give to libgit2.
     pub(super) fn address(&self) -> String {
-        format!("{SCHEME}{}", self.0)
+        format!("{SCHEME}://{}", self.0)
     }
 }
 
@@ -66,7 +66,7 @@ fn install() -> Result<(), git2::Error> {
 }
 
 fn create(remote: &git2::Remote<'_>) -> Result<Transport, git2::Error> {
-    let number = remote.url().ok().and_then(|url| url.strip_prefix(SCHEME)?.parse::<u64>().ok());
+    let number = remote.url().ok().and_then(|url| url.strip_prefix(SCHEME)?.strip_prefix("://")?.parse::<u64>().ok());
     let session = number.and_then(|number| lock(&REGISTER).sessions.get(&number).cloned());
     let session = session.ok_or_else(|| git2::Error::from_str("the session of this address has ended"))?;
     let stateless = matches!(session.endpoint.server, Server::Http(_));

@@ -72,7 +72,9 @@ fn manifest(object: &Json) -> Json {
     map.insert("apiVersion".to_owned(), json!("v1"));
     map.insert("kind".to_owned(), json!("Service"));
     if let Some(metadata) = map.get_mut("metadata").and_then(Json::as_object_mut) {
-        SERVER_METADATA.iter().for_each(|name| drop(metadata.remove(*name)));
+        // Its age is something that people ask for; no comparison looks at it.
+        let not_shown = SERVER_METADATA.iter().filter(|name| **name != "creationTimestamp");
+        not_shown.for_each(|name| drop(metadata.remove(*name)));
     }
     manifest
 }
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!(live.addresses, ["10.0.0.4".parse::<std::net::IpAddr>().unwrap()]);
         assert!(live.deleting && live.manifest.get("status").is_none());
         assert_eq!(live.manifest["kind"], "Service");
-        assert_eq!(live.manifest["metadata"].as_object().unwrap().len(), 4);
+        assert_eq!(live.manifest["metadata"].as_object().unwrap().len(), 5);
         assert_eq!(live.mark.unwrap().environment.as_str(), "prod");
         assert_eq!(live.published_by.unwrap().environment.as_str(), "dev");
         assert_eq!(service(&json!({"metadata": {"name": "x"}})).unwrap_err(), "x has no metadata/namespace");

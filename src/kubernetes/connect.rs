@@ -28,6 +28,7 @@ pub(crate) async fn from_kubeconfig(text: &str, context: Option<&str>) -> Result
     };
     let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| unusable("it is not a kubeconfig".into(), error))?;
     let context = choose(&kubeconfig, context)?;
+    refuse_proxy(&kubeconfig, &context)?;
     refuse_relative_paths(&kubeconfig)?;
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -65,15 +66,8 @@ fn connect(mut config: Config, place: String) -> Result<Connection, ClusterError
         // Plain http needs no certificate authorities, and a machine without any must not fail for lack of them.
         config.root_cert.get_or_insert_default();
     }
-    // A proxy of the environment has no way to this machine.
-    if is_loopback {
-        config.proxy_url = None;
-    }
-    if config.proxy_url.is_some() {
-        return Err(failed(
-            "a proxy (proxy-url or HTTPS_PROXY) is not supported for clusters yet; unset it or connect directly",
-        ));
-    }
+    // HTTPS_PROXY without a reading of NO_PROXY would catch clusters that are meant to be reached directly.
+    config.proxy_url = None;
     // The client's own retries can hold a call for a quarter of an hour; the caller decides by the error's class.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -101,6 +95,20 @@ fn choose(kubeconfig: &Kubeconfig, context: Option<&str>) -> Result<String, Clus
         return Err(unusable(format!("it has no context named {wanted:?} ({known})")));
     }
     Ok(wanted.to_owned())
+}
+
+/// A proxy that the kubeconfig demands must not be passed by silently.
+fn refuse_proxy(kubeconfig: &Kubeconfig, context: &str) -> Result<(), ClusterError> {
+    let context =
+        kubeconfig.contexts.iter().find(|named| named.name == context).and_then(|named| named.context.as_ref());
+    let cluster = kubeconfig.clusters.iter().find(|named| context.is_some_and(|context| context.cluster == named.name));
+    let proxy = cluster.and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref()).unwrap_or_default();
+    if proxy.is_empty() {
+        return Ok(());
+    }
+    let reason =
+        "its cluster is behind a proxy-url, which privlink does not support; use a context that connects directly";
+    Err(ClusterError::Kubeconfig { reason: reason.to_owned(), source: None })
 }
 
 /// Only the text is known here, not the folder that relative paths start from.
@@ -146,6 +154,8 @@ mod tests {
         assert!(refused(&kubeconfig("http://10.0.0.1:1"), None).await.contains("plain http"));
         let relative = good.replace("server:", "certificate-authority: ca.crt, server:");
         assert!(refused(&relative, None).await.contains("relative path"));
+        let proxied = good.replace("server:", "proxy-url: \"http://127.0.0.1:3128\", server:");
+        assert!(refused(&proxied, None).await.contains("proxy-url"));
     }
 
     #[tokio::test]

@@ -46,7 +46,9 @@ impl Refusal {
         let retry_after = self.retry_after;
         match self.code {
             401 | 403 => ErrorClass::Denied,
-            404 => ErrorClass::NotFound,
+            // A proxy's 404 is no Status and says nothing about the object.
+            404 if !self.reason.is_empty() => ErrorClass::NotFound,
+            404 => ErrorClass::Unknown,
             409 | 412 => ErrorClass::Conflict,
             // Server-side apply answers an unknown field or a wrong type with a 500 that has no reason.
             500 if self.is_apply && self.reason.is_empty() && !self.message.is_empty() => ErrorClass::Invalid,
@@ -202,6 +204,8 @@ mod tests {
     fn class_follows_status_and_reason() {
         let transient = ErrorClass::Transient { retry_after: None };
         assert_eq!(refusal(409, "Conflict").class(), ErrorClass::Conflict);
+        assert_eq!(refusal(404, "NotFound").class(), ErrorClass::NotFound);
+        assert_eq!(refusal(404, "").class(), ErrorClass::Unknown);
         assert_eq!(refusal(422, "Invalid").class(), ErrorClass::Invalid);
         assert_eq!(refusal(410, "Expired").class(), transient);
         assert_eq!(refusal(500, "").class(), transient);

@@ -150,7 +150,8 @@ impl Cluster {
         expected: Option<&(Uid, ResourceVersion)>,
         force: bool,
     ) -> Result<LiveService, ClusterError> {
-        self.patch(service, expected, Mode { force, dry_run: false }).await
+        let body = self.patch(service, expected, Mode { force, dry_run: false }).await?;
+        codec::service(&body).map_err(|reason| self.unexpected(&format!("apply the Service {}", service.key), &reason))
     }
 
     /// Asks the server whether it would take the Service, without storing it.
@@ -163,7 +164,7 @@ impl Cluster {
         expected: Option<&(Uid, ResourceVersion)>,
         force: bool,
     ) -> Result<(), ClusterError> {
-        // The object it answers with holds invented addresses and is worth nothing.
+        // The object it answers with has invented addresses and, if new, no version: it is worth nothing.
         self.patch(service, expected, Mode { force, dry_run: true }).await.map(drop)
     }
 
@@ -172,7 +173,7 @@ impl Cluster {
         service: &Service,
         expected: Option<&(Uid, ResourceVersion)>,
         mode: Mode,
-    ) -> Result<LiveService, ClusterError> {
+    ) -> Result<Json, ClusterError> {
         let verb = if mode.dry_run { "try to apply" } else { "apply" };
         let call = format!("{verb} the Service {}", service.key);
         if service.deployment == Deployment::AnnotationsOnly {
@@ -184,8 +185,7 @@ impl Cluster {
                 return Err(impossible("somebody else deploys it, and it is not there; plan again once it is"));
             }
         }
-        let body = self.send(&call, request::apply(service, expected, mode)).await?;
-        codec::service(&body).map_err(|reason| self.unexpected(&call, &reason))
+        self.send(&call, request::apply(service, expected, mode)).await
     }
 
     /// Deletes exactly this Service; one that is already gone is done.

@@ -12,6 +12,7 @@ use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
 use crate::domain::resource::service::Service;
 use crate::kubernetes::FIELD_MANAGER;
+use crate::kubernetes::codec::SERVER_METADATA;
 
 /// How many objects one page of a list holds.
 const PAGE: &str = "500";
@@ -97,7 +98,7 @@ fn body(service: &Service, expected: Option<&(Uid, ResourceVersion)>) -> Json {
         body["metadata"] = json!({});
     }
     let metadata = &mut body["metadata"];
-    for written_by_server in super::codec::SERVER_METADATA {
+    for written_by_server in SERVER_METADATA {
         metadata.as_object_mut().and_then(|map| map.remove(written_by_server));
     }
     metadata["name"] = json!(service.key.name);
@@ -128,7 +129,11 @@ fn builder(method: Method, path: &str, query: &[(&str, &str)]) -> http::request:
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    Request::builder().method(method).uri(uri).header(header::ACCEPT, "application/json")
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("privlink/", env!("CARGO_PKG_VERSION")))
 }
 
 fn build(builder: http::request::Builder, body: Vec<u8>) -> Request<Vec<u8>> {

@@ -160,7 +160,7 @@ impl Observed {
     pub fn gap_for(&self, key: &ResourceKey) -> Option<&Gap> {
         let areas = match key {
             ResourceKey::Service(_) => vec![Area::Services],
-            ResourceKey::Subnet(id) => vec![Area::Networks(id.subscription())],
+            ResourceKey::Subnet(id) => vec![Area::ManagedCluster, Area::Networks(id.subscription())],
             ResourceKey::PrivateLinkService(publisher) | ResourceKey::Connection { publisher, .. } => {
                 self.areas_of(publisher)
             }
@@ -172,7 +172,8 @@ impl Observed {
 
     fn areas_of(&self, publisher: &PublisherKey) -> Vec<Area> {
         match publisher {
-            PublisherKey::Own(id) => vec![Area::PrivateLinkServices(id.subscription())],
+            // What it shall be follows from the cluster, too: its region, its network.
+            PublisherKey::Own(id) => vec![Area::ManagedCluster, Area::PrivateLinkServices(id.subscription())],
             PublisherKey::Cluster(_) => {
                 let mut areas = vec![Area::ManagedCluster, Area::Services];
                 if let Some(cluster) = &self.cluster {

@@ -21,6 +21,9 @@ use crate::plan::draft::Draft;
 use crate::value::Fields;
 use crate::value::Value;
 
+/// The version of every document that privlink writes.
+pub const API_VERSION: &str = "privlink.dev/v1alpha1";
+
 /// The version of the hashed format.
 pub const FORMAT: u32 = 1;
 

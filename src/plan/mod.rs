@@ -7,6 +7,7 @@
 pub mod action;
 mod cause;
 pub mod change;
+pub mod compare;
 mod connections;
 mod consequence;
 pub mod diff;
@@ -14,6 +15,8 @@ mod dns;
 pub mod document;
 mod draft;
 mod endpoints;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod guard;
 mod order;
 pub mod private_links;

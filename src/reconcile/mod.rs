@@ -2,9 +2,14 @@
 //!
 //! The only room that knows every stage and every adapter.
 
+pub mod approvals;
 pub mod backends;
+pub mod lease_store;
 pub mod observe;
+pub mod pass;
 pub mod remote;
+pub mod source;
+pub mod status_branch;
 pub mod world;
 
 /// An error and its causes, as one line.

@@ -104,6 +104,25 @@ impl Remote {
         self.with(move |mirror| mirror.repository().is_ancestor(&old, &new)).await
     }
 
+    /// When a fetched commit was made.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn committed_at(&self, commit: &CommitId) -> Result<Option<jiff::Timestamp>, GitError> {
+        let commit = commit.clone();
+        let history = self.with(move |mirror| mirror.repository().history(None, &commit, 1)).await?;
+        Ok(history.commits.first().map(|record| record.committed_at))
+    }
+
+    /// The first line of a fetched commit's message.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn title(&self, commit: &CommitId) -> Result<String, GitError> {
+        let commit = commit.clone();
+        self.with(move |mirror| mirror.repository().title(&commit)).await
+    }
+
     /// Merges two fetched commits in the object database.
     ///
     /// # Errors

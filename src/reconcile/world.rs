@@ -62,15 +62,15 @@ impl World {
 
 fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Settings, WorldError> {
     let identity = &policy.identity;
-    let client = match purpose {
-        Purpose::Plan => identity.plan.clone(),
-        Purpose::Apply => identity.apply.clone(),
+    let (client, secret) = match purpose {
+        Purpose::Plan => (identity.plan.clone(), "PRIVLINK_PLAN_CLIENT_SECRET"),
+        Purpose::Apply => (identity.apply.clone(), "PRIVLINK_APPLY_CLIENT_SECRET"),
     };
     Ok(Settings {
         cloud: config.cloud(&policy.cloud)?,
         tenant: identity.tenant.clone().map_or_else(|| config.tenant(), Ok)?,
         client_id: client.map_or_else(|| config.client_id(), Ok)?,
-        client_secret: config.client_secret()?,
+        client_secret: config.client_secret(secret)?,
         ca_certificates: config.ca_certificates.clone(),
         poll_floor: config.poll_interval,
         timeout: TIMEOUT,

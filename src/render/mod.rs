@@ -3,8 +3,21 @@
 //! A renderer says what a piece of text *is* (added, a risk, an id); what that looks like is decided by whoever writes it
 //! out (`terminal`).
 
+pub mod age;
+pub mod apply;
 pub mod diagnostic;
+pub mod json;
+pub mod markdown;
+pub mod plan;
+pub mod saved_plan;
+pub mod schema;
+pub mod shown;
+pub mod status;
+pub mod status_files;
+mod step;
+mod table;
 pub mod terminal;
+pub mod yaml;
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

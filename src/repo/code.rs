@@ -60,6 +60,8 @@ codes! {
     APPROVERS = "CONF006";
     /// The status branch does not name the environment, or is not a branch name.
     STATUS_BRANCH = "CONF007";
+    /// There is no privlink.toml.
+    NO_SETTINGS = "CONF008";
 }
 
 #[cfg(test)]

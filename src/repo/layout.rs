@@ -32,6 +32,20 @@ pub(crate) fn hidden_folders(snapshot: &Snapshot, settings: &Settings) -> Vec<Di
         .collect()
 }
 
+/// Says which entries below an environment's folder have a name that no document can have.
+pub(crate) fn unreadable(snapshot: &Snapshot, settings: &Settings) -> Vec<Diagnostic> {
+    let below = |name: &&String| {
+        let mut folders = settings.environments.values().map(|environment| environment.path.as_str());
+        folders.any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let say = |name: &String| {
+        Diagnostic::error(code::NOT_A_FILE, format!("{name:?} cannot be read"))
+            .label(Place::file(crate::diagnostic::FileName::outside(name.clone())), "")
+            .help("rename it: a path has no `..`, `.git` or backslash, and is UTF-8")
+    };
+    snapshot.unreadable.iter().filter(below).map(say).collect()
+}
+
 /// The text of a file that may hold documents; `None` if it cannot or must not be read.
 pub(crate) fn text_of(path: &RepoPath, file: &File, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
     let yaml = is_yaml(path);

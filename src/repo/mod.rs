@@ -48,6 +48,7 @@ pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
         reading.file(path, file, settings);
     }
     reading.diagnostics.extend(layout::hidden_folders(snapshot, settings));
+    reading.diagnostics.extend(layout::unreadable(snapshot, settings));
     let diagnostics = std::mem::take(&mut reading.diagnostics);
     reading.diagnostics = diagnostics.sorted_by_offset(|place| reading.sources.offset(place));
     reading

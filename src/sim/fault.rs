@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sim::arm::ArmError;
+use crate::sim::arm::{ArmError, Reply};
 
 /// A rule for making requests fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +52,15 @@ impl Fault {
         method_fits && client_fits && path_fits(&self.path.to_ascii_lowercase(), &path.to_ascii_lowercase())
     }
 
-    /// The refusal this fault answers with.
-    pub(crate) fn error(&self) -> ArmError {
+    /// The answer this fault gives.
+    pub(crate) fn reply(&self) -> Reply {
+        match &self.body {
+            Some(text) => Reply { status: self.status, headers: self.headers.clone(), body: text.clone().into() },
+            None => self.error().reply(),
+        }
+    }
+
+    fn error(&self) -> ArmError {
         let code = if self.code.is_empty() { "InternalServerError" } else { &self.code };
         let message = if self.message.is_empty() { "A fault of the simulator." } else { &self.message };
         let mut error = ArmError::new(self.status, code, message);

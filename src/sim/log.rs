@@ -84,6 +84,11 @@ impl RequestLog {
         });
     }
 
+    /// Forgets everything, such as what the seed did.
+    pub(crate) fn clear(&self) {
+        self.entries().clear();
+    }
+
     /// Everything so far.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.entries().clone()

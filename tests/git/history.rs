@@ -21,6 +21,13 @@ fn merges_are_clean_deterministic_or_name_their_conflicts() {
     assert_eq!(repository.merge(&left, &right).unwrap(), Merged::Clean(merged.clone()));
     assert_eq!(repository.read_file(&merged, &"a".parse().unwrap()).unwrap().unwrap(), b"2\n");
     assert_eq!(repository.read_file(&merged, &"b".parse().unwrap()).unwrap().unwrap(), b"2\n");
+    // Both sides of one file, one of them under a new name.
+    let lines = commit(repository, None, &[put("old", "1\n2\n3\n4\n5\n6\n7\n8\n")]);
+    let moved = commit(repository, Some(&lines), &[remove("old"), put("new", "0\n2\n3\n4\n5\n6\n7\n8\n")]);
+    let edited = commit(repository, Some(&lines), &[put("old", "1\n2\n3\n4\n5\n6\n7\n9\n")]);
+    let Merged::Clean(both) = repository.merge(&moved, &edited).unwrap() else { unreachable!("no conflict") };
+    let new = repository.read_file(&both, &"new".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(new, b"0\n2\n3\n4\n5\n6\n7\n9\n");
     assert!(repository.is_ancestor(&right, &merged).unwrap() && repository.is_ancestor(&left, &merged).unwrap());
     // A file under review cannot choose how it is merged.
     assert_eq!(repository.merge(&left, &other).unwrap(), Merged::Conflicts(vec!["a".parse().unwrap()]));

@@ -5,7 +5,7 @@ use std::thread;
 
 use privlink::domain::commit::{File, RefName};
 use privlink::domain::failure::ErrorClass;
-use privlink::git::{GitError, Limits, Push};
+use privlink::git::{GitError, Limits, Push, Repository};
 
 use super::{Folder, branch, chain, commit, git, put, skipped, text, url};
 
@@ -20,9 +20,9 @@ fn twenty_writers_racing_for_one_branch_lose_nothing() {
             scope.spawn(move || {
                 // Half of them share one mirror, as processes with one cache folder do.
                 let cache = if writer % 2 == 0 { "shared".to_owned() } else { format!("cache-{writer}") };
+                let mirror = privlink::git::Mirror::open(remote, &folder.join(&cache), Default::default()).unwrap();
                 for attempt in 0.. {
                     assert!(attempt < 200, "writer {writer} starves");
-                    let mirror = privlink::git::Mirror::open(remote, &folder.join(&cache), Default::default()).unwrap();
                     let tip = mirror.fetch(std::slice::from_ref(main)).unwrap().remove(main);
                     let new = commit(mirror.repository(), tip.as_ref(), &[put(&format!("files/{writer}"), "x")]);
                     match mirror.push(main, tip.as_ref(), Some(&new)).unwrap() {
@@ -142,6 +142,35 @@ fn a_damaged_cache_is_rebuilt() {
 }
 
 #[test]
+fn damage_that_shows_late_is_told_and_mended_by_the_next_run() {
+    let folder = Folder::new();
+    let remote = folder.bare("remote.git");
+    let main = branch("main");
+    let writer = privlink::git::Mirror::open(&remote, &folder.join("writer"), Default::default()).unwrap();
+    let one = commit(writer.repository(), None, &[put("a", "1"), put("b/c", "2")]);
+    assert_eq!(writer.push(&main, None, Some(&one)).unwrap(), Push::Done);
+    let mirror = folder.mirror(&remote);
+    mirror.fetch(std::slice::from_ref(&main)).unwrap();
+    drop(mirror);
+    // The commit and its tree stay, the files go: nothing that opening looks at.
+    let place = fs::read_dir(folder.join("cache")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_dir_all(place.join("objects/pack")).unwrap();
+    let raw = git2::Repository::open_bare(&place).unwrap();
+    let source = git2::Repository::open_bare(folder.join("remote.git")).unwrap();
+    let kept = source.find_commit(git2::Oid::from_str(one.as_str()).unwrap()).unwrap();
+    for (id, kind) in [(kept.id(), git2::ObjectType::Commit), (kept.tree_id(), git2::ObjectType::Tree)] {
+        raw.odb().unwrap().write(kind, source.odb().unwrap().read(id).unwrap().data()).unwrap();
+    }
+    let mirror = folder.mirror(&remote);
+    mirror.fetch(std::slice::from_ref(&main)).unwrap();
+    let error = mirror.repository().snapshot(&one, &Limits::default()).unwrap_err();
+    assert!(matches!(error, GitError::Damaged { .. }) && error.class().is_retryable(), "{}", chain(&error));
+    let mirror = folder.mirror(&remote);
+    mirror.fetch(std::slice::from_ref(&main)).unwrap();
+    assert_eq!(mirror.repository().snapshot(&one, &Limits::default()).unwrap().files.len(), 2);
+}
+
+#[test]
 fn what_we_push_is_sound_to_git() {
     let folder = Folder::new();
     let remote = folder.bare("remote.git");
@@ -164,4 +193,54 @@ fn what_we_push_is_sound_to_git() {
     assert_eq!(fresh.push(&main, tip.as_ref(), Some(&next)).unwrap(), Push::Done);
     let snapshot = fresh.repository().snapshot(&next, &Limits::default()).unwrap();
     assert_eq!(snapshot.files[&"z".parse().unwrap()], File::Bytes(b"z".to_vec()));
+}
+
+#[test]
+fn a_folder_of_another_owner_is_as_good_as_ours() {
+    let folder = Folder::new();
+    let root = folder.join("work");
+    fs::create_dir_all(&root).unwrap();
+    let Some(_) = git(&root, &["init", "-q", "-b", "main"]) else { return skipped("no git") };
+    fs::write(root.join("a"), "1").unwrap();
+    git(&root, &["add", "."]);
+    git(&root, &["commit", "-q", "-m", "first"]);
+    for path in [root.clone(), root.join(".git")] {
+        if std::os::unix::fs::chown(&path, Some(12345), None).is_err() {
+            return skipped("only root can give a folder away");
+        }
+    }
+    let mirror = folder.mirror(&url(&format!("file://{}", root.display())));
+    let tip = mirror.fetch(&[branch("main")]).unwrap().remove(&branch("main")).unwrap();
+    let next = commit(mirror.repository(), Some(&tip), &[put("b", "2")]);
+    assert_eq!(mirror.push(&branch("side"), None, Some(&next)).unwrap(), Push::Done);
+    let found = Repository::discover(&root).unwrap().unwrap();
+    assert_eq!(found.head().unwrap(), Some(tip));
+    assert!(found.changes(&root).unwrap().is_empty());
+}
+
+#[test]
+fn linked_worktrees_and_missing_suffixes_are_found_as_remotes() {
+    let folder = Folder::new();
+    folder.bare("remote.git");
+    let short = folder.mirror(&url(&format!("file://{}/remote", folder.0.display())));
+    assert!(short.list().unwrap().is_empty());
+    let root = folder.join("work");
+    fs::create_dir_all(&root).unwrap();
+    let Some(_) = git(&root, &["init", "-q", "-b", "main"]) else { return skipped("no git") };
+    git(&root, &["commit", "-q", "--allow-empty", "-m", "first"]);
+    git(&root, &["worktree", "add", "-q", "-b", "side", "../side"]);
+    let side = folder.mirror(&url(&format!("file://{}/side", folder.0.display())));
+    let tip = side.fetch(&[branch("main")]).unwrap().remove(&branch("main")).unwrap();
+    let next = commit(side.repository(), Some(&tip), &[put("a", "1")]);
+    for busy in ["main", "side"] {
+        let refused = side.push(&branch(busy), Some(&tip), Some(&next)).unwrap();
+        assert!(
+            matches!(&refused, Push::Refused { reason } if reason.contains("checked out in")),
+            "{busy}: {refused:?}"
+        );
+    }
+    // A bare repository inside a working tree is not that working tree.
+    git2::Repository::init_bare(root.join("inner.git")).unwrap();
+    assert_eq!(Repository::discover(&root.join("inner.git")).unwrap().unwrap().worktree(), None);
+    assert_eq!(Repository::discover(&root.join(".git")).unwrap().unwrap().worktree(), None);
 }

@@ -122,6 +122,7 @@ fn a_plain_folder_reads_like_a_commit() {
     fs::write(root.join("module/inside"), "").unwrap();
     fs::write(root.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
     symlink("/etc", root.join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("env/socket")).unwrap();
     let limits = Limits { file_bytes: 1000, ..Limits::default() };
     let snapshot = Repository::snapshot_folder(&root, &limits).unwrap();
     assert_eq!(snapshot.commit, None);
@@ -129,7 +130,7 @@ fn a_plain_folder_reads_like_a_commit() {
     assert_eq!(snapshot.files[&"link".parse().unwrap()], File::Symlink);
     assert_eq!(snapshot.files[&"module".parse().unwrap()], File::Submodule);
     assert_eq!(snapshot.files[&"env/large".parse().unwrap()], File::TooLarge { size: 2000 });
-    assert_eq!(snapshot.unreadable.iter().collect::<Vec<_>>(), [r"caf\xe9"]);
+    assert_eq!(snapshot.unreadable.iter().collect::<Vec<_>>(), [r"caf\xe9", "env/socket"]);
     let missing = Repository::snapshot_folder(&folder.join("missing"), &limits).unwrap_err();
     assert!(missing.to_string().contains("missing") && missing.class() == ErrorClass::NotFound);
 }

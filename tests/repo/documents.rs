@@ -24,7 +24,7 @@ fn settings(extra: &str) -> Settings {
 
 fn read_files(files: &[(&str, File)], extra: &str) -> Reading {
     let files = files.iter().map(|(path, file)| (format!("environments/prod/{path}").parse().unwrap(), file.clone()));
-    read(&Snapshot { commit: None, files: files.collect::<BTreeMap<_, _>>() }, &settings(extra))
+    read(&Snapshot { files: files.collect::<BTreeMap<_, _>>(), ..Snapshot::default() }, &settings(extra))
 }
 
 fn read_text(text: &str) -> Reading {
@@ -242,7 +242,6 @@ spec:
     approve: [{ subscription: "00000000-0000-0000-0000-000000000002" }, { endpoint: "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/g/providers/Microsoft.Network/privateEndpoints/x" }]
     reject: []
     otherwise: leave-pending
-  replaces: orders-old
 ---
 apiVersion: privlink.dev/v1alpha1
 kind: PrivateEndpoint
@@ -375,7 +374,7 @@ fn files_outside_of_every_environment_are_not_read() {
         ("other/a.yaml".parse().unwrap(), File::Bytes(b"[".to_vec())),
         ("environments/production.yaml".parse().unwrap(), File::Symlink),
     ];
-    let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
+    let reading = read(&Snapshot { files: files.into(), ..Snapshot::default() }, &settings(""));
     assert!(reading.documents.is_empty() && reading.diagnostics.is_empty());
     assert!(read(&Snapshot::default(), &settings("")).diagnostics.is_empty());
 }
@@ -390,7 +389,7 @@ fn many_warnings_are_shortened_but_stay_warnings() {
 #[test]
 fn an_environment_behind_a_link_is_an_error() {
     let files = [("environments".parse().unwrap(), File::Symlink)];
-    let reading = read(&Snapshot { commit: None, files: files.into() }, &settings(""));
+    let reading = read(&Snapshot { files: files.into(), ..Snapshot::default() }, &settings(""));
     assert_eq!(reading.diagnostics.iter().map(|it| it.code.as_str()).collect::<Vec<_>>(), ["REPO001"]);
 }
 
@@ -510,7 +509,7 @@ fn our_own_kinds_say_what_is_wrong() {
         &DESIGN
             .replace("mode: subscriptions,", "mode: subscription,")
             .replace("count: 2", "count: two")
-            .replace("replaces: orders-old", "replace: orders-old")
+            .replace("proxyProtocol: false", "proxyProtocl: false")
             .replace("{ privateLinkService: orders }", "{ privateLinkService: orders, id: x }"),
     );
     insta::assert_snapshot!(shown(&reading), @r#"
@@ -528,18 +527,18 @@ error[REPO013]: `spec.nat.count` is the text "two" and must be a whole number fr
 12 |   nat: { subnet: pls-subnet, count: two, addresses: ["10.225.1.8", "10.225.1.9"] }
    |                                     ^^^ not a whole number from 1 to 8
 
-error[REPO011]: unknown key `replace` in `spec`
-  --> a.yaml:19:3
+error[REPO011]: unknown key `proxyProtocl` in `spec`
+  --> a.yaml:14:3
    |
-19 |   replace: orders-old
-   |   ^^^^^^^ nothing reads this
+14 |   proxyProtocl: false
+   |   ^^^^^^^^^^^^ nothing reads this
    |
-   = help: did you mean `replaces`?
+   = help: did you mean `proxyProtocol`?
 
 error[REPO014]: `spec.target.id`: "x" is not an Azure resource id
-  --> a.yaml:30:45
+  --> a.yaml:29:45
    |
-30 |   target: { privateLinkService: orders, id: x }
+29 |   target: { privateLinkService: orders, id: x }
    |                                             ^
    |
    = help: an id looks like /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Network/<type>/<name>

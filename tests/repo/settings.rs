@@ -88,7 +88,9 @@ fn the_file_of_the_design_is_accepted() {
     let settings = accepted(DESIGN);
     let prod = &settings.environments[&"prod".parse().unwrap()];
     assert_eq!(prod.approval, Approval::default());
-    assert!(prod.prune && prod.scope.has_namespace("team-a") && !prod.scope.has_namespace("shop"));
+    let scope = privlink::desired::authority::policy(&settings, &"prod".parse().unwrap()).unwrap().scope;
+    let has = |namespace: &str| scope.has_namespace(&namespace.parse().unwrap());
+    assert!(prod.prune && has("team-a") && !has("shop"));
     assert_eq!(settings.status.branch_of(&"prod".parse().unwrap()), "privlink/status/prod");
     assert_eq!(settings.consumers.values().next().unwrap().name, "ACME trading");
 }
@@ -99,7 +101,9 @@ fn what_is_absent_has_its_default() {
     let prod = &settings.environments[&"prod".parse().unwrap()];
     assert_eq!((prod.cloud.clone(), prod.prune, prod.max_deletes), (Cloud::Public, false, 3));
     assert_eq!((prod.signatures, prod.approval.severing), (Signatures::Optional, Level::People(2)));
-    assert!(prod.scope.has_namespace("shop") && !prod.scope.has_namespace("kube-system"));
+    let scope = privlink::desired::authority::policy(&settings, &"prod".parse().unwrap()).unwrap().scope;
+    let has = |namespace: &str| scope.has_namespace(&namespace.parse().unwrap());
+    assert!(has("shop") && !has("kube-system"));
     assert_eq!(prod.subscriptions(), std::slice::from_ref(&prod.subscription));
     accepted(HEAD);
 }

@@ -20,7 +20,8 @@ const STATE: &str = "/properties/privateLinkServiceConnectionState";
 pub(crate) fn decode(body: &Json) -> Result<LiveConnection, Malformed> {
     Ok(LiveConnection {
         id: required(body, "/id")?,
-        endpoint: parsed(body, "/properties/privateEndpoint/id")?,
+        // What cannot be read as an endpoint is as good as not told; the connection itself must be seen all the same.
+        endpoint: parsed(body, "/properties/privateEndpoint/id").unwrap_or_default(),
         status: status(body, STATE),
         description: description(body, STATE).to_owned(),
         link_identifier: text(body, "/properties/linkIdentifier").map(ToOwned::to_owned),

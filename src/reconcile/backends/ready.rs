@@ -70,7 +70,7 @@ impl Backends<'_> {
             let events = kubernetes.warnings(&service.key).await.map_err(|error| cluster_failure(&error))?;
             let reason = events.first().map_or_else(
                 || "the cloud provider to give it an address".to_owned(),
-                |event| format!("the cloud provider, which says {}: {}", event.reason, event.message),
+                |event| format!("the cloud provider, which says {}", event.summary()),
             );
             return not_yet(reason);
         }
@@ -118,7 +118,7 @@ impl Backends<'_> {
                 self.kubernetes()?.warnings(&publication.service).await.map_err(|error| cluster_failure(&error))?;
             return not_yet(events.first().map_or_else(
                 || "the cloud provider to build it".to_owned(),
-                |event| format!("the cloud provider, which says {}: {}", event.reason, event.message),
+                |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
         let differing = diff::diff_named(&published_fields(link), &publication.fields());

@@ -25,7 +25,7 @@ const LISTS: [&str; 6] = [
     "outboundRules",
 ];
 
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     object_mut(&mut body).entry("sku").or_insert_with(|| json!({ "name": "Standard", "tier": "Regional" }));
     for list in LISTS {
         names_are_unique(&draft.path, list, list_mut(properties_mut(&mut body), list))?;
@@ -58,7 +58,7 @@ fn names_are_unique(path: &ResourcePath, list: &str, elements: &[Value]) -> Resu
 }
 
 /// Gives every internal frontend its address. Static ones claim theirs first, then those that had one keep it.
-fn frontends(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn frontends(state: &mut State, draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let mut frontends = std::mem::take(list_mut(properties_mut(body), "frontendIPConfigurations"));
     let mut pools: BTreeMap<String, Pool> = BTreeMap::new();
@@ -85,7 +85,7 @@ fn frontends(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(
 /// The subnet of an internal frontend, with its reference normalised; `None` for a public one.
 fn subnet_of(
     state: &mut State,
-    draft: &Draft<'_>,
+    draft: &Draft,
     frontend: &mut Value,
     location: &str,
 ) -> Result<Option<ResourcePath>, ArmError> {
@@ -128,7 +128,7 @@ fn is_v6(frontend: &Value) -> bool {
     frontend["properties"]["privateIPAddressVersion"].as_str().is_some_and(|own| own.eq_ignore_ascii_case("IPv6"))
 }
 
-fn assign_static(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
+fn assign_static(draft: &Draft, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
     if !is_static(frontend) {
         return Ok(());
     }
@@ -139,7 +139,7 @@ fn assign_static(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Re
 }
 
 /// A dynamic frontend keeps its address for as long as it lives in its subnet; what the client sends is ignored.
-fn assign_kept(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
+fn assign_kept(draft: &Draft, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
     if is_static(frontend) {
         return Ok(());
     }
@@ -155,7 +155,7 @@ fn assign_kept(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Resu
     Ok(())
 }
 
-fn assign_new(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
+fn assign_new(draft: &Draft, frontend: &mut Value, pool: &mut Pool) -> Result<(), ArmError> {
     if frontend["properties"]["privateIPAddress"].is_string() {
         return Ok(());
     }
@@ -165,7 +165,7 @@ fn assign_new(draft: &Draft<'_>, frontend: &mut Value, pool: &mut Pool) -> Resul
 }
 
 /// Rules name parts of their own load balancer; the names must exist, and come back in Azure's spelling.
-fn references(draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn references(draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     const FIELDS: [(&str, &str, &str); 6] = [
         ("loadBalancingRules", "frontendIPConfiguration", "frontendIPConfigurations"),
         ("loadBalancingRules", "backendAddressPool", "backendAddressPools"),
@@ -192,7 +192,7 @@ fn references(draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
     Ok(())
 }
 
-fn rules_do_not_clash(draft: &Draft<'_>, body: &Value) -> Result<(), ArmError> {
+fn rules_do_not_clash(draft: &Draft, body: &Value) -> Result<(), ArmError> {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for rule in body["properties"]["loadBalancingRules"].as_array().into_iter().flatten() {
         let own = &rule["properties"];
@@ -230,7 +230,7 @@ pub(crate) fn services_on<'a>(store: &'a Store, balancer: &ResourcePath) -> Vec<
     found
 }
 
-fn used_frontends_stay(state: &State, draft: &Draft<'_>, body: &Value) -> Result<(), ArmError> {
+fn used_frontends_stay(state: &State, draft: &Draft, body: &Value) -> Result<(), ArmError> {
     let Some(before) = &draft.before else { return Ok(()) };
     for (service, frontend) in services_on(&state.store, &draft.path) {
         let held = before.list("frontendIPConfigurations").iter().find(|own| is_named(own, &frontend));
@@ -253,7 +253,7 @@ fn used_frontends_stay(state: &State, draft: &Draft<'_>, body: &Value) -> Result
 }
 
 /// The subnets of a load balancer's frontends learn that their users changed.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     let before = draft.before.as_ref().map(subnets_used).unwrap_or_default();
     let after = state.store.get(&draft.path).map(subnets_used).unwrap_or_default();
     for subnet in before.symmetric_difference(&after) {

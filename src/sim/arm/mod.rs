@@ -19,7 +19,10 @@ mod network_interface;
 mod operation;
 mod private_dns;
 mod private_endpoint;
+mod private_endpoint_connection;
 mod private_link_service;
+mod public_ip_address;
+mod reach;
 mod read;
 mod remove;
 mod request;
@@ -34,15 +37,19 @@ mod view;
 mod virtual_network;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 pub(crate) use crate::sim::arm::error::ArmError;
+pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
 pub use crate::sim::arm::operation::Pace;
 use crate::sim::arm::operation::Status;
 pub use crate::sim::arm::request::Role;
-pub(crate) use crate::sim::arm::request::{Caller, Principal, Request};
+pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};
 use crate::sim::arm::route::{ResourcePath, Route};
 pub(crate) use crate::sim::arm::state::{ClusterAccess, ConnectRights, State, Subscription};
 use crate::sim::chance::Chance;
@@ -142,10 +149,7 @@ impl Arm {
         let client = request.client();
         let fault = self.faults.take_for_request(&request.method, &request.path, &client);
         let reply = match fault.filter(|fault| fault.status != 0) {
-            Some(fault) => match &fault.body {
-                Some(text) => Reply { status: fault.status, headers: fault.headers, body: text.clone().into() },
-                None => fault.error().reply(),
-            },
+            Some(fault) => fault.reply(),
             None => self.answer(&request),
         };
         let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
@@ -209,6 +213,11 @@ impl Arm {
         self.state().clusters.insert(cluster_id.to_ascii_lowercase(), access);
     }
 
+    /// While the seed runs: the GUID of the next alias.
+    pub(crate) fn set_next_alias(&self, guid: Option<String>) {
+        self.state().alias_guid = guid;
+    }
+
     /// The raw resource behind an id, as the admin API shows it.
     pub(crate) fn raw_get(&self, id: &str) -> Option<Value> {
         let state = self.state();
@@ -254,7 +263,7 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         }
         ("POST", Route::Action { path, action }) => rules::act(state, request, path, action),
         ("POST", Route::LocationAction { subscription, action }) => {
-            private_link_service::act_at_location(state, request, subscription, action)
+            reach::act_at_location(state, request, subscription, action)
         }
         ("POST", Route::Providers { subscription, namespace: Some(namespace), registers: true }) => {
             Ok(subscription::provider(state, subscription, namespace))
@@ -266,6 +275,3 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         )),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use crate::sim::arm::store::Resource;
 use crate::sim::arm::write::Draft;
 
 /// An interface that a client brings itself: kept as it is, unless the platform owns it.
-pub(crate) fn prepare(state: &State, draft: &Draft<'_>, body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &State, draft: &Draft, body: Value) -> Result<Value, ArmError> {
     may_delete(state, &draft.path)?;
     Ok(body)
 }

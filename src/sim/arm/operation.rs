@@ -1,8 +1,8 @@
 //! Long-running operations: what a write answers with, and what happens when it ends.
 //!
-//! Time passes when somebody asks. An operation ends with the Nth look at it: a poll of its URL, a GET of the resource, or
-//! a write that is refused because of it. So no test sleeps, and a client that died in mid-operation does not leave the
-//! resource locked for ever. A world may demand wall time as well, for demonstrations.
+//! Time passes when somebody asks. An operation ends with the Nth look at it: a poll of its URL, a GET or a list that shows
+//! the resource, or a write that is refused because of it. So no test sleeps, and a client that died in mid-operation
+//! does not leave the resource locked for ever. A world may demand wall time as well, for demonstrations.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::sim::arm::error::ArmError;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
+use crate::sim::arm::store::Store;
 use crate::sim::arm::{Reply, remove};
 
 /// How long operations take.
@@ -22,6 +23,9 @@ pub struct Pace {
     pub polls: u32,
     /// Wall time that an operation takes at least.
     pub least: Duration,
+    /// What `Retry-After` says, in seconds. 0 suits our own client; azcore and azure-core (Python, so `az` too) take it for
+    /// absent and fall back to 30 s, so that they need 1.
+    pub retry_after: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +52,7 @@ impl Status {
 pub(crate) enum Verb {
     Write,
     Delete,
-    DeleteGroup {
-        subscription: String,
-        group: String,
-    },
-    /// A POST whose answer is fetched from the `Location`.
-    Answer,
+    DeleteGroup { subscription: String, group: String },
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +63,6 @@ pub(crate) struct Operation {
     ready_at: Duration,
     failure: Option<ArmError>,
     pub(crate) status: Status,
-    result: Value,
 }
 
 /// All operations, the ended ones too: clients may ask long after.
@@ -100,7 +98,6 @@ impl State {
             ready_at: self.clock.elapsed() + self.pace.least,
             failure,
             status: Status::InProgress,
-            result: Value::Null,
         };
         let ends_at_once = self.pace.polls == 0 && self.pace.least.is_zero() && operation.failure.is_none();
         self.operations.by_id.insert(id.clone(), operation);
@@ -148,7 +145,7 @@ impl State {
                 remove::take_away_group(self, &subscription, &group);
             }
             (Verb::Write | Verb::Delete, ended) => self.settle_state(&key, ended),
-            (Verb::DeleteGroup { .. } | Verb::Answer, _) => {}
+            (Verb::DeleteGroup { .. }, _) => {}
         }
     }
 
@@ -166,12 +163,11 @@ impl State {
         let Some(operation) = self.operations.by_id.get(id) else {
             return Err(ArmError::new(404, "OperationNotFound", format!("The operation '{id}' was not found.")));
         };
-        let retry_after = ("Retry-After".to_owned(), "0".to_owned());
+        let retry_after = self.retry_after();
         if is_result {
             return Ok(match operation.status {
                 Status::InProgress => Reply { status: 202, headers: vec![retry_after], body: Value::Null },
-                Status::Succeeded if operation.result.is_null() => Reply::empty(204),
-                Status::Succeeded => Reply::ok(operation.result.clone()),
+                Status::Succeeded => Reply::empty(204),
                 Status::Failed | Status::Canceled => {
                     let failure = operation.failure.clone().unwrap_or_else(|| ArmError::new(500, "Failed", "Failed."));
                     return Err(failure);
@@ -190,26 +186,40 @@ impl State {
     }
 }
 
-/// The headers that announce an operation, with the request's origin and api-version.
-pub(crate) fn headers(request: &Request, path: &ResourcePath, location: &str, id: &str) -> Vec<(String, String)> {
-    let origin = &request.origin;
-    let version = request.query.get("api-version").map_or("2024-05-01", String::as_str);
-    let namespace = path.resource_type.split('/').next().unwrap_or_default();
-    let (status, result) = if path.kind.is_private_dns() {
-        let base = format!("/subscriptions/{}/resourceGroups/{}/providers/{namespace}", path.subscription, path.group);
-        (format!("{base}/privateDnsOperationStatuses/{id}"), format!("{base}/privateDnsOperationResults/{id}"))
-    } else {
-        let base = format!("/subscriptions/{}/providers/{namespace}/locations/{location}", path.subscription);
-        (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
-    };
-    let mut headers = vec![
-        ("Azure-AsyncOperation".to_owned(), format!("{origin}{status}?api-version={version}")),
-        ("Azure-AsyncNotification".to_owned(), "Enabled".to_owned()),
-        ("x-ms-request-id".to_owned(), id.to_owned()),
-        ("Retry-After".to_owned(), "0".to_owned()),
-    ];
-    if request.method == "DELETE" {
-        headers.push(("Location".to_owned(), format!("{origin}{result}?api-version={version}")));
+impl State {
+    pub(crate) fn retry_after(&self) -> (String, String) {
+        ("Retry-After".to_owned(), self.pace.retry_after.to_string())
     }
-    headers
+
+    /// The region in whose name the operations of a resource run.
+    fn operation_region(&self, holder: &ResourcePath) -> String {
+        let own = self.store.get(holder).map(|own| own.location().to_owned());
+        own.filter(|own| !own.is_empty() && own != "global").unwrap_or_else(|| self.location.clone())
+    }
+
+    /// The headers that announce an operation, with the request's origin and api-version.
+    pub(crate) fn announce(&self, request: &Request, path: &ResourcePath, id: &str) -> Vec<(String, String)> {
+        let location = self.operation_region(&Store::holder_path(path));
+        let origin = &request.origin;
+        let version = request.query.get("api-version").map_or("2024-05-01", String::as_str);
+        let namespace = path.resource_type.split('/').next().unwrap_or_default();
+        let (status, result) = if path.kind.is_private_dns() {
+            let base =
+                format!("/subscriptions/{}/resourceGroups/{}/providers/{namespace}", path.subscription, path.group);
+            (format!("{base}/privateDnsOperationStatuses/{id}"), format!("{base}/privateDnsOperationResults/{id}"))
+        } else {
+            let base = format!("/subscriptions/{}/providers/{namespace}/locations/{location}", path.subscription);
+            (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
+        };
+        let mut headers = vec![
+            ("Azure-AsyncOperation".to_owned(), format!("{origin}{status}?api-version={version}")),
+            ("Azure-AsyncNotification".to_owned(), "Enabled".to_owned()),
+            ("x-ms-request-id".to_owned(), id.to_owned()),
+            self.retry_after(),
+        ];
+        if request.method == "DELETE" {
+            headers.push(("Location".to_owned(), format!("{origin}{result}?api-version={version}")));
+        }
+        headers
+    }
 }

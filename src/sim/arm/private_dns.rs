@@ -15,7 +15,7 @@ use crate::sim::arm::write::Draft;
 /// Records per set [Microsoft's limits page].
 const RECORDS_PER_SET: usize = 20;
 
-pub(crate) fn prepare_zone(draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_zone(draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     let labels = draft.path.name().split('.').count();
     if !(2..=34).contains(&labels) || draft.path.name().split('.').any(str::is_empty) {
         let message = format!("The zone name '{}' must have 2 to 34 labels.", draft.path.name());
@@ -25,7 +25,7 @@ pub(crate) fn prepare_zone(draft: &Draft<'_>, mut body: Value) -> Result<Value, 
     Ok(body)
 }
 
-pub(crate) fn prepare_record_set(draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_record_set(draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     let properties = properties_mut(&mut body);
     for computed in ["fqdn", "isAutoRegistered"] {
         properties.remove(computed);
@@ -61,7 +61,7 @@ fn check_addresses(path: &ResourcePath, records: &[Value]) -> Result<(), ArmErro
     Ok(())
 }
 
-pub(crate) fn prepare_link(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_link(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     let id = body["properties"]["virtualNetwork"]["id"].as_str().unwrap_or_default().to_owned();
     if let Some(before) = &draft.before {
         let held = before.property("virtualNetwork")["id"].as_str().unwrap_or_default();
@@ -88,7 +88,7 @@ pub(crate) fn prepare_link(state: &mut State, draft: &Draft<'_>, mut body: Value
     Ok(body)
 }
 
-pub(crate) fn prepare_zone_group(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_zone_group(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     let configurations = list_mut(properties_mut(&mut body), "privateDnsZoneConfigs");
     if configurations.len() > 5 {
         let message = format!("The zone group {} has more than 5 zones.", draft.path.id());

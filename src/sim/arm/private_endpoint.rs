@@ -16,12 +16,12 @@ use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::{Resource, is_named, list_mut, properties_mut};
 use crate::sim::arm::write::Draft;
-use crate::sim::arm::{network_interface, private_link_service};
+use crate::sim::arm::{network_interface, private_link_service, reach};
 
 const AUTOMATIC: &str = "privateLinkServiceConnections";
 const MANUAL: &str = "manualPrivateLinkServiceConnections";
 
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     private_link_service::check_name(&draft.path)?;
     defaults(&mut body);
     let subnet = subnet(state, draft, &mut body)?;
@@ -74,7 +74,7 @@ fn defaults(body: &mut Value) {
     }
 }
 
-fn subnet(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<ResourcePath, ArmError> {
+fn subnet(state: &mut State, draft: &Draft, body: &mut Value) -> Result<ResourcePath, ArmError> {
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let id = body["properties"]["subnet"]["id"].as_str().unwrap_or_default().to_owned();
     if id.is_empty() {
@@ -131,7 +131,7 @@ fn target_of(body: &Value, list: &str) -> String {
 }
 
 /// The service that the connection names. One that the consumer may not see is not there for it.
-fn find_service(state: &mut State, draft: &Draft<'_>, body: &Value, list: &str) -> Result<Resource, ArmError> {
+fn find_service(state: &mut State, draft: &Draft, body: &Value, list: &str) -> Result<Resource, ArmError> {
     let target = target_of(body, list);
     let unknown = || {
         let message = format!(
@@ -143,13 +143,13 @@ fn find_service(state: &mut State, draft: &Draft<'_>, body: &Value, list: &str) 
     };
     let service = match is_alias(&target) {
         true if list == AUTOMATIC => return Err(unknown()),
-        true => private_link_service::by_alias(state, &target),
+        true => reach::by_alias(state, &target),
         false => state.store.by_id(&target).filter(|own| own.path.kind == Kind::PrivateLinkService),
     };
     let service = service.cloned().ok_or_else(unknown)?;
     let consumer = &draft.path.subscription;
     // By id and automatically the service answers with its own refusal, which says more than "not found".
-    if list == MANUAL && !private_link_service::is_visible(state, &service, consumer) {
+    if list == MANUAL && !reach::is_visible(state, &service, consumer) {
         return Err(unknown());
     }
     if state.operations.running_id(&service.path.key()).is_some() {
@@ -161,14 +161,13 @@ fn find_service(state: &mut State, draft: &Draft<'_>, body: &Value, list: &str) 
 
 fn decide_at_creation(
     state: &State,
-    draft: &Draft<'_>,
+    draft: &Draft,
     body: &Value,
     (list, service): (&str, &Resource),
 ) -> Result<Value, ArmError> {
     let consumer = &draft.path.subscription;
-    let is_listed = private_link_service::is_auto_approved(service, consumer)
-        && private_link_service::is_visible(state, service, consumer);
-    let may_approve = private_link_service::has_rights(state, &service.path.subscription, consumer);
+    let is_listed = reach::is_auto_approved(service, consumer) && reach::is_visible(state, service, consumer);
+    let may_approve = reach::has_rights(state, &service.path.subscription, consumer);
     if is_listed || (list == AUTOMATIC && may_approve) {
         return Ok(json!({ "status": "Approved", "description": "Auto-Approved", "actionsRequired": "None" }));
     }
@@ -193,7 +192,7 @@ fn static_addresses(body: &Value) -> Vec<String> {
     configurations.filter_map(|own| own["properties"]["privateIPAddress"].as_str().map(str::to_owned)).collect()
 }
 
-fn claim_addresses(state: &State, draft: &Draft<'_>, body: &Value, subnet: &ResourcePath) -> Result<(), ArmError> {
+fn claim_addresses(state: &State, draft: &Draft, body: &Value, subnet: &ResourcePath) -> Result<(), ArmError> {
     let mut pool = Pool::of(&state.store, subnet, &[]);
     let wanted = static_addresses(body);
     for address in &wanted {
@@ -205,7 +204,7 @@ fn claim_addresses(state: &State, draft: &Draft<'_>, body: &Value, subnet: &Reso
     Ok(())
 }
 
-fn interface_name(state: &mut State, draft: &Draft<'_>, body: &Value) -> ResourcePath {
+fn interface_name(state: &mut State, draft: &Draft, body: &Value) -> ResourcePath {
     let guid = state.chance.guid(&format!("nic {}", draft.path.key()));
     let custom = body["properties"]["customNetworkInterfaceName"].as_str().unwrap_or_default();
     let name = if custom.is_empty() { format!("{}.nic.{guid}", draft.path.name()) } else { custom.to_owned() };
@@ -216,7 +215,7 @@ fn interface_name(state: &mut State, draft: &Draft<'_>, body: &Value) -> Resourc
 }
 
 /// What decides about the endpoint is fixed when it is made; the code is ours, except for the subnet's.
-fn unchanged(draft: &Draft<'_>, before: &Resource, body: &Value) -> Result<(), ArmError> {
+fn unchanged(draft: &Draft, before: &Resource, body: &Value) -> Result<(), ArmError> {
     for list in [AUTOMATIC, MANUAL] {
         let identity = |connections: Option<&Vec<Value>>| {
             let own = connections.into_iter().flatten();
@@ -257,7 +256,7 @@ fn carry_over(before: &Resource, body: &mut Value, list: &str) {
 }
 
 /// Makes the interface and, for a new endpoint, its connection on the service.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     if !draft.is_new() {
         return;
     }
@@ -300,7 +299,7 @@ fn connection_of(state: &State, endpoint: &Resource) -> Option<(Value, ResourceP
     let connection = endpoint.list(AUTOMATIC).iter().chain(endpoint.list(MANUAL)).next()?.clone();
     let target = connection["properties"]["privateLinkServiceId"].as_str()?;
     let service = match is_alias(target) {
-        true => private_link_service::by_alias(state, target)?.path.clone(),
+        true => reach::by_alias(state, target)?.path.clone(),
         false => state.store.by_id(target)?.path.clone(),
     };
     Some((connection, service))

@@ -1,4 +1,4 @@
-//! Private Link Services and the connections on them.
+//! Private Link Services: one frontend, up to eight NAT addresses, and an alias that lives as long as they do.
 //!
 //! Codes marked *unseen* below are ours: the rule is documented, what Azure calls it was never recorded.
 
@@ -6,23 +6,21 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::sim::arm::Reply;
 use crate::sim::arm::address::Pool;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::Kind;
-use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
-use crate::sim::arm::state::{ConnectRights, State};
-use crate::sim::arm::store::{Resource, list_mut, object_mut, properties_mut};
+use crate::sim::arm::state::State;
+use crate::sim::arm::store::{Resource, list_mut, properties_mut};
 use crate::sim::arm::write::Draft;
-use crate::sim::arm::{load_balancer, network_interface, private_endpoint};
+use crate::sim::arm::{load_balancer, network_interface, private_endpoint_connection, reach};
 
 /// Private Link Services per Standard load balancer, and NAT addresses per service [Microsoft's limits page].
 const SERVICES_PER_BALANCER: usize = 8;
 const NAT_ADDRESSES: usize = 8;
 const LISTED_SUBSCRIPTIONS: usize = 100;
 
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     check_name(&draft.path)?;
     access_lists(&draft.path, &body)?;
     frontend(state, draft, &mut body)?;
@@ -67,7 +65,7 @@ pub(crate) fn check_name(path: &ResourcePath) -> Result<(), ArmError> {
     Err(ArmError::invalid("InvalidResourceName", message))
 }
 
-fn new_alias(state: &mut State, draft: &Draft<'_>, body: &Value) -> String {
+fn new_alias(state: &mut State, draft: &Draft, body: &Value) -> String {
     let name = draft.path.name().to_ascii_lowercase();
     let guid = match state.alias_guid.take() {
         Some(guid) => guid,
@@ -76,7 +74,7 @@ fn new_alias(state: &mut State, draft: &Draft<'_>, body: &Value) -> String {
     format!("{name}.{guid}.{}.azure.privatelinkservice", body["location"].as_str().unwrap_or_default())
 }
 
-fn new_interface(state: &mut State, draft: &Draft<'_>) -> Value {
+fn new_interface(state: &mut State, draft: &Draft) -> Value {
     let guid = state.chance.guid(&format!("nic {}", draft.path.key()));
     let mut path = draft.path.clone();
     (path.resource_type, path.kind) = ("Microsoft.Network/networkInterfaces", Kind::NetworkInterface);
@@ -84,14 +82,8 @@ fn new_interface(state: &mut State, draft: &Draft<'_>) -> Value {
     json!([{ "id": path.id() }])
 }
 
-/// The subscriptions of `visibility` or `autoApproval`.
-pub(crate) fn listed(body: &Value, property: &str) -> BTreeSet<String> {
-    let list = body["properties"][property]["subscriptions"].as_array().into_iter().flatten();
-    list.filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()
-}
-
 fn access_lists(path: &ResourcePath, body: &Value) -> Result<(), ArmError> {
-    let (visible, approved) = (listed(body, "visibility"), listed(body, "autoApproval"));
+    let (visible, approved) = (reach::listed(body, "visibility"), reach::listed(body, "autoApproval"));
     for (property, list) in [("visibility", &visible), ("autoApproval", &approved)] {
         let is_guid = |text: &String| text == "*" || uuid::Uuid::try_parse(text).is_ok();
         if let Some(bad) = list.iter().find(|text| !is_guid(text)) {
@@ -115,7 +107,7 @@ fn access_lists(path: &ResourcePath, body: &Value) -> Result<(), ArmError> {
 }
 
 /// Exactly one frontend of a Standard load balancer, used by nobody else, unless a destination address replaces it.
-fn frontend(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn frontend(state: &mut State, draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     let path = &draft.path;
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let properties = properties_mut(body);
@@ -209,7 +201,7 @@ fn check_frontend(state: &State, path: &ResourcePath, frontend: &ResourcePath) -
     Ok(())
 }
 
-fn nat_configurations(state: &mut State, draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn nat_configurations(state: &mut State, draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     let path = &draft.path;
     let location = body["location"].as_str().unwrap_or_default().to_owned();
     let mut configurations = std::mem::take(list_mut(properties_mut(body), "ipConfigurations"));
@@ -238,7 +230,7 @@ fn nat_configurations(state: &mut State, draft: &Draft<'_>, body: &mut Value) ->
 }
 
 /// Checks the subnet of one NAT configuration and fills its defaults. A dynamic address is never shown on the service.
-fn nat_subnet(state: &mut State, draft: &Draft<'_>, configuration: &mut Value, location: &str) -> Result<(), ArmError> {
+fn nat_subnet(state: &mut State, draft: &Draft, configuration: &mut Value, location: &str) -> Result<(), ArmError> {
     let by = &draft.path;
     if configuration["name"].as_str().is_none_or(str::is_empty) {
         let message = format!("An IP configuration of {} has no name.", by.id());
@@ -312,7 +304,7 @@ fn interface_path(service: Option<&Resource>) -> Option<ResourcePath> {
 }
 
 /// Places the interface with the NAT addresses, and tells load balancer and subnets that something came or went.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     let Some(service) = state.store.get(&draft.path).cloned() else { return };
     let Some(interface) = interface_path(Some(&service)) else { return };
     let held = state.store.get(&interface).map(|own| own.list("ipConfigurations").to_vec()).unwrap_or_default();
@@ -384,106 +376,6 @@ pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
     touch_balancer(state, gone);
     // Only a delete behind everybody's back finds connections here.
     for connection in gone.list("privateEndpointConnections") {
-        after_delete_connection(state, connection);
+        private_endpoint_connection::after_delete(state, connection);
     }
-}
-
-/// Approves or rejects: only the connection state can be written.
-pub(crate) fn prepare_connection(state: &State, draft: &Draft<'_>, element: &Value) -> Result<Value, ArmError> {
-    let Some(held) = state.store.element(&draft.path).cloned() else {
-        return Err(ArmError::child_not_found(&draft.path.id()));
-    };
-    let sent = &element["properties"]["privateLinkServiceConnectionState"];
-    let status = sent["status"].as_str().unwrap_or_default();
-    let known = ["Pending", "Approved", "Rejected", "Removed"];
-    let Some(status) = known.into_iter().find(|own| own.eq_ignore_ascii_case(status)) else {
-        let message =
-            format!("'{status}' is not a status of connection {}: use Approved or Rejected.", draft.path.id());
-        return Err(ArmError::invalid("InvalidRequestFormat", message));
-    };
-    let text = |name: &str, default: &str| sent[name].as_str().unwrap_or(default).to_owned();
-    let mut out = held;
-    properties_mut(&mut out).insert(
-        "privateLinkServiceConnectionState".to_owned(),
-        json!({
-            "status": status,
-            "description": text("description", ""),
-            "actionsRequired": text("actionsRequired", "None"),
-        }),
-    );
-    Ok(out)
-}
-
-/// Carries the provider's decision to the consumer's endpoint.
-pub(crate) fn after_put_connection(state: &mut State, path: &ResourcePath) {
-    let Some(connection) = state.store.element(path) else { return };
-    let endpoint = connection["properties"]["privateEndpoint"]["id"].as_str().unwrap_or_default().to_owned();
-    let decision = connection["properties"]["privateLinkServiceConnectionState"].clone();
-    private_endpoint::decide(state, &endpoint, decision);
-}
-
-/// A connection that the provider deleted cannot be revived: the endpoint is disconnected for good.
-pub(crate) fn after_delete_connection(state: &mut State, element: &Value) {
-    let endpoint = element["properties"]["privateEndpoint"]["id"].as_str().unwrap_or_default().to_owned();
-    let decision = json!({ "status": "Disconnected", "description": "Deleted state", "actionsRequired": "None" });
-    private_endpoint::decide(state, &endpoint, decision);
-}
-
-/// True if a consumer's role lets it approve on the services of a subscription.
-pub(crate) fn has_rights(state: &State, provider: &str, consumer: &str) -> bool {
-    let (provider, consumer) = (provider.to_ascii_lowercase(), consumer.to_ascii_lowercase());
-    if provider == consumer {
-        return true;
-    }
-    let Some(subscription) = state.subscriptions.get(&provider) else { return false };
-    match &subscription.rights {
-        ConnectRights::Subscriptions(list) => list.contains(&consumer),
-        ConnectRights::SameTenant => {
-            state.subscriptions.get(&consumer).is_some_and(|own| own.tenant == subscription.tenant)
-        }
-    }
-}
-
-/// True if a consumer sees a service: it is listed, everybody is, or its role lets it look.
-pub(crate) fn is_visible(state: &State, service: &Resource, consumer: &str) -> bool {
-    let visible = listed(&service.body, "visibility");
-    visible.contains("*")
-        || visible.contains(&consumer.to_ascii_lowercase())
-        || has_rights(state, &service.path.subscription, consumer)
-}
-
-/// True if the service approves the consumer by itself.
-pub(crate) fn is_auto_approved(service: &Resource, consumer: &str) -> bool {
-    let approved = listed(&service.body, "autoApproval");
-    approved.contains("*") || approved.contains(&consumer.to_ascii_lowercase())
-}
-
-/// The service behind an alias, in whatever subscription it is.
-pub(crate) fn by_alias<'a>(state: &'a State, alias: &str) -> Option<&'a Resource> {
-    let mut services = state.store.of_kind(Kind::PrivateLinkService);
-    services.find(|own| own.property("alias").as_str().is_some_and(|own| own.eq_ignore_ascii_case(alias)))
-}
-
-/// `autoApprovedPrivateLinkServices`.
-pub(crate) fn auto_approved(state: &State, consumer: &str) -> Vec<Value> {
-    let services = state.store.of_kind(Kind::PrivateLinkService);
-    let approved = services.filter(|own| is_auto_approved(own, consumer) && is_visible(state, own, consumer));
-    approved.map(|own| json!({ "privateLinkService": own.path.id() })).collect()
-}
-
-/// `checkPrivateLinkServiceVisibility`.
-pub(crate) fn act_at_location(
-    state: &State,
-    request: &Request,
-    consumer: &str,
-    action: &str,
-) -> Result<Reply, ArmError> {
-    if action != "checkprivatelinkservicevisibility" {
-        return Err(ArmError::not_found(&request.path));
-    }
-    let mut body = request.body.clone().ok_or_else(ArmError::body_is_not_an_object)?;
-    let body = object_mut(&mut body);
-    let alias = body.get("privateLinkServiceAlias").and_then(Value::as_str).unwrap_or_default();
-    let visible = by_alias(state, alias).is_some_and(|service| is_visible(state, service, consumer));
-    Ok(Reply::ok(json!({ "visible": visible })))
 }

@@ -1,5 +1,7 @@
 //! GET, HEAD and lists.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
@@ -9,14 +11,16 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::Store;
-use crate::sim::arm::{private_link_service, resource_group, subscription, view, virtual_network};
+use crate::sim::arm::{reach, resource_group, subscription, view, virtual_network};
 
 pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Result<Reply, ArmError> {
     match route {
         Route::Resource(path) => one(state, path),
         Route::List { subscription, group, parent, resource_type } => {
             let items = list(state, subscription, group.as_deref(), parent.as_ref(), resource_type)?;
-            Ok(page(state, request, items))
+            let reply = page(state, request, items);
+            look_at_all(state, &reply);
+            Ok(reply)
         }
         Route::Everything { subscription, group } => Ok(everything(state, request, subscription, group.as_deref())),
         Route::Groups { subscription } => {
@@ -26,7 +30,7 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Res
         Route::Group { subscription, group } => resource_group::get(state, request, subscription, group),
         Route::Action { path, action } => read_action(state, request, path, action),
         Route::LocationAction { subscription, action } if action == "autoapprovedprivatelinkservices" => {
-            let items = private_link_service::auto_approved(state, subscription);
+            let items = reach::auto_approved(state, subscription);
             Ok(page(state, request, items))
         }
         Route::Tenants => Ok(subscription::tenants(state)),
@@ -45,6 +49,16 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Res
             let message = format!("The method GET is not allowed on {}.", request.path);
             Err(ArmError::new(405, "MethodNotAllowed", message))
         }
+    }
+}
+
+/// A list is a look at every operation on what it shows, for clients that poll by listing.
+fn look_at_all(state: &mut State, reply: &Reply) {
+    let shown = reply.body["value"].as_array().into_iter().flatten();
+    let paths = shown.filter_map(|item| ResourcePath::parse(item["id"].as_str()?));
+    let holders: BTreeSet<String> = paths.map(|path| Store::holder_path(&path).key()).collect();
+    for holder in holders {
+        state.tick(&holder);
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::sim::arm::Reply;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::Home;
-use crate::sim::arm::operation::{self, Verb};
+use crate::sim::arm::operation::Verb;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
@@ -21,16 +21,8 @@ pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) 
     }
     write::precondition(state, request, &path)?;
     let holder = Store::holder_path(&path);
-    let location = state.store.get(&holder).map(|own| own.location().to_owned()).unwrap_or_default();
-    let location = if location.is_empty() || location == "global" { state.location.clone() } else { location };
-    if let Some(id) = state.operations.running_id(&holder.key()).cloned() {
-        if path.kind.home() == Home::Own && state.operations.running_verb(&holder.key()) == Some(&Verb::Delete) {
-            let headers = operation::headers(request, &path, &location, &id);
-            return Ok(Reply { status: 202, headers, body: Value::Null });
-        }
-        state.tick(&holder.key());
-        let message = format!("Another operation on this or dependent resource is in progress: {}.", path.id());
-        return Err(ArmError::new(409, "AnotherOperationInProgress", message));
+    if let Some(reply) = already_running(state, request, &path)? {
+        return Ok(reply);
     }
     rules::may_delete(state, &path)?;
     if path.kind.is_synchronous() {
@@ -51,11 +43,24 @@ pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) 
     };
     match state.begin(&holder, verb, request) {
         Some(id) => {
-            let headers = operation::headers(request, &path, &location, &id);
+            let headers = state.announce(request, &path, &id);
             Ok(Reply { status: 202, headers, body: Value::Null })
         }
         None => Ok(Reply::empty(200)),
     }
+}
+
+/// A delete that is repeated while it runs is the same delete; one that meets another operation is refused.
+fn already_running(state: &mut State, request: &Request, path: &ResourcePath) -> Result<Option<Reply>, ArmError> {
+    let key = Store::holder_path(path).key();
+    let Some(id) = state.operations.running_id(&key).cloned() else { return Ok(None) };
+    if path.kind.home() == Home::Own && state.operations.running_verb(&key) == Some(&Verb::Delete) {
+        let headers = state.announce(request, path, &id);
+        return Ok(Some(Reply { status: 202, headers, body: Value::Null }));
+    }
+    state.tick(&key);
+    let message = format!("Another operation on this or dependent resource is in progress: {}.", path.id());
+    Err(ArmError::new(409, "AnotherOperationInProgress", message))
 }
 
 fn mark(state: &mut State, path: &ResourcePath, provisioning: &str) {

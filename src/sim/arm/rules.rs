@@ -11,12 +11,12 @@ use crate::sim::arm::state::State;
 use crate::sim::arm::store::Resource;
 use crate::sim::arm::write::Draft;
 use crate::sim::arm::{
-    load_balancer, managed_cluster, network_interface, private_dns, private_endpoint, private_link_service, scale_set,
-    virtual_network,
+    load_balancer, managed_cluster, network_interface, private_dns, private_endpoint, private_endpoint_connection,
+    private_link_service, public_ip_address, scale_set, virtual_network,
 };
 
 /// Checks a resource that is to be written and fills in what the service computes.
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, body: Value) -> Result<Value, ArmError> {
     match draft.path.kind {
         Kind::VirtualNetwork => virtual_network::prepare(state, draft, body),
         Kind::LoadBalancer => load_balancer::prepare(state, draft, body),
@@ -28,7 +28,8 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, body: Value) -> Resu
         Kind::VirtualNetworkLink => private_dns::prepare_link(state, draft, body),
         Kind::PrivateDnsZoneGroup => private_dns::prepare_zone_group(state, draft, body),
         Kind::ScaleSet | Kind::ScaleSetVm => Ok(scale_set::prepare(draft, &body)),
-        Kind::ManagedCluster | Kind::PublicIpAddress | Kind::Opaque => Ok(body),
+        Kind::PublicIpAddress => public_ip_address::prepare(state, draft, body),
+        Kind::ManagedCluster | Kind::Opaque => Ok(body),
         Kind::Subnet
         | Kind::FrontendIpConfiguration
         | Kind::BackendAddressPool
@@ -38,10 +39,10 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, body: Value) -> Resu
 }
 
 /// The same for a resource that lives in the list of its parent.
-pub(crate) fn prepare_child(state: &mut State, draft: &Draft<'_>, element: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_child(state: &mut State, draft: &Draft, element: Value) -> Result<Value, ArmError> {
     match draft.path.kind {
         Kind::Subnet => virtual_network::prepare_subnet(state, draft, element),
-        Kind::PrivateEndpointConnection => private_link_service::prepare_connection(state, draft, &element),
+        Kind::PrivateEndpointConnection => private_endpoint_connection::prepare(state, draft, &element),
         Kind::BackendAddressPool => Ok(element),
         _ => Err(read_only(&draft.path)),
     }
@@ -53,11 +54,11 @@ fn read_only(path: &ResourcePath) -> ArmError {
 }
 
 /// What other resources notice once a write is in the store.
-pub(crate) fn after_put(state: &mut State, draft: &Draft<'_>) {
+pub(crate) fn after_put(state: &mut State, draft: &Draft) {
     match draft.path.kind {
         Kind::PrivateLinkService => private_link_service::after_put(state, draft),
         Kind::PrivateEndpoint => private_endpoint::after_put(state, draft),
-        Kind::PrivateEndpointConnection => private_link_service::after_put_connection(state, &draft.path),
+        Kind::PrivateEndpointConnection => private_endpoint_connection::after_put(state, &draft.path),
         Kind::LoadBalancer => load_balancer::after_put(state, draft),
         _ => {}
     }
@@ -71,6 +72,7 @@ pub(crate) fn may_delete(state: &State, path: &ResourcePath) -> Result<(), ArmEr
         Kind::LoadBalancer => load_balancer::may_delete(state, path),
         Kind::PrivateLinkService => private_link_service::may_delete(state, path),
         Kind::NetworkInterface => network_interface::may_delete(state, path),
+        Kind::PublicIpAddress => public_ip_address::may_delete(state, path),
         Kind::PrivateDnsZone => private_dns::may_delete_zone(state, path),
         Kind::FrontendIpConfiguration | Kind::LoadBalancerPart => Err(read_only(path)),
         _ => Ok(()),
@@ -90,7 +92,7 @@ pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
 /// The same for an element of a parent's list.
 pub(crate) fn after_delete_child(state: &mut State, path: &ResourcePath, element: &Value) {
     if path.kind == Kind::PrivateEndpointConnection {
-        private_link_service::after_delete_connection(state, element);
+        private_endpoint_connection::after_delete(state, element);
     }
 }
 

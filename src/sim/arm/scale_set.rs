@@ -8,7 +8,7 @@ use crate::sim::arm::kind::Kind;
 use crate::sim::arm::store::object_mut;
 use crate::sim::arm::write::{Draft, merge};
 
-pub(crate) fn prepare(draft: &Draft<'_>, body: &Value) -> Value {
+pub(crate) fn prepare(draft: &Draft, body: &Value) -> Value {
     let mut merged = draft.before.as_ref().map_or_else(|| json!({}), |before| before.body.clone());
     merge(&mut merged, body);
     if draft.path.kind == Kind::ScaleSetVm {

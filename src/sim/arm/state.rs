@@ -1,6 +1,7 @@
 //! Everything the simulated resource manager knows, behind one lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::operation::{Operations, Pace};
@@ -28,11 +29,17 @@ pub(crate) enum ConnectRights {
 }
 
 /// How to reach the simulated API server of a managed cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ClusterAccess {
     pub(crate) server: String,
     pub(crate) ca_pem: String,
     pub(crate) token: String,
+}
+
+impl fmt::Debug for ClusterAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterAccess({})", self.server)
+    }
 }
 
 /// The state.

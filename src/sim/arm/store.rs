@@ -190,11 +190,6 @@ impl Store {
         }
         path
     }
-
-    /// An id in canonical spelling; what cannot be read is left as it is.
-    pub(crate) fn canonical_id(&self, id: &str) -> String {
-        ResourcePath::parse(id).map_or_else(|| id.to_owned(), |path| self.canonical(&path).id())
-    }
 }
 
 fn group_key(subscription: &str, name: &str) -> String {

@@ -87,7 +87,7 @@ fn display_name(location: &str) -> String {
         let (head, tail) = rest.split_at(word);
         words.push(match head {
             "us" | "uk" => head.to_ascii_uppercase(),
-            _ => head[..1].to_ascii_uppercase() + &head[1..],
+            _ => capitalised(head),
         });
         rest = tail;
     }
@@ -95,6 +95,11 @@ fn display_name(location: &str) -> String {
         words.push(number.to_owned());
     }
     words.join(" ")
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 pub(crate) fn locations(state: &State, subscription: &str) -> Reply {

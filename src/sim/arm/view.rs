@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::sim::arm::kind::Kind;
+use crate::sim::arm::public_ip_address;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::store::{Resource, Store, is_named, object_mut, properties_mut};
 
@@ -36,6 +37,11 @@ pub(crate) fn present(store: &Store, resource: &Resource) -> Value {
             properties.insert("virtualNetworkLinkState".to_owned(), state.into());
         }
         Kind::RecordSet => record_set(resource, properties),
+        Kind::PublicIpAddress => {
+            if let Some(user) = public_ip_address::user(store, &resource.path) {
+                properties.insert("ipConfiguration".to_owned(), reference(&user));
+            }
+        }
         _ => {}
     }
     out

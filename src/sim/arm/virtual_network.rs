@@ -19,7 +19,7 @@ use crate::sim::arm::store::{Resource, is_named, list_mut, properties_mut};
 use crate::sim::arm::view;
 use crate::sim::arm::write::Draft;
 
-pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
     let space = address_space(&body);
     if space.is_empty() {
         let message = format!("The virtual network {} has no valid address space.", draft.path.id());
@@ -54,7 +54,7 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft<'_>, mut body: Value) -> 
     Ok(body)
 }
 
-pub(crate) fn prepare_subnet(state: &mut State, draft: &Draft<'_>, element: Value) -> Result<Value, ArmError> {
+pub(crate) fn prepare_subnet(state: &mut State, draft: &Draft, element: Value) -> Result<Value, ArmError> {
     let Some(network) = draft.before.clone() else { return Err(ArmError::not_found(&draft.path.id())) };
     let before = network.list("subnets").iter().find(|own| is_named(own, draft.path.name()));
     let ready = check_subnet(state, &draft.path.id(), element, before)?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::sim::arm::Reply;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
-use crate::sim::arm::operation::{self, Verb};
+use crate::sim::arm::operation::Verb;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
@@ -14,14 +14,13 @@ use crate::sim::arm::store::{Resource, Store, is_named, object_mut, properties_m
 use crate::sim::arm::{read, view};
 
 /// A write on its way: what is asked for, and what was there before.
-pub(crate) struct Draft<'a> {
+pub(crate) struct Draft {
     pub(crate) path: ResourcePath,
-    pub(crate) request: &'a Request,
     /// The resource, or for a child the resource that holds it.
     pub(crate) before: Option<Resource>,
 }
 
-impl Draft<'_> {
+impl Draft {
     pub(crate) fn is_new(&self) -> bool {
         self.before.is_none()
     }
@@ -34,7 +33,7 @@ pub(crate) fn put(state: &mut State, request: &Request, path: &ResourcePath) -> 
     not_busy(state, &path)?;
     let body = request.body.clone().filter(Value::is_object).ok_or_else(ArmError::body_is_not_an_object)?;
     let existed = state.store.exists(&path);
-    let draft = Draft { before: state.holder(&path).cloned(), request, path };
+    let draft = Draft { before: state.holder(&path).cloned(), path };
     match draft.path.kind.home() {
         Home::Own => put_own(state, &draft, body)?,
         Home::InParent => put_child(state, &draft, body)?,
@@ -59,7 +58,7 @@ pub(crate) fn patch(state: &mut State, request: &Request, path: &ResourcePath) -
     }
     precondition(state, request, &path)?;
     not_busy(state, &path)?;
-    let draft = Draft { before: state.store.get(&path).cloned(), request, path };
+    let draft = Draft { before: state.store.get(&path).cloned(), path };
     put_own(state, &draft, body)?;
     if let Some(resource) = state.store.get_mut(&draft.path) {
         resource.state = "Succeeded".to_owned();
@@ -123,7 +122,7 @@ fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
     Err(refusal)
 }
 
-fn put_own(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<(), ArmError> {
+fn put_own(state: &mut State, draft: &Draft, mut body: Value) -> Result<(), ArmError> {
     strip(&mut body, draft.path.kind);
     place_in_region(draft, &mut body)?;
     let body = rules::prepare(state, draft, body)?;
@@ -134,7 +133,7 @@ fn put_own(state: &mut State, draft: &Draft<'_>, mut body: Value) -> Result<(), 
     Ok(())
 }
 
-fn put_child(state: &mut State, draft: &Draft<'_>, mut element: Value) -> Result<(), ArmError> {
+fn put_child(state: &mut State, draft: &Draft, mut element: Value) -> Result<(), ArmError> {
     strip_child(&mut element);
     object_mut(&mut element).insert("name".to_owned(), draft.path.name().into());
     let element = rules::prepare_child(state, draft, element)?;
@@ -160,10 +159,8 @@ fn accept(state: &mut State, request: &Request, path: &ResourcePath, status: u16
     if path.kind.is_synchronous() {
         return Reply { status, headers: Vec::new(), body: view::show(&state.store, path).unwrap_or_default() };
     }
-    let location = state.store.get(&holder).map(|own| own.location().to_owned()).unwrap_or_default();
-    let location = if location.is_empty() || location == "global" { state.location.clone() } else { location };
     let started = state.begin(&holder, Verb::Write, request);
-    let headers = started.map(|id| operation::headers(request, path, &location, &id)).unwrap_or_default();
+    let headers = started.map(|id| state.announce(request, path, &id)).unwrap_or_default();
     Reply { status, headers, body: view::show(&state.store, path).unwrap_or_default() }
 }
 
@@ -191,7 +188,7 @@ fn strip_child(child: &mut Value) {
 }
 
 /// Checks and normalises `location`, which is set at creation and never changes.
-fn place_in_region(draft: &Draft<'_>, body: &mut Value) -> Result<(), ArmError> {
+fn place_in_region(draft: &Draft, body: &mut Value) -> Result<(), ArmError> {
     if draft.path.parent().is_some() && draft.path.kind != Kind::VirtualNetworkLink {
         return Ok(());
     }

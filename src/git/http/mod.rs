@@ -3,139 +3,32 @@
 //! A token goes over https (or http to this machine) to the host of the address, and to no other: redirects are followed
 //! by hand, only for the first request, and a redirect to another host goes on without credentials.
 
+mod client;
+mod failure;
+
 use std::io::{self, Cursor, Read, Write};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use git2::transport::Service;
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::{StatusCode, Url};
 
-use crate::domain::secret::Secret;
-use crate::git::access::Access;
-use crate::git::credential;
 use crate::git::error::{GitError, one_line};
-use crate::git::session::{LARGEST_ANSWER, Server, Session, lock};
+use crate::git::session::{LARGEST_ANSWER, Server, Session};
 use crate::git::transport::program;
-use crate::git::url::{HttpAddress, is_loopback};
+use crate::git::url::is_loopback;
 
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a server may be silent; pushing waits for its hooks.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) use client::Credentials;
+pub(super) use client::HttpClient;
+use failure::{broken, content_type, refused};
+
 /// How long one answer may take as a whole.
 const DEADLINE: Duration = Duration::from_secs(600);
 /// The largest request we send, in bytes: a push is a few small files.
 const LARGEST_REQUEST: usize = 64 << 20;
 /// Renamed repositories need one; a chain is a mistake.
 const MOST_REDIRECTS: usize = 5;
-
-/// The client for one remote: connections, credentials and the address after redirects.
-pub(super) struct HttpClient {
-    address: HttpAddress,
-    // Built on first use: building fails on a machine without certificates, and starts a thread.
-    client: OnceLock<Client>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// Where requests go: the address, or where it redirects to.
-    base: Url,
-    credentials: Option<Credentials>,
-    /// True once the credential helper was asked: it is asked once.
-    asked: bool,
-}
-
-/// What is sent as basic authentication.
-#[derive(Clone)]
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: Secret<String>,
-}
-
-impl HttpClient {
-    /// Takes the credentials of the address, else the token.
-    pub(super) fn new(address: HttpAddress, access: &Access) -> Self {
-        // GitHub, GitLab and Azure DevOps all take a token as the password of any user; an app's token needs this name.
-        let user = || address.user.clone().unwrap_or_else(|| "x-access-token".to_owned());
-        let password = address.password.clone().or_else(|| access.token.clone());
-        let credentials = password.map(|password| Credentials { user: user(), password });
-        let state = State { base: address.base.clone(), credentials, asked: false };
-        Self { address, client: OnceLock::new(), state: Mutex::new(state) }
-    }
-
-    fn client(&self, session: &Session) -> Result<&Client, GitError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let client = build(&self.address.base, session)?;
-        Ok(self.client.get_or_init(|| client))
-    }
-
-    fn base(&self) -> Url {
-        lock(&self.state).base.clone()
-    }
-
-    /// The credentials, unless the server redirected us to somebody else.
-    fn credentials(&self, target: &Url) -> Option<Credentials> {
-        if same_host(target, &self.address.base) { lock(&self.state).credentials.clone() } else { None }
-    }
-
-    /// Asks the credential helper, once, when there is nothing else to try.
-    fn ask_helper(&self, session: &Session, target: &Url) -> Option<Credentials> {
-        let mut state = lock(&self.state);
-        if state.asked || state.credentials.is_some() || !same_host(target, &self.address.base) {
-            return None;
-        }
-        state.asked = true;
-        state.credentials = credential::fill(&session.endpoint.access, &self.address);
-        state.credentials.clone()
-    }
-}
-
-fn same_host(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin()
-}
-
-fn build(base: &Url, session: &Session) -> Result<Client, GitError> {
-    // kube and azure_core may have installed it already, and then this is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let failed = |what: &str, source: reqwest::Error| GitError::Settings {
-        url: session.endpoint.url.to_string(),
-        what: what.to_owned(),
-        source: source.into(),
-    };
-    let mut builder = Client::builder()
-        .user_agent(concat!("git/2.0 (privlink ", env!("CARGO_PKG_VERSION"), ")"))
-        .connect_timeout(CONNECT)
-        .timeout(SILENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy();
-    if base.scheme() == "http" {
-        // No store of certificates is needed, and a machine without one must still reach itself.
-        builder = builder.tls_certs_only([]);
-    } else {
-        let mut certificates = Vec::new();
-        for pem in &session.endpoint.access.ca_certificates {
-            let bundle = reqwest::Certificate::from_pem_bundle(pem);
-            certificates.extend(bundle.map_err(|e| failed("a certificate authority is not PEM", e))?);
-        }
-        builder = builder.tls_certs_merge(certificates);
-        if let Some(address) = proxy(&session.endpoint.access) {
-            // The address may hold a password, so it is not repeated.
-            let proxy =
-                reqwest::Proxy::https(address).map_err(|e| failed("HTTPS_PROXY is not an address", e.without_url()))?;
-            let except = session.endpoint.access.variable("NO_PROXY").and_then(reqwest::NoProxy::from_string);
-            builder = builder.proxy(proxy.no_proxy(except));
-        }
-    }
-    builder.build().map_err(|e| failed("there may be no certificate store; SSL_CERT_FILE can name one", e))
-}
-
-fn proxy(access: &Access) -> Option<&str> {
-    access.variable("HTTPS_PROXY").or_else(|| access.variable("ALL_PROXY"))
-}
 
 /// Asks for the refs of a service: the first request of every exchange.
 pub(super) fn advertisement(session: &Arc<Session>, service: Service) -> Result<Body, GitError> {
@@ -152,7 +45,7 @@ pub(super) fn advertisement(session: &Arc<Session>, service: Service) -> Result<
         }
         let expected = format!("application/x-{}-advertisement", program(service));
         let body = Body::of(session, response, &expected)?;
-        lock(&http.state).base = base;
+        http.settle(base);
         return Ok(body);
     }
     Err(not_git(session, format!("it redirects more than {MOST_REDIRECTS} times")))
@@ -236,87 +129,6 @@ fn redirected(session: &Session, from: &Url, response: &Response) -> Result<Url,
 
 fn not_git(session: &Session, why: String) -> GitError {
     GitError::NotGit { url: session.endpoint.url.to_string(), why }
-}
-
-fn refused(session: &Session, target: &Url, response: Response) -> GitError {
-    let url = session.endpoint.url.to_string();
-    let status = response.status();
-    let retry_after = retry_after(&response);
-    let http = server(session);
-    let had_credentials = http.credentials(target).is_some();
-    let server = said(response);
-    match status.as_u16() {
-        401 if !same_host(target, &http.address.base) => {
-            let host = target.host_str().unwrap_or_default();
-            let next = format!("it redirects to {host}, which wants credentials; use that address if you trust it");
-            GitError::Denied { url, next, server }
-        }
-        401 if had_credentials => {
-            let next =
-                "the credentials are wrong or expired; renew PRIVLINK_GIT_TOKEN or what the credential helper holds";
-            GitError::Denied { url, next: next.to_owned(), server }
-        }
-        401 => {
-            let next = "it wants credentials; set PRIVLINK_GIT_TOKEN, or configure a Git credential helper";
-            GitError::Denied { url, next: next.to_owned(), server }
-        }
-        403 => {
-            let next = "the account may not do this; give it read and write access to the repository";
-            GitError::Denied { url, next: next.to_owned(), server }
-        }
-        404 | 410 => GitError::NoRepository { url, server },
-        429 => GitError::Throttled { url, retry_after },
-        status => GitError::Status { url, status, retry_after, server },
-    }
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get("retry-after")?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// The start of a text answer: a page of HTML says nothing to a reader of a terminal.
-fn said(response: Response) -> String {
-    let kind = content_type(&response);
-    if kind != "text/plain" {
-        return String::new();
-    }
-    let mut start = Vec::new();
-    // A message that breaks off is better than none.
-    let _ = response.take(2048).read_to_end(&mut start);
-    one_line(&start)
-}
-
-fn content_type(response: &Response) -> String {
-    let value = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// Sorts an error of the network.
-fn broken(session: &Session, error: reqwest::Error) -> GitError {
-    let url = session.endpoint.url.to_string();
-    let error = error.without_url();
-    if error.is_timeout() && !error.is_connect() {
-        return GitError::Timeout { url, limit: SILENCE };
-    }
-    if is_certificate(&error) {
-        let next = "add its certificate authority, or mend its certificate";
-        return GitError::Untrusted { url, next, source: error.into() };
-    }
-    GitError::Unreachable { url, source: error.into() }
-}
-
-fn is_certificate(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref::<rustls::Error>());
-        if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// The body of an answer, limited in size and time.

@@ -1,0 +1,288 @@
+//! `privlink apply`: plan, show, ask, apply.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::sync::watch;
+
+use crate::apply::engine::Settings;
+use crate::approval::Decision;
+use crate::approval::LocalConsent;
+use crate::approval::Missing;
+use crate::cli::Exit;
+use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::SourceOptions;
+use crate::cli::options::duration;
+use crate::cli::plan;
+use crate::cli::plan::Format;
+use crate::cli::printer::Printer;
+use crate::cli::runner;
+use crate::config::Config;
+use crate::domain::name::EnvironmentName;
+use crate::plan::compare;
+use crate::plan::document::PlanId;
+use crate::reconcile::pass;
+use crate::reconcile::pass::Applying;
+use crate::reconcile::pass::Done;
+use crate::reconcile::pass::PassError;
+use crate::reconcile::pass::Planned;
+use crate::reconcile::source::Loaded;
+use crate::render;
+use crate::render::Label;
+use crate::render::saved_plan::SavedPlan;
+use crate::render::saved_plan::read_saved_plan;
+
+/// Plan, show, ask, and apply
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The config repository, or a plan saved by `privlink plan --out`
+    #[arg(default_value = ".", value_name = "FOLDER or PLAN")]
+    target: PathBuf,
+    #[command(flatten)]
+    source: SourceOptions,
+    #[command(flatten)]
+    environments: EnvironmentOptions,
+    /// Ask nothing: apply what the rules let be automatic or merged
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Approve this plan, by its full id; counts as one person
+    #[arg(long, value_name = "ID")]
+    approve_plan: Option<PlanId>,
+    /// Apply the folder as it is, though it is not the committed tip of the config branch; never prunes
+    #[arg(long)]
+    allow_uncommitted: bool,
+    /// Hold on for what others have to do, such as approving a connection
+    #[arg(long)]
+    wait: bool,
+    /// How long a step may take to become ready
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m")]
+    deadline: Duration,
+    /// How many steps may run at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    parallelism: u8,
+}
+
+pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+    let saved = saved(&arguments.target)?;
+    let (folder, source) = match &saved {
+        Some(saved) => origin(saved, &arguments.source),
+        None => (arguments.target.clone(), arguments.source.clone()),
+    };
+    let committed = !arguments.allow_uncommitted && source.repo.is_none();
+    let found = runner::find(&folder, &source, committed, (config, printer)).await?;
+    let mut loaded = match runner::load(found, printer) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    if arguments.allow_uncommitted {
+        forbid_prune(&mut loaded, printer);
+    }
+    plan::say_whom_we_believe(&loaded, printer);
+    if loaded.source.upstream.is_none() {
+        printer.line(Label::Warning, "no remote: the lock holds on this machine only, and no status is committed");
+    }
+    let environments = match &saved {
+        Some(saved) => vec![saved.environment.parse::<EnvironmentName>()?],
+        None => runner::environments(&arguments.environments.environments, &loaded),
+    };
+    let cancel = on_interrupt();
+    let mut exit = Exit::Done;
+    for environment in &environments {
+        let one = One { arguments: &arguments, saved: saved.as_ref(), loaded: &loaded, environment, config };
+        exit = exit.or(match one.apply(cancel.clone(), printer).await {
+            Ok(exit) => exit,
+            Err(error) => runner::failed(environment, &error, &loaded, printer),
+        });
+    }
+    Ok(exit)
+}
+
+/// A plan file, if the target is a file.
+fn saved(target: &Path) -> anyhow::Result<Option<SavedPlan>> {
+    if !target.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(target).with_context(|| format!("cannot read {}", target.display()))?;
+    Ok(Some(read_saved_plan(&text).with_context(|| format!("cannot apply {}", target.display()))?))
+}
+
+/// Where a saved plan's files are: the command line wins over what the plan remembers.
+fn origin(saved: &SavedPlan, source: &SourceOptions) -> (PathBuf, SourceOptions) {
+    let mut source = source.clone();
+    let is_url = saved.source.contains("://") || (saved.source.contains('@') && saved.source.contains(':'));
+    if source.repo.is_none() && is_url {
+        let mut words = saved.source.split(' ');
+        source.repo = words.next().map(ToOwned::to_owned);
+        source.reference = words.next().map(ToOwned::to_owned);
+    }
+    (PathBuf::from(&saved.source), source)
+}
+
+/// What is not in a commit cannot say that something is not wanted any more.
+fn forbid_prune(loaded: &mut Loaded, printer: &mut Printer<'_>) {
+    for environment in loaded.settings.environments.values_mut() {
+        if environment.prune {
+            environment.prune = false;
+            printer.line(Label::Warning, "prune is off for this run: the folder is not a commit");
+        }
+    }
+}
+
+/// Ctrl-C asks to stop; a second one stops at once.
+fn on_interrupt() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            sender.send_replace(true);
+            // Keeping the sender keeps the signal; the next Ctrl-C ends the process the usual way.
+            sender.closed().await;
+        }
+    });
+    receiver
+}
+
+/// The apply of one environment.
+struct One<'a> {
+    arguments: &'a ApplyArguments,
+    saved: Option<&'a SavedPlan>,
+    loaded: &'a Loaded,
+    environment: &'a EnvironmentName,
+    config: &'a Config,
+}
+
+impl One<'_> {
+    async fn apply(&self, cancel: watch::Receiver<bool>, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
+        let (loaded, config) = (self.loaded, self.config);
+        printer.live(format!("reading the world of {}", self.environment));
+        let planned = pass::plan(loaded, self.environment, config).await?;
+        printer.end_live();
+        runner::show(&planned.diagnostics, &loaded.reading.sources, printer);
+        if let Some(exit) = self.stale(&planned, printer) {
+            return Ok(exit);
+        }
+        plan::print(loaded, &planned, Format::Text, printer);
+        if !planned.plan.is_applicable() || !planned.plan.is_complete() {
+            printer.line(Label::Error, "error: this plan is not applied: see above");
+            return Ok(Exit::Incomplete);
+        }
+        if !planned.plan.has_changes() {
+            pass::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+            return Ok(Exit::Done);
+        }
+        let approvals = pass::approvals(loaded, &planned).await?;
+        runner::show(&approvals.diagnostics, &approvals.sources, printer);
+        let approval = match self.consent(&planned, &approvals, printer) {
+            Decision::Approved(approval) => approval,
+            Decision::Missing(missing) => {
+                printer.message(&missing_text(&missing));
+                return Ok(Exit::Approval);
+            }
+        };
+        let settings = Settings {
+            parallel: usize::from(self.arguments.parallelism),
+            deadline: self.arguments.deadline,
+            check_interval: config.poll_interval,
+            wait_for_others: self.arguments.wait,
+        };
+        let applying = Applying { config, settings, cancel };
+        let ended = {
+            let mut show = |progress| printer.progress(&progress);
+            pass::apply((loaded, &planned), &approval, applying, &mut show).await?
+        };
+        printer.end_live();
+        printer.result(&render::apply::summary(&ended.report.steps));
+        let after = pass::look_again(loaded, &planned, config).await?;
+        let converged = ended.report.is_success();
+        if let Some(commit) = pass::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
+            printer
+                .line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
+        }
+        Ok(match (ended.report.is_success(), ended.report.did_something()) {
+            (true, _) => Exit::Done,
+            (false, true) => Exit::Partial,
+            (false, false) => Exit::Failed,
+        })
+    }
+
+    /// A saved plan, or an approved id, that is not today's plan any more is refused with what changed.
+    fn stale(&self, planned: &Planned, printer: &mut Printer<'_>) -> Option<Exit> {
+        if let Some(saved) = self.saved.filter(|saved| saved.id != planned.plan.id) {
+            printer.line(Label::Error, "error: the saved plan is stale. Since it was made:");
+            for difference in compare::differences(&saved.body, &planned.plan.body) {
+                printer.line(Label::Plain, format!("  {difference}"));
+            }
+            printer.line(Label::Hint, "plan again, and look again");
+            return Some(Exit::Approval);
+        }
+        let approved = self.arguments.approve_plan.as_ref().filter(|id| **id != planned.plan.id)?;
+        if !planned.plan.has_changes() {
+            return None; // Nothing to do is nothing to approve.
+        }
+        printer.line(
+            Label::Error,
+            format!("error: you approved plan {approved}, and the plan now is {}", planned.plan.id),
+        );
+        printer.line(Label::Hint, "look at the plan again: `privlink plan`");
+        Some(Exit::Approval)
+    }
+
+    fn consent(
+        &self,
+        planned: &Planned,
+        approvals: &crate::reconcile::approvals::Approvals,
+        printer: &mut Printer<'_>,
+    ) -> Decision {
+        let decide = |consent| pass::decide(planned, approvals, consent, None);
+        if self.arguments.approve_plan.is_some() {
+            return decide(LocalConsent::Person);
+        }
+        if self.arguments.yes {
+            return decide(LocalConsent::Unattended);
+        }
+        // Asking makes sense only where a yes would be enough.
+        let with_person = decide(LocalConsent::Person);
+        if !printer.is_interactive() || matches!(with_person, Decision::Missing(_)) {
+            return decide(LocalConsent::None);
+        }
+        let question = format!("Apply this plan to {}?", self.environment);
+        if printer.confirm(&question) { with_person } else { decide(LocalConsent::None) }
+    }
+}
+
+/// Says what an apply still needs.
+pub(super) fn missing_text(missing: &Missing) -> render::Text {
+    let Missing { needs, refused } = missing;
+    let mut text = render::Text::new();
+    text.line(Label::Error, "error: approval is missing");
+    for (risk, need) in needs {
+        let have = match need.have {
+            0 => String::new(),
+            have => format!(", and {have} counts so far"),
+        };
+        text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, few(&need.changes)));
+    }
+    for refused in refused {
+        text.line(
+            Label::Plain,
+            format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
+        );
+    }
+    text.line(
+        Label::Hint,
+        "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
+    );
+    text
+}
+
+/// Names a few things and counts the rest.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

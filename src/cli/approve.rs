@@ -1,0 +1,164 @@
+//! `privlink approve`: shows the plan, asks, and commits one person's approval to the config branch.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use anyhow::bail;
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::approval::file::ApprovalFile;
+use crate::approval::file::Signing;
+use crate::cli::Exit;
+use crate::cli::options::SourceOptions;
+use crate::cli::options::duration;
+use crate::cli::plan;
+use crate::cli::plan::Format;
+use crate::cli::printer::Printer;
+use crate::cli::runner;
+use crate::config::Config;
+use crate::domain::commit::FileEdit;
+use crate::domain::commit::Identity;
+use crate::domain::name::ApproverName;
+use crate::domain::name::EnvironmentName;
+use crate::git::CommitText;
+use crate::git::Push;
+use crate::plan::document::PlanId;
+use crate::reconcile::pass;
+use crate::reconcile::source::Upstream;
+use crate::render::Label;
+use crate::render::yaml;
+
+/// How often a push is tried on a new tip.
+const TRIES: u32 = 10;
+
+/// Approve a plan: look at it, say yes, and commit the approval
+#[derive(Debug, Args)]
+pub struct ApproveArguments {
+    /// A clone of the config repository; its remote `origin` gets the approval
+    #[arg(default_value = ".", conflicts_with = "repo")]
+    folder: PathBuf,
+    #[command(flatten)]
+    source: SourceOptions,
+    /// The environment
+    #[arg(long, short = 'e', value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+    /// Who approves: a key of [approvers]
+    #[arg(long = "as", value_name = "NAME")]
+    approver: ApproverName,
+    /// The plan you looked at, by its full id; refused if the plan now is another
+    #[arg(long, value_name = "ID")]
+    plan: Option<PlanId>,
+    /// Ask nothing; needs --plan
+    #[arg(long, short = 'y', requires = "plan")]
+    yes: bool,
+    /// How long the approval is good for
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    expires_in: Duration,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The author of the commit; default: as git is configured
+    #[arg(long, value_name = "NAME <ADDRESS>")]
+    author: Option<Identity>,
+}
+
+pub(super) async fn run(
+    arguments: ApproveArguments,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
+    let ApproveArguments { folder, source, environment, approver, plan: looked_at, yes, expires_in, reason, author } =
+        arguments;
+    let author = author.or_else(|| crate::git::identity(&config.environment));
+    let author = author.context("git does not know who you are: set user.name and user.email, or use --author")?;
+    let found = runner::find(&folder, &source, source.repo.is_none(), (config, printer)).await?;
+    let loaded = match runner::load(found, printer) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let Some(upstream) = loaded.source.upstream.clone() else {
+        bail!("there is no remote to commit the approval to: use --repo URL, or a clone with a remote `origin`");
+    };
+    let environment = one_environment(environment, &loaded.settings)?;
+    if !loaded.settings.approvers.contains_key(&approver) {
+        let known: Vec<&str> = loaded.settings.approvers.keys().map(ApproverName::as_str).collect();
+        bail!(
+            "{approver} is not in [approvers] of privlink.toml: {}",
+            crate::diagnostic::did_you_mean(approver.as_str(), known)
+        );
+    }
+    plan::say_whom_we_believe(&loaded, printer);
+    let planned = match pass::plan(&loaded, &environment, config).await {
+        Ok(planned) => planned,
+        Err(error) => return Ok(runner::failed(&environment, &error, &loaded, printer)),
+    };
+    plan::print(&loaded, &planned, Format::Text, printer);
+    if !planned.plan.has_changes() {
+        printer.line(Label::Plain, "there is nothing to approve");
+        return Ok(Exit::Done);
+    }
+    if !planned.plan.is_applicable() || !planned.plan.is_complete() {
+        printer.line(Label::Error, "error: this plan cannot be applied, and so not approved: see above");
+        return Ok(Exit::Incomplete);
+    }
+    if let Some(id) = looked_at.filter(|id| *id != planned.plan.id) {
+        printer.line(Label::Error, format!("error: you looked at plan {id}, and the plan now is {}", planned.plan.id));
+        return Ok(Exit::Approval);
+    }
+    let mut agrees = || printer.is_interactive() && printer.confirm(&format!("Approve this plan as {approver}?"));
+    if !(yes || agrees()) {
+        printer.line(Label::Error, "not approved");
+        return Ok(Exit::Approval);
+    }
+    let at = now_in_seconds();
+    let expires_at = at.checked_add(jiff::SignedDuration::try_from(expires_in)?)?;
+    let file = ApprovalFile::of(&planned.plan, Signing { approver, at, expires_at, reason });
+    let commit = push(&upstream, &file, &author).await?;
+    printer.line(Label::Added, format!("approved until {expires_at}: commit {commit}"));
+    Ok(Exit::Done)
+}
+
+/// The time without a fraction: files for people.
+fn now_in_seconds() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).expect("a time that was a time stays one")
+}
+
+fn one_environment(
+    named: Option<EnvironmentName>,
+    settings: &crate::repo::settings::Settings,
+) -> anyhow::Result<EnvironmentName> {
+    match (named, settings.environments.len()) {
+        (Some(name), _) => Ok(name),
+        (None, 1) => Ok(settings.environments.keys().next().expect("there is one").clone()),
+        (None, _) => bail!("there are several environments: name one with --environment"),
+    }
+}
+
+/// Commits the approval on the tip of the config branch, on a newer tip if somebody was faster.
+async fn push(upstream: &Upstream, file: &ApprovalFile, author: &Identity) -> anyhow::Result<String> {
+    let Upstream { remote, branch, tip } = upstream;
+    let text = format!("# One person's approval of one plan; written by `privlink approve`.\n{}", yaml::write(file));
+    let edits = vec![FileEdit::Put(file.path()?, text.into_bytes())];
+    let message = format!("approve plan {} for {}", &file.plan.as_str()[..10], file.environment);
+    let mut parent = tip.clone();
+    for _ in 0..TRIES {
+        let commit = CommitText {
+            author: author.clone(),
+            committer: author.clone(),
+            message: message.clone(),
+            time: Timestamp::now(),
+        };
+        match remote.commit_and_push(branch, Some(&parent), edits.clone(), commit).await? {
+            None => bail!("this approval is there already"),
+            Some((commit, Push::Done)) => return Ok(commit.short().to_owned()),
+            Some((_, Push::Refused { reason })) => bail!("{branch} refuses the approval: {reason}"),
+            Some((_, Push::Moved)) => {
+                let tips = remote.fetch(std::slice::from_ref(branch)).await?;
+                parent = tips.get(branch).cloned().with_context(|| format!("{branch} is gone"))?;
+            }
+        }
+    }
+    bail!("{branch} moved {TRIES} times in a row: try again")
+}

@@ -1,0 +1,68 @@
+//! `privlink check`: everything that can be said about the files alone.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::Exit;
+use crate::cli::printer::Printer;
+use crate::cli::runner;
+use crate::diagnostic::FileName;
+use crate::domain::commit::File;
+use crate::domain::commit::RepoPath;
+use crate::git::Limits;
+use crate::git::Repository;
+use crate::reconcile::pass;
+use crate::reconcile::source;
+use crate::reconcile::source::SETTINGS_FILE;
+use crate::reconcile::source::Source;
+use crate::render::Label;
+use crate::render::count;
+
+/// Check the files of a config repository; needs no network
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The config repository
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+    let CheckArguments { folder } = arguments;
+    let snapshot = Repository::snapshot_folder(folder, &Limits::default())?;
+    let settings: RepoPath = SETTINGS_FILE.parse()?;
+    let authority = match snapshot.files.get(&settings) {
+        Some(File::Bytes(bytes)) => Some((FileName::from(&settings), bytes.clone())),
+        _ => None,
+    };
+    // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
+    let source = Source {
+        snapshot,
+        authority,
+        authority_note: "the folder itself".to_owned(),
+        planned_note: "the folder as it is".to_owned(),
+        commit: None,
+        upstream: None,
+    };
+    let loaded = match source::load(source) {
+        Ok(loaded) => loaded,
+        Err((diagnostics, sources)) => {
+            runner::show(&diagnostics, &sources, printer);
+            return Ok(Exit::Files);
+        }
+    };
+    let mut diagnostics = loaded.reading.diagnostics.clone();
+    for name in loaded.settings.environments.keys() {
+        let policy = pass::policy(&loaded, name)?;
+        diagnostics.extend(pass::resolve_files(&loaded, &policy, None).1);
+    }
+    let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
+    runner::show(&diagnostics, &loaded.reading.sources, printer);
+    if diagnostics.has_errors() {
+        return Ok(Exit::Files);
+    }
+    let documents = count(loaded.reading.documents.len(), "document");
+    let environments = count(loaded.settings.environments.len(), "environment");
+    printer.line(Label::Added, format!("{documents} in {environments}: no errors"));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,180 @@
+//! The command line: one file a command, each with its arguments, whose documentation is the help text.
+
+pub mod agent;
+pub mod apply;
+pub mod approve;
+pub mod check;
+#[cfg(feature = "sim")]
+pub mod demo;
+pub mod init;
+mod options;
+pub mod plan;
+pub mod printer;
+mod runner;
+pub mod schema;
+#[cfg(feature = "sim")]
+pub mod simulate;
+pub mod status;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::CommandFactory as _;
+use clap::FromArgMatches as _;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::reconcile::error_chain;
+use crate::render::Label;
+use options::GlobalOptions;
+use printer::Io;
+use printer::Printer;
+
+/// Declarative private exposure of AKS services: internal load balancers, Private Link Services, private endpoints.
+///
+/// A Git repository says what there should be. privlink compares it with Azure and the cluster, says what will happen and
+/// to whom, and applies it on approval.
+#[derive(Debug, Parser)]
+#[command(name = "privlink", version, arg_required_else_help = true, max_term_width = 110)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "sim")]
+    Demo(demo::DemoArguments),
+    Init(init::InitArguments),
+    Check(check::CheckArguments),
+    Plan(plan::PlanArguments),
+    Apply(apply::ApplyArguments),
+    Approve(approve::ApproveArguments),
+    Status(status::StatusArguments),
+    Agent(agent::AgentArguments),
+    Schema(schema::SchemaArguments),
+    #[cfg(feature = "sim")]
+    Simulate(simulate::SimulateArguments),
+}
+
+/// How a run ended; the number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Failed; wrong usage, too.
+    Failed = 1,
+    /// Changes are pending (only with `--detailed-exitcode`).
+    Changes = 2,
+    /// The files have errors.
+    Files = 3,
+    /// Approval is missing, stale or refused.
+    Approval = 4,
+    /// Applied in part.
+    Partial = 5,
+    /// The plan is incomplete or not applicable.
+    Incomplete = 6,
+}
+
+impl Exit {
+    /// Of two environments' ends the worse: failure before everything else, then the higher number.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::Failed || other == Self::Failed { Self::Failed } else { self.max(other) }
+    }
+
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Runs the program: arguments and environment in, exit code out.
+pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: &mut Io) -> Exit {
+    let command = with_variables(Arguments::command(), &environment);
+    let parsed = command.try_get_matches_from(arguments).and_then(|matches| Arguments::from_arg_matches(&matches));
+    let Arguments { global, command } = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error, io),
+    };
+    let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let mut printer = Printer::new(io, global.color, no_color);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            printer.line(Label::Error, format!("error: no threads can be started: {error}"));
+            return Exit::Failed;
+        }
+    };
+    crate::telemetry::start(global.log.as_deref());
+    let result = runtime.block_on(dispatch(command, &global, environment, &mut printer));
+    printer.end_live();
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result.unwrap_or_else(|error| {
+        report(&error, &mut printer);
+        Exit::Failed
+    })
+}
+
+async fn dispatch(
+    command: Command,
+    global: &GlobalOptions,
+    environment: BTreeMap<String, String>,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
+    let config = global.config(environment)?;
+    match command {
+        #[cfg(feature = "sim")]
+        Command::Demo(arguments) => demo::run(arguments, config, printer).await,
+        Command::Init(arguments) => init::run(arguments, printer),
+        Command::Check(arguments) => check::run(&arguments, printer),
+        Command::Plan(arguments) => plan::run(arguments, &config, printer).await,
+        Command::Apply(arguments) => apply::run(arguments, &config, printer).await,
+        Command::Approve(arguments) => approve::run(arguments, &config, printer).await,
+        Command::Status(arguments) => status::run(arguments, &config, printer).await,
+        Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
+        Command::Schema(arguments) => schema::run(&arguments, printer),
+        #[cfg(feature = "sim")]
+        Command::Simulate(arguments) => simulate::run(arguments, &config, printer).await,
+    }
+}
+
+/// Gives every flag a variable: `--allow-uncommitted` reads `PRIVLINK_ALLOW_UNCOMMITTED`.
+fn with_variables(command: clap::Command, environment: &BTreeMap<String, String>) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let Some(long) = argument.get_long() else { return argument };
+        if matches!(long, "help" | "version") {
+            return argument;
+        }
+        let variable = format!("PRIVLINK_{}", long.to_ascii_uppercase().replace('-', "_"));
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let argument = argument.help(format!("{help} [env: {variable}]"));
+        match environment.get(&variable).filter(|value| !value.is_empty()) {
+            Some(value) => argument.default_value(value.clone()),
+            None => argument,
+        }
+    });
+    command.mut_subcommands(|subcommand| with_variables(subcommand, environment))
+}
+
+/// Help and version are results; everything else is wrong usage, and that is a failure like others.
+fn usage(error: &clap::Error, io: &mut Io) -> Exit {
+    let coloured =
+        |is_terminal: bool| if is_terminal { error.render().ansi().to_string() } else { error.render().to_string() };
+    if error.use_stderr() {
+        let text = coloured(io.err_is_terminal);
+        Printer::new(io, printer::Colour::Auto, false).raw_message(&text);
+        return Exit::Failed;
+    }
+    let text = coloured(io.out_is_terminal);
+    Printer::new(io, printer::Colour::Auto, false).raw_result(&text);
+    Exit::Done
+}
+
+fn report(error: &anyhow::Error, printer: &mut Printer<'_>) {
+    printer.end_live();
+    printer.line(Label::Error, format!("error: {}", error_chain(error.as_ref())));
+}

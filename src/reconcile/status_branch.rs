@@ -1,0 +1,172 @@
+//! The status branch: read as a hint, written by one commit a pass, regenerated on the new tip when somebody was faster.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::desired::policy::Policy;
+use crate::domain::commit::CommitId;
+use crate::domain::commit::File;
+use crate::domain::commit::FileEdit;
+use crate::domain::commit::Identity;
+use crate::domain::commit::RefName;
+use crate::domain::commit::RepoPath;
+use crate::domain::name::EnvironmentName;
+use crate::git::CommitText;
+use crate::git::GitError;
+use crate::git::Limits;
+use crate::git::Push;
+use crate::reconcile::remote::Remote;
+use crate::render::status_files;
+use crate::render::status_files::Files;
+use crate::status::StatusDocument;
+use crate::status::document::AppliedRecord;
+use crate::status::document::EnvironmentStatus;
+use crate::status::path;
+
+/// How often a push is regenerated when somebody else was faster.
+const TRIES: u32 = 20;
+
+/// The status branch of one environment.
+#[derive(Clone, Debug)]
+pub struct StatusBranch {
+    remote: Remote,
+    branch: RefName,
+    environment: EnvironmentName,
+    author: Identity,
+}
+
+/// What the branch holds.
+#[derive(Clone, Debug, Default)]
+pub struct StatusFiles {
+    /// Its tip.
+    pub tip: Option<CommitId>,
+    /// When the tip was committed.
+    pub committed_at: Option<Timestamp>,
+    /// The files below the environment's folder, as text.
+    pub files: Files,
+    /// The documents among them.
+    pub documents: std::collections::BTreeMap<RepoPath, StatusDocument>,
+}
+
+/// The status could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// Git failed.
+    #[error("the status was not pushed")]
+    Git(#[from] GitError),
+    /// The branch may not be pushed to.
+    #[error(
+        "the status was not pushed: {branch} is refused: {reason}; let privlink push to it, or name another branch in [status]"
+    )]
+    Refused {
+        /// The branch.
+        branch: RefName,
+        /// The server's words.
+        reason: String,
+    },
+    /// Others were always faster.
+    #[error("the status was not pushed: {branch} moved {TRIES} times in a row; the next pass tries again")]
+    Busy {
+        /// The branch.
+        branch: RefName,
+    },
+}
+
+impl StatusFiles {
+    /// The status of the environment as a whole.
+    pub fn environment(&self) -> Option<&EnvironmentStatus> {
+        self.documents.values().find_map(|document| match document {
+            StatusDocument::Environment(status) => Some(status),
+            _ => None,
+        })
+    }
+
+    /// The records of applies.
+    pub fn applied(&self) -> impl Iterator<Item = &AppliedRecord> {
+        self.documents.values().filter_map(|document| match document {
+            StatusDocument::Applied(record) => Some(record),
+            _ => None,
+        })
+    }
+}
+
+impl StatusBranch {
+    /// Names the status branch of an environment.
+    pub fn new(remote: Remote, policy: &Policy) -> Self {
+        let branch = RefName::branch(&policy.status.branch).expect("checked when privlink.toml was read");
+        let environment = policy.mark.environment.clone();
+        Self { remote, branch, environment, author: policy.status.author.clone() }
+    }
+
+    /// Fetches and reads the branch; nothing if it does not exist yet.
+    ///
+    /// # Errors
+    /// As every call to a remote.
+    pub async fn read(&self) -> Result<StatusFiles, GitError> {
+        let tips = self.remote.fetch(std::slice::from_ref(&self.branch)).await?;
+        let Some(tip) = tips.get(&self.branch).cloned() else { return Ok(StatusFiles::default()) };
+        let limits = Limits { paths: vec![path::folder(&self.environment)], ..Limits::default() };
+        let snapshot = self.remote.snapshot(&tip, limits).await?;
+        let text = |(path, file): (RepoPath, File)| match file {
+            File::Bytes(bytes) => Some((path, String::from_utf8(bytes).ok()?)),
+            File::TooLarge { .. } | File::Symlink | File::Submodule => None,
+        };
+        let files: Files = snapshot.files.into_iter().filter_map(text).collect();
+        let (documents, errors) = status_files::read(&files);
+        for error in errors {
+            tracing::warn!(%error, "a status file is not readable and is written anew");
+        }
+        let committed_at = self.remote.committed_at(&tip).await?;
+        Ok(StatusFiles { tip: Some(tip), committed_at, files, documents })
+    }
+
+    /// Writes the files that `compose` makes of what is there. Answers the commit, or `None` if nothing changed.
+    ///
+    /// # Errors
+    /// If the branch is refused, or too busy.
+    pub async fn write(
+        &self,
+        message: &str,
+        compose: &(dyn Fn(&StatusFiles) -> Files + Send + Sync),
+    ) -> Result<Option<CommitId>, StatusError> {
+        for attempt in 0..TRIES {
+            let previous = self.read().await?;
+            let edits = edits(&previous.files, compose(&previous));
+            if edits.is_empty() {
+                return Ok(None);
+            }
+            let text = CommitText {
+                author: self.author.clone(),
+                committer: self.author.clone(),
+                message: message.to_owned(),
+                time: Timestamp::now(),
+            };
+            let pushed = self.remote.commit_and_push(&self.branch, previous.tip.as_ref(), edits, text).await?;
+            match pushed {
+                None => return Ok(None),
+                Some((commit, Push::Done)) => return Ok(Some(commit)),
+                Some((_, Push::Moved)) => tokio::time::sleep(pause(attempt)).await,
+                Some((_, Push::Refused { reason })) => {
+                    return Err(StatusError::Refused { branch: self.branch.clone(), reason });
+                }
+            }
+        }
+        Err(StatusError::Busy { branch: self.branch.clone() })
+    }
+}
+
+/// Spreads writers that race: up to 50 ms, doubling, at most 5 s.
+fn pause(attempt: u32) -> Duration {
+    let ceiling = 50_u64.saturating_mul(1 << attempt.min(7)).min(5_000);
+    let noise = uuid::Uuid::new_v4().as_u128() % u128::from(ceiling);
+    Duration::from_millis(u64::try_from(noise).unwrap_or(ceiling))
+}
+
+fn edits(before: &Files, after: Files) -> Vec<FileEdit> {
+    let gone = before.keys().filter(|path| !after.contains_key(*path)).cloned().map(FileEdit::Remove);
+    let mut edits: Vec<FileEdit> = gone.collect();
+    let changed = after.into_iter().filter(|(path, text)| before.get(path) != Some(text));
+    edits.extend(changed.map(|(path, text)| FileEdit::Put(path, text.into_bytes())));
+    edits
+}

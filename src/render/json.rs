@@ -1,0 +1,367 @@
+//! The plan as JSON, version 1: structs of its own, frozen, never a dump of what the program holds inside.
+//!
+//! A program that reads this may rely on every name here. A change of meaning is a new `apiVersion`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::domain::commit::RepoPath;
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::action::Actor;
+use crate::plan::change::Cause;
+use crate::plan::change::Consequence;
+use crate::plan::change::FieldChange;
+use crate::plan::document;
+use crate::plan::document::API_VERSION;
+use crate::render::plan::consents;
+use crate::render::shown::Details;
+use crate::status::StatusDocument;
+use crate::value::Value;
+
+/// A plan for programs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Plan")]
+pub struct PlanV1 {
+    /// `privlink.dev/v1alpha1`.
+    pub api_version: &'static str,
+    /// `Plan`.
+    pub kind: &'static str,
+    /// The full plan id: 64 lower-case hex digits.
+    pub id: String,
+    /// The environment.
+    pub environment: String,
+    /// The owner of the config repository.
+    pub owner: String,
+    /// True if everything that matters could be read.
+    pub complete: bool,
+    /// True if nothing forbids applying it.
+    pub applicable: bool,
+    /// The worst risk: `safe`, `notable`, `disruptive`, `severing` or `exposing`.
+    pub risk: String,
+    /// How many resources are as they shall be.
+    pub unchanged: usize,
+    /// The changes, each after everything it waits for.
+    pub steps: Vec<StepV1>,
+    /// What a reader should know beside the changes.
+    pub notes: Vec<NoteV1>,
+    /// What keeps it from being applied.
+    pub blockers: Vec<BlockerV1>,
+    /// What could not be read.
+    pub gaps: Vec<GapV1>,
+    /// Who must say yes, for each risk that occurs.
+    pub approval: Vec<ConsentV1>,
+}
+
+/// One change with its place in the order.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "PlanStep")]
+pub struct StepV1 {
+    /// The full identity of the resource.
+    pub key: String,
+    /// Its kind: `service`, `privatelinkservice`, `privateendpoint`, …
+    pub kind: String,
+    /// Its short name.
+    pub name: String,
+    /// `create`, `update`, `replace`, `delete` or `adopt`.
+    pub action: String,
+    /// Who does it: `privlink` or `cloudProvider`.
+    pub actor: &'static str,
+    /// How bad it can be.
+    pub risk: String,
+    /// True if it cannot be undone.
+    pub irreversible: bool,
+    /// Why: `commit`, `rule` or `drift`.
+    pub cause: &'static str,
+    /// Why, in words, where the fields do not say it.
+    pub reason: Option<String>,
+    /// What differs.
+    pub fields: Vec<FieldV1>,
+    /// What others will do or suffer.
+    pub consequences: Vec<ConsequenceV1>,
+    /// The keys of the steps it waits for.
+    pub waits_for: Vec<String>,
+    /// `file:line` where it was asked for.
+    pub source: Option<String>,
+    /// The digest under which this change is approved.
+    pub digest: String,
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FieldChange")]
+pub struct FieldV1 {
+    /// Its name.
+    pub name: String,
+    /// What is there; null if nothing.
+    pub before: Option<serde_json::Value>,
+    /// What shall be there; null if nothing; `{"knownAfter": key, "output": name}` if it is known only after a step.
+    pub after: Option<serde_json::Value>,
+    /// True if the difference cannot be made in place.
+    pub forces_replacement: bool,
+    /// The other field manager that holds it now.
+    pub manager: Option<String>,
+}
+
+/// What another party will do or suffer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Consequence")]
+pub struct ConsequenceV1 {
+    /// The rule that predicts it.
+    pub rule: String,
+    /// The prediction.
+    pub text: String,
+    /// Who is affected.
+    pub parties: Vec<PartyV1>,
+}
+
+/// Somebody with a connection.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Party")]
+pub struct PartyV1 {
+    /// The endpoint, or the connection where Azure does not tell the endpoint.
+    pub endpoint: String,
+    /// Its subscription.
+    pub subscription: String,
+    /// The state of the connection.
+    pub status: String,
+    /// Who is behind the subscription.
+    pub consumer: Option<String>,
+}
+
+/// Something to know.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Note")]
+pub struct NoteV1 {
+    /// What it is about.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Something in the way.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Blocker")]
+pub struct BlockerV1 {
+    /// What it is about.
+    pub subject: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Gap")]
+pub struct GapV1 {
+    /// What.
+    pub area: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Who must say yes to the changes of one risk.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Consent")]
+pub struct ConsentV1 {
+    /// The risk.
+    pub risk: String,
+    /// How many changes have it.
+    pub changes: usize,
+    /// `automatic`, `merge`, or so many people.
+    pub consent: String,
+}
+
+/// Writes a plan for programs, with a line break at its end.
+pub fn plan(plan: &Plan, details: Details<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(&of(plan, details)).expect("a plan has only text keys");
+    text.push('\n');
+    text
+}
+
+/// Writes the status of an environment for programs: a list of the documents as they lie on the status branch.
+pub fn status(documents: &BTreeMap<RepoPath, StatusDocument>) -> String {
+    let item = |document: &StatusDocument| {
+        let item = match document {
+            StatusDocument::Service(status) => serde_json::to_value(status),
+            StatusDocument::PrivateLinkService(status) => serde_json::to_value(status),
+            StatusDocument::PrivateEndpoint(status) => serde_json::to_value(status),
+            StatusDocument::Environment(status) => serde_json::to_value(status),
+            StatusDocument::Applied(_)
+            | StatusDocument::Overview(_)
+            | StatusDocument::PendingPlan(_)
+            | StatusDocument::PendingPlanText(_) => return None,
+        };
+        Some(item.expect("a status has only text keys"))
+    };
+    let items: Vec<serde_json::Value> = documents.values().filter_map(item).collect();
+    let list = serde_json::json!({ "apiVersion": API_VERSION, "kind": "StatusList", "items": items });
+    format!("{list:#}\n")
+}
+
+/// The frozen form of a plan.
+pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
+    let blocker = |blocker: &crate::plan::change::Blocker| BlockerV1 {
+        subject: blocker.subject.clone(),
+        problem: blocker.problem.clone(),
+        help: blocker.help.clone(),
+    };
+    let notes = plan.notes.iter().map(|note| NoteV1 { subject: note.subject.clone(), text: note.text.clone() });
+    let gaps = plan.gaps.iter().map(|gap| GapV1 { area: gap.area.to_string(), reason: gap.reason.clone() });
+    let consents = consents(plan).into_iter();
+    PlanV1 {
+        api_version: API_VERSION,
+        kind: "Plan",
+        id: plan.id.to_string(),
+        environment: plan.policy.mark.environment.to_string(),
+        owner: plan.policy.mark.owner.to_string(),
+        complete: plan.is_complete(),
+        applicable: plan.is_applicable(),
+        risk: plan.risk().to_string(),
+        unchanged: plan.unchanged,
+        steps: plan.steps.iter().map(|it| step(plan, it, details)).collect(),
+        notes: notes.collect(),
+        blockers: plan.blockers.iter().map(blocker).collect(),
+        gaps: gaps.collect(),
+        approval: consents
+            .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
+            .collect(),
+    }
+}
+
+fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
+    let change = &step.change;
+    StepV1 {
+        key: document::key_text(&change.key),
+        kind: change.key.kind().to_owned(),
+        name: change.key.short_name(),
+        action: change.action.to_string(),
+        actor: match change.actor {
+            Actor::Privlink => "privlink",
+            Actor::CloudProvider => "cloudProvider",
+        },
+        risk: change.risk.to_string(),
+        irreversible: change.irreversible,
+        cause: match change.cause {
+            Cause::Commit => "commit",
+            Cause::Rule => "rule",
+            Cause::Drift => "drift",
+        },
+        reason: change.reason.clone(),
+        fields: change.fields.iter().map(field).collect(),
+        consequences: change.consequences.iter().map(consequence).collect(),
+        waits_for: step.after.iter().map(|index| document::key_text(&plan.steps[*index].change.key)).collect(),
+        source: change.place.as_ref().and_then(details.locate),
+        digest: document::change_digest(change).to_string(),
+    }
+}
+
+fn field(field: &FieldChange) -> FieldV1 {
+    let FieldChange { name, before, after, forces_replacement, manager } = field;
+    FieldV1 {
+        name: name.clone(),
+        before: before.as_ref().map(value),
+        after: after.as_ref().map(value),
+        forces_replacement: *forces_replacement,
+        manager: manager.clone(),
+    }
+}
+
+fn value(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Bool(flag) => (*flag).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::Id(id) => id.as_str().into(),
+        Value::List(items) => items.clone().into(),
+        Value::Set(items) => items.iter().cloned().collect::<Vec<_>>().into(),
+        Value::Produced { known: Some(known), .. } => known.clone().into(),
+        Value::Produced { by, output, known: None } => {
+            serde_json::json!({ "knownAfter": document::key_text(by), "output": output.to_string() })
+        }
+    }
+}
+
+fn consequence(consequence: &Consequence) -> ConsequenceV1 {
+    let party = |party: &crate::plan::change::Party| PartyV1 {
+        endpoint: party.endpoint.to_string(),
+        subscription: party.subscription().to_string(),
+        status: party.status.clone(),
+        consumer: party.consumer.clone(),
+    };
+    ConsequenceV1 {
+        rule: consequence.rule.to_owned(),
+        text: consequence.text.clone(),
+        parties: consequence.parties.iter().map(party).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::World;
+
+    #[test]
+    fn a_plan_for_programs_has_the_frozen_names() {
+        let json = serde_json::to_value(of(&World::empty().plan(), Details::default())).unwrap();
+        let names: Vec<&String> = json.as_object().unwrap().keys().collect();
+        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "notes", "owner", "risk", "steps", "unchanged"]"#);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&json["steps"][1]).unwrap(), @r#"
+        {
+          "action": "create",
+          "actor": "cloudProvider",
+          "cause": "commit",
+          "consequences": [],
+          "digest": "b8417b83d1c92faf55ce546fdddfd5591ffe2b34f319301d233ccb5531ec4928",
+          "fields": [
+            {
+              "after": "pls-orders",
+              "before": null,
+              "forcesReplacement": false,
+              "manager": null,
+              "name": "name"
+            },
+            {
+              "after": 1,
+              "before": null,
+              "forcesReplacement": false,
+              "manager": null,
+              "name": "nat.count"
+            },
+            {
+              "after": false,
+              "before": null,
+              "forcesReplacement": false,
+              "manager": null,
+              "name": "proxyProtocol"
+            },
+            {
+              "after": "role-based",
+              "before": null,
+              "forcesReplacement": false,
+              "manager": null,
+              "name": "visibility"
+            }
+          ],
+          "irreversible": false,
+          "key": "privatelinkservice/shop/orders",
+          "kind": "privatelinkservice",
+          "name": "shop/orders",
+          "reason": null,
+          "risk": "safe",
+          "source": "environments/prod/orders.yaml",
+          "waitsFor": [
+            "service/shop/orders"
+          ]
+        }
+        "#);
+    }
+}

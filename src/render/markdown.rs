@@ -1,0 +1,310 @@
+//! A plan as a comment on a pull request, and a status as a table: Markdown in which nothing of the user's is alive.
+//!
+//! Names and values come from people's files and from Azure. They stand in code spans and fences longer than any back-tick
+//! run in them, or are escaped: they never mention anybody, link anything, close a fence or start a command.
+
+use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::change::Cause;
+use crate::render::Text;
+use crate::render::count;
+use crate::render::plan as words;
+use crate::render::plan::Hit;
+use crate::render::shown;
+use crate::render::shown::Details;
+use crate::render::shown::Shown;
+use crate::render::step;
+use crate::render::terminal;
+use crate::value::Value;
+
+/// The most that GitHub takes in one comment (65,536 characters), less what a forge adds around it.
+pub const GITHUB_LIMIT: usize = 64_000;
+
+/// Writes any text as a fenced block.
+pub fn text(text: &Text) -> String {
+    fence("text", &terminal::render(text, false))
+}
+
+/// Writes a plan for a pull request: who is affected first; changes fold, worst first, while `limit` bytes last.
+///
+/// The first line is a comment that finds the plan of an environment again:
+/// `<!-- privlink:v1 environment=prod plan=<id> -->`.
+pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
+    let environment = &plan.policy.mark.environment;
+    let head = format!("<!-- privlink:v1 environment={environment} plan={} -->\n{}", plan.id, head(plan));
+    let closing = closing(plan);
+    // What is cut short says so; those lines need room too.
+    let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
+    let affected = fitting(affected(plan), "who is affected", &mut budget);
+    let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
+    let table = fitting(table(plan, details), "changes", &mut budget);
+    let notes = fitting(notes(plan), "what to know", &mut budget);
+    let folded = folded(plan, details, &mut budget);
+    [head, affected, table, folded, troubles, notes, closing].concat()
+}
+
+/// Lines while the budget lasts; the rest is counted.
+fn fitting(lines: Vec<String>, what: &str, budget: &mut usize) -> String {
+    let mut out = String::new();
+    let total = lines.len();
+    for (at, line) in lines.into_iter().enumerate() {
+        if line.len() + 1 > *budget {
+            out.push_str(&format!("\n_… and {} more lines about {what}: see the whole plan._\n", total - at));
+            break;
+        }
+        *budget -= line.len() + 1;
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
+}
+
+fn head(plan: &Plan) -> String {
+    let environment = &plan.policy.mark.environment;
+    if !plan.has_changes() {
+        return format!("### privlink plan for {environment}\n\n{}\n", words::unchanged(plan));
+    }
+    let counts: Vec<String> = words::counts(plan)
+        .into_iter()
+        .map(|(action, number)| format!("`{}` {number} to {action}", action.symbol()))
+        .collect();
+    format!("### privlink plan for {environment}: {}\n\n{}\n", words::verdict(plan), counts.join(", "))
+}
+
+fn affected(plan: &Plan) -> Vec<String> {
+    let hits = words::hits(plan);
+    if hits.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), format!("**Who is affected:** {}", words::affected_count(plan))];
+    for Hit { keys, consequence } in hits {
+        let keys: Vec<String> = keys.iter().map(|key| code(key)).collect();
+        lines.push(String::new());
+        lines.push(format!("{}: {} ({})", keys.join(", "), inert(&consequence.text), inert(consequence.rule)));
+        lines.push(String::new());
+        lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
+        lines.push("|---|---|---|---|".to_owned());
+        lines.extend(consequence.parties.iter().map(|party| {
+            let row = words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
+            let [endpoint, status, consumer, _] = row;
+            format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
+        }));
+    }
+    lines
+}
+
+fn table(plan: &Plan, details: Details<'_>) -> Vec<String> {
+    if !plan.has_changes() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        "| | Resource | Action | Risk | Why | Affects |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    lines.extend(by_risk(plan).into_iter().map(|(_, step)| row(step, details)));
+    lines
+}
+
+/// The steps with their numbers, worst first.
+fn by_risk(plan: &Plan) -> Vec<(usize, &Step)> {
+    let mut steps: Vec<(usize, &Step)> = plan.steps.iter().enumerate().map(|(at, step)| (at + 1, step)).collect();
+    steps.sort_by_key(|(number, step)| (std::cmp::Reverse(step.change.risk), *number));
+    steps
+}
+
+fn row(step: &Step, details: Details<'_>) -> String {
+    let change = &step.change;
+    let why = step::why(change).first().map(|why| cell(&inert(why)));
+    let why = why.or_else(|| step::source(change, details).map(|source| cell_code(&source))).unwrap_or_default();
+    let parties: usize = change.consequences.iter().map(|consequence| consequence.parties.len()).sum();
+    let affects = if parties == 0 { String::new() } else { count(parties, "connection") };
+    let irreversible = if change.irreversible { ", irreversible" } else { "" };
+    let key = cell_code(&change.key.to_string());
+    let by = shown::actor(change.actor);
+    format!(
+        "| `{}` | {key} | {}{by} | {}{irreversible} | {why} | {affects} |",
+        change.action.symbol(),
+        change.action,
+        change.risk
+    )
+}
+
+fn folded(plan: &Plan, details: Details<'_>, budget: &mut usize) -> String {
+    let mut out = String::new();
+    let mut left_out = 0;
+    for (number, step) in by_risk(plan) {
+        let block = details_of(plan, number, step, details);
+        if block.len() > *budget {
+            left_out += 1;
+            continue;
+        }
+        *budget -= block.len();
+        out.push_str(&block);
+    }
+    if left_out > 0 {
+        out.push_str(&format!(
+            "\n_The fields of {} do not fit here: see the whole plan._\n",
+            count(left_out, "change")
+        ));
+    }
+    out
+}
+
+fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> String {
+    let change = &step.change;
+    let drift = if change.cause == Cause::Drift { ", drift" } else { "" };
+    // Markdown is not read inside a summary, so code spans would not help there.
+    let title = html(&format!("{number}. {} {}", change.action.symbol(), step::title(change)));
+    let mut out = format!("\n<details><summary><b>{title}</b> ({}{drift})</summary>\n\n", change.risk);
+    if let Some(source) = step::source(change, details) {
+        out.push_str(&format!("- asked for in {}\n", code(&source)));
+    }
+    for why in step::why(change) {
+        out.push_str(&format!("- {}\n", inert(&why)));
+    }
+    let waits: Vec<String> = step.after.iter().map(|at| code(&plan.steps[*at].change.key.to_string())).collect();
+    if !waits.is_empty() {
+        out.push_str(&format!("- waits for {}\n", waits.join(", ")));
+    }
+    for consequence in &change.consequences {
+        out.push_str(&format!("- {} ({})\n", inert(&consequence.text), inert(consequence.rule)));
+    }
+    if let Some(cuts) = step::cuts(change) {
+        out.push_str(&format!("- {}\n", inert(&cuts)));
+    }
+    let diff = diff(step, &Shown::new(plan.policy.subscription.clone()));
+    if !diff.is_empty() {
+        out.push('\n');
+        out.push_str(&fence("diff", &diff));
+    }
+    out.push_str("\n</details>\n");
+    out
+}
+
+/// The fields as a diff: the sign stands in column 0, so that no line begins with somebody's text.
+fn diff(step: &Step, shown: &Shown) -> String {
+    let mut lines = Vec::new();
+    let fields = step::told_fields(&step.change);
+    for field in fields.iter().filter(|field| !step::is_new_mark(field)) {
+        let name = shown::field_name(&field.name);
+        let remarks = step::remarks(field);
+        if let (Some(Value::Set(before)), Some(Value::Set(after))) = (&field.before, &field.after) {
+            lines.push(format!("! {name}{remarks}"));
+            let (added, removed) = shown::set_change(before, after);
+            lines.extend(added.into_iter().map(|item| format!("+   {}", shown.text(item))));
+            lines.extend(removed.into_iter().map(|item| format!("-   {}", shown.text(item))));
+            continue;
+        }
+        lines.extend(field.before.as_ref().map(|value| format!("- {name}: {}{remarks}", shown.value(value))));
+        lines.extend(field.after.as_ref().map(|value| format!("+ {name}: {}{remarks}", shown.value(value))));
+    }
+    lines.join("\n")
+}
+
+fn block(title: &str, lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let head = [String::new(), format!("**{title}**"), String::new()];
+    head.into_iter().chain(lines).collect()
+}
+
+fn troubles(plan: &Plan) -> Vec<String> {
+    let blockers = plan.blockers.iter().map(|blocker| {
+        let subject = code(&blocker.subject);
+        format!("- {subject}: {}<br>help: {}", inert(&blocker.problem), inert(&blocker.help))
+    });
+    let gaps = plan.gaps.iter().map(|gap| format!("- {}: {}", inert(&gap.area.to_string()), inert(&gap.reason)));
+    [block("Cannot be applied", blockers.collect()), block("Could not be read", gaps.collect())].concat()
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    let notes = plan.notes.iter().map(|note| format!("- {}: {}", code(&note.subject), inert(&note.text)));
+    block("Notes", notes.collect())
+}
+
+fn closing(plan: &Plan) -> String {
+    if !plan.has_changes() {
+        return String::new();
+    }
+    let consents = words::consents(plan).into_iter().map(|(risk, changes, consent)| {
+        format!("- {risk} ({}): {}", count(changes, "change"), words::consent_words(consent))
+    });
+    let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {remark}"));
+    let lines = block("Approval", consents.chain(remarks).collect());
+    format!("{}\n\nPlan id: `{}`\n", lines.join("\n"), plan.id)
+}
+
+/// A code span that no back-tick in the text can close.
+pub fn code(text: &str) -> String {
+    let text = shown::one_line(text);
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    // A span that begins or ends with a back-tick needs a blank, which Markdown takes away again.
+    let pad = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
+    format!("{ticks}{pad}{text}{pad}{ticks}")
+}
+
+/// A code span inside a table.
+pub(super) fn cell_code(text: &str) -> String {
+    cell(&code(text))
+}
+
+/// A table ends a cell at every `|`, in code spans too.
+fn cell(markdown: &str) -> String {
+    // `inert` escapes it already; a second backslash would set it free again.
+    markdown.replace("\\|", "|").replace('|', "\\|")
+}
+
+/// A fenced block that no back-tick run in the text can close.
+fn fence(language: &str, text: &str) -> String {
+    let ticks = "`".repeat((longest_run(text) + 1).max(3));
+    format!("{ticks}{language}\n{}\n{ticks}\n", text.trim_end_matches('\n'))
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
+/// Prose that means nothing to Markdown, HTML or a forge.
+pub fn inert(text: &str) -> String {
+    let mut out = String::new();
+    let text = shown::one_line(text);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '&' => out.push_str("&amp;\u{200b}"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // A forge looks for people, issues, requests, labels, milestones and snippets in the text that is left.
+            '@' | '#' | '!' | '~' | '%' | '$' | ':' => {
+                if matches!(c, '~' | '$') {
+                    out.push('\\');
+                }
+                out.push(c);
+                if rest.peek().is_some_and(|next| *next != ' ') {
+                    out.push('\u{200b}');
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.replace("GH-", "GH-\u{200b}").replace("gh-", "gh-\u{200b}").replace("www.", "www\u{200b}.")
+}
+
+/// Text inside an HTML element, where Markdown is not read and a backslash would be seen.
+fn html(text: &str) -> String {
+    let escaped = |c: char| {
+        if c.is_ascii_punctuation() && !"-/.,:() ".contains(c) { format!("&#{};", u32::from(c)) } else { c.to_string() }
+    };
+    let text: String = shown::one_line(text).chars().map(escaped).collect();
+    // A forge looks for references after it has read the entities.
+    ["&#64;", "&#35;", "&#33;"].into_iter().fold(text, |text, sign| text.replace(sign, &format!("{sign}\u{200b}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! A plan as a reviewer reads it: who is affected, what happens in which order, what stands in the way, who must say yes.
+//!
+//! A reader can stop at any line: the worst comes first. The full plan id closes the text, because that is what an approval
+//! names.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::desired::policy::ApprovalRules;
+use crate::desired::policy::Consent;
+use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
+use crate::plan::Plan;
+use crate::plan::action::Action;
+use crate::plan::change::Cause;
+use crate::plan::change::Consequence;
+use crate::plan::change::Party;
+use crate::plan::risk::Risk;
+use crate::render::Label;
+use crate::render::Text;
+use crate::render::count;
+use crate::render::shown;
+use crate::render::shown::Details;
+use crate::render::step;
+use crate::render::table;
+
+/// Writes a plan for people.
+pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    if plan.has_changes() {
+        text.append(head(plan)).append(affected(plan)).append(steps(plan, details));
+    } else {
+        text.line(Label::Heading, unchanged(plan));
+    }
+    text.append(notes(plan)).append(blockers(plan)).append(gaps(plan));
+    if plan.has_changes() {
+        text.append(approval(plan)).end().plain("Plan id: ").line(Label::Id, plan.id.as_str());
+    }
+    text
+}
+
+/// The one line of a plan without changes.
+pub(super) fn unchanged(plan: &Plan) -> String {
+    let verb = if plan.unchanged == 1 { "is" } else { "are" };
+    let resources = count(plan.unchanged, "resource");
+    let environment = &plan.policy.mark.environment;
+    match (plan.is_applicable(), plan.is_complete()) {
+        (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
+        (false, _) => format!("No changes can be planned for {environment} before this is out of the way."),
+        (true, false) => {
+            format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
+        }
+    }
+}
+
+fn they(number: usize) -> &'static str {
+    if number == 1 { "it" } else { "they" }
+}
+
+/// `prod: severing, incomplete`.
+pub(super) fn verdict(plan: &Plan) -> String {
+    let mut words = plan.risk().to_string();
+    if !plan.is_complete() {
+        words.push_str(", incomplete");
+    }
+    if !plan.is_applicable() {
+        words.push_str(", cannot be applied");
+    }
+    words
+}
+
+/// How many changes of each action; adoptions only where there are some.
+pub(super) fn counts(plan: &Plan) -> Vec<(Action, usize)> {
+    let of = |action: Action| plan.steps.iter().filter(|step| step.change.action == action).count();
+    let all = [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Adopt];
+    all.into_iter()
+        .map(|action| (action, of(action)))
+        .filter(|(action, n)| *action != Action::Adopt || *n > 0)
+        .collect()
+}
+
+fn head(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    text.push(Label::Heading, format!("Plan for {}: ", plan.policy.mark.environment));
+    text.push(shown::risk_label(plan.risk()), verdict(plan)).end();
+    for (at, (action, number)) in counts(plan).into_iter().enumerate() {
+        let label = if number == 0 { Label::Dim } else { shown::action_label(action) };
+        text.plain(if at == 0 { "" } else { ", " });
+        text.push(label, format!("{} {number} to {action}", action.symbol()));
+    }
+    text.end();
+    text
+}
+
+/// One prediction that hits somebody, and the changes that bring it about.
+pub(super) struct Hit<'a> {
+    pub(super) keys: Vec<String>,
+    pub(super) consequence: &'a Consequence,
+}
+
+/// Everybody who is hit, each prediction once however many changes bring it about.
+pub(super) fn hits(plan: &Plan) -> Vec<Hit<'_>> {
+    let mut hits: Vec<Hit<'_>> = Vec::new();
+    for step in &plan.steps {
+        let key = step.change.key.to_string();
+        for consequence in step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()) {
+            match hits.iter_mut().find(|hit| hit.consequence == consequence) {
+                Some(hit) => hit.keys.push(key.clone()),
+                None => hits.push(Hit { keys: vec![key.clone()], consequence }),
+            }
+        }
+    }
+    hits
+}
+
+/// Endpoint, state, people and subscription of an affected party; `own` is the environment's subscription.
+pub(super) fn party_row(party: &Party, own: &SubscriptionId) -> [String; 4] {
+    let nobody = || if party.subscription() == *own { "this environment" } else { "unknown consumer" }.to_owned();
+    [
+        shown::one_line(party.endpoint.name()),
+        shown::one_line(&party.status),
+        party.consumer.as_deref().map_or_else(nobody, shown::one_line),
+        format!("subscription {}", party.subscription()),
+    ]
+}
+
+/// How many different connections are hit, and of how many subscriptions.
+pub(super) fn affected_count(plan: &Plan) -> String {
+    let parties = plan.steps.iter().flat_map(|step| &step.change.consequences).flat_map(|it| &it.parties);
+    let endpoints: BTreeSet<&ResourceId> = parties.map(|party| &party.endpoint).collect();
+    let subscriptions: BTreeSet<SubscriptionId> = endpoints.iter().map(|endpoint| endpoint.subscription()).collect();
+    format!("{} of {}", count(endpoints.len(), "connection"), count(subscriptions.len(), "subscription"))
+}
+
+fn affected(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    let hits = hits(plan);
+    let own = &plan.policy.subscription;
+    if hits.is_empty() {
+        return text;
+    }
+    text.end().push(Label::Severing, "Who is affected").plain(": ");
+    text.plain(affected_count(plan)).end();
+    for Hit { keys, consequence } in hits {
+        text.plain(format!("  {}: ", shown::one_line(&keys.join(", "))));
+        text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
+        for line in table::aligned(&rows) {
+            text.plain("    ").line(Label::Severing, line);
+        }
+    }
+    text
+}
+
+fn steps(plan: &Plan, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    for (cause, title) in [
+        (Cause::Commit, "Changes"),
+        (Cause::Rule, "Connections answered by a rule"),
+        (Cause::Drift, "Drift: what changed outside Git and would be put back"),
+    ] {
+        let numbers = numbers_of(plan, cause);
+        if !numbers.is_empty() {
+            text.end().line(Label::Heading, title);
+        }
+        for number in numbers {
+            text.append(step::step(plan, number, details));
+        }
+    }
+    text
+}
+
+/// The numbers, from 1, of the steps of one cause.
+pub(super) fn numbers_of(plan: &Plan, cause: Cause) -> Vec<usize> {
+    let steps = plan.steps.iter().enumerate();
+    steps.filter(|(_, step)| step.change.cause == cause).map(|(index, _)| index + 1).collect()
+}
+
+fn notes(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.notes.is_empty() {
+        text.end().line(Label::Heading, "Notes");
+    }
+    for note in &plan.notes {
+        text.plain(format!("  {}: ", shown::one_line(&note.subject))).line(Label::Plain, shown::one_line(&note.text));
+    }
+    text
+}
+
+fn blockers(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.blockers.is_empty() {
+        text.end().line(Label::Error, "Cannot be applied");
+    }
+    for blocker in &plan.blockers {
+        text.plain(format!("  {}: ", shown::one_line(&blocker.subject)));
+        text.line(Label::Plain, shown::one_line(&blocker.problem));
+        text.plain("    ").push(Label::Hint, "help: ").line(Label::Plain, shown::one_line(&blocker.help));
+    }
+    text
+}
+
+fn gaps(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.gaps.is_empty() {
+        text.end().line(Label::Warning, "Could not be read");
+    }
+    for gap in &plan.gaps {
+        text.plain(format!("  {}: ", gap.area)).line(Label::Plain, shown::one_line(&gap.reason));
+    }
+    text
+}
+
+/// What a plan needs before it may run: the rule of each risk that occurs in it, worst first.
+pub(super) fn consents(plan: &Plan) -> Vec<(Risk, usize, Consent)> {
+    let mut by_risk: BTreeMap<Risk, usize> = BTreeMap::new();
+    for step in &plan.steps {
+        *by_risk.entry(step.change.risk).or_default() += 1;
+    }
+    let rules = &plan.policy.approval;
+    by_risk.into_iter().rev().map(|(risk, steps)| (risk, steps, consent(rules, risk))).collect()
+}
+
+/// The rule for one risk.
+pub fn consent(rules: &ApprovalRules, risk: Risk) -> Consent {
+    match risk {
+        Risk::Safe => rules.safe,
+        Risk::Notable => rules.notable,
+        Risk::Disruptive => rules.disruptive,
+        Risk::Severing | Risk::Exposing => rules.severing,
+    }
+}
+
+/// A rule as a sentence.
+pub(super) fn consent_words(consent: Consent) -> String {
+    match consent {
+        Consent::Automatic => "nobody has to say yes".to_owned(),
+        Consent::Merge => "the merge of the commit is enough".to_owned(),
+        Consent::People(0) => "nobody has to say yes".to_owned(),
+        Consent::People(1) => "1 person who is neither author nor committer must approve".to_owned(),
+        Consent::People(number) => format!("{number} people who are neither author nor committer must approve"),
+    }
+}
+
+/// What a reader should know about the approval beside the rules.
+pub(super) fn remarks(plan: &Plan) -> Vec<String> {
+    let many = consents(plan).iter().any(|(.., consent)| matches!(consent, Consent::People(number) if *number > 1));
+    let mut lines = Vec::new();
+    if many && !plan.policy.approval.signatures_required {
+        lines.push("signatures are not required here, so one approval counts at most".to_owned());
+    }
+    let drifts = plan.steps.iter().any(|step| step.change.cause == Cause::Drift);
+    let merges = consents(plan).iter().any(|(.., consent)| *consent == Consent::Merge);
+    if drifts && merges {
+        lines.push("drift does not count as merged: a person must approve it".to_owned());
+    }
+    lines
+}
+
+fn approval(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    text.end().line(Label::Heading, "Approval");
+    for (risk, steps, consent) in consents(plan) {
+        text.plain("  ").push(shown::risk_label(risk), risk.to_string());
+        text.line(Label::Plain, format!(" ({}): {}", count(steps, "change"), consent_words(consent)));
+    }
+    for line in remarks(plan) {
+        text.plain("  ").line(Label::Hint, line);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

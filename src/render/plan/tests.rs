@@ -1,0 +1,291 @@
+//! Plans as a reviewer reads them.
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::resource::connection::ConnectionStatus;
+use crate::observed::Area;
+use crate::plan::fixture;
+use crate::plan::fixture::World;
+use crate::render::terminal;
+
+fn shown(plan: &Plan) -> String {
+    terminal::render(&super::plan(plan, Details::default()), false)
+}
+
+const IPV4: &str = "service.beta.kubernetes.io/azure-load-balancer-ipv4";
+
+#[test]
+fn a_new_environment_creates_everything_in_order() {
+    insta::assert_snapshot!(shown(&World::empty().plan()), @r#"
+    Plan for prod: notable
+    + 5 to create, ~ 0 to update, -/+ 0 to replace, - 0 to delete
+
+    Changes
+      1. + service/shop/orders: create  [notable]
+          asked for in environments/prod/orders.yaml
+          + annotation azure-load-balancer-internal  true
+          + annotation azure-load-balancer-ipv4      "10.224.10.224"
+          + annotation azure-pls-create              true
+          + annotation azure-pls-name                "pls-orders"
+          + spec.ports[443/TCP]                      "open"
+          + spec.ports[443/TCP].targetPort           8443
+          + spec.selector.app                        "orders"
+          + spec.type                                "LoadBalancer"
+          + the marks that say whose it is
+      2. + privatelinkservice/shop/orders: create by the cloud provider  [safe]
+          asked for in environments/prod/orders.yaml
+          waits for service/shop/orders (1)
+          + name           "pls-orders"
+          + nat.count      1
+          + proxyProtocol  false
+          + visibility     "role-based"
+      3. + privateendpoint/orders-pe: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          waits for privatelinkservice/shop/orders (2)
+          + connection.name     "orders-pe"
+          + connection.request  "automatic"
+          + location            "eastus2"
+          + subnet              …/rg-apps/virtualNetworks/spoke/subnets/pe-subnet
+          + target              <id: known after privatelinkservice/shop/orders>
+          + the marks that say whose it is
+      4. + dnsrecord/api.orders.internal: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          waits for privateendpoint/orders-pe (3)
+          + addresses  <address: known after privateendpoint/orders-pe>
+          + ttl        300
+          + the marks that say whose it is
+      5. + dnslink/orders.internal/spoke: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          + virtualNetwork  …/rg-apps/virtualNetworks/spoke
+          + the marks that say whose it is
+
+    Approval
+      notable (4 changes): the merge of the commit is enough
+      safe (1 change): nobody has to say yes
+
+    Plan id: 903700d75f849a8d660176038d39af8323ad6d6f221548d9c4c9709c425e627b
+    "#);
+}
+
+#[test]
+fn a_converged_world_is_one_line() {
+    insta::assert_snapshot!(shown(&World::converged().plan()), @r"No changes: 5 resources are as they shall be.");
+}
+
+#[test]
+fn a_moved_endpoint_is_replaced_and_says_why() {
+    let mut world = World::converged();
+    world.endpoint().subnet = fixture::id(1, "rg-apps", "virtualNetworks/spoke/subnets/other");
+    insta::assert_snapshot!(shown(&world.plan()), @r"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 1 to replace, - 0 to delete
+
+    Changes
+      1. -/+ privateendpoint/orders-pe: replace  [severing]
+          asked for in environments/prod/consumer.yaml
+          replaced because subnet cannot change in place
+          ~ subnet  …/rg-apps/virtualNetworks/spoke/subnets/pe-subnet -> …/rg-apps/virtualNetworks/spoke/subnets/other  (forces the replacement)
+          may cut 1 connection: orders-pe (Approved)
+      2. ~ dnsrecord/api.orders.internal: update  [disruptive]
+          asked for in environments/prod/consumer.yaml
+          waits for privateendpoint/orders-pe (1)
+          ~ addresses  {10.50.1.4} -> <address: known after privateendpoint/orders-pe>
+
+    Approval
+      severing (1 change): 2 people who are neither author nor committer must approve
+      disruptive (1 change): 1 person who is neither author nor committer must approve
+
+    Plan id: cefd057f4e698a514d4ce47619f35e2744999c8db0934ee6447d5438127f316f
+    ");
+}
+
+#[test]
+fn a_changed_address_names_everybody_who_loses_service() {
+    let mut world = World::converged();
+    world.manifest()["metadata"]["annotations"][IPV4] = json!("10.224.10.40");
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Who is affected: 3 connections of 3 subscriptions
+      service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    Changes
+      1. ~ service/shop/orders: update  [severing]
+          asked for in environments/prod/orders.yaml
+          ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.224.10.40"
+          3 connections affected (CCM000): see above
+
+    Approval
+      severing (1 change): 2 people who are neither author nor committer must approve
+
+    Plan id: 8e633888be341cbfa59e19366544cb598b9987606aba9e3ceabc70c322ebe7c0
+    "#);
+}
+
+#[test]
+fn what_stands_in_the_way_comes_with_help() {
+    let mut world = World::converged();
+    world.live_endpoint().mark = None;
+    world.observed.dns_zones.clear();
+    insta::assert_snapshot!(shown(&world.plan()), @r"
+    No changes can be planned for prod before this is out of the way.
+
+    Cannot be applied
+      dnslink/orders.internal/spoke: the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
+        help: correct its name or group, or create it first
+      dnsrecord/api.orders.internal: the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
+        help: correct its name or group, or create it first
+      privateendpoint/orders-pe: it exists already and nobody's mark is on it
+        help: to take it over as it is, add to the document's metadata.annotations: privlink.dev/adopt: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+    ");
+}
+
+#[test]
+fn what_could_not_be_read_is_neither_planned_nor_hidden() {
+    let mut world = World::converged();
+    world.blind(Area::PrivateEndpoints(fixture::subscription(1)));
+    insta::assert_snapshot!(shown(&world.plan()), @r"
+    No changes as far as could be read: 4 resources are as they shall be.
+
+    Notes
+      privateendpoint/orders-pe: not planned: private endpoints of subscription 00000000-0000-0000-0000-000000000001 could not be read
+
+    Could not be read
+      private endpoints of subscription 00000000-0000-0000-0000-000000000001: Azure answered 403: no right to read
+    ");
+}
+
+#[test]
+fn drift_stands_apart_and_names_the_field_manager() {
+    let mut world = World::converged();
+    world.live_service().manifest["spec"]["selector"]["app"] = json!("orders-canary");
+    world.live_service().managers.insert("spec.selector.app".to_owned(), "kubectl-edit".to_owned());
+    world.live_link().connections.clear();
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Drift: what changed outside Git and would be put back
+      1. ~ service/shop/orders: update  [severing]
+          asked for in environments/prod/orders.yaml
+          drift: changed outside Git, by kubectl-edit
+          ~ spec.selector.app  "orders-canary" -> "orders"  (held by kubectl-edit)
+          consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+
+    Approval
+      severing (1 change): 2 people who are neither author nor committer must approve
+
+    Plan id: 9acf5dc55588d27b92f35843918341c502f939c018e926092676ec41910fa004
+    "#);
+}
+
+#[test]
+fn a_rule_that_answers_a_request_stands_apart_too() {
+    let mut world = World::converged();
+    world.live_link().connections[1].status = ConnectionStatus::Pending;
+    let publisher = crate::domain::key::PublisherKey::Cluster(fixture::orders());
+    world.desired.connections.insert(publisher, fixture::approving(3));
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Plan for prod: notable
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Connections answered by a rule
+      1. ~ connection/beta-pe -> shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          a connection rule of this repository answers a new request
+          ~ state  "Pending" -> "Approved"
+
+    Notes
+      privatelinkservice/shop/orders: left alone: no rule permits acme-pe, orders-pe any more, and approved connections are not cut by that
+
+    Approval
+      notable (1 change): the merge of the commit is enough
+
+    Plan id: 5ed19618dd2230af57a5e46e670f58a7c618524ad1da62030d11cb679ecd2a41
+    "#);
+}
+
+#[test]
+fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
+    let mut world = World::with_document();
+    world.desired.policy.prune = true;
+    world.desired.intents.remove(&fixture::service_key());
+    world.desired.intents.remove(&fixture::link_key());
+    let owned = ["azure-pls-create", "azure-pls-name"];
+    let owned = owned.map(|key| format!("metadata.annotations[service.beta.kubernetes.io/{key}]"));
+    world.live_service().owned = owned.into();
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: severing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 4 to delete
+
+    Who is affected: 3 connections of 3 subscriptions
+      service/shop/orders, privatelinkservice/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    Changes
+      1. ~ service/shop/orders: update  [severing]
+          no document asks for it any more
+          - annotation azure-pls-create  true
+          - annotation azure-pls-name    "pls-orders"
+          3 connections affected (CCM000): see above
+      2. - connection/orders-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      3. - connection/acme-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      4. - connection/beta-pe -> shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for service/shop/orders (1)
+          - state  "Approved"
+      5. - privatelinkservice/shop/orders: delete  [severing]
+          no document asks for it any more
+          waits for connection/orders-pe -> shop/orders (2), connection/acme-pe -> shop/orders (3), connection/beta-pe -> shop/orders (4)
+          3 connections affected (CCM000): see above
+
+    Approval
+      severing (5 changes): 2 people who are neither author nor committer must approve
+
+    Plan id: bc4b84107938d45551656d75f6f82773ac6acfadb9591f2fe1cf418e0b21e215
+    "#);
+}
+
+#[test]
+fn a_set_shows_who_comes_and_who_goes() {
+    let mut world = World::converged();
+    let key = "service.beta.kubernetes.io/azure-pls-visibility";
+    let ids = |digits: [u8; 2]| digits.map(|digit| fixture::subscription(digit).to_string()).join(" ");
+    world.live_service().manifest["metadata"]["annotations"][key] = json!(ids([2, 3]));
+    world.manifest()["metadata"]["annotations"][key] = json!(ids([3, 4]));
+    world.live_link().connections.truncate(1);
+    world.live_link().connections[0].status = ConnectionStatus::Pending;
+    insta::assert_snapshot!(shown(&world.plan()), @r"
+    Plan for prod: exposing
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Who is affected: 1 connection of 1 subscription
+      service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+        acme-pe  Pending  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+
+    Changes
+      1. ~ service/shop/orders: update  [exposing]
+          asked for in environments/prod/orders.yaml
+          ~ annotation azure-pls-visibility  + 00000000-0000-0000-0000-000000000004
+                                             - 00000000-0000-0000-0000-000000000002
+          1 connection affected (CCM000): see above
+
+    Approval
+      exposing (1 change): 2 people who are neither author nor committer must approve
+
+    Plan id: 8cc0de24dee4bea69b220b78aa990d6960444e847e587434b3bf2dbb40e5e1ba
+    ");
+}

@@ -1,0 +1,103 @@
+//! From a cluster of the world to one that runs: its API, its nodes and Services, its cloud provider.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::sim::SimError;
+use crate::sim::arm::Arm;
+use crate::sim::clock::Clock;
+use crate::sim::controller::{CloudConfig, Controller};
+use crate::sim::kube::status_error::ApiError;
+use crate::sim::kube::{Cluster, ClusterOptions, Token};
+use crate::sim::server::Shutdown;
+use crate::sim::world::{self, World};
+
+/// A cluster and what runs in it.
+pub(crate) struct RunningCluster {
+    pub(crate) api: Cluster,
+    pub(crate) controller: Controller,
+}
+
+/// Starts a cluster. Its Services exist before its cloud provider looks at them for the first time.
+pub(crate) fn start(
+    world: &World,
+    own: &world::Cluster,
+    (arm, clock, token): (&Arm, &Clock, &str),
+    shutdown: Shutdown,
+) -> Result<RunningCluster, SimError> {
+    let api = Cluster::new(ClusterOptions {
+        name: own.name.clone(),
+        token: Token::new(token),
+        seed: format!("{}/{}", world.seed, own.name),
+        version: own.version.clone(),
+        clock: clock.clone(),
+        log: arm.log().clone(),
+        faults: arm.faults().clone(),
+    });
+    for node in &own.nodes {
+        accept(&api, &node_manifest(own, node), Cluster::create_raw)?;
+    }
+    for service in &own.services {
+        if let Some(namespace) = service["metadata"]["namespace"].as_str() {
+            let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            accept(&api, &manifest, Cluster::apply_raw)?;
+        }
+        accept(&api, service, Cluster::apply_raw)?;
+    }
+    let controller = Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
+    Ok(RunningCluster { api, controller })
+}
+
+type Send = fn(&Cluster, &Value) -> Result<Value, ApiError>;
+
+fn accept(api: &Cluster, manifest: &Value, send: Send) -> Result<(), SimError> {
+    send(api, manifest).map(drop).map_err(|error| SimError::Manifest {
+        cluster: api.name().to_owned(),
+        object: format!(
+            "{} {}",
+            manifest["kind"].as_str().unwrap_or("an object without kind"),
+            manifest["metadata"]["name"].as_str().unwrap_or("without a name")
+        ),
+        message: error.message,
+    })
+}
+
+fn cloud_config(world: &World, own: &world::Cluster) -> CloudConfig {
+    // A cluster that does not say which cloud provider it has gets the newest behaviour.
+    let rejects = |version: &String| CloudConfig::version_rejects_foreign_names(version);
+    CloudConfig {
+        subscription: own.subscription.to_string(),
+        resource_group: own.node_resource_group.to_string(),
+        location: world.location.to_string(),
+        network_group: own.network_group().to_string(),
+        network: own.virtual_network.clone(),
+        subnet: own.subnet.clone(),
+        cluster_name: "kubernetes".to_owned(),
+        rejects_foreign_names: own.cloud_provider_version.as_ref().is_none_or(rejects),
+        retry: Duration::from_millis(world.controller.retry_milliseconds),
+        delay: Duration::from_millis(world.controller.delay_milliseconds),
+    }
+}
+
+fn node_manifest(own: &world::Cluster, node: &world::Node) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": node.name, "labels": {
+            "kubernetes.io/hostname": node.name,
+            "kubernetes.azure.com/cluster": own.node_resource_group,
+        }},
+        "spec": {"providerID": format!(
+            "azure:///subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}",
+            own.subscription, own.node_resource_group, node.name
+        )},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": node.address},
+                {"type": "Hostname", "address": node.name},
+            ],
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+            "nodeInfo": {"kubeletVersion": format!("v{}", own.version)},
+        },
+    })
+}

@@ -1,0 +1,238 @@
+//! The front door: one origin for resource manager, authority, metadata and admin, over HTTPS and over HTTP.
+//!
+//! Their paths never clash, and most clients expect to find them at one address. Faults are looked for first, then the
+//! token is checked, then the request goes to whom it is for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::sim::admin::{Admin, AdminRequest};
+use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
+use crate::sim::entra::Entra;
+use crate::sim::log::{Entry, Surface};
+use crate::sim::metadata;
+use crate::sim::server::Cut;
+use crate::sim::token::BadToken;
+
+/// Requests larger than this are refused, in bytes; ARM's own limit is 4 MiB.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// What the front door leads to.
+pub(crate) struct Front {
+    pub(crate) arm: Arm,
+    pub(crate) entra: Entra,
+    pub(crate) admin: Admin,
+    pub(crate) origins: Vec<String>,
+    pub(crate) locations: Vec<String>,
+}
+
+/// A request with its body read.
+struct Arrived {
+    method: String,
+    path: String,
+    query: String,
+    headers: BTreeMap<String, String>,
+    body: Bytes,
+    origin: String,
+    is_plain: bool,
+}
+
+impl Arrived {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn json(&self) -> Result<Option<Value>, ArmError> {
+        if self.body.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&self.body).map(Some).map_err(|_| ArmError::body_is_not_an_object())
+    }
+}
+
+/// The router of one listener.
+pub(crate) fn router(front: Arc<Front>, is_plain: bool) -> Router {
+    Router::new().fallback(serve).with_state((front, is_plain))
+}
+
+async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: HttpRequest) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return respond(Reply { status: 413, headers: Vec::new(), body: Value::Null });
+    };
+    let headers: BTreeMap<String, String> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let scheme = if is_plain { "http" } else { "https" };
+    let host = headers.get("host").map_or("127.0.0.1", String::as_str);
+    let arrived = Arrived {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        origin: format!("{scheme}://{host}"),
+        headers,
+        body,
+        is_plain,
+    };
+    front.serve(arrived).await
+}
+
+impl Front {
+    async fn serve(&self, arrived: Arrived) -> Response {
+        if let Some(path) = arrived.path.strip_prefix("/_sim/").filter(|_| arrived.is_plain) {
+            return self.administer(&arrived, path);
+        }
+        let client = arrived.header("user-agent").to_owned();
+        let fault = self.arm.faults().take_for_request(&arrived.method, &arrived.path, &client);
+        if let Some(fault) = &fault {
+            if fault.hang {
+                // Until the client gives up or the server stops.
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(fault.delay_milliseconds)).await;
+        }
+        let (surface, mut reply) = match fault.as_ref().filter(|fault| fault.status != 0) {
+            Some(fault) => (Surface::ResourceManager, fault.reply()),
+            None => self.dispatch(&arrived),
+        };
+        let is_cut = fault.is_some_and(|fault| fault.drop_connection);
+        if arrived.method == "HEAD" {
+            reply.body = Value::Null;
+        }
+        self.record(&arrived, surface, if is_cut { 0 } else { reply.status });
+        let mut response = respond(reply);
+        if is_cut {
+            response.extensions_mut().insert(Cut);
+        }
+        response
+    }
+
+    fn administer(&self, arrived: &Arrived, path: &str) -> Response {
+        let query = parse_query(&arrived.query);
+        let (status, body) = match arrived.json() {
+            Err(_) => (400, json!({ "error": "The body is not JSON." })),
+            Ok(body) => self.admin.answer(AdminRequest {
+                method: &arrived.method,
+                path,
+                query: &query,
+                headers: &arrived.headers,
+                body,
+            }),
+        };
+        self.record(arrived, Surface::Admin, status);
+        respond(Reply { status, headers: Vec::new(), body })
+    }
+
+    fn record(&self, arrived: &Arrived, surface: Surface, status: u16) {
+        self.arm.log().record(&Entry {
+            surface,
+            method: &arrived.method,
+            path: &arrived.path,
+            query: &arrived.query,
+            status,
+            client: arrived.header("user-agent"),
+            is_internal: false,
+        });
+    }
+
+    fn dispatch(&self, arrived: &Arrived) -> (Surface, Reply) {
+        let query = parse_query(&arrived.query);
+        let path = format!("/{}", arrived.path.trim_matches('/'));
+        match path.as_str() {
+            "/metadata/endpoints" => {
+                let version = query.get("api-version").map(String::as_str).unwrap_or_default();
+                let body = metadata::endpoints(&arrived.origin, version, &self.locations);
+                return (Surface::ResourceManager, Reply::ok(body));
+            }
+            "/msi/token" | "/metadata/identity/oauth2/token" => {
+                let is_meant = arrived.header("metadata") == "true" || !arrived.header("x-identity-header").is_empty();
+                let (status, body) = match is_meant {
+                    true => self.entra.managed_identity(&arrived.origin, &query),
+                    false => (
+                        400,
+                        json!({ "error": "invalid_request", "error_description": "Required metadata header not specified" }),
+                    ),
+                };
+                return (Surface::Authority, Reply { status, headers: Vec::new(), body });
+            }
+            _ => {}
+        }
+        let mut form = parse_query(&String::from_utf8_lossy(&arrived.body));
+        form.extend(query.clone());
+        if let Some((status, body)) = self.entra.answer(&path, &arrived.origin, &form) {
+            return (Surface::Authority, Reply { status, headers: Vec::new(), body });
+        }
+        let reply = self.manage(arrived, query).unwrap_or_else(|error| error.reply());
+        (Surface::ResourceManager, reply)
+    }
+
+    /// A request to the resource manager proper.
+    fn manage(&self, arrived: &Arrived, query: BTreeMap<String, String>) -> Result<Reply, ArmError> {
+        let caller = self.authenticate(arrived)?;
+        let request = Request {
+            method: arrived.method.clone(),
+            path: arrived.path.clone(),
+            query,
+            headers: arrived.headers.clone(),
+            body: arrived.json()?,
+            origin: arrived.origin.clone(),
+            caller,
+        };
+        Ok(self.arm.answer(&request))
+    }
+
+    fn authenticate(&self, arrived: &Arrived) -> Result<Caller, ArmError> {
+        let header = arrived.header("authorization");
+        let token = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer "));
+        let mut origins = self.origins.clone();
+        origins.push(arrived.origin.clone());
+        let (code, message) = match token.map(|token| self.entra.authenticate(token.trim(), &origins)) {
+            Some(Ok(caller)) => return Ok(caller),
+            Some(Err(BadToken::Expired)) => ("ExpiredAuthenticationToken", "The access token has expired."),
+            Some(Err(BadToken::NotOurs)) => (
+                "InvalidAuthenticationToken",
+                "The access token is invalid: it was not issued by this authority for this audience.",
+            ),
+            None => ("InvalidAuthenticationToken", "The access token is missing: send Authorization: Bearer <token>."),
+        };
+        let mut error = ArmError::new(401, code, message);
+        let challenge = format!(
+            "Bearer authorization_uri=\"{}/{}\", error=\"invalid_token\", error_description=\"{message}\"",
+            arrived.origin,
+            self.entra.tenant()
+        );
+        error.headers.push(("WWW-Authenticate".to_owned(), challenge));
+        Err(error)
+    }
+}
+
+/// Puts a reply on the wire: JSON, nothing, or raw text.
+fn respond(reply: Reply) -> Response {
+    let (body, content_type) = match &reply.body {
+        Value::Null => (Body::empty(), None),
+        Value::String(text) => (Body::from(text.clone()), Some("text/html")),
+        json => (Body::from(json.to_string()), Some("application/json; charset=utf-8")),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(content_type) = content_type {
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

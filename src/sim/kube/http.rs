@@ -1,0 +1,154 @@
+//! The Kubernetes API over HTTP: who asks, what the body is, and how an answer is written.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::Cluster;
+use super::call::{Answer, Call};
+use super::status_error::ApiError;
+use super::watch::watch;
+use crate::sim::fault::Fault;
+use crate::sim::log::{Entry, Surface};
+use crate::sim::server::Cut;
+
+/// The API server's own limit for a request body.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+impl Cluster {
+    /// The API as a router, to be served over TLS.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(serve).with_state(self.clone())
+    }
+}
+
+async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let agent = text(&parts.headers, header::USER_AGENT.as_str());
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let (method, path) = (parts.method.as_str(), parts.uri.path().to_owned());
+    let fault = cluster.faults().take_for_request(method, &path, &agent);
+    if let Some(fault) = &fault {
+        if fault.hang {
+            // Until the client gives up or the server stops.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(fault.delay_milliseconds)).await;
+    }
+    let mut response = match fault.as_ref().filter(|fault| fault.status != 0) {
+        Some(fault) => broken(fault),
+        None => {
+            let call = Call::new(method, &format!("{path}?{query}")).agent(&agent);
+            let call = call.accept(&text(&parts.headers, "accept")).content_type(&text(&parts.headers, "content-type"));
+            answer(&cluster, (&parts.headers, body), call).await
+        }
+    };
+    let is_cut = fault.is_some_and(|fault| fault.drop_connection);
+    if is_cut {
+        response.extensions_mut().insert(Cut);
+    }
+    cluster.log().record(&Entry {
+        surface: Surface::Kubernetes,
+        method,
+        path: &path,
+        query: &query,
+        status: if is_cut { 0 } else { response.status().as_u16() },
+        client: &agent,
+        is_internal: false,
+    });
+    response
+}
+
+/// The answer of a fault: raw text, or a Status whose reason is the fault's code.
+fn broken(fault: &Fault) -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "reason": fault.code, "message": fault.message, "code": fault.status,
+    });
+    let body = fault.body.clone().unwrap_or_else(|| status.to_string());
+    let mut response = json_response(fault.status, Body::from(body));
+    for (name, value) in &fault.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Call) -> Response {
+    let is_open = matches!(call.path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version");
+    if !is_open && !is_authorized(cluster, headers) {
+        return write(&Answer::refusal(&ApiError::unauthorized()));
+    }
+    // Typed commands of kubectl (`create namespace`, `auth can-i`) insist on protobuf; `kubectl apply -f` does not.
+    if call.content_type.starts_with("application/vnd.kubernetes.protobuf") {
+        return write(&Answer::refusal(&ApiError::unsupported_media_type(&call.content_type)));
+    }
+    let call = match read_body(body).await {
+        Ok(body) => call.body(body),
+        Err(error) => return write(&Answer::refusal(&error)),
+    };
+    if !call.is_watch() {
+        return write(&cluster.call(&call));
+    }
+    match watch(cluster, call) {
+        Ok(lines) => json_response(200, Body::from_stream(lines)),
+        Err(error) => write(&Answer::refusal(&error)),
+    }
+}
+
+fn is_authorized(cluster: &Cluster, headers: &HeaderMap) -> bool {
+    let given = text(headers, "authorization");
+    given.strip_prefix("Bearer ").is_some_and(|token| cluster.token().is(token))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+async fn read_body(body: Body) -> Result<Value, ApiError> {
+    let too_large = |_| ApiError {
+        code: 413,
+        reason: "RequestEntityTooLarge",
+        message: format!("Request entity too large: limit is {BODY_LIMIT}"),
+        details: Value::Null,
+    };
+    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(too_large)?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    // YAML bodies are legal for apply, but every client we know sends JSON.
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::bad_request(format!("the body of the request is not JSON, which the simulator needs: {error}"))
+    })
+}
+
+fn write(answer: &Answer) -> Response {
+    // Health checks answer with plain text, everything else with JSON.
+    let (body, is_text) = match &answer.body {
+        Value::String(text) => (text.clone(), true),
+        body => (body.to_string(), false),
+    };
+    let mut response = json_response(answer.status, Body::from(body));
+    if is_text {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    for warning in &answer.warnings {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    response
+}
+
+fn json_response(status: u16, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,482 @@
+//! `world.yaml`: what exists when a simulation starts.
+//!
+//! Names are kebab-case and an unknown key is an error that names its path. Everything is put into the simulated Azure
+//! through the same rules as any client's request, so a world that could not exist does not start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::azure::{ClientId, Location, ResourceGroup, SubscriptionId, TenantId};
+use crate::domain::cidr::Cidr;
+use crate::sim::arm::Role;
+use crate::sim::fault::Fault;
+
+/// A world that cannot be read, or that contradicts itself.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The text is not a world.
+    #[error("the world file cannot be read: correct the place that the cause names")]
+    Syntax(#[source] serde_yaml::Error),
+    /// A part of the world names something that the world does not have.
+    #[error("the world file is inconsistent at {path}: {problem}")]
+    Inconsistent {
+        /// The path of keys, such as `virtual-networks[0].subscription`.
+        path: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// Everything that exists at the start.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct World {
+    /// Decides every GUID; equal seeds give equal aliases.
+    #[serde(default)]
+    pub seed: u64,
+    /// The region of everything that names none.
+    pub location: Location,
+    /// The Entra tenant of every subscription that names none.
+    pub tenant: TenantId,
+    /// How long operations take.
+    #[serde(default)]
+    pub operations: Operations,
+    /// How the simulated cloud provider behaves.
+    #[serde(default)]
+    pub controller: Controller,
+    /// Who can get a token.
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+    /// The subscriptions.
+    pub subscriptions: Vec<Subscription>,
+    /// The resource groups.
+    #[serde(default)]
+    pub resource_groups: Vec<Group>,
+    /// The virtual networks.
+    #[serde(default)]
+    pub virtual_networks: Vec<VirtualNetwork>,
+    /// The AKS clusters.
+    #[serde(default)]
+    pub clusters: Vec<Cluster>,
+    /// The private DNS zones.
+    #[serde(default)]
+    pub private_dns_zones: Vec<PrivateDnsZone>,
+    /// Anything else, as PUT bodies, in order.
+    #[serde(default)]
+    pub resources: Vec<RawResource>,
+    /// Faults that are in force from the start.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+}
+
+/// How long operations take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Operations {
+    /// Looks at an operation until it has ended; 0 makes every write synchronous.
+    pub polls: u32,
+    /// Wall time that an operation takes at least, in milliseconds.
+    pub milliseconds: u64,
+    /// What `Retry-After` says, in seconds: 0 for our own client, 1 for others, which take 0 for absent and wait 30 s.
+    pub retry_after_seconds: u32,
+    /// Items per page of a list; 0 means no paging.
+    pub page_size: usize,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self { polls: 2, milliseconds: 0, retry_after_seconds: 0, page_size: 0 }
+    }
+}
+
+/// How the simulated cloud provider behaves.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Controller {
+    /// Wait after a failed reconcile before it is tried again, in milliseconds.
+    pub retry_milliseconds: u64,
+    /// Wait before a changed Service is looked at, in milliseconds.
+    pub delay_milliseconds: u64,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self { retry_milliseconds: 200, delay_milliseconds: 0 }
+    }
+}
+
+/// An application that can get a token.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Identity {
+    /// What error messages call it.
+    pub name: String,
+    /// The application id.
+    pub client_id: ClientId,
+    /// Its client secret; without one only federated assertions and the managed-identity endpoint work.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Its tenant; the world's if absent.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
+    /// What it may do.
+    pub role: Role,
+    /// Where; all subscriptions of its tenant if absent.
+    #[serde(default)]
+    pub subscriptions: Option<Vec<SubscriptionId>>,
+    /// True if the managed-identity endpoint hands out its tokens to callers that name no client.
+    #[serde(default)]
+    pub managed: bool,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({}, {})", self.name, self.client_id)
+    }
+}
+
+/// A subscription.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Its display name.
+    pub name: String,
+    /// Its tenant; the world's if absent.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
+    /// Whose private endpoints may be approved by right of role on the Private Link Services here.
+    #[serde(default, with = "serde_yaml::with::singleton_map")]
+    pub rights: Rights,
+}
+
+/// Who holds the approval right on the Private Link Services of a subscription.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rights {
+    /// Every subscription of the same tenant.
+    #[default]
+    SameTenant,
+    /// Nobody but the subscription itself.
+    Nobody,
+    /// These subscriptions.
+    Subscriptions(BTreeSet<SubscriptionId>),
+}
+
+/// A resource group.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    /// Where it is.
+    pub subscription: SubscriptionId,
+    /// Its name.
+    pub name: ResourceGroup,
+    /// Its region; the world's if absent.
+    #[serde(default)]
+    pub location: Option<Location>,
+}
+
+/// A virtual network.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VirtualNetwork {
+    /// Where it is.
+    pub subscription: SubscriptionId,
+    /// Its resource group.
+    pub resource_group: ResourceGroup,
+    /// Its name.
+    pub name: String,
+    /// Its region; the world's if absent.
+    #[serde(default)]
+    pub location: Option<Location>,
+    /// Its ranges.
+    pub address_space: Vec<Cidr>,
+    /// Its subnets.
+    #[serde(default)]
+    pub subnets: Vec<Subnet>,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Subnet {
+    /// Its name.
+    pub name: String,
+    /// Its ranges: one, or an IPv4 and an IPv6 one.
+    pub prefixes: Vec<Cidr>,
+    /// `Enabled` (Azure's default) or `Disabled`.
+    #[serde(default)]
+    pub private_link_service_network_policies: Option<String>,
+}
+
+/// An AKS cluster.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cluster {
+    /// Where it is.
+    pub subscription: SubscriptionId,
+    /// Its resource group.
+    pub resource_group: ResourceGroup,
+    /// Its name, which is also the name of its kubeconfig context.
+    pub name: String,
+    /// The group of its load balancers and machines.
+    pub node_resource_group: ResourceGroup,
+    /// The Kubernetes version.
+    #[serde(default = "kubernetes_version")]
+    pub version: String,
+    /// The version of its cloud provider; the Kubernetes version if absent.
+    #[serde(default)]
+    pub cloud_provider_version: Option<String>,
+    /// The name of its virtual network, one of the world's.
+    pub virtual_network: String,
+    /// The resource group of the virtual network; the node resource group if absent.
+    #[serde(default)]
+    pub virtual_network_resource_group: Option<ResourceGroup>,
+    /// The subnet of its nodes.
+    pub subnet: String,
+    /// Its nodes.
+    #[serde(default)]
+    pub nodes: Vec<Node>,
+    /// Services that exist already, as manifests.
+    #[serde(default)]
+    pub services: Vec<Value>,
+}
+
+fn kubernetes_version() -> String {
+    "1.36.0".to_owned()
+}
+
+/// A node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its address in the cluster's subnet.
+    pub address: IpAddr,
+}
+
+/// A private DNS zone.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PrivateDnsZone {
+    /// Where it is.
+    pub subscription: SubscriptionId,
+    /// Its resource group.
+    pub resource_group: ResourceGroup,
+    /// Its name, such as `orders.internal`.
+    pub name: String,
+    /// A record sets: relative name to addresses.
+    #[serde(default)]
+    pub records: BTreeMap<String, Vec<std::net::Ipv4Addr>>,
+}
+
+/// A resource as the body of a PUT.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RawResource {
+    /// The full resource id.
+    pub id: String,
+    /// The body.
+    pub body: Value,
+    /// For a Private Link Service: the GUID of its alias, which is thereby known in advance.
+    #[serde(default)]
+    pub alias_guid: Option<String>,
+}
+
+impl Cluster {
+    /// The resource group of the virtual network.
+    pub fn network_group(&self) -> &ResourceGroup {
+        self.virtual_network_resource_group.as_ref().unwrap_or(&self.node_resource_group)
+    }
+
+    /// The id of the managed cluster.
+    pub fn id(&self) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerService/managedClusters/{}",
+            self.subscription, self.resource_group, self.name
+        )
+    }
+
+    /// The id of the virtual network.
+    pub fn network_id(&self) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/virtualNetworks/{}",
+            self.subscription,
+            self.network_group(),
+            self.virtual_network
+        )
+    }
+}
+
+impl World {
+    /// Reads a world.
+    ///
+    /// # Errors
+    /// If the text is not YAML of this shape, or if a part refers to something that is not there.
+    pub fn parse(text: &str) -> Result<Self, WorldError> {
+        let world: Self = serde_yaml::from_str(text).map_err(WorldError::Syntax)?;
+        world.check()?;
+        Ok(world)
+    }
+
+    /// The tenant of a subscription.
+    pub(crate) fn tenant_of(&self, subscription: &Subscription) -> TenantId {
+        subscription.tenant.clone().unwrap_or_else(|| self.tenant.clone())
+    }
+
+    fn check(&self) -> Result<(), WorldError> {
+        let known: BTreeSet<&SubscriptionId> = self.subscriptions.iter().map(|own| &own.id).collect();
+        if known.len() != self.subscriptions.len() {
+            return Err(inconsistent("subscriptions", "two entries have the same id"));
+        }
+        for (index, group) in self.resource_groups.iter().enumerate() {
+            known_subscription(&known, &group.subscription, || format!("resource-groups[{index}].subscription"))?;
+        }
+        for (index, identity) in self.identities.iter().enumerate() {
+            for subscription in identity.subscriptions.iter().flatten() {
+                known_subscription(&known, subscription, || format!("identities[{index}].subscriptions"))?;
+            }
+        }
+        self.check_places()?;
+        self.check_clusters()
+    }
+
+    fn check_places(&self) -> Result<(), WorldError> {
+        for (index, network) in self.virtual_networks.iter().enumerate() {
+            self.known_group((&network.subscription, &network.resource_group), || {
+                format!("virtual-networks[{index}]")
+            })?;
+        }
+        for (index, zone) in self.private_dns_zones.iter().enumerate() {
+            self.known_group((&zone.subscription, &zone.resource_group), || format!("private-dns-zones[{index}]"))?;
+        }
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            for group in [&cluster.resource_group, &cluster.node_resource_group] {
+                self.known_group((&cluster.subscription, group), || format!("clusters[{index}]"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn known_group(
+        &self,
+        (subscription, name): (&SubscriptionId, &ResourceGroup),
+        path: impl Fn() -> String,
+    ) -> Result<(), WorldError> {
+        if self.resource_groups.iter().any(|own| own.subscription == *subscription && own.name == *name) {
+            return Ok(());
+        }
+        Err(inconsistent(
+            &path(),
+            &format!("there is no resource group {name} in subscription {subscription}: add it to resource-groups"),
+        ))
+    }
+
+    fn check_clusters(&self) -> Result<(), WorldError> {
+        let mut names = BTreeSet::new();
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            let path = format!("clusters[{index}]");
+            if !names.insert(&cluster.name) {
+                return Err(inconsistent(&path, "another cluster has the same name, which is also its context"));
+            }
+            let network = self.virtual_networks.iter().find(|own| {
+                own.name.eq_ignore_ascii_case(&cluster.virtual_network)
+                    && own.subscription == cluster.subscription
+                    && own.resource_group == *cluster.network_group()
+            });
+            let Some(network) = network else {
+                let problem = format!(
+                    "there is no virtual network {} in resource group {}",
+                    cluster.virtual_network,
+                    cluster.network_group()
+                );
+                return Err(inconsistent(&path, &problem));
+            };
+            let Some(subnet) = network.subnets.iter().find(|own| own.name.eq_ignore_ascii_case(&cluster.subnet)) else {
+                let problem = format!("virtual network {} has no subnet {}", network.name, cluster.subnet);
+                return Err(inconsistent(&path, &problem));
+            };
+            for node in &cluster.nodes {
+                if !subnet.prefixes.iter().any(|prefix| prefix.contains(node.address)) {
+                    let problem = format!("node {} has the address {}, outside its subnet", node.name, node.address);
+                    return Err(inconsistent(&path, &problem));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn known_subscription(
+    known: &BTreeSet<&SubscriptionId>,
+    id: &SubscriptionId,
+    path: impl Fn() -> String,
+) -> Result<(), WorldError> {
+    if known.contains(id) {
+        return Ok(());
+    }
+    Err(inconsistent(&path(), &format!("there is no subscription {id}: add it to subscriptions")))
+}
+
+fn inconsistent(path: &str, problem: &str) -> WorldError {
+    WorldError::Inconsistent { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "location: East US 2\ntenant: 00000000-0000-0000-0000-0000000000aa\nsubscriptions: \
+                           [{id: 00000000-0000-0000-0000-000000000001, name: one}]\n";
+
+    fn error(text: &str) -> String {
+        let error = World::parse(text).unwrap_err();
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{error}{cause}")
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_its_place() {
+        let text = error(&format!("{MINIMAL}operations: {{ pols: 1 }}\n"));
+        assert!(text.contains("operations") && text.contains("pols"), "{text}");
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_an_error_that_names_its_place() {
+        let text = error(&format!(
+            "{MINIMAL}resource-groups: [{{subscription: 00000000-0000-0000-0000-000000000002, name: rg}}]\n"
+        ));
+        assert!(text.contains("resource-groups[0].subscription") && text.contains("add it to subscriptions"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let world = World::parse(&format!(
+            "{MINIMAL}identities: [{{name: p, client-id: 00000000-0000-0000-0000-0000000000b1, secret: hush, role: reader}}]"
+        ))
+        .unwrap();
+        assert!(!format!("{world:?}").contains("hush"));
+    }
+
+    #[test]
+    fn rights_are_a_word_or_a_list() {
+        let with = |rights: &str| {
+            let world = World::parse(&MINIMAL.replace("name: one", &format!("name: one, rights: {rights}"))).unwrap();
+            world.subscriptions[0].rights.clone()
+        };
+        assert!(matches!(with("nobody"), Rights::Nobody));
+        let list = with("{ subscriptions: [00000000-0000-0000-0000-000000000009] }");
+        assert!(matches!(list, Rights::Subscriptions(list) if list.len() == 1));
+    }
+
+    #[test]
+    fn the_example_is_a_world() {
+        let world = World::parse(include_str!("../../examples/world.yaml")).unwrap();
+        assert_eq!(world.clusters[0].name, "myAKSCluster");
+    }
+}

@@ -1,0 +1,113 @@
+//! The status of an environment as a whole, and the table for people.
+
+use std::collections::BTreeMap;
+
+use crate::domain::commit::RepoPath;
+use crate::plan::document::API_VERSION;
+use crate::status::StatusDocument;
+use crate::status::document::BlockerRecord;
+use crate::status::document::ConditionStatus;
+use crate::status::document::EnvironmentStatus;
+use crate::status::document::FailingStep;
+use crate::status::document::GapRecord;
+use crate::status::document::Overview;
+use crate::status::document::OverviewRow;
+use crate::status::document::PendingPlan;
+use crate::status::path;
+use crate::status::view::View;
+
+/// Composes the status of the environment.
+pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> EnvironmentStatus {
+    let input = view.input;
+    let applied = input.applied;
+    let record = applied.and_then(|applied| applied.record.as_ref());
+    let failing = view.failures.iter().map(|(key, error)| FailingStep { key: key.clone(), error: error.clone() });
+    EnvironmentStatus {
+        api_version: API_VERSION.to_owned(),
+        kind: "EnvironmentStatus".to_owned(),
+        environment: view.environment.to_string(),
+        applied_commit: applied
+            .and_then(|applied| applied.commit.clone())
+            .or_else(|| previous.and_then(|previous| previous.applied_commit.clone())),
+        plan: record.map(|record| record.plan.clone()).or_else(|| previous.and_then(|previous| previous.plan.clone())),
+        pending: pending(view, previous),
+        gaps: gaps(view, previous),
+        blockers: input
+            .plan
+            .blockers
+            .iter()
+            .map(|blocker| BlockerRecord {
+                subject: blocker.subject.clone(),
+                problem: blocker.problem.clone(),
+                help: blocker.help.clone(),
+            })
+            .collect(),
+        failing: failing.collect(),
+    }
+}
+
+fn pending(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> Option<PendingPlan> {
+    let plan = view.input.plan;
+    let before = previous.and_then(|previous| previous.pending.as_ref()).filter(|before| before.id == plan.id);
+    plan.has_changes().then(|| PendingPlan {
+        id: plan.id.clone(),
+        risk: plan.risk().to_string(),
+        changes: plan.steps.len(),
+        since: before.map_or(view.input.now, |before| before.since),
+    })
+}
+
+fn gaps(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> Vec<GapRecord> {
+    let before = previous.map(|previous| previous.gaps.as_slice()).unwrap_or_default();
+    let record = |gap: &crate::observed::Gap| {
+        let area = gap.area.to_string();
+        // The words of a failing call may change with every try: the first ones stay.
+        before.iter().find(|record| record.area == area).cloned().unwrap_or_else(|| GapRecord {
+            area,
+            reason: gap.reason.clone(),
+            since: view.input.now,
+        })
+    };
+    view.input.observed.gaps.iter().map(record).collect()
+}
+
+/// Composes the table from the other documents.
+pub(super) fn overview(
+    view: &View<'_>,
+    environment: EnvironmentStatus,
+    documents: &BTreeMap<RepoPath, StatusDocument>,
+) -> Overview {
+    let folder = format!("{}/", path::folder(view.environment));
+    let row = |(path, document): (&RepoPath, &StatusDocument)| {
+        let head = document.head()?;
+        let (kind, outputs, connections) = match document {
+            StatusDocument::Service(status) => {
+                let link = status.link_service.as_ref();
+                let alias = link.and_then(|link| link.alias.clone());
+                let outputs = status.outputs.addresses.iter().cloned().chain(alias).collect();
+                ("Service", outputs, link.map(|link| link.connections.len()))
+            }
+            StatusDocument::PrivateLinkService(status) => (
+                "PrivateLinkService",
+                Vec::from_iter(status.outputs.alias.clone()),
+                Some(status.outputs.connections.len()),
+            ),
+            StatusDocument::PrivateEndpoint(status) => {
+                ("PrivateEndpoint", Vec::from_iter(status.outputs.address.clone()), None)
+            }
+            StatusDocument::Environment(_)
+            | StatusDocument::Applied(_)
+            | StatusDocument::Overview(_)
+            | StatusDocument::PendingPlan(_)
+            | StatusDocument::PendingPlanText(_) => return None,
+        };
+        let name = match &head.metadata.namespace {
+            Some(namespace) => format!("{namespace}/{}", head.metadata.name),
+            None => head.metadata.name.clone(),
+        };
+        let troubles = head.conditions.iter().filter(|condition| condition.status != ConditionStatus::True);
+        let file = path.as_str().strip_prefix(&folder).unwrap_or(path.as_str()).to_owned();
+        Some(OverviewRow { kind, name, troubles: troubles.cloned().collect(), outputs, connections, file })
+    };
+    Overview { environment, rows: documents.iter().filter_map(row).collect() }
+}

@@ -1,0 +1,204 @@
+//! Status files over time: what stays, what changes, and when.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::domain::resource::connection::ConnectionStatus;
+use crate::observed::Area;
+use crate::plan::fixture;
+use crate::plan::fixture::World;
+use crate::status::document::Condition;
+use crate::status::document::ConditionStatus;
+use crate::status::document::ConditionType;
+
+type Documents = BTreeMap<RepoPath, StatusDocument>;
+
+fn at(time: &str) -> jiff::Timestamp {
+    format!("2026-11-20T{time}:00Z").parse().unwrap()
+}
+
+fn composed(world: &World, previous: &Documents, time: &str) -> Documents {
+    let (plan, failures) = (world.plan(), BTreeMap::new());
+    let World { desired, observed } = world;
+    let now = at(time);
+    compose(&Composition { desired, observed, plan: &plan, previous, applied: None, failures: &failures, now })
+}
+
+fn service(documents: &Documents) -> &ServiceStatus {
+    match &documents[&path::service(&fixture::mark().environment, &fixture::orders())] {
+        StatusDocument::Service(status) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn endpoint(documents: &Documents) -> &PrivateEndpointStatus {
+    match &documents[&"status/prod/privateendpoint/orders-pe.yaml".parse().unwrap()] {
+        StatusDocument::PrivateEndpoint(status) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn condition(head: &Head, kind: ConditionType) -> &Condition {
+    head.conditions.iter().find(|condition| condition.kind == kind).unwrap()
+}
+
+fn told(head: &Head) -> String {
+    let line = |it: &Condition| format!("{} {} {} {} {}", it.kind, it.status, it.reason, it.since, it.message);
+    head.conditions.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_world_that_stands_still_gives_the_same_files() {
+    let world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    assert_eq!(composed(&world, &first, "11:00"), first);
+    let paths: Vec<&str> = first.keys().map(RepoPath::as_str).collect();
+    insta::assert_snapshot!(paths.join("\n"), @r"
+    status/prod/README.md
+    status/prod/environment.yaml
+    status/prod/privateendpoint/orders-pe.yaml
+    status/prod/service/shop/orders.yaml
+    ");
+    insta::assert_snapshot!(told(&service(&first).head), @r"
+    FrontendReady True AddressAssigned 2026-11-20T10:00:00Z 
+    LinkServiceReady True Serving 2026-11-20T10:00:00Z 
+    ConnectionApproved True NoRequestWaits 2026-11-20T10:00:00Z 
+    Published True Published 2026-11-20T10:00:00Z
+    ");
+    insta::assert_snapshot!(told(&endpoint(&first).head), @r"
+    EndpointReady True AddressAssigned 2026-11-20T10:00:00Z 
+    ConnectionApproved True Approved 2026-11-20T10:00:00Z 
+    DnsReady True Resolves 2026-11-20T10:00:00Z
+    ");
+}
+
+#[test]
+fn a_time_changes_only_with_its_status() {
+    let mut world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    world.live_endpoint().status = ConnectionStatus::Pending;
+    let second = composed(&world, &first, "11:00");
+    world.live_endpoint().status = ConnectionStatus::Rejected;
+    let third = composed(&world, &second, "12:00");
+    let waiting = condition(&endpoint(&second).head, ConditionType::ConnectionApproved);
+    let rejected = condition(&endpoint(&third).head, ConditionType::ConnectionApproved);
+    assert_eq!((waiting.reason.as_str(), waiting.since), (reason::PENDING_APPROVAL, at("11:00")));
+    assert_eq!((rejected.reason.as_str(), rejected.since), (reason::REJECTED, at("11:00")));
+    assert_eq!(condition(&endpoint(&third).head, ConditionType::EndpointReady).since, at("10:00"));
+}
+
+#[test]
+fn what_cannot_be_read_keeps_what_was_seen_and_says_so_once() {
+    let mut world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    world.blind(Area::PrivateEndpoints(fixture::subscription(1)));
+    world.observed.private_endpoints.clear();
+    let second = composed(&world, &first, "11:00");
+    let unread = condition(&endpoint(&second).head, ConditionType::EndpointReady);
+    assert_eq!((unread.status, unread.reason.as_str()), (ConditionStatus::Unknown, reason::NOT_READ));
+    assert_eq!(endpoint(&second).outputs, endpoint(&first).outputs);
+    world.observed.gaps = world
+        .observed
+        .gaps
+        .into_iter()
+        .map(|gap| crate::observed::Gap { reason: "Azure answered 503".to_owned(), ..gap })
+        .collect();
+    assert_eq!(composed(&world, &second, "12:00"), second);
+}
+
+#[test]
+fn a_lost_alias_is_remembered_with_the_time() {
+    let mut world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    let new_alias = fixture::ALIAS.replace("8f0c6a1e", "deadbeef");
+    world.live_link().alias = Some(new_alias.parse().unwrap());
+    world.live_link().connections.truncate(1);
+    let second = composed(&world, &first, "11:00");
+    let link = service(&second).link_service.clone().unwrap();
+    assert_eq!(link.alias.as_deref(), Some(new_alias.as_str()));
+    assert_eq!(link.alias_history.len(), 1);
+    assert_eq!((link.alias_history[0].alias.as_str(), link.alias_history[0].until), (fixture::ALIAS, at("11:00")));
+    assert_eq!(link.connections[0].first_seen, at("10:00"));
+    world.observed.private_link_services.clear();
+    let third = service(&composed(&world, &second, "12:00")).link_service.clone().unwrap();
+    assert_eq!((third.alias, third.alias_history.len()), (None, 2));
+}
+
+#[test]
+fn what_nobody_wants_any_more_and_still_serves_is_told() {
+    let mut world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    world.desired.intents.remove(&fixture::link_key());
+    let second = composed(&world, &first, "11:00");
+    let published = condition(&service(&second).head, ConditionType::Published);
+    assert_eq!((published.status, published.reason.as_str()), (ConditionStatus::True, reason::STILL_PUBLISHED));
+    assert_eq!(published.message, "nobody asks for it any more, and 3 consumers can still reach it");
+    world.desired.intents.remove(&fixture::endpoint_key());
+    let third = composed(&world, &second, "12:00");
+    assert_eq!(endpoint(&third).head.drift, ["no document asks for it any more; it is left alone"]);
+    world.observed.private_endpoints.clear();
+    let fourth = composed(&world, &third, "13:00");
+    assert!(!fourth.contains_key(&"status/prod/privateendpoint/orders-pe.yaml".parse().unwrap()));
+}
+
+#[test]
+fn a_document_that_is_gone_keeps_its_file_while_it_serves() {
+    let mut world = World::with_document();
+    let first = composed(&world, &Documents::new(), "10:00");
+    let path: RepoPath = "status/prod/privatelinkservice/orders.yaml".parse().unwrap();
+    let link = |documents: &Documents| match &documents[&path] {
+        StatusDocument::PrivateLinkService(status) => status.clone(),
+        other => panic!("{other:?}"),
+    };
+    insta::assert_snapshot!(told(&link(&first).head), @r"
+    FrontendReady True AddressAssigned 2026-11-20T10:00:00Z 
+    LinkServiceReady True Serving 2026-11-20T10:00:00Z 
+    ConnectionApproved True NoRequestWaits 2026-11-20T10:00:00Z 
+    Published True Published 2026-11-20T10:00:00Z
+    ");
+    assert_eq!((link(&first).service.as_deref(), link(&first).outputs.connections.len()), (Some("shop/orders"), 3));
+    assert!(!first.keys().any(|path| path.as_str().contains("/service/")), "somebody else deploys it");
+    world.desired.intents.remove(&fixture::service_key());
+    world.desired.intents.remove(&fixture::link_key());
+    let second = composed(&world, &first, "11:00");
+    assert_eq!(condition(&link(&second).head, ConditionType::Published).reason, reason::STILL_PUBLISHED);
+    assert_eq!((link(&second).head.source, link(&second).outputs), (None, link(&first).outputs));
+    let mut unread = world.clone();
+    unread.blind(Area::Services);
+    unread.observed.services.clear();
+    assert!(composed(&unread, &second, "12:00").contains_key(&path), "nobody could look");
+    world.observed.private_link_services.clear();
+    assert!(!composed(&world, &second, "12:00").contains_key(&path));
+}
+
+#[test]
+fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
+    let mut world = World::converged();
+    let first = composed(&world, &Documents::new(), "10:00");
+    world.observed.private_endpoints.clear();
+    let plan = world.plan();
+    let mut record = document::AppliedRecord::new(&fixture::mark().environment, plan.id.clone(), at("11:00"));
+    record.outcome = document::ApplyOutcome::Failed;
+    let applied = Applied { commit: None, record: Some(record) };
+    let failures = BTreeMap::from([(fixture::endpoint_key(), "Azure answered 403".to_owned())]);
+    let World { desired, observed } = &world;
+    let input = Composition {
+        desired,
+        observed,
+        plan: &plan,
+        previous: &first,
+        applied: Some(&applied),
+        failures: &failures,
+        now: at("11:00"),
+    };
+    let second = compose(&input);
+    let ready = condition(&endpoint(&second).head, ConditionType::EndpointReady);
+    assert_eq!((ready.reason.as_str(), ready.message.as_str()), (reason::APPLY_FAILED, "Azure answered 403"));
+    assert!(endpoint(&second).head.pending[0].contains("the last try failed: Azure answered 403"));
+    assert!(second.contains_key(&path::applied(&fixture::mark().environment, &plan.id)));
+    // The next pass tries nothing: the failure stays, and so do all files.
+    assert_eq!(composed(&world, &second, "12:00"), second);
+    let healed = composed(&World::converged(), &second, "13:00");
+    assert_eq!(condition(&endpoint(&healed).head, ConditionType::EndpointReady).reason, reason::ADDRESS_ASSIGNED);
+    assert!(healed.contains_key(&path::applied(&fixture::mark().environment, &plan.id)));
+}

@@ -1,0 +1,127 @@
+//! Who may import whom. A room is a folder or file directly below `src`; its own modules are always allowed.
+
+/// A room and the rooms it may import, whole (`domain`) or single modules of them (`domain::azure`).
+type Row = (&'static str, &'static [&'static str]);
+
+/// The floors, from the words up. A room that is not here may not exist.
+pub(super) const FLOORS: &[Row] = &[
+    // Floor 0: words. Resources in normal form are made of values, values name keys: the two know each other.
+    ("domain", &["value"]),
+    ("value", &["domain"]),
+    ("diagnostic", &["domain"]),
+    // Floor 1: stages, pure functions of values.
+    ("repo", &["domain", "diagnostic"]),
+    ("desired", &["repo", "domain", "diagnostic"]),
+    ("observed", &["domain"]),
+    ("cloud_provider", &["observed", "domain"]),
+    ("plan", &["desired", "observed", "cloud_provider", "domain", "value", "diagnostic"]),
+    ("approval", &["plan", "domain"]),
+    // Floor 2: doing.
+    ("apply", &["plan", "approval", "domain"]),
+    ("status", &["plan", "apply", "observed", "domain"]),
+    // Beside floor 2: adapters.
+    ("azure", &["domain"]),
+    ("kubernetes", &["domain"]),
+    ("git", &["domain"]),
+    ("forge", &["domain"]),
+    // Floor 3: showing. Every stage, no adapter.
+    (
+        "render",
+        &[
+            "domain",
+            "value",
+            "diagnostic",
+            "repo",
+            "desired",
+            "observed",
+            "cloud_provider",
+            "plan",
+            "approval",
+            "apply",
+            "status",
+        ],
+    ),
+    // Floor 4: running.
+    (
+        "reconcile",
+        &[
+            "domain",
+            "value",
+            "diagnostic",
+            "repo",
+            "desired",
+            "observed",
+            "cloud_provider",
+            "plan",
+            "approval",
+            "apply",
+            "status",
+            "azure",
+            "kubernetes",
+            "git",
+            "forge",
+        ],
+    ),
+    ("agent", &["reconcile", "render", "status", "config", "domain", "value", "diagnostic"]),
+    (
+        "cli",
+        &[
+            "domain",
+            "value",
+            "diagnostic",
+            "repo",
+            "desired",
+            "observed",
+            "cloud_provider",
+            "plan",
+            "approval",
+            "apply",
+            "status",
+            "azure",
+            "kubernetes",
+            "git",
+            "forge",
+            "render",
+            "reconcile",
+            "agent",
+            "config",
+            "telemetry",
+            "sim",
+        ],
+    ),
+    ("config", &["domain"]),
+    ("telemetry", &[]),
+    // The thin entry names the library by its name, not by `crate::`.
+    ("main", &[]),
+    ("lib", &[]),
+    // Beside the tower. Identifiers only: with our codecs or rules it would agree with our mistakes.
+    ("sim", &["domain::azure", "domain::kubernetes", "domain::cidr", "domain::name"]),
+];
+
+/// A room, what it may import beyond the floors, and why.
+type Exception = (&'static str, &'static str, &'static str);
+
+/// What the floors would forbid and the design grants.
+pub(super) const EXCEPTIONS: &[Exception] = &[
+    ("approval", "repo", "approval files are people's files: read strictly, with places"),
+    ("observed", "value", "what was seen is shown in the same words as what is wanted"),
+    ("reconcile", "render", "a pass writes status files, and only render knows their bytes"),
+    ("status", "desired", "conditions say what was asked for beside what is there"),
+    ("status", "value", "outputs are the values that steps produced"),
+    ("azure", "value", "a codec gives resources in normal form, which are made of values"),
+    ("kubernetes", "value", "ownership tells the fields of a resource, which are values"),
+    ("config", "azure::cloud", "the runner alone defines the endpoints of a cloud"),
+    ("config", "git::Access", "the runner alone brings the credentials of a remote"),
+    ("config", "desired::policy", "the name of a cloud is looked up among the runner's"),
+];
+
+/// Imports that neither the floors nor the design grant. None may join them; one that is gone has to be struck.
+pub(super) const UNDECIDED: &[Exception] = &[
+    ("approval", "desired::policy", "consent by risk is a word of the policy that a plan carries"),
+    ("apply", "value", "the engine keeps the outputs of steps"),
+    ("agent", "apply", "a listener hears the progress of an apply, with the engine's settings"),
+    ("agent", "approval", "nobody sits at an agent: it says so when consent is decided"),
+    ("agent", "plan", "the end of a pass names the plan it applied"),
+    ("agent", "repo", "mistakes in files are shown with their texts"),
+    ("reconcile", "config", "ways to the world are opened with what the runner brought"),
+];
