@@ -1,5 +1,9 @@
 //! Integration tests.
 
+mod core;
+mod git;
+mod repo;
+mod support;
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
