@@ -214,7 +214,9 @@ fn objection(plan: &Plan, evidence: &Evidence, circumstances: &Circumstances) ->
         return Some("is by somebody who is not in [approvers]".to_owned());
     }
     if policy.approval.signatures_required {
-        return Some("carries no verified signature, and the environment requires one".to_owned());
+        return Some(
+            "cannot be verified: the environment requires signatures, and this version checks none".to_owned(),
+        );
     }
     if file.expires_at <= *now {
         return Some(format!("expired at {}", file.expires_at));

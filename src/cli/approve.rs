@@ -107,7 +107,8 @@ pub(super) async fn run(
         printer.line(Label::Error, format!("error: you looked at plan {id}, and the plan now is {}", planned.plan.id));
         return Ok(Exit::Approval);
     }
-    if !yes && !(printer.is_interactive() && printer.confirm(&format!("Approve this plan as {approver}?"))) {
+    let mut agrees = || printer.is_interactive() && printer.confirm(&format!("Approve this plan as {approver}?"));
+    if !(yes || agrees()) {
         printer.line(Label::Error, "not approved");
         return Ok(Exit::Approval);
     }

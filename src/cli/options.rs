@@ -15,7 +15,7 @@ use crate::domain::name::EnvironmentName;
 /// Flags of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct GlobalOptions {
+pub(super) struct GlobalOptions {
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Colour,
@@ -38,7 +38,7 @@ pub struct GlobalOptions {
 
 /// Which config repository is meant.
 #[derive(Clone, Debug, Default, Args)]
-pub struct SourceOptions {
+pub(super) struct SourceOptions {
     /// A remote config repository (file, https or ssh URL), instead of a folder
     #[arg(long, value_name = "URL")]
     pub repo: Option<String>,
@@ -58,7 +58,7 @@ pub struct SourceOptions {
 
 /// Which environments are meant.
 #[derive(Clone, Debug, Default, Args)]
-pub struct EnvironmentOptions {
+pub(super) struct EnvironmentOptions {
     /// An environment; may be repeated; default: all
     #[arg(long = "environment", short = 'e', value_name = "NAME")]
     pub environments: Vec<EnvironmentName>,
@@ -69,7 +69,7 @@ impl GlobalOptions {
     ///
     /// # Errors
     /// A file that is named and cannot be read.
-    pub fn config(&self, environment: BTreeMap<String, String>) -> anyhow::Result<Config> {
+    pub(super) fn config(&self, environment: BTreeMap<String, String>) -> anyhow::Result<Config> {
         let variable = |name: &str| environment.get(name).filter(|value| !value.is_empty());
         let folder = |flag: &Option<PathBuf>, xdg: &str, below_home: &str| match (flag, variable(xdg), variable("HOME"))
         {
@@ -108,7 +108,7 @@ fn kubeconfig(flag: Option<&Path>, variable: Option<&String>, home: Option<&Stri
 }
 
 /// Reads `250ms`, `30s`, `15m`, `24h`, `7d`; a bare number is refused, because nobody knows its unit.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time: write a number and a unit, such as 500ms, 30s, 15m, 24h or 7d");
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let number: u64 = text[..at].parse().map_err(|_| wrong())?;

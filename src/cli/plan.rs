@@ -106,7 +106,7 @@ pub(super) fn print(loaded: &Loaded, planned: &Planned, format: Format, printer:
     match format {
         Format::Text => printer.result(&render::plan::plan(&planned.plan, details)),
         Format::Markdown => {
-            printer.raw_result(&render::markdown::plan(&planned.plan, details, render::markdown::GITHUB_LIMIT))
+            printer.raw_result(&render::markdown::plan(&planned.plan, details, render::markdown::GITHUB_LIMIT));
         }
         Format::Json => printer.raw_result(&render::json::plan(&planned.plan, details)),
     }

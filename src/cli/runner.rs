@@ -24,7 +24,7 @@ use crate::repo::source::Sources;
 ///
 /// # Errors
 /// No such remote, branch or authority.
-pub async fn find(
+pub(super) async fn find(
     folder: &Path,
     options: &SourceOptions,
     committed: bool,
@@ -47,7 +47,7 @@ pub async fn find(
 ///
 /// # Errors
 /// The exit code, after the diagnostics were shown.
-pub fn load(source: Source, printer: &mut Printer<'_>) -> Result<Loaded, Exit> {
+pub(super) fn load(source: Source, printer: &mut Printer<'_>) -> Result<Loaded, Exit> {
     source::load(source).map_err(|(diagnostics, sources)| {
         show(&diagnostics, &sources, printer);
         Exit::Files
@@ -55,7 +55,7 @@ pub fn load(source: Source, printer: &mut Printer<'_>) -> Result<Loaded, Exit> {
 }
 
 /// Shows diagnostics as messages.
-pub fn show(diagnostics: &Diagnostics, sources: &Sources, printer: &mut Printer<'_>) {
+pub(super) fn show(diagnostics: &Diagnostics, sources: &Sources, printer: &mut Printer<'_>) {
     if !diagnostics.is_empty() {
         let text = diagnostic::render(diagnostics, sources, printer.colours_err());
         printer.raw_message(&text);
@@ -63,12 +63,17 @@ pub fn show(diagnostics: &Diagnostics, sources: &Sources, printer: &mut Printer<
 }
 
 /// The environments that are meant: those named, or all.
-pub fn environments(named: &[EnvironmentName], loaded: &Loaded) -> Vec<EnvironmentName> {
+pub(super) fn environments(named: &[EnvironmentName], loaded: &Loaded) -> Vec<EnvironmentName> {
     if named.is_empty() { loaded.settings.environments.keys().cloned().collect() } else { named.to_vec() }
 }
 
 /// Says why a pass failed, and how that ends.
-pub fn failed(environment: &EnvironmentName, error: &PassError, loaded: &Loaded, printer: &mut Printer<'_>) -> Exit {
+pub(super) fn failed(
+    environment: &EnvironmentName,
+    error: &PassError,
+    loaded: &Loaded,
+    printer: &mut Printer<'_>,
+) -> Exit {
     printer.end_live();
     if let PassError::Files(diagnostics) = error {
         show(diagnostics, &loaded.reading.sources, printer);

@@ -17,6 +17,7 @@ use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
 use crate::domain::commit::Snapshot;
 use crate::git::GitError;
+use crate::git::InvalidUrl;
 use crate::git::Limits;
 use crate::git::Merged;
 use crate::git::RemoteUrl;
@@ -95,6 +96,15 @@ pub enum SourceError {
         url: String,
         /// The branch.
         branch: String,
+    },
+    /// The folder's remote has an address that privlink cannot use.
+    #[error("the remote `origin` of {folder} cannot be used", folder = .folder.display())]
+    Remote {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with its address.
+        #[source]
+        source: InvalidUrl,
     },
     /// A revision that names nothing.
     #[error("{folder} has no revision {revision:?}: fetch it first", folder = .folder.display())]
@@ -399,14 +409,22 @@ async fn upstream(local: &LocalRepository, fetch: bool, config: &Config) -> Resu
         return Ok(None); // A folder inside another repository has no status branch of its own there.
     }
     let Some(url) = local.repository.remote_url("origin")? else { return Ok(None) };
-    let Ok(url) = url.parse::<RemoteUrl>() else { return Ok(None) };
-    let remote = Remote::new(url, config);
+    let remote = Remote::new(remote_url(&url, local)?, config);
     let refs = remote.list().await?;
     let Some(branch) = default_branch(&refs) else { return Ok(None) };
     let reference = reference(&branch)?;
     let tips = remote.fetch(std::slice::from_ref(&reference)).await?;
     let tip = tips.get(&reference).cloned();
     Ok(tip.map(|tip| Upstream { remote, branch: reference, tip }))
+}
+
+/// The address of a remote; git also takes a path for one, absolute or from the root of the clone.
+fn remote_url(text: &str, local: &LocalRepository) -> Result<RemoteUrl, SourceError> {
+    let is_path = text.starts_with(['/', '.']);
+    let root = local.repository.worktree().unwrap_or(&local.folder);
+    let path = || root.join(text).canonicalize().ok().map(|path| format!("file://{}", path.display()));
+    let text = if is_path { path().unwrap_or_else(|| format!("file://{text}")) } else { text.to_owned() };
+    text.parse().map_err(|source| SourceError::Remote { folder: local.folder.clone(), source })
 }
 
 fn check_committed(

@@ -242,7 +242,6 @@ spec:
     approve: [{ subscription: "00000000-0000-0000-0000-000000000002" }, { endpoint: "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/g/providers/Microsoft.Network/privateEndpoints/x" }]
     reject: []
     otherwise: leave-pending
-  replaces: orders-old
 ---
 apiVersion: privlink.dev/v1alpha1
 kind: PrivateEndpoint
@@ -510,7 +509,7 @@ fn our_own_kinds_say_what_is_wrong() {
         &DESIGN
             .replace("mode: subscriptions,", "mode: subscription,")
             .replace("count: 2", "count: two")
-            .replace("replaces: orders-old", "replace: orders-old")
+            .replace("proxyProtocol: false", "proxyProtocl: false")
             .replace("{ privateLinkService: orders }", "{ privateLinkService: orders, id: x }"),
     );
     insta::assert_snapshot!(shown(&reading), @r#"
@@ -528,18 +527,18 @@ error[REPO013]: `spec.nat.count` is the text "two" and must be a whole number fr
 12 |   nat: { subnet: pls-subnet, count: two, addresses: ["10.225.1.8", "10.225.1.9"] }
    |                                     ^^^ not a whole number from 1 to 8
 
-error[REPO011]: unknown key `replace` in `spec`
-  --> a.yaml:19:3
+error[REPO011]: unknown key `proxyProtocl` in `spec`
+  --> a.yaml:14:3
    |
-19 |   replace: orders-old
-   |   ^^^^^^^ nothing reads this
+14 |   proxyProtocl: false
+   |   ^^^^^^^^^^^^ nothing reads this
    |
-   = help: did you mean `replaces`?
+   = help: did you mean `proxyProtocol`?
 
 error[REPO014]: `spec.target.id`: "x" is not an Azure resource id
-  --> a.yaml:30:45
+  --> a.yaml:29:45
    |
-30 |   target: { privateLinkService: orders, id: x }
+29 |   target: { privateLinkService: orders, id: x }
    |                                             ^
    |
    = help: an id looks like /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Network/<type>/<name>

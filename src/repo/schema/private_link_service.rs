@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::azure::{AzureName, ResourceGroup, ResourceId, SubscriptionId};
-use crate::domain::name::DocumentName;
 use crate::repo::schema::own::{ApiVersion, EndpointId, Metadata, ServiceReference, exactly_one};
 use crate::repo::schema::word;
 
@@ -64,9 +63,6 @@ pub struct Spec {
     pub proxy_protocol: bool,
     /// What happens to requests from consumers.
     pub connections: Option<Connections>,
-    /// The document this one takes over from (blue-green), written by `privlink migrate`.
-    #[schemars(with = "Option<word::DnsName>")]
-    pub replaces: Option<DocumentName>,
 }
 
 /// Who builds the Private Link Service.
