@@ -12,7 +12,6 @@ use privlink::domain::kubernetes::Uid;
 use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::LiveService;
 use privlink::domain::resource::service::Service;
-use privlink::domain::secret::Secret;
 use privlink::kubernetes::Cluster;
 use privlink::kubernetes::error::ClusterError;
 use privlink::sim::Options;
@@ -21,6 +20,7 @@ use privlink::sim::clock::Clock;
 use privlink::sim::fault::Faults;
 use privlink::sim::kube::Cluster as Simulated;
 use privlink::sim::kube::ClusterOptions;
+use privlink::sim::kube::Token;
 use privlink::sim::log::RequestLog;
 use privlink::sim::world::World;
 use serde_json::Value as Json;
@@ -29,7 +29,7 @@ use serde_json::json;
 fn simulated() -> Simulated {
     Simulated::new(ClusterOptions {
         name: "prod".to_owned(),
-        token: Secret::new("token".to_owned()),
+        token: Token::new("token"),
         seed: "1".to_owned(),
         version: "1.36.2".to_owned(),
         clock: Clock::start(),
