@@ -11,11 +11,15 @@ mod adapters;
 #[cfg(feature = "sim")]
 mod adapters_kubernetes;
 mod architecture;
+#[cfg(feature = "sim")]
+mod cli;
 mod examples;
 mod git;
 mod repo;
 #[cfg(feature = "sim")]
 mod robust;
+#[path = "support/runner.rs"]
+mod runner;
 mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;

@@ -170,7 +170,8 @@ impl Agent<'_> {
         {
             return Ok(seen);
         }
-        let now = Timestamp::now();
+        // Approval files carry whole seconds: one of the same second is not older.
+        let now = Timestamp::from_second(Timestamp::now().as_second())?;
         let write = || {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder)?;
