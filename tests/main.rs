@@ -1,9 +1,5 @@
 //! Integration tests.
 
-mod core;
-mod git;
-mod repo;
-mod support;
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
@@ -13,15 +9,18 @@ mod adapters_kubernetes;
 mod architecture;
 #[cfg(feature = "sim")]
 mod cli;
+mod core;
 mod examples;
 mod git;
 mod repo;
 #[cfg(feature = "sim")]
 mod robust;
 #[path = "support/runner.rs"]
+#[cfg(feature = "sim")]
 mod runner;
 mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]
 mod sim_kube;
+mod support;
