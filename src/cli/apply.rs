@@ -24,11 +24,14 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
-use crate::reconcile::pass;
-use crate::reconcile::pass::Applying;
-use crate::reconcile::pass::Done;
+use crate::reconcile::applying;
+use crate::reconcile::applying::Applying;
+use crate::reconcile::deciding;
 use crate::reconcile::pass::PassError;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::publishing;
+use crate::reconcile::publishing::Done;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
@@ -157,7 +160,7 @@ impl One<'_> {
     async fn apply(&self, cancel: watch::Receiver<bool>, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
         let (loaded, config) = (self.loaded, self.config);
         printer.live(format!("reading the world of {}", self.environment));
-        let planned = pass::plan(loaded, self.environment, config).await?;
+        let planned = planning::plan(loaded, self.environment, config).await?;
         printer.end_live();
         runner::show(&planned.diagnostics, &loaded.reading.sources, printer);
         if let Some(exit) = self.stale(&planned, printer) {
@@ -169,10 +172,10 @@ impl One<'_> {
             return Ok(Exit::Incomplete);
         }
         if !planned.plan.has_changes() {
-            pass::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+            publishing::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
             return Ok(Exit::Done);
         }
-        let approvals = pass::approvals(loaded, &planned).await?;
+        let approvals = deciding::approvals(loaded, &planned).await?;
         runner::show(&approvals.diagnostics, &approvals.sources, printer);
         let approval = match self.consent(&planned, &approvals, printer) {
             Decision::Approved(approval) => approval,
@@ -190,13 +193,13 @@ impl One<'_> {
         let applying = Applying { config, settings, cancel };
         let ended = {
             let mut show = |progress| printer.progress(&progress);
-            pass::apply((loaded, &planned), &approval, applying, &mut show).await?
+            applying::apply((loaded, &planned), &approval, applying, &mut show).await?
         };
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
-        let after = pass::look_again(loaded, &planned, config).await?;
+        let after = planning::look_again(loaded, &planned, config).await?;
         let converged = ended.report.is_success();
-        if let Some(commit) = pass::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
+        if let Some(commit) = publishing::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
             printer
                 .line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
         }
@@ -235,7 +238,7 @@ impl One<'_> {
         approvals: &crate::reconcile::approvals::Approvals,
         printer: &mut Printer<'_>,
     ) -> Decision {
-        let decide = |consent| pass::decide(planned, approvals, consent, None);
+        let decide = |consent| deciding::decide(planned, approvals, consent, None);
         if self.arguments.approve_plan.is_some() {
             return decide(LocalConsent::Person);
         }
