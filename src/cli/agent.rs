@@ -11,6 +11,7 @@ use crate::apply::engine::Settings;
 use crate::apply::report::Progress;
 use crate::cli::Exit;
 use crate::cli::apply::missing_text;
+use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -61,7 +62,9 @@ pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mu
     tokio::spawn(async move {
         stopped().await;
         stop.send_replace(true);
-        stop.closed().await;
+        // Whoever asks twice does not want to wait for the writes in flight.
+        stopped().await;
+        interrupt::end();
     });
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
     let agent = Agent {

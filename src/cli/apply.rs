@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::sync::watch;
 
 use crate::apply::engine::Settings;
 use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::cli::Exit;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
@@ -27,6 +27,7 @@ use crate::plan::document::PlanId;
 use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
 use crate::reconcile::deciding;
+use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
@@ -91,11 +92,16 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => vec![saved.environment.parse::<EnvironmentName>()?],
         None => runner::environments(&arguments.environments.environments, &loaded),
     };
-    let cancel = on_interrupt();
+    let interrupt = Interrupt::listen();
     let mut exit = Exit::Done;
     for environment in &environments {
+        if interrupt.was_asked() {
+            printer.line(Label::Warning, format!("{environment}: not looked at, because you asked to stop"));
+            exit = exit.or(Exit::Partial);
+            continue;
+        }
         let one = One { arguments: &arguments, saved: saved.as_ref(), loaded: &loaded, environment, config };
-        exit = exit.or(match one.apply(cancel.clone(), printer).await {
+        exit = exit.or(match one.apply(&interrupt, printer).await {
             Ok(exit) => exit,
             Err(error) => runner::failed(environment, &error, &loaded, printer),
         });
@@ -134,19 +140,6 @@ fn forbid_prune(loaded: &mut Loaded, printer: &mut Printer<'_>) {
     }
 }
 
-/// Ctrl-C asks to stop; a second one stops at once.
-fn on_interrupt() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            sender.send_replace(true);
-            // Keeping the sender keeps the signal; the next Ctrl-C ends the process the usual way.
-            sender.closed().await;
-        }
-    });
-    receiver
-}
-
 /// The apply of one environment.
 struct One<'a> {
     arguments: &'a ApplyArguments,
@@ -157,7 +150,7 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    async fn apply(&self, cancel: watch::Receiver<bool>, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
+    async fn apply(&self, interrupt: &Interrupt, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
         let (loaded, config) = (self.loaded, self.config);
         printer.live(format!("reading the world of {}", self.environment));
         let planned = planning::plan(loaded, self.environment, config).await?;
@@ -190,18 +183,24 @@ impl One<'_> {
             check_interval: config.poll_interval,
             wait_for_others: self.arguments.wait,
         };
-        let applying = Applying { config, settings, cancel };
+        let applying = Applying { config, settings, cancel: interrupt.asked() };
         let ended = {
+            let _applying = interrupt.applying();
             let mut show = |progress| printer.progress(&progress);
             applying::apply((loaded, &planned), &approval, applying, &mut show).await?
         };
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
-        let after = planning::look_again(loaded, &planned, config).await?;
-        let converged = ended.report.is_success();
-        if let Some(commit) = publishing::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
-            printer
-                .line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
+        let (commit, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
+        if let Some(commit) = commit {
+            let branch = &planned.plan.policy.status.branch;
+            printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));
+        }
+        if let Some(error) = unseen {
+            let error = error_chain(&error);
+            let message =
+                format!("the world could not be read after the apply, so the status shows it as it was: {error}");
+            printer.line(Label::Warning, message);
         }
         Ok(match (ended.report.is_success(), ended.report.did_something()) {
             (true, _) => Exit::Done,

@@ -7,6 +7,7 @@ pub mod check;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod init;
+mod interrupt;
 mod options;
 pub mod plan;
 pub mod printer;

@@ -118,6 +118,7 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
                 (StepOutcome::Blocked, Some(format!("waits for {by}")))
             }
             Outcome::Cancelled => (StepOutcome::Cancelled, None),
+            Outcome::Interrupted { reason } => (StepOutcome::Interrupted, Some(reason.clone())),
         };
         let change = &step.change;
         let (key, action) = (key_text(&change.key), change.action.to_string());

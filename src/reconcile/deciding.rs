@@ -51,7 +51,8 @@ pub fn decide(
 fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
     let mut used = BTreeSet::new();
     for record in status.applied() {
-        let done = record.steps.iter().filter(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::Waiting));
+        let wrote = [StepOutcome::Done, StepOutcome::Waiting, StepOutcome::Interrupted];
+        let done = record.steps.iter().filter(|step| wrote.contains(&step.outcome));
         for step in done {
             let older = evidence.iter().filter(|evidence| evidence.file.approved_at <= record.applied_at);
             used.extend(older.map(|evidence| (evidence.file.plan.clone(), step.digest.clone())));

@@ -15,8 +15,10 @@ use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
 use crate::reconcile::applying::Ended;
 use crate::reconcile::deciding;
+use crate::reconcile::error_chain;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
+use crate::reconcile::publishing;
 use crate::reconcile::publishing::Done;
 use crate::reconcile::publishing::publish;
 use crate::reconcile::source::Loaded;
@@ -148,8 +150,9 @@ pub async fn pass(
     listener.applies(loaded, &planned);
     let mut hear = |progress| listener.progress(progress);
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-    let after = planning::look_again(loaded, &planned, config).await?;
-    let converged = ended.report.is_success();
-    let status = publish(loaded, &after, Done { ended: Some(&ended), converged }).await?;
+    let (status, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
+    if let Some(error) = unseen {
+        tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
+    }
     Ok(PassEnd::Applied { ended: Box::new(ended), status })
 }

@@ -1,11 +1,13 @@
 //! What a pass leaves in Git: one commit on the status branch, or none.
 
 use crate::apply::report::Outcome;
+use crate::config::Config;
 use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::key::ResourceKey;
 use crate::reconcile::applying::Ended;
 use crate::reconcile::pass::PassError;
+use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::planning::locate;
 use crate::reconcile::source::Loaded;
@@ -87,4 +89,27 @@ fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
         _ => None,
     });
     failed.collect()
+}
+
+/// Ends an apply: looks at the world once more, and commits the status. Answers the commit, and why the world could not be
+/// read; then the status still says what was applied and what was not.
+///
+/// # Errors
+/// If the branch cannot be read or written.
+pub async fn conclude(
+    loaded: &Loaded,
+    planned: &Planned,
+    ended: &Ended,
+    config: &Config,
+) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
+    match planning::look_again(loaded, planned, config).await {
+        Ok(after) => {
+            let done = Done { ended: Some(ended), converged: ended.report.is_success() };
+            Ok((publish(loaded, &after, done).await?, None))
+        }
+        Err(error) => {
+            let done = Done { ended: Some(ended), converged: false };
+            Ok((publish(loaded, planned, done).await?, Some(error)))
+        }
+    }
 }

@@ -65,3 +65,55 @@ fn killed_at_any_time_a_second_run_ends_like_an_undisturbed_one() {
         converges(&stage, &expected, &format!("a kill in round {round} ({:?})", run.code));
     }
 }
+
+#[test]
+fn ctrl_c_finishes_the_writes_in_flight_and_begins_nothing_new() {
+    let (expected, _) = undisturbed();
+    let stage = Stage::new(&example());
+    slow(&stage);
+    let running = stage.start(&["apply", "--yes"]);
+    until("it writes", || stage.writes() >= 3);
+    running.signal("INT");
+    let run = running.wait().ends(5).says("Applied in part: ").says("not begun");
+    let writes = stage.writes();
+    assert!(run.err.contains("status: commit"), "what was applied is in the status: {}", run.err);
+    stage.simulator().clear_faults();
+    let unfinished = stage.simulator().requests().into_iter().filter(|request| request.status == 0).count();
+    assert_eq!(unfinished, 0, "no write was cut off");
+    let records = stage.repo.files("privlink/status/prod");
+    let record = records.iter().find(|(path, _)| path.contains("/applied/")).unwrap();
+    assert!(record.1.contains("outcome: Partial") && record.1.contains("outcome: Cancelled"), "{}", record.1);
+    converges(&stage, &expected, &format!("Ctrl-C after {writes} writes"));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let stage = Stage::new(&example());
+    let hang =
+        Fault { client: Some("privlink".to_owned()), method: Some("PATCH".to_owned()), hang: true, ..Fault::default() };
+    stage.simulator().add_fault(hang);
+    let running = stage.start(&["apply", "--yes"]);
+    until("it shows its plan and begins", || stage.repo.open().find_reference("refs/privlink/lease/prod").is_ok());
+    thread::sleep(Duration::from_millis(300));
+    running.signal("INT");
+    thread::sleep(Duration::from_millis(100));
+    running.signal("INT");
+    assert_eq!(running.wait().code, Some(130));
+}
+
+#[test]
+fn an_agent_ends_on_sigterm_between_passes_and_in_mid_apply() {
+    let (expected, _) = undisturbed();
+    let stage = Stage::new(&example());
+    slow(&stage);
+    let running = stage.start(&["agent", "--interval", "1h"]);
+    until("it writes", || stage.writes() >= 3);
+    running.signal("TERM");
+    running.wait().ends(0).says("not begun");
+    stage.simulator().clear_faults();
+    let running = stage.start(&["agent", "--interval", "1h"]);
+    until("it is done", || stage.repo.count("privlink/status/prod") >= 2);
+    running.signal("TERM");
+    running.wait().ends(0);
+    converges(&stage, &expected, "SIGTERM");
+}
