@@ -1,9 +1,5 @@
 //! Integration tests.
 
-mod core;
-mod git;
-mod repo;
-mod support;
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
@@ -11,6 +7,7 @@ mod adapters;
 #[cfg(feature = "sim")]
 mod adapters_kubernetes;
 mod architecture;
+mod core;
 mod examples;
 mod git;
 mod repo;
@@ -19,3 +16,4 @@ mod schemas;
 mod sim_azure;
 #[cfg(feature = "sim")]
 mod sim_kube;
+mod support;

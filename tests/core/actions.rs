@@ -47,11 +47,11 @@ fn in_an_empty_world_everything_is_created_in_order() {
     assert_eq!(
         steps(&plan),
         [
+            "update subnet/aks-vnet/pls-subnet (notable)",
             "create service/default/web (notable)",
             "update service/legacy/billing (notable)",
             "create service/shop/orders (notable)",
             "create service/shop/payments (notable)",
-            "update subnet/aks-vnet/pls-subnet (notable)",
             "create privatelinkservice/legacy/billing (safe)",
             "create privatelinkservice/shop/orders (safe)",
             "create privatelinkservice/pls-payments (notable)",
