@@ -30,6 +30,8 @@ pub struct Config {
     pub kubeconfig: Option<String>,
     /// The shortest time between two looks at an operation or at readiness.
     pub poll_interval: Duration,
+    /// The name of this machine.
+    pub host: String,
     /// Who we are in leases and logs: host and process.
     pub writer: String,
 }

@@ -7,11 +7,20 @@ mod adapters;
 #[cfg(feature = "sim")]
 mod adapters_kubernetes;
 mod architecture;
+#[cfg(feature = "sim")]
+mod cli;
+mod core;
 mod examples;
 mod git;
 mod repo;
+#[cfg(feature = "sim")]
+mod robust;
+#[path = "support/runner.rs"]
+#[cfg(feature = "sim")]
+mod runner;
 mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]
 mod sim_kube;
+mod support;

@@ -3,6 +3,8 @@
 //! A pass plans what the config branch asks for, applies it if it is approved, and commits the status. Everything it
 //! believes comes from that branch.
 
+pub mod wake;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -168,7 +170,8 @@ impl Agent<'_> {
         {
             return Ok(seen);
         }
-        let now = Timestamp::now();
+        // Approval files carry whole seconds: one of the same second is not older.
+        let now = Timestamp::from_second(Timestamp::now().as_second())?;
         let write = || {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder)?;

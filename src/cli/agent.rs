@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::agent::Agent;
 use crate::agent::Listener;
 use crate::agent::PassEnd;
+use crate::agent::wake::Wake;
 use crate::apply::engine::Settings;
 use crate::apply::report::Progress;
 use crate::cli::Exit;
@@ -80,19 +81,24 @@ pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mu
     Ok(Exit::Done)
 }
 
+/// Makes passes until it is told to stop: one per interval, and one whenever a repository on this machine moves.
 pub(super) async fn watch_for_ever(
     agent: &Agent<'_>,
     interval: Duration,
     mut cancel: watch::Receiver<bool>,
     console: &mut Console<'_, '_>,
 ) {
+    let mut wake = Wake::watch(agent.remote.url());
     while !*cancel.borrow() {
         if let Err(error) = agent.pass(console).await {
             // Reconciling goes on: the next pass may find the remote again.
             console.printer.line(Label::Error, format!("error: {}", error_chain(error.as_ref())));
         }
+        // What moved during the pass was moved by the pass, or is seen by the next one anyway.
+        wake.forget();
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
+            () = wake.moved() => {}
             _ = cancel.wait_for(|stop| *stop) => {}
         }
     }

@@ -71,8 +71,8 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => origin(saved, &arguments.source),
         None => (arguments.target.clone(), arguments.source.clone()),
     };
-    let committed = !arguments.allow_uncommitted && source.repo.is_none();
-    let found = runner::find(&folder, &source, committed, (config, printer)).await?;
+    let need = if arguments.allow_uncommitted { runner::Need::Remote } else { runner::Need::Commit };
+    let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let mut loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),

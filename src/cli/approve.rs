@@ -73,7 +73,7 @@ pub(super) async fn run(
         arguments;
     let author = author.or_else(|| crate::git::identity(&config.environment));
     let author = author.context("git does not know who you are: set user.name and user.email, or use --author")?;
-    let found = runner::find(&folder, &source, source.repo.is_none(), (config, printer)).await?;
+    let found = runner::find(&folder, &source, runner::Need::Commit, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),

@@ -57,7 +57,7 @@ pub enum Format {
 
 pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
     let PlanArguments { folder, source, environments, out, format, detailed_exitcode } = arguments;
-    let found = runner::find(&folder, &source, false, (config, printer)).await?;
+    let found = runner::find(&folder, &source, runner::Need::Files, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),

@@ -45,10 +45,8 @@ pub(super) async fn run(
     let StatusArguments { folder, mut source, environments, live } = arguments;
     // Reading a branch sends no credentials anywhere but to the remote that the folder came from.
     source.trust_working_tree |= !live && source.repo.is_none() && source.base.is_none() && source.authority.is_none();
-    let mut found = runner::find(&folder, &source, false, (config, printer)).await?;
-    if found.upstream.is_none() && !live {
-        found.upstream = crate::reconcile::source::upstream_of(&folder, config).await?;
-    }
+    let need = if live { runner::Need::Files } else { runner::Need::Remote };
+    let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),

@@ -144,6 +144,12 @@ impl Observed {
         all().find(on_frontend).or_else(|| all().find(is_owned))
     }
 
+    /// The Private Link Service on the frontend of a Service, whoever built it: a frontend carries one at most.
+    pub fn link_on_frontend_of(&self, service: &ObjectKey) -> Option<&LivePrivateLinkService> {
+        let frontend = &self.frontend_of(service)?.id;
+        self.private_link_services.values().find(|live| live.frontend() == Some(frontend))
+    }
+
     /// The connection of an endpoint on a Private Link Service, if it was seen.
     pub fn connection(&self, publisher: &PublisherKey, endpoint: &ResourceId) -> Option<&LiveConnection> {
         let connections = &self.publisher(publisher)?.connections;

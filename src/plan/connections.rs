@@ -11,7 +11,6 @@ use crate::domain::resource::connection::Connection;
 use crate::domain::resource::connection::ConnectionStatus;
 use crate::domain::resource::connection::Verdict;
 use crate::domain::resource::private_endpoint::PrivateEndpoint;
-use crate::domain::resource::private_endpoint::Target;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
@@ -73,16 +72,15 @@ fn announced(
     publisher: &PublisherKey,
     existing: &BTreeMap<ResourceId, ConnectionStatus>,
 ) -> BTreeMap<ResourceId, ConnectionStatus> {
-    let asks = |endpoint: &PrivateEndpoint| match &endpoint.target {
-        Target::Produced { publisher: target, .. } => target == publisher,
-        Target::Id(_) | Target::Alias(_) => false,
-    };
     let mut announced = BTreeMap::new();
     for change in draft.changes.values() {
         let Some(Resource::PrivateEndpoint(endpoint)) = &change.resource else { continue };
         let is_new = matches!(change.action, Action::Create | Action::Replace);
-        if is_new && asks(endpoint) && !existing.contains_key(&endpoint.id) && !is_let_in(draft, publisher, endpoint) {
-            announced.insert(endpoint.id.clone(), ConnectionStatus::Pending);
+        let asks = draft.publisher_of(&endpoint.target) == Some(publisher);
+        if is_new && asks && !existing.contains_key(&endpoint.id) {
+            let is_let_in = is_let_in(draft, publisher, endpoint);
+            let status = if is_let_in { ConnectionStatus::Approved } else { ConnectionStatus::Pending };
+            announced.insert(endpoint.id.clone(), status);
         }
     }
     announced

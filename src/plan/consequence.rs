@@ -31,7 +31,7 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
                 change.reads.publisher = Some(id);
             }
         }
-        change.irreversible = adds_nat_address(change);
+        change.irreversible = risk::adds_nat_address(change);
         change.risk = risk::rate(change);
     }
 }
@@ -43,7 +43,11 @@ fn affected_link<'a>(draft: &Draft<'a>, key: &ResourceKey) -> Option<&'a LivePri
         return None;
     }
     match key {
-        ResourceKey::Service(service) => draft.observed.publisher(&PublisherKey::Cluster(service.clone())),
+        // With the frontend goes every Private Link Service on it, whoever built it.
+        ResourceKey::Service(service) => {
+            let built = draft.observed.publisher(&PublisherKey::Cluster(service.clone()));
+            built.or_else(|| draft.observed.link_on_frontend_of(service))
+        }
         ResourceKey::PrivateLinkService(publisher) => draft.observed.publisher(publisher),
         _ => None,
     }
@@ -66,10 +70,4 @@ fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService) -> Consequence
         link.service.id.name()
     );
     Consequence { rule: NOT_ANALYSED, text, parties }
-}
-
-/// Azure never takes a NAT address away again.
-fn adds_nat_address(change: &crate::plan::change::Change) -> bool {
-    change.action == Action::Update
-        && change.fields.iter().any(|field| field.name == "nat.count" || field.name == "nat.addresses")
 }

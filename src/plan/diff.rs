@@ -32,13 +32,26 @@ pub fn diff_service(live: &LiveService, desired: &Service) -> Vec<FieldChange> {
     let before = live.fields();
     let after = desired.fields();
     let mut changes = diff_named(&before, &after);
-    let gone = live.owned.iter().filter(|name| !after.contains_key(*name) && before.contains_key(*name));
+    // What others hold too stays when we let go of it: that is no difference we could make.
+    let gone = released(live, &after).filter(|name| !live.managers.contains_key(*name));
     changes.extend(gone.map(|name| field(name, &before, &after, &[])));
     for change in &mut changes {
         change.manager = live.managers.get(&change.name).cloned();
     }
     changes.sort_by(|a, b| a.name.cmp(&b.name));
     changes
+}
+
+/// What we hold and others hold too, and what the manifest does not say any more: field and manager.
+pub fn held_by_others(live: &LiveService, desired: &Service) -> Vec<(String, String)> {
+    let after = desired.fields();
+    released(live, &after).filter_map(|name| Some((name.clone(), live.managers.get(name)?.clone()))).collect()
+}
+
+/// What we hold and do not ask for any more.
+fn released<'a>(live: &'a LiveService, after: &Fields) -> impl Iterator<Item = &'a String> {
+    let before = live.fields();
+    live.owned.iter().filter(move |name| !after.contains_key(*name) && before.contains_key(*name))
 }
 
 fn field(name: &str, before: &Fields, after: &Fields, immutable: &[&str]) -> FieldChange {

@@ -53,6 +53,9 @@ fn record(draft: &mut Draft<'_>, intent: &Intent) {
         draft.block(&key, "Azure registered this record for a virtual machine", "choose another record name");
         return;
     }
+    if draft.is_adrift(&key, &Resource::DnsRecord(record.clone())) {
+        return;
+    }
     keep_foreign_tags(&mut record.metadata, &live.record.metadata);
     let fields = diff::diff(&live.record.fields(), &record.fields(), &[]);
     settle(

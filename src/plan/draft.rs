@@ -6,6 +6,7 @@ use crate::desired::Desired;
 use crate::desired::Intent;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::mark::Mark;
 use crate::domain::resource::Resource;
 use crate::domain::resource::dns::Addresses;
@@ -14,7 +15,6 @@ use crate::domain::resource::private_link_service::Frontend;
 use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::change::Blocker;
-use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::change::Input;
 use crate::plan::change::Note;
@@ -91,6 +91,58 @@ impl<'a> Draft<'a> {
         let Some(gap) = self.observed.gap_for(key) else { return false };
         let text = format!("not planned: {} could not be read", gap.area);
         self.note(key, text);
+        true
+    }
+
+    /// Whether nobody can tell who is connected through a Service; notes the reason if so.
+    ///
+    /// Such a Service is neither changed nor deleted: those who would suffer could not be named.
+    pub(super) fn is_blind_to_link_of(&mut self, service: &ObjectKey) -> bool {
+        let link = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
+        let Some(gap) = self.observed.gap_for(&link) else { return false };
+        let text = format!("not planned: {} could not be read, so nobody knows who is connected", gap.area);
+        self.note(ResourceKey::Service(service.clone()), text);
+        true
+    }
+
+    /// The Service whose frontend a Private Link Service stands on, where a document says it.
+    pub(super) fn service_behind(&self, publisher: &PublisherKey) -> Option<ObjectKey> {
+        match publisher {
+            PublisherKey::Cluster(service) => Some(service.clone()),
+            PublisherKey::Own(_) => {
+                let key = ResourceKey::PrivateLinkService(publisher.clone());
+                match &self.desired.intents.get(&key)?.resource {
+                    Resource::PrivateLinkService(service) => match &service.frontend {
+                        Frontend::OfService { service, .. } => Some(service.clone()),
+                        Frontend::Id(_) => None,
+                    },
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// The Private Link Service that a target means, where the rules of this repository answer its connections.
+    pub(super) fn publisher_of(&self, target: &Target) -> Option<&'a PublisherKey> {
+        let is_meant = |publisher: &&PublisherKey| match target {
+            Target::Produced { publisher: meant, .. } => meant == *publisher,
+            Target::Id(id) => self.observed.publisher(publisher).is_some_and(|live| live.service.id == *id),
+            Target::Alias(alias) => {
+                self.observed.publisher(publisher).is_some_and(|live| live.alias.as_ref() == Some(alias))
+            }
+        };
+        let desired = self.desired;
+        desired.connections.keys().find(is_meant)
+    }
+
+    /// Whether something that exists refers to what is not known and not made here; notes it if so.
+    ///
+    /// It is left as it is: to compare it with nothing would replace it.
+    pub(super) fn is_adrift(&mut self, key: &ResourceKey, resource: &Resource) -> bool {
+        let inputs = inputs(resource);
+        let is_unknown = |input: &&Input| input.known.is_none() && !self.changes.contains_key(&input.producer);
+        let Some(input) = inputs.iter().find(is_unknown) else { return false };
+        self.note(key, format!("left alone: waits for the {} of {}", input.output, input.producer));
         true
     }
 
@@ -191,32 +243,6 @@ impl<'a> Draft<'a> {
         }
         self.observed.publisher(publisher).map(|live| live.service.id.clone())
     }
-
-    /// Tells changes that follow from a commit from drift, by what the last applied commit asked for.
-    pub(super) fn attribute(&mut self, baseline: Option<&Desired>) {
-        let Some(baseline) = baseline else { return };
-        for change in self.changes.values_mut() {
-            let was_asked = asked(baseline, &change.key);
-            let is_asked = asked(self.desired, &change.key);
-            if was_asked == is_asked && change.cause == Cause::Commit {
-                change.cause = match &change.key {
-                    ResourceKey::Connection { publisher, .. } if baseline.connections.contains_key(publisher) => {
-                        Cause::Rule
-                    }
-                    _ => Cause::Drift,
-                };
-            }
-        }
-    }
-}
-
-/// What a repository asks of one resource, in comparable form.
-fn asked(desired: &Desired, key: &ResourceKey) -> Option<String> {
-    if let ResourceKey::Connection { publisher, .. } = key {
-        let rules = desired.connections.get(publisher)?;
-        return Some(format!("{:?} {:?} {}", rules.approve, rules.reject, rules.reject_others));
-    }
-    desired.intents.get(key).map(|intent| format!("{:?}", super::document::fields_of(&intent.resource)))
 }
 
 /// What a resource needs from others.

@@ -1,6 +1,8 @@
 //! Decides about private endpoints.
 
 use crate::desired::Intent;
+use crate::domain::azure::ResourceId;
+use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::connection::ConnectionStatus;
@@ -8,6 +10,8 @@ use crate::domain::resource::connection::Verdict;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_endpoint::PrivateEndpoint;
 use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
@@ -36,6 +40,9 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, live: &LivePrivateEndpoint) {
     let resource = draft.link(&intent.resource);
     let Resource::PrivateEndpoint(endpoint) = &resource else { return };
     let key = ResourceKey::PrivateEndpoint(endpoint.id.clone());
+    if draft.is_adrift(&key, &resource) {
+        return;
+    }
     let mut fields = diff::diff(&live.endpoint.fields(), &endpoint.fields(), &PrivateEndpoint::IMMUTABLE);
     fields.extend(lost_connection(draft, endpoint, live));
     let unchanged = fields.is_empty();
@@ -70,7 +77,7 @@ fn lost_connection(
         ConnectionStatus::Rejected => true,
         ConnectionStatus::Pending | ConnectionStatus::Approved | ConnectionStatus::Other(_) => return None,
     };
-    if rejected && let Target::Produced { publisher, .. } = &endpoint.target {
+    if rejected && let Some(publisher) = draft.publisher_of(&endpoint.target) {
         let rules = draft.desired.connections.get(publisher);
         let verdict = rules.map(|rules| (rules.named_verdict(&endpoint.id), rules.reject_others));
         match verdict {
@@ -91,4 +98,54 @@ fn lost_connection(
         forces_replacement: true,
         manager: None,
     })
+}
+
+/// True if another change of the plan ends the connection that an endpoint has now.
+pub(super) fn is_cut_by(observed: &Observed, endpoint: &ResourceId, other: &Change) -> bool {
+    let Some(link) = reached(observed, endpoint) else { return false };
+    match &other.key {
+        ResourceKey::Connection { .. } => {
+            let is_deleted = other.action == Action::Delete && other.existing.is_some();
+            is_deleted
+                && link.connections.iter().any(|connection| {
+                    connection.endpoint.as_ref() == Some(endpoint) && Some(&connection.id) == other.existing.as_ref()
+                })
+        }
+        ResourceKey::PrivateLinkService(publisher) => {
+            let id = observed.publisher(publisher).map(|live| &live.service.id);
+            other.action.is_destructive() && id == Some(&link.service.id)
+        }
+        ResourceKey::Service(service) => {
+            let built = observed.publisher(&PublisherKey::Cluster(service.clone()));
+            let on_frontend = built.or_else(|| observed.link_on_frontend_of(service));
+            other.action == Action::Delete && on_frontend.map(|live| &live.service.id) == Some(&link.service.id)
+        }
+        ResourceKey::Subnet(_)
+        | ResourceKey::PrivateEndpoint(_)
+        | ResourceKey::DnsRecord(_)
+        | ResourceKey::DnsLink(_) => false,
+    }
+}
+
+fn reached<'a>(observed: &'a Observed, endpoint: &ResourceId) -> Option<&'a LivePrivateLinkService> {
+    match &observed.private_endpoints.get(endpoint)?.endpoint.target {
+        Target::Id(id) => observed.private_link_services.get(id),
+        Target::Alias(alias) => observed.private_link_services.values().find(|live| live.alias.as_ref() == Some(alias)),
+        Target::Produced { publisher, .. } => observed.publisher(publisher),
+    }
+}
+
+/// A replaced endpoint whose connection the plan itself ends must not take that for somebody else's doing.
+pub(super) fn expect_cuts(draft: &mut Draft<'_>) {
+    let observed = draft.observed;
+    let is_cut = |change: &&Change| match &change.key {
+        ResourceKey::PrivateEndpoint(id) if change.action == Action::Replace => {
+            draft.changes.values().any(|other| is_cut_by(observed, id, other))
+        }
+        _ => false,
+    };
+    let cut: Vec<ResourceKey> = draft.changes.values().filter(is_cut).map(|change| change.key.clone()).collect();
+    for key in cut {
+        draft.changes.get_mut(&key).expect("it was just found").reads.connections.clear();
+    }
 }

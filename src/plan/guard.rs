@@ -4,26 +4,65 @@ use crate::domain::key::ResourceKey;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
+use crate::plan::change::Input;
 use crate::plan::draft::Draft;
 
 pub(super) fn check(draft: &mut Draft<'_>) {
-    wait_for_unknown(draft);
+    one_link_a_frontend(draft);
     stay_in_scope(draft);
     limit_deletes(draft);
 }
 
 /// Takes out what needs a value that nobody in this plan yields, and says what it waits for.
-fn wait_for_unknown(draft: &mut Draft<'_>) {
+pub(super) fn wait_for_unknown(draft: &mut Draft<'_>) {
     loop {
-        let is_stuck = |change: &&Change| {
-            let unknown = change.inputs.iter().find(|input| input.known.is_none());
-            unknown.is_some_and(|input| !draft.changes.contains_key(&input.producer))
-        };
-        let Some(stuck) = draft.changes.values().find(is_stuck).cloned() else { return };
-        let input = stuck.inputs.iter().find(|input| input.known.is_none()).expect("that is why it is stuck");
-        let text = format!("waits for the {} of {}", input.output, input.producer);
+        let is_stuck = |change: &&Change| unyielded(draft, change).is_some();
+        let Some(stuck) = draft.changes.values().find(is_stuck).cloned() else { break };
+        let input = unyielded(draft, &stuck).expect("that is why it is stuck");
         draft.changes.remove(&stuck.key);
-        draft.note(&stuck.key, text);
+        draft.note(&stuck.key, format!("waits for the {} of {}", input.output, input.producer));
+    }
+    // The answer to an endpoint that is not made has nobody to answer to.
+    let is_unasked = |change: &Change| match &change.key {
+        ResourceKey::Connection { endpoint, .. } => {
+            !change.reads.exists && !draft.changes.contains_key(&ResourceKey::PrivateEndpoint(endpoint.clone()))
+        }
+        _ => false,
+    };
+    let unasked: Vec<ResourceKey> =
+        draft.changes.values().filter(|change| is_unasked(change)).map(|change| change.key.clone()).collect();
+    for key in unasked {
+        draft.changes.remove(&key);
+    }
+}
+
+/// The input of a change that is neither known nor made by another change.
+fn unyielded(draft: &Draft<'_>, change: &Change) -> Option<Input> {
+    let is_made =
+        |input: &Input| draft.changes.get(&input.producer).is_some_and(|producer| producer.action != Action::Delete);
+    change.inputs.iter().find(|input| input.known.is_none() && !is_made(input)).cloned()
+}
+
+/// A frontend carries one Private Link Service: a second one is refused, by Azure or by the cloud provider.
+fn one_link_a_frontend(draft: &mut Draft<'_>) {
+    let is_new = |change: &&Change| change.action == Action::Create;
+    let mut taken = Vec::new();
+    for change in draft.changes.values().filter(is_new) {
+        let ResourceKey::PrivateLinkService(publisher) = &change.key else { continue };
+        let Some(service) = draft.service_behind(publisher) else { continue };
+        let Some(standing) = draft.observed.link_on_frontend_of(&service) else { continue };
+        let goes =
+            |other: &Change| other.action == Action::Delete && other.existing.as_ref() == Some(&standing.service.id);
+        if !draft.changes.values().any(goes) {
+            taken.push((change.key.clone(), service, standing.service.id.clone()));
+        }
+    }
+    for (key, service, id) in taken {
+        draft.block(
+            key,
+            format!("{id} stands on the frontend of {service} already, and a frontend carries one"),
+            "delete that one first (with prune on, the plan deletes what is ours)",
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod action;
+mod cause;
 pub mod change;
 pub mod compare;
 mod connections;
@@ -99,9 +100,12 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     dns::decide(&mut draft);
     unpublish::decide(&mut draft);
     prune::decide(&mut draft);
+    guard::wait_for_unknown(&mut draft);
+    unpublish::cut_before_replacement(&mut draft);
     consequence::predict(&mut draft);
-    draft.attribute(baseline);
+    endpoints::expect_cuts(&mut draft);
     guard::check(&mut draft);
+    cause::attribute(&mut draft, baseline);
     let steps = order::order(&mut draft);
     document::seal(draft, steps)
 }

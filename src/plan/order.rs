@@ -2,11 +2,13 @@
 //!
 //! Service → Private Link Service → endpoint → connection → DNS; deletes the other way round.
 
+mod takes_over;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::domain::annotation;
+use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
@@ -57,22 +59,41 @@ fn waits_for(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     match (change.action, other.action) {
         (Action::Delete, Action::Delete) => delete_follows(draft, change, other),
         (Action::Delete, _) => unpublish_follows(change, other),
-        (_, Action::Delete) => takes_over(draft, change, other),
-        _ => needs(change, other),
+        (_, Action::Delete) => takes_over::follows_removal(draft, change, other),
+        _ => needs(draft, change, other) || takes_over::follows_move(draft, change, other),
     }
 }
 
 /// A write needs what it refers to.
-fn needs(change: &Change, other: &Change) -> bool {
+fn needs(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     match (&change.key, &other.key) {
         (ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)), ResourceKey::Service(key)) => service == key,
         (ResourceKey::PrivateLinkService(PublisherKey::Own(_)), _) => own_link_needs(change, other),
         (ResourceKey::PrivateEndpoint(_), ResourceKey::PrivateLinkService(publisher)) => targets(change, publisher),
+        // What a Service does to its Private Link Service is over before somebody new connects to it.
+        (ResourceKey::PrivateEndpoint(_), ResourceKey::Service(_)) => {
+            target_of(change).is_some_and(|publisher| is_behind(draft, publisher, other))
+        }
+        (ResourceKey::Connection { publisher, .. }, ResourceKey::Service(_)) => is_behind(draft, publisher, other),
         (ResourceKey::Connection { publisher, .. }, ResourceKey::PrivateLinkService(key)) => publisher == key,
         (ResourceKey::Connection { endpoint, .. }, ResourceKey::PrivateEndpoint(id)) => endpoint == id,
         (ResourceKey::DnsRecord(_), ResourceKey::PrivateEndpoint(id)) => resolves_to(change, id),
         (ResourceKey::DnsRecord(_), ResourceKey::Connection { endpoint, .. }) => resolves_to(change, endpoint),
         _ => false,
+    }
+}
+
+fn is_behind(draft: &Draft<'_>, publisher: &PublisherKey, service: &Change) -> bool {
+    draft.service_behind(publisher).is_some_and(|behind| service.key == ResourceKey::Service(behind))
+}
+
+fn target_of(change: &Change) -> Option<&PublisherKey> {
+    match &change.resource {
+        Some(Resource::PrivateEndpoint(endpoint)) => match &endpoint.target {
+            Target::Produced { publisher, .. } => Some(publisher),
+            Target::Id(_) | Target::Alias(_) => None,
+        },
+        _ => None,
     }
 }
 
@@ -86,11 +107,10 @@ fn own_link_needs(change: &Change, other: &Change) -> bool {
 }
 
 fn targets(change: &Change, publisher: &PublisherKey) -> bool {
-    let Some(Resource::PrivateEndpoint(endpoint)) = &change.resource else { return false };
-    matches!(&endpoint.target, Target::Produced { publisher: target, .. } if target == publisher)
+    target_of(change) == Some(publisher)
 }
 
-fn resolves_to(change: &Change, endpoint: &crate::domain::azure::ResourceId) -> bool {
+fn resolves_to(change: &Change, endpoint: &ResourceId) -> bool {
     let Some(Resource::DnsRecord(record)) = &change.resource else { return false };
     matches!(&record.addresses, Addresses::OfEndpoint { endpoint: of, .. } if of == endpoint)
 }
@@ -120,7 +140,7 @@ fn delete_follows(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     }
 }
 
-fn reaches(draft: &Draft<'_>, endpoint: &crate::domain::azure::ResourceId, publisher: &PublisherKey) -> bool {
+fn reaches(draft: &Draft<'_>, endpoint: &ResourceId, publisher: &PublisherKey) -> bool {
     let target = draft.observed.private_endpoints.get(endpoint).map(|live| &live.endpoint.target);
     let id = draft.observed.publisher(publisher).map(|live| &live.service.id);
     matches!((target, id), (Some(Target::Id(target)), Some(id)) if target == id)
@@ -136,13 +156,4 @@ fn unpublish_follows(change: &Change, other: &Change) -> bool {
         ) => service == key,
         _ => false,
     }
-}
-
-/// A Service that pins the address of one that goes waits until it is free.
-fn takes_over(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
-    let (Some(Resource::Service(service)), ResourceKey::Service(gone)) = (&change.resource, &other.key) else {
-        return false;
-    };
-    let freed = draft.observed.services.get(gone).map(|live| live.addresses.clone()).unwrap_or_default();
-    annotation::pinned_addresses(&service.annotations()).iter().any(|address| freed.contains(address))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::desired::Intent;
+use crate::domain::annotation;
 use crate::domain::key::ResourceKey;
 use crate::domain::mark::is_mark_tag;
 use crate::domain::resource::Resource;
@@ -12,6 +13,7 @@ use crate::domain::resource::private_link_service::Publication;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
+use crate::plan::change::FieldChange;
 use crate::plan::diff;
 use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
@@ -59,7 +61,8 @@ fn subnet(draft: &mut Draft<'_>, key: &ResourceKey, intent: &Intent) {
 fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publication) {
     let service = ResourceKey::Service(publication.service.clone());
     let is_touched = draft.changes.contains_key(&service);
-    if !is_touched && !draft.observed.services.contains_key(&publication.service) {
+    let is_there = draft.observed.services.get(&publication.service).is_some_and(|live| !live.deleting);
+    if !is_touched && !is_there {
         return; // The Service itself is not there and not planned; its own note says so.
     }
     let Some(live) = draft.observed.publisher(&publication.key()) else {
@@ -67,7 +70,9 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
         change.actor = Actor::CloudProvider;
         return draft.add(change);
     };
-    let fields = diff::diff_named(&published_fields(live), &publication.fields());
+    let before = published_fields(live);
+    let mut fields = diff::diff_named(&before, &publication.fields());
+    fields.extend(withdrawn(draft.changes.get(&service), &before));
     if fields.is_empty() {
         return draft.keep();
     }
@@ -88,6 +93,22 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     draft.add(change);
 }
 
+/// The fields that go because their annotation goes; what no annotation of ours ever said is left open.
+fn withdrawn(service: Option<&Change>, before: &Fields) -> Vec<FieldChange> {
+    let named = [
+        (annotation::PLS_AUTO_APPROVAL, "autoApproval"),
+        (annotation::PLS_FQDNS, "fqdns"),
+        (annotation::PLS_ADDRESSES, "nat.addresses"),
+    ];
+    let goes = |key: &str| {
+        let name = format!("metadata.annotations[{key}]");
+        service.is_some_and(|change| change.fields.iter().any(|field| field.name == name && field.after.is_none()))
+    };
+    let gone = named.into_iter().filter(|(key, _)| goes(key));
+    let gone: Fields = gone.filter_map(|(_, name)| Some((name.to_owned(), before.get(name)?.clone()))).collect();
+    diff::diff(&gone, &Fields::new(), &[])
+}
+
 /// The fields of a Private Link Service as a publication names them.
 pub fn published_fields(live: &LivePrivateLinkService) -> Fields {
     let mut fields = live.service.exposure.fields();
@@ -98,14 +119,26 @@ pub fn published_fields(live: &LivePrivateLinkService) -> Fields {
 fn own(draft: &mut Draft<'_>, intent: &Intent, service: &PrivateLinkService) {
     let key = ResourceKey::PrivateLinkService(service.key());
     let Some(live) = draft.observed.private_link_services.get(&service.id) else {
+        // Whether its subnet takes NAT addresses is not known: Azure would refuse halfway.
+        let subnet = service.exposure.nat.subnet.clone().map(ResourceKey::Subnet);
+        if let Some(gap) = subnet.and_then(|subnet| draft.observed.gap_for(&subnet)) {
+            let text = format!("not planned: {} could not be read", gap.area);
+            return draft.note(key, text);
+        }
         let resource = draft.link(&intent.resource);
         return draft.add(creation(&key, resource));
     };
     let Resource::PrivateLinkService(mut linked) = draft.link(&intent.resource) else { return };
+    if draft.is_adrift(&key, &Resource::PrivateLinkService(linked.clone())) {
+        return;
+    }
     keep_foreign_tags(&mut linked.tags, &live.service.tags);
-    let fields = diff::diff(&live.service.fields(), &linked.fields(), &PrivateLinkService::IMMUTABLE);
+    let mut fields = diff::diff(&live.service.fields(), &linked.fields(), &PrivateLinkService::IMMUTABLE);
+    if loses_address(live, &linked) {
+        fields.iter_mut().filter(|field| field.name == "nat.count").for_each(|field| field.forces_replacement = true);
+    }
     let unchanged = fields.is_empty();
-    let forced = fields.iter().any(|field| field.forces_replacement) || loses_address(live, &linked);
+    let forced = fields.iter().any(|field| field.forces_replacement);
     let mut change = Change::new(key.clone(), if forced { Action::Replace } else { Action::Update });
     change.reads = reads::of_changed(&fields);
     change.reads.connections = reads::connections(live);

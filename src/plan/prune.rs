@@ -15,9 +15,6 @@ use crate::plan::unpublish;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
     let orphans = orphans(draft);
-    if orphans.is_empty() {
-        return;
-    }
     let policy = &draft.desired.policy;
     if !policy.prune {
         for key in orphans {
@@ -26,12 +23,20 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         return;
     }
     if !draft.desired.path_exists {
-        let problem = format!("{} resources would be deleted because the folder is gone", orphans.len());
+        let lost = orphans.len() + unpublish::taken_back(draft).len();
+        if lost == 0 {
+            return;
+        }
+        let problem = format!("{lost} resources would be deleted or changed because the folder is gone");
         let help = format!("bring {} back; an empty folder says that everything shall go", policy.path);
         return draft.block(format!("folder {}", policy.path), problem, help);
     }
     for key in orphans {
-        if !draft.is_blind(&key) {
+        let is_blind = match &key {
+            ResourceKey::Service(service) => draft.is_blind(&key) || draft.is_blind_to_link_of(service),
+            _ => draft.is_blind(&key),
+        };
+        if !is_blind {
             delete(draft, key);
         }
     }
@@ -78,7 +83,11 @@ fn delete(draft: &mut Draft<'_>, key: ResourceKey) {
             }
         }
         Live::PrivateEndpoint(endpoint) => {
-            change.reads = Reads { exists: true, connections: reads::own_connection(endpoint), ..Reads::default() };
+            let fields = reads::fields_of(&live).into_iter();
+            // Where it is and what it reaches: somebody who moved it meanwhile wants to keep it.
+            let fields = fields.filter(|(name, _)| name == "subnet" || name == "target").collect();
+            change.reads =
+                Reads { exists: true, fields, connections: reads::own_connection(endpoint), ..Reads::default() };
         }
         Live::DnsRecord(_) | Live::DnsLink(_) => change.reads = reads_of_delete(reads::fields_of(&live)),
         Live::Subnet(_) | Live::Connection(_) => return,

@@ -6,8 +6,10 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::annotation;
+use crate::domain::cidr::Cidr;
 use crate::domain::key::ResourceKey;
 use crate::domain::mark::is_mark_tag;
+use crate::domain::resource::Resource;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -60,11 +62,9 @@ fn rate_alone(change: &Change) -> Risk {
         (Action::Create, Actor::Privlink) => Risk::Notable,
         (Action::Delete, _) => Risk::Severing,
         (Action::Update | Action::Replace, _) => match &change.key {
-            ResourceKey::Service(_) => worst(change, service_field),
+            ResourceKey::Service(_) => service(change),
             ResourceKey::Subnet(_) => Risk::Notable,
-            ResourceKey::PrivateLinkService(_) => {
-                worst(change, private_link_field).max(replaced(change, Risk::Severing))
-            }
+            ResourceKey::PrivateLinkService(_) => private_link(change).max(replaced(change, Risk::Severing)),
             ResourceKey::PrivateEndpoint(_) => endpoint(change),
             ResourceKey::Connection { .. } => connection(change),
             ResourceKey::DnsRecord(_) => worst(change, record_field),
@@ -104,52 +104,95 @@ fn connection(change: &Change) -> Risk {
     if after == Some(Value::text("Approved")) { Risk::Notable } else { Risk::Severing }
 }
 
-fn private_link_field(field: &FieldChange) -> Risk {
-    match field.name.as_str() {
-        "visibility" => reach_change(field, Reach::Nobody),
-        "autoApproval" => reach_change(field, Reach::Nobody),
-        "nat.addresses" if is_addition(field) => Risk::Notable,
-        "nat.count" if is_addition(field) => Risk::Notable,
+/// True if NAT addresses are added in place: Azure never takes one away again.
+pub(super) fn adds_nat_address(change: &Change) -> bool {
+    let grows = |field: &FieldChange| match (&field.before, &field.after) {
+        (Some(Value::Integer(before)), Some(Value::Integer(after))) => after > before,
+        _ => false,
+    };
+    change.action == Action::Update && change.fields.iter().any(|field| field.name == "nat.count" && grows(field))
+}
+
+fn private_link(change: &Change) -> Risk {
+    let adds = adds_nat_address(change);
+    let rate = |field: &FieldChange| match field.name.as_str() {
+        "visibility" | "autoApproval" => reach_change(field, Reach::Nobody),
+        "nat.count" if adds => Risk::Notable,
+        "nat.addresses" if adds && is_extended(field) => Risk::Notable,
         "nat.addresses" | "nat.count" | "nat.subnet" | "proxyProtocol" => Risk::Disruptive,
         _ => tag_field(field),
+    };
+    change.fields.iter().map(rate).max().unwrap_or(Risk::Safe)
+}
+
+/// True for a list that keeps its beginning: the first NAT address is primary and may not move.
+fn is_extended(field: &FieldChange) -> bool {
+    match (&field.before, &field.after) {
+        (Some(Value::List(before)), Some(Value::List(after))) => after.starts_with(before),
+        _ => false,
     }
 }
 
-fn service_field(field: &FieldChange) -> Risk {
-    if let Some(key) = field.name.strip_prefix("metadata.annotations[").and_then(|rest| rest.strip_suffix(']')) {
-        return annotation_field(key, field);
+fn service(change: &Change) -> Risk {
+    let publishes = change.fields.iter().any(starts_publishing);
+    let rate = |field: &FieldChange| match annotation_of(field) {
+        // A Private Link Service that was not there before is made: nobody loses anything.
+        Some(key) if publishes && annotation::PLS_KEYS.contains(&key) => Risk::Notable,
+        Some(key) => annotation_field(key, field),
+        None => service_field(field),
+    };
+    let worst = change.fields.iter().map(rate).max().unwrap_or(Risk::Safe);
+    if becomes_public(change) { Risk::Exposing } else { worst }
+}
+
+fn annotation_of(field: &FieldChange) -> Option<&str> {
+    field.name.strip_prefix("metadata.annotations[")?.strip_suffix(']')
+}
+
+fn says_true(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::Text(text)) => text.trim().eq_ignore_ascii_case("true"),
+        _ => false,
     }
+}
+
+fn starts_publishing(field: &FieldChange) -> bool {
+    let is_switch = annotation_of(field) == Some(annotation::PLS_CREATE);
+    is_switch && says_true(field.after.as_ref()) && !says_true(field.before.as_ref())
+}
+
+/// True if a Service gets a load balancer that is not internal.
+fn becomes_public(change: &Change) -> bool {
+    let Some(Resource::Service(service)) = &change.resource else { return false };
+    let balanced = |field: &FieldChange| field.name == "spec.type" && field.after == Some(Value::text("LoadBalancer"));
+    change.fields.iter().any(balanced) && !annotation::is_internal(&service.annotations())
+}
+
+fn service_field(field: &FieldChange) -> Risk {
     if field.name.starts_with("metadata.") {
         return Risk::Safe;
     }
     match field.name.as_str() {
-        "spec.loadBalancerSourceRanges" => reach_change(field, Reach::Everybody),
+        // Who was let in and is not any more is cut off.
+        "spec.loadBalancerSourceRanges" => reach_change(field, Reach::Everybody).max(Risk::Disruptive),
         // A pod is added to or taken from the backends: traffic moves.
         _ => Risk::Disruptive,
     }
 }
 
 fn annotation_field(key: &str, field: &FieldChange) -> Risk {
-    let is_true = |value: &Option<Value>| *value == Some(Value::Bool(true));
-    match key {
-        annotation::INTERNAL if is_true(&field.before) => Risk::Exposing,
-        annotation::PLS_VISIBILITY | annotation::PLS_AUTO_APPROVAL => reach_change(field, Reach::Nobody),
-        _ if key.ends_with("azure-allowed-ip-ranges") || key.ends_with("azure-allowed-service-tags") => {
-            reach_change(field, Reach::Everybody)
+    let exposes_if = |exposes: bool| if exposes { Risk::Exposing } else { Risk::Disruptive };
+    match key.strip_prefix(annotation::PREFIX) {
+        None => Risk::Safe,
+        Some(_) if key == annotation::INTERNAL => exposes_if(field.before == Some(Value::Bool(true))),
+        Some("azure-pls-visibility" | "azure-pls-auto-approval") => reach_change(field, Reach::Nobody),
+        Some("azure-allowed-ip-ranges" | "azure-allowed-service-tags") => {
+            reach_change(field, Reach::Everybody).max(Risk::Disruptive)
         }
-        _ if key.ends_with("azure-additional-public-ips") => Risk::Exposing,
-        _ if key.starts_with(annotation::PREFIX) => Risk::Disruptive,
-        _ => Risk::Safe,
-    }
-}
-
-fn is_addition(field: &FieldChange) -> bool {
-    match (&field.before, &field.after) {
-        (None, Some(_)) => true,
-        (Some(Value::Integer(before)), Some(Value::Integer(after))) => after > before,
-        // The first address is primary: it may not move.
-        (Some(Value::List(before)), Some(Value::List(after))) => after.starts_with(before),
-        _ => false,
+        Some("azure-additional-public-ips") => exposes_if(field.after.is_some()),
+        Some("azure-deny-all-except-load-balancer-source-ranges") => exposes_if(says_true(field.before.as_ref())),
+        Some(_) => Risk::Disruptive,
     }
 }
 
@@ -177,11 +220,19 @@ impl Reach {
     fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Nobody, _) | (_, Self::Everybody) => true,
-            (Self::These(items), Self::These(others)) => items.is_subset(others),
+            (Self::These(items), Self::These(others)) => items.iter().all(|item| is_covered(item, others)),
             (Self::These(items), Self::Nobody) => items.is_empty(),
             (Self::Everybody, _) => false,
         }
     }
+}
+
+/// True if a list names the item itself, or an address range around it.
+fn is_covered(item: &str, others: &BTreeSet<String>) -> bool {
+    let range = |text: &str| text.parse::<Cidr>().ok().map(|range| range.network());
+    others.contains(item)
+        || range(item)
+            .is_some_and(|inner| others.iter().filter_map(|other| range(other)).any(|outer| outer.contains(&inner)))
 }
 
 fn reach_change(field: &FieldChange, absent: Reach) -> Risk {

@@ -43,7 +43,11 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, service: &Service, live: &Liv
     change.fields = diff::diff_service(live, service);
     change.reads = reads::of_changed(&change.fields);
     change.resource = Some(Resource::Service(service.clone()));
+    note_what_others_hold(draft, &key, live, service);
     let unchanged = change.fields.is_empty();
+    if !unchanged && draft.is_blind_to_link_of(&service.key) {
+        return;
+    }
     match service.deployment {
         Deployment::Whole => match draft.claim(intent, live.mark.as_ref(), &service.key.to_string()) {
             Claim::Foreign => draft.block_foreign(&key, live.mark.as_ref(), &service.key.to_string()),
@@ -60,6 +64,12 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, service: &Service, live: &Liv
             }
             if unchanged { draft.keep() } else { draft.add(change) }
         }
+    }
+}
+
+fn note_what_others_hold(draft: &mut Draft<'_>, key: &ResourceKey, live: &LiveService, service: &Service) {
+    for (name, manager) in diff::held_by_others(live, service) {
+        draft.note(key, format!("left alone: {name} is not asked for any more, and {manager} holds it too"));
     }
 }
 

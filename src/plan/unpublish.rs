@@ -3,6 +3,7 @@
 //! Removing the annotations leaves it serving: the cloud provider only deletes it with its frontend. So the annotations go
 //! first, then, when the cloud provider has settled, each connection and the service itself.
 
+use crate::domain::annotation;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -22,19 +23,43 @@ use crate::value::Fields;
 use crate::value::Value;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
-    let ours: Vec<&LiveService> = draft.observed.services.values().filter(|live| is_ours(draft, live)).collect();
+    // A folder that is gone takes nothing back; prune says so.
+    if !draft.desired.path_exists {
+        return;
+    }
+    let ours = taken_back(draft);
+    // All annotations first: who shares an address with whom depends on who still asks.
+    if draft.desired.policy.prune {
+        ours.iter().for_each(|live| drop_annotations(draft, live));
+    }
     for live in ours {
         let publisher = PublisherKey::Cluster(live.key.clone());
-        let key = ResourceKey::PrivateLinkService(publisher.clone());
-        let is_wanted = draft.desired.intents.contains_key(&key);
-        let goes_away =
-            !draft.desired.intents.contains_key(&ResourceKey::Service(live.key.clone())) && live.mark.is_some();
-        if is_wanted || goes_away || draft.observed.gap_for(&key).is_some() {
-            continue; // Wanted, or deleted together with the Service.
-        }
         let link = draft.observed.publisher(&publisher).filter(|link| link.cluster_owner().as_ref() == Some(&live.key));
-        retire(draft, live, link);
+        if let Some(link) = link {
+            retire(draft, live, link);
+        }
     }
+}
+
+/// The Services that we published or deployed, that stay, and that are not to be published any more.
+pub(super) fn taken_back<'a>(draft: &Draft<'a>) -> Vec<&'a LiveService> {
+    let observed = draft.observed;
+    observed.services.values().filter(|live| is_taken_back(draft, live)).collect()
+}
+
+fn is_taken_back(draft: &Draft<'_>, live: &LiveService) -> bool {
+    let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(live.key.clone()));
+    is_ours(draft, live)
+        && !draft.desired.intents.contains_key(&key)
+        && !goes_away(draft, live)
+        && draft.observed.gap_for(&key).is_none()
+        && draft.desired.policy.scope.problem_with(&key).is_none()
+}
+
+/// True for a Service that we deployed and no document asks for: what hangs on it is decided with it.
+fn goes_away(draft: &Draft<'_>, live: &LiveService) -> bool {
+    let is_asked = draft.desired.intents.contains_key(&ResourceKey::Service(live.key.clone()));
+    live.mark.as_ref() == Some(&draft.desired.policy.mark) && !is_asked
 }
 
 fn is_ours(draft: &Draft<'_>, live: &LiveService) -> bool {
@@ -42,23 +67,18 @@ fn is_ours(draft: &Draft<'_>, live: &LiveService) -> bool {
     live.mark.as_ref() == mark || live.published_by.as_ref() == mark
 }
 
-fn retire(draft: &mut Draft<'_>, live: &LiveService, link: Option<&LivePrivateLinkService>) {
+fn retire(draft: &mut Draft<'_>, live: &LiveService, link: &LivePrivateLinkService) {
     let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(live.key.clone()));
     if !draft.desired.policy.prune {
-        if let Some(link) = link {
-            let consumers = link.connections.len();
-            let noun = if consumers == 1 { "consumer" } else { "consumers" };
-            draft.note(
-                key,
-                format!("still published, {consumers} {noun}: {} stays because prune is off", link.service.id.name()),
-            );
-        }
-        return;
+        let consumers = link.connections.len();
+        let noun = if consumers == 1 { "consumer" } else { "consumers" };
+        let name = link.service.id.name();
+        return draft.note(key, format!("still published, {consumers} {noun}: {name} stays because prune is off"));
     }
-    if live.mark.is_none() {
-        drop_annotations(draft, live);
+    if asks_after(draft, live) {
+        let holder = live.managers.get(&switch_field()).map_or("somebody else", String::as_str);
+        return draft.note(key, format!("still published: {holder} set {} on the Service", annotation::PLS_CREATE));
     }
-    let Some(link) = link else { return };
     let sharers = sharers(draft, &live.key, link);
     if !sharers.is_empty() {
         let names: Vec<String> = sharers.iter().map(ToString::to_string).collect();
@@ -68,8 +88,29 @@ fn retire(draft: &mut Draft<'_>, live: &LiveService, link: Option<&LivePrivateLi
     delete_with_connections(draft, PublisherKey::Cluster(live.key.clone()), link);
 }
 
+fn switch_field() -> String {
+    format!("metadata.annotations[{}]", annotation::PLS_CREATE)
+}
+
+/// True if a Service still asks for a Private Link Service once this plan is carried out.
+fn asks_after(draft: &Draft<'_>, live: &LiveService) -> bool {
+    if draft.desired.policy.prune && goes_away(draft, live) {
+        return false;
+    }
+    let change = draft.changes.get(&ResourceKey::Service(live.key.clone()));
+    let switched = change.and_then(|change| change.fields.iter().find(|field| field.name == switch_field()));
+    match switched {
+        Some(field) => field.after == Some(Value::Bool(true)),
+        None => annotation::wants_private_link(&live.annotations()),
+    }
+}
+
 /// Gives back every annotation we put on a Service that somebody else deploys.
 fn drop_annotations(draft: &mut Draft<'_>, live: &LiveService) {
+    let key = ResourceKey::Service(live.key.clone());
+    if live.mark.is_some() || draft.desired.intents.contains_key(&key) {
+        return; // Its manifest says which annotations it has.
+    }
     let manifest = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -80,7 +121,7 @@ fn drop_annotations(draft: &mut Draft<'_>, live: &LiveService) {
     if fields.is_empty() {
         return;
     }
-    let mut change = Change::new(ResourceKey::Service(live.key.clone()), Action::Update);
+    let mut change = Change::new(key, Action::Update);
     change.reads = reads::of_changed(&fields);
     change.fields = fields;
     change.resource = Some(Resource::Service(service));
@@ -92,7 +133,7 @@ fn sharers(draft: &Draft<'_>, owner: &ObjectKey, link: &LivePrivateLinkService) 
     let Some(frontend) = link.frontend() else { return Vec::new() };
     let shares = |live: &&LiveService| {
         live.key != *owner
-            && crate::domain::annotation::wants_private_link(&live.annotations())
+            && asks_after(draft, live)
             && draft.observed.frontend_of(&live.key).map(|found| &found.id) == Some(frontend)
     };
     draft.observed.services.values().filter(shares).map(|live| live.key.clone()).collect()
@@ -100,17 +141,37 @@ fn sharers(draft: &Draft<'_>, owner: &ObjectKey, link: &LivePrivateLinkService) 
 
 /// Deletes a Private Link Service: Azure refuses to while it has a connection, so those go first, each by itself.
 pub(super) fn delete_with_connections(draft: &mut Draft<'_>, publisher: PublisherKey, link: &LivePrivateLinkService) {
+    cut_connections(draft, &publisher, link);
+    let mut change = Change::new(ResourceKey::PrivateLinkService(publisher), Action::Delete);
+    change.reads = Reads { exists: true, connections: reads::connections(link), ..Reads::default() };
+    change.existing = Some(link.service.id.clone());
+    draft.add(change);
+}
+
+/// The first half of a replacement is a deletion, and Azure's condition for it is the same.
+pub(super) fn cut_before_replacement(draft: &mut Draft<'_>) {
+    let is_replaced = |change: &&Change| change.action == Action::Replace;
+    let replaced = draft.changes.values().filter(is_replaced).filter_map(|change| match &change.key {
+        ResourceKey::PrivateLinkService(publisher) => Some(publisher.clone()),
+        _ => None,
+    });
+    for publisher in replaced.collect::<Vec<_>>() {
+        if let Some(link) = draft.observed.publisher(&publisher) {
+            cut_connections(draft, &publisher, link);
+        }
+    }
+}
+
+fn cut_connections(draft: &mut Draft<'_>, publisher: &PublisherKey, link: &LivePrivateLinkService) {
     for connection in &link.connections {
-        let endpoint: ResourceId = connection.endpoint.clone().unwrap_or_else(|| connection.id.clone());
-        let key = ResourceKey::Connection { publisher: publisher.clone(), endpoint };
+        let of = |endpoint: ResourceId| ResourceKey::Connection { publisher: publisher.clone(), endpoint };
+        let by_endpoint = connection.endpoint.clone().map(of).filter(|key| !draft.changes.contains_key(key));
+        // An endpoint that connects anew has the key already: the connection it has now goes by its own id.
+        let key = by_endpoint.unwrap_or_else(|| of(connection.id.clone()));
         let mut change = Change::new(key, Action::Delete);
         let state = ("state".to_owned(), Value::text(&connection.status));
         change.reads = Reads { exists: true, fields: Fields::from([state]), ..Reads::default() };
         change.existing = Some(connection.id.clone());
         draft.add(change);
     }
-    let mut change = Change::new(ResourceKey::PrivateLinkService(publisher), Action::Delete);
-    change.reads = Reads { exists: true, connections: reads::connections(link), ..Reads::default() };
-    change.existing = Some(link.service.id.clone());
-    draft.add(change);
 }

@@ -4,9 +4,11 @@
 
 pub mod approvals;
 pub mod backends;
+mod keep;
 pub mod lease_store;
 pub mod observe;
 pub mod pass;
+pub mod presence;
 pub mod remote;
 pub mod source;
 pub mod status_branch;

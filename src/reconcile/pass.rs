@@ -11,9 +11,9 @@ use crate::apply::Run;
 use crate::apply::engine::Settings as ApplySettings;
 use crate::apply::lease;
 use crate::apply::lease::LeaseError;
+use crate::apply::lease::LeaseRecord;
 use crate::apply::lease::LeaseRequest;
 use crate::apply::lease::LeaseStore;
-use crate::apply::lease::WriterLease;
 use crate::apply::report::Outcome;
 use crate::apply::report::Progress;
 use crate::apply::report::Report;
@@ -46,9 +46,12 @@ use crate::reconcile::approvals;
 use crate::reconcile::approvals::Approvals;
 use crate::reconcile::backends::Backends;
 use crate::reconcile::error_chain;
+use crate::reconcile::keep::either;
+use crate::reconcile::keep::under_lease;
 use crate::reconcile::lease_store::FileLease;
 use crate::reconcile::lease_store::GitLease;
 use crate::reconcile::observe;
+use crate::reconcile::presence::Presence;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusError;
@@ -312,21 +315,33 @@ pub async fn apply(
     let policy = &planned.plan.policy;
     let world = World::connect(config, policy, Purpose::Apply).await?;
     let store = lease_store(loaded, config, policy);
+    let presence = Presence::begin(&config.state_dir);
     let request = LeaseRequest {
         writer: config.writer.clone(),
+        host: config.host.clone(),
+        holder: presence.id(),
         plan: planned.plan.id.clone(),
         approvals: approval.approvers().iter().cloned().collect(),
         now: Timestamp::now(),
     };
-    let mut lease = lease::acquire(store.as_ref(), request).await?;
+    let is_gone = |record: &LeaseRecord| record.host == config.host && presence.tells_gone(record.holder);
+    let mut lease = match lease::acquire(store.as_ref(), request, &is_gone).await {
+        Ok(lease) => lease,
+        Err(error) => {
+            presence.end();
+            return Err(error.into());
+        }
+    };
     let backends = Backends::new(&world, &planned.plan, planned.cluster.clone());
     let report = under_lease(store.as_ref(), &mut lease, |lease, stop| {
         let run = Run { plan: &planned.plan, approval, lease, settings, cancel: either(cancel, stop) };
         apply::apply(run, &backends, progress)
     })
     .await;
-    if let Err(error) = lease.release(store.as_ref(), Timestamp::now()).await {
-        tracing::warn!(error = error_chain(&error), "the lease runs out by itself");
+    match lease.release(store.as_ref(), Timestamp::now()).await {
+        Ok(()) => presence.end(),
+        // What stays behind tells later runs on this machine that nobody holds it any more.
+        Err(error) => tracing::warn!(error = error_chain(&error), "the lease runs out by itself"),
     }
     let record = record(planned, approval, loaded.source.commit.clone(), &report);
     Ok(Ended { report, record })
@@ -337,53 +352,6 @@ fn lease_store(loaded: &Loaded, config: &Config, policy: &Policy) -> Box<dyn Lea
         Some(upstream) => Box::new(GitLease::new(upstream.remote.clone(), &policy.mark, policy.status.author.clone())),
         None => Box::new(FileLease::new(&config.state_dir, &policy.mark)),
     }
-}
-
-/// Runs while a task beside it keeps the lease; stops the run when the lease is lost.
-async fn under_lease<'a, F, Fut>(store: &dyn LeaseStore, lease: &'a mut WriterLease, run: F) -> Report
-where
-    F: FnOnce(&'a WriterLease, watch::Receiver<bool>) -> Fut,
-    Fut: Future<Output = Report> + 'a,
-{
-    let (stop, stopped) = watch::channel(false);
-    let mut keeper = lease.keeper();
-    let run = run(lease, stopped);
-    tokio::pin!(run);
-    // A third of the lifetime leaves two tries before it runs out.
-    let mut tick = tokio::time::interval(std::time::Duration::try_from(lease::LIFETIME).unwrap_or_default() / 3);
-    tick.tick().await;
-    loop {
-        tokio::select! {
-            report = &mut run => return report,
-            _ = tick.tick() => {
-                if let Err(error) = keeper.renew(store, Timestamp::now()).await {
-                    tracing::error!(error = error_chain(&error), "the lease could not be kept: nothing new is begun");
-                    if matches!(error, LeaseError::Lost { .. } | LeaseError::Held { .. }) {
-                        stop.send_replace(true);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A signal that is given when either of two is.
-fn either(mut first: watch::Receiver<bool>, mut second: watch::Receiver<bool>) -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(*first.borrow() || *second.borrow());
-    tokio::spawn(async move {
-        let is_set = async |signal: &mut watch::Receiver<bool>| {
-            if signal.wait_for(|set| *set).await.is_err() {
-                std::future::pending::<()>().await; // Nobody can set it any more.
-            }
-        };
-        tokio::select! {
-            () = is_set(&mut first) => {}
-            () = is_set(&mut second) => {}
-            () = sender.closed() => return,
-        }
-        sender.send_replace(true);
-    });
-    receiver
 }
 
 fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, report: &Report) -> AppliedRecord {

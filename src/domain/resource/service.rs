@@ -47,6 +47,19 @@ impl Service {
     pub fn annotations(&self) -> BTreeMap<String, String> {
         text_map(&self.manifest, "annotations")
     }
+
+    /// The frontend addresses it pins: by annotation, or by the deprecated `spec.loadBalancerIP` where none of that
+    /// family does.
+    pub fn pinned_addresses(&self) -> Vec<IpAddr> {
+        let mut pinned = annotation::pinned_addresses(&self.annotations());
+        let legacy = self.manifest.pointer("/spec/loadBalancerIP").and_then(Json::as_str);
+        if let Some(address) = legacy.and_then(|text| text.parse::<IpAddr>().ok())
+            && !pinned.iter().any(|other| other.is_ipv4() == address.is_ipv4())
+        {
+            pinned.push(address);
+        }
+        pinned
+    }
 }
 
 /// A Service as seen.

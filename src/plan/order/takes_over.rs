@@ -1,0 +1,95 @@
+//! Waiting for what others give up: an address, a frontend, a connection.
+
+use std::net::IpAddr;
+
+use crate::domain::annotation;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::resource::Resource;
+use crate::domain::resource::service::Service;
+use crate::plan::action::Action;
+use crate::plan::change::Change;
+use crate::plan::draft::Draft;
+use crate::plan::endpoints::is_cut_by;
+
+/// True if a write takes up what a deletion sets free.
+pub(super) fn follows_removal(draft: &Draft<'_>, change: &Change, removal: &Change) -> bool {
+    match (&change.resource, &removal.key) {
+        (Some(Resource::Service(service)), ResourceKey::Service(gone)) => {
+            let freed = draft.observed.services.get(gone).map(|live| live.addresses.clone()).unwrap_or_default();
+            service.pinned_addresses().iter().any(|address| freed.contains(address))
+        }
+        (Some(Resource::Service(service)), ResourceKey::PrivateLinkService(publisher)) => {
+            // The cloud provider refuses to publish a frontend on which a Private Link Service of ours stands.
+            matches!(publisher, PublisherKey::Own(_))
+                && annotation::wants_private_link(&service.annotations())
+                && stands_on(draft, publisher, service)
+        }
+        (Some(Resource::PrivateLinkService(_)), _) => own_link_follows(draft, change, removal),
+        (Some(Resource::PrivateEndpoint(endpoint)), _) => {
+            is_cut(draft, change, removal) || frees(draft, removal, endpoint.address)
+        }
+        _ => false,
+    }
+}
+
+/// True if a write takes up what another write leaves.
+pub(super) fn follows_move(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
+    match (&change.resource, &other.resource) {
+        (Some(Resource::Service(service)), Some(Resource::Service(moving))) => {
+            let live = draft.observed.services.get(&moving.key);
+            let held = live.map(|live| live.addresses.clone()).unwrap_or_default();
+            let pinned = moving.pinned_addresses();
+            let leaves = |address: &IpAddr| held.contains(address) && !pinned.is_empty() && !pinned.contains(address);
+            service.pinned_addresses().iter().any(leaves)
+        }
+        (Some(Resource::PrivateEndpoint(_)), _) => is_cut(draft, change, other),
+        _ => false,
+    }
+}
+
+fn stands_on(draft: &Draft<'_>, publisher: &PublisherKey, service: &Service) -> bool {
+    let standing = draft.observed.link_on_frontend_of(&service.key).map(|live| &live.service.id);
+    standing.is_some() && standing == draft.observed.publisher(publisher).map(|live| &live.service.id)
+}
+
+/// A Private Link Service of ours waits for its own connections, its frontend and its NAT addresses to be free.
+fn own_link_follows(draft: &Draft<'_>, change: &Change, removal: &Change) -> bool {
+    let (Some(Resource::PrivateLinkService(ours)), ResourceKey::PrivateLinkService(own)) =
+        (&change.resource, &change.key)
+    else {
+        return false;
+    };
+    match &removal.key {
+        ResourceKey::Connection { publisher, .. } => publisher == own,
+        ResourceKey::PrivateLinkService(publisher) => {
+            let same_service = draft.service_behind(own);
+            let was_on = match publisher {
+                PublisherKey::Cluster(service) => Some(service.clone()),
+                PublisherKey::Own(_) => None,
+            };
+            let gone = draft.observed.publisher(publisher);
+            let on_frontend = same_service.as_ref().and_then(|service| draft.observed.link_on_frontend_of(service));
+            let same_frontend =
+                gone.is_some() && gone.map(|live| &live.service.id) == on_frontend.map(|live| &live.service.id);
+            let addresses = gone.map(|live| live.service.exposure.nat.addresses.clone()).unwrap_or_default();
+            let same_address = ours.exposure.nat.addresses.iter().any(|address| addresses.contains(address));
+            (was_on.is_some() && was_on == same_service) || same_frontend || same_address
+        }
+        _ => false,
+    }
+}
+
+fn is_cut(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
+    match &change.key {
+        ResourceKey::PrivateEndpoint(id) => change.action == Action::Replace && is_cut_by(draft.observed, id, other),
+        _ => false,
+    }
+}
+
+/// True if a deleted endpoint had the static address that another one asks for.
+fn frees(draft: &Draft<'_>, removal: &Change, wanted: Option<IpAddr>) -> bool {
+    let ResourceKey::PrivateEndpoint(gone) = &removal.key else { return false };
+    let held = draft.observed.private_endpoints.get(gone).and_then(|live| live.private_address);
+    wanted.is_some() && wanted == held
+}
