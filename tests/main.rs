@@ -1,9 +1,5 @@
 //! Integration tests.
 
-mod core;
-mod git;
-mod repo;
-mod support;
 #![expect(clippy::unwrap_used, reason = "clippy exempts test functions, but not the helpers beside them")]
 
 #[cfg(feature = "sim")]
@@ -13,11 +9,13 @@ mod adapters_kubernetes;
 mod architecture;
 #[cfg(feature = "sim")]
 mod cli;
+mod core;
 mod examples;
 mod git;
 mod repo;
 #[cfg(feature = "sim")]
 mod robust;
+#[cfg(feature = "sim")]
 #[path = "support/runner.rs"]
 mod runner;
 mod schemas;
@@ -25,3 +23,4 @@ mod schemas;
 mod sim_azure;
 #[cfg(feature = "sim")]
 mod sim_kube;
+mod support;
