@@ -17,6 +17,7 @@ mod repo;
 mod robust;
 #[cfg(feature = "sim")]
 #[path = "support/runner.rs"]
+#[cfg(feature = "sim")]
 mod runner;
 mod schemas;
 #[cfg(feature = "sim")]

@@ -34,7 +34,8 @@ impl Presence {
             file.lock()?;
             Ok(file)
         };
-        let file = begin().inspect_err(|error| tracing::warn!(%error, "if this process is killed, its lease has to run out"));
+        let file =
+            begin().inspect_err(|error| tracing::warn!(%error, "if this process is killed, its lease has to run out"));
         Self { id, file: file.ok(), folder }
     }
 

@@ -12,8 +12,16 @@ const KINDS: [&str; 5] =
     ["virtualNetworks", "loadBalancers", "privateLinkServices", "privateEndpoints", "networkInterfaces"];
 /// Addresses that the example asks for by number, and those of the networks.
 const PINNED: [&str; 10] = [
-    "10.224.10.25", "10.225.1.8", "10.225.1.9", "10.50.1.20", "10.224.0.0", "10.225.0.0", "10.225.1.0", "10.50.0.0",
-    "10.50.1.0", "10.224.0.4",
+    "10.224.10.25",
+    "10.225.1.8",
+    "10.225.1.9",
+    "10.50.1.20",
+    "10.224.0.0",
+    "10.225.0.0",
+    "10.225.1.0",
+    "10.50.0.0",
+    "10.50.1.0",
+    "10.224.0.4",
 ];
 
 /// Everything a run leaves behind, as text that can be compared.

@@ -129,7 +129,8 @@ pub(crate) fn run(arguments: &[&str], environment: &BTreeMap<String, String>) ->
         err_is_terminal: false,
         input_is_terminal: false,
     };
-    let arguments: Vec<OsString> = std::iter::once("privlink").chain(arguments.iter().copied()).map(Into::into).collect();
+    let arguments: Vec<OsString> =
+        std::iter::once("privlink").chain(arguments.iter().copied()).map(Into::into).collect();
     let environment = environment.clone();
     let exit = cli::run(arguments, environment, &mut io);
     Ran { exit, out: out.text(), err: err.text() }
