@@ -5,4 +5,8 @@
 mod article;
 mod changes;
 mod docs;
+mod help;
+mod neighbours;
+mod random;
+mod review;
 mod story;

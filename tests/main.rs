@@ -17,7 +17,6 @@ mod repo;
 mod robust;
 #[cfg(feature = "sim")]
 #[path = "support/runner.rs"]
-#[cfg(feature = "sim")]
 mod runner;
 mod schemas;
 #[cfg(feature = "sim")]

@@ -365,7 +365,9 @@ fn without_prune_an_unpublished_service_is_still_published_and_the_plan_says_so(
     stage.idle();
     stage.plan().ends(Exit::Done).says("still published, 1 consumer");
     assert_eq!(links(&stage).len(), 1);
-    assert!(stage.status().contains("still published, 1 consumer"), "{}", stage.status());
+    let status = stage.status();
+    assert!(status.contains("StillPublished"), "{status}");
+    assert_eq!(status.matches("pls-web.").count(), 1, "told once:\n{status}");
 }
 
 #[test]
