@@ -62,14 +62,16 @@ spec:
 #[test]
 fn the_internal_load_balancer_gets_an_address_of_the_node_subnet() {
     let (stage, _) = applied(INTERNAL);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(stage.status(), @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(stage.status(), @r#"
     Status of prod as of [TIME] ([AGE] ago)
     applied commit [COMMIT]
 
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.N    80:3[NP]/TCP   0s
-    "#));
+    "#)
+    });
     assert!(frontends(&stage)[0]["properties"]["subnet"]["id"].as_str().unwrap().ends_with("/aks-subnet"));
 }
 
@@ -90,14 +92,16 @@ spec:
     app: internal-app
 "#;
     let (stage, ran) = applied(manifest);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(stage.status(), @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(stage.status(), @r#"
     Status of prod as of [TIME] ([AGE] ago)
     applied commit [COMMIT]
 
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.25   80:3[NP]/TCP   0s
-    "#));
+    "#)
+    });
     assert!(!ran.err.contains("warning"), "{}", ran.err);
 }
 
@@ -121,7 +125,8 @@ spec:
     assert!(stage.status().contains(" 10.240.0.25 "));
     let lines = ran.err.lines().skip_while(|line| !line.starts_with("warning")).take_while(|line| !line.is_empty());
     let warning = lines.collect::<Vec<_>>().join("\n");
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(warning, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(warning, @r#"
     warning[IP008]: spec.loadBalancerIP is deprecated
      --> environments/prod/internal-app.yaml:9:19
       |
@@ -129,7 +134,8 @@ spec:
       |                   ^^^^^^^^^^^ works, and cannot say both families
       |
       = help: write the annotation instead: service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25
-    "#));
+    "#)
+    });
 }
 
 #[test]
@@ -170,7 +176,8 @@ spec:
     app: internal-app
 "#;
     let (stage, _) = applied(manifest);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(stage.status(), @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(stage.status(), @r#"
     Status of prod as of [TIME] ([AGE] ago)
     applied commit [COMMIT]
 
@@ -182,7 +189,8 @@ spec:
     Name                                  Alias
     ------------------------------------  [LINE]
     pls-[UID                          ]  pls-[UID                          ].[GUID].eastus2.azure.privatelinkservice
-    "#));
+    "#)
+    });
 }
 
 #[test]
@@ -229,20 +237,23 @@ fn the_ipv6_annotation_works_in_a_dual_stack_world() {
     let families = "  ipFamilyPolicy: RequireDualStack\n  ipFamilies: [IPv4, IPv6]\n  ports:\n  - port: 80\n";
     let annotations = [("azure-load-balancer-ipv4", "10.240.0.25"), ("azure-load-balancer-ipv6", "fd00:10::25")];
     apply(&stage, &docs::service_with("internal-app", &annotations, families));
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(stage.status(), @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(stage.status(), @r#"
     Status of prod as of [TIME] ([AGE] ago)
     applied commit [COMMIT]
 
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP               PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.25,fd00:10::25   80:3[NP]/TCP   0s
-    "#));
+    "#)
+    });
     assert_eq!(frontends(&stage).len(), 2);
 }
 
 /// A published Service with these annotations beside `azure-pls-create`: the Private Link Service that comes of them.
 fn published(annotations: &[(&str, &str)]) -> (Stage, Value) {
-    let all: Vec<(&str, &str)> = std::iter::once(("azure-pls-create", "true")).chain(annotations.iter().copied()).collect();
+    let all: Vec<(&str, &str)> =
+        std::iter::once(("azure-pls-create", "true")).chain(annotations.iter().copied()).collect();
     let (stage, _) = applied(&docs::service("internal-app", &all));
     let link = link(&stage);
     (stage, link)

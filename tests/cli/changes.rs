@@ -63,15 +63,21 @@ fn links(stage: &Stage) -> Vec<Value> {
 }
 
 fn endpoint_id(name: &str) -> String {
-    format!("/subscriptions/{CONSUMER}/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/privateEndpoints/{name}")
+    format!(
+        "/subscriptions/{CONSUMER}/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/privateEndpoints/{name}"
+    )
 }
 
 fn record_id(name: &str) -> String {
-    format!("/subscriptions/{CONSUMER}/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal/A/{name}")
+    format!(
+        "/subscriptions/{CONSUMER}/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal/A/{name}"
+    )
 }
 
 fn subnet_id(name: &str) -> String {
-    format!("/subscriptions/{CONSUMER}/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/{name}")
+    format!(
+        "/subscriptions/{CONSUMER}/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/{name}"
+    )
 }
 
 fn service(stage: &Stage, name: &str) -> Value {
@@ -83,7 +89,8 @@ fn a_port_added_to_a_service_is_one_update() {
     let stage = converged();
     stage.repo.replace(ALONE, "  - port: 80\n", "  - port: 80\n    name: http\n  - port: 443\n    name: https\n");
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Changes
       1. ~ service/default/alone: update  [disruptive]
           asked for in environments/prod/alone.yaml:1
@@ -95,7 +102,8 @@ fn a_port_added_to_a_service_is_one_update() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     let rules = balancer(&stage).unwrap()["properties"]["loadBalancingRules"].as_array().unwrap().clone();
     assert!(rules.iter().any(|rule| rule["properties"]["frontendPort"] == 443), "{rules:?}");
 }
@@ -148,14 +156,16 @@ fn without_prune_a_deleted_document_leaves_everything_alone_and_says_so() {
     stage.repo.replace("privlink.toml", "prune = true", "prune = false");
     stage.repo.remove(&[ALONE, ENDPOINT]);
     let plan = stage.plan().ends(Exit::Done);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan.out, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan.out, @r#"
     No changes: 2 resources are as they shall be.
 
     Notes
       dnsrecord/web.orders.internal: left alone: no document asks for it any more, and prune is off
       privateendpoint/pe-web: left alone: no document asks for it any more, and prune is off
       service/default/alone: left alone: no document asks for it any more, and prune is off
-    "#));
+    "#)
+    });
 }
 
 #[test]
@@ -198,10 +208,13 @@ fn an_existing_service_is_adopted_only_when_the_document_asks_and_nothing_would_
     let other = docs::service("legacy", &[]).replace("  annotations:\n", adopt).replace("port: 80", "port: 81");
     stage.repo.commit(&[("environments/prod/legacy.yaml", &other)]);
     stage.plan().ends(Exit::Incomplete).says("it cannot be adopted");
-    stage.repo.commit(&[("environments/prod/legacy.yaml", &docs::service("legacy", &[]).replace("  annotations:\n", adopt))]);
+    stage
+        .repo
+        .commit(&[("environments/prod/legacy.yaml", &docs::service("legacy", &[]).replace("  annotations:\n", adopt))]);
     let uid = service(&stage, "legacy")["metadata"]["uid"].clone();
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Changes
       1. = service/default/legacy: adopt  [safe]
           asked for in environments/prod/legacy.yaml:1
@@ -211,7 +224,8 @@ fn an_existing_service_is_adopted_only_when_the_document_asks_and_nothing_would_
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     assert_eq!(service(&stage, "legacy")["metadata"]["uid"], uid);
     stage.plan().ends(Exit::Done).says("privlink.dev/adopt is not needed any more");
 }
@@ -231,7 +245,8 @@ fn an_existing_endpoint_is_adopted_as_it_is() {
     let adopt = format!("  name: pe-old\n  annotations:\n    privlink.dev/adopt: {}\n", endpoint_id("pe-old"));
     stage.repo.commit(&[("environments/prod/old.yaml", &document.replace("  name: pe-old\n", &adopt))]);
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Changes
       1. = privateendpoint/pe-old: adopt  [safe]
           asked for in environments/prod/old.yaml:1
@@ -241,9 +256,13 @@ fn an_existing_endpoint_is_adopted_as_it_is() {
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     let tags = stage.azure(&endpoint_id("pe-old")).unwrap()["tags"].clone();
-    assert_eq!((tags["cost"].as_str(), tags["privlink-document"].as_str()), (Some("shop"), Some("privateendpoint/pe-old")));
+    assert_eq!(
+        (tags["cost"].as_str(), tags["privlink-document"].as_str()),
+        (Some("shop"), Some("privateendpoint/pe-old"))
+    );
 }
 
 #[test]
@@ -352,7 +371,8 @@ fn unpublishing_cuts_a_foreign_consumer_by_name() {
     Plan id: [PLAN]
     "#));
     let theirs = stage.azure(&endpoint_id("theirs")).unwrap();
-    let state = &theirs["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
+    let state =
+        &theirs["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
     assert_eq!(state["status"], "Disconnected");
 }
 
@@ -384,7 +404,8 @@ fn a_foreign_service_gets_our_annotations_and_loses_only_them_again() {
     stage.idle();
     stage.repo.commit(&[("privlink.toml", &worlds::settings()), (PUBLISH, &docs::published("helm"))]);
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Changes
       1. ~ service/default/helm: update  [notable]
           asked for in environments/prod/web-published.yaml:6
@@ -407,7 +428,8 @@ fn a_foreign_service_gets_our_annotations_and_loses_only_them_again() {
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     assert_eq!(links(&stage).len(), 1);
     stage.repo.edit("main", "main", &[(PUBLISH, None), ("environments/prod/README.md", Some("nothing\n"))]);
     let plan = changed(&stage);
@@ -442,7 +464,9 @@ fn a_link_service_of_our_own_switches_the_policy_of_its_subnet_and_nothing_else_
     let stage = converged();
     let managed = "  managedBy: privlink\n  resourceGroup: rg-pls\n  nat: { subnet: pls-subnet, count: 1 }\n";
     stage.repo.commit(&[("environments/prod/alone-published.yaml", &docs::published_with("alone", managed))]);
-    let subnet = format!("/subscriptions/{PROVIDER}/resourceGroups/{NODE_GROUP}/providers/Microsoft.Network/virtualNetworks/aks-vnet/subnets/pls-subnet");
+    let subnet = format!(
+        "/subscriptions/{PROVIDER}/resourceGroups/{NODE_GROUP}/providers/Microsoft.Network/virtualNetworks/aks-vnet/subnets/pls-subnet"
+    );
     let before = stage.azure(&subnet).unwrap();
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
@@ -480,13 +504,21 @@ fn a_link_service_of_our_own_switches_the_policy_of_its_subnet_and_nothing_else_
 #[test]
 fn a_request_of_a_foreign_consumer_is_approved_by_a_rule() {
     const FOREIGN: &str = "00000000-0000-0000-0000-000000000003";
-    let rule = format!("  connections:\n    approve:\n    - subscription: \"{FOREIGN}\"\n    otherwise: leave-pending\n");
-    let published = docs::published_with("web", &rule)
-        .replacen(&format!("subscriptions: [\"{CONSUMER}\"]"), &format!("subscriptions: [\"{CONSUMER}\", \"{FOREIGN}\"]"), 1);
+    let rule =
+        format!("  connections:\n    approve:\n    - subscription: \"{FOREIGN}\"\n    otherwise: leave-pending\n");
+    let published = docs::published_with("web", &rule).replacen(
+        &format!("subscriptions: [\"{CONSUMER}\"]"),
+        &format!("subscriptions: [\"{CONSUMER}\", \"{FOREIGN}\"]"),
+        1,
+    );
     let stage = converged_with(&published);
     let alias = links(&stage)[0]["properties"]["alias"].as_str().unwrap().to_owned();
-    let subnet = format!("/subscriptions/{FOREIGN}/resourceGroups/rg-ledger/providers/Microsoft.Network/virtualNetworks/ledger-vnet/subnets/ledger-subnet");
-    let id = format!("/subscriptions/{FOREIGN}/resourceGroups/rg-ledger/providers/Microsoft.Network/privateEndpoints/partner");
+    let subnet = format!(
+        "/subscriptions/{FOREIGN}/resourceGroups/rg-ledger/providers/Microsoft.Network/virtualNetworks/ledger-vnet/subnets/ledger-subnet"
+    );
+    let id = format!(
+        "/subscriptions/{FOREIGN}/resourceGroups/rg-ledger/providers/Microsoft.Network/privateEndpoints/partner"
+    );
     let body = json!({"location": "eastus2", "properties": {
         "subnet": {"id": subnet},
         "manualPrivateLinkServiceConnections": [{"name": "partner", "properties": {
@@ -495,7 +527,8 @@ fn a_request_of_a_foreign_consumer_is_approved_by_a_rule() {
     }});
     stage.azure_does("PUT", &id, Some(body));
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Connections answered by a rule
       1. ~ connection/partner -> default/web: update  [notable]
           asked for in environments/prod/web-published.yaml:13
@@ -506,7 +539,8 @@ fn a_request_of_a_foreign_consumer_is_approved_by_a_rule() {
       notable (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     let partner = stage.azure(&id).unwrap();
     let state = &partner["properties"]["manualPrivateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
     assert_eq!(state["status"], "Approved");
@@ -518,7 +552,8 @@ fn a_disconnected_endpoint_is_replaced() {
     let connection = links(&stage)[0]["properties"]["privateEndpointConnections"][0]["id"].as_str().unwrap().to_owned();
     stage.azure_does("DELETE", &connection, None);
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Drift: what changed outside Git and would be put back
       1. -/+ privateendpoint/pe-web: replace  [disruptive]
           asked for in environments/prod/web-endpoint.yaml:1
@@ -535,20 +570,24 @@ fn a_disconnected_endpoint_is_replaced() {
       disruptive (2 changes): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     let endpoint = stage.azure(&endpoint_id("pe-web")).unwrap();
-    let state = &endpoint["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
+    let state =
+        &endpoint["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
     assert_eq!(state["status"], "Approved");
 }
 
 #[test]
 fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
     let stage = converged();
-    let edits = [("service.beta.kubernetes.io/azure-load-balancer-ipv4", Some("10.224.10.99")), ("note", Some("theirs"))];
+    let edits =
+        [("service.beta.kubernetes.io/azure-load-balancer-ipv4", Some("10.224.10.99")), ("note", Some("theirs"))];
     stage.cluster().annotate("default", "alone", &edits).unwrap();
     stage.idle();
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Drift: what changed outside Git and would be put back
       1. ~ service/default/alone: update  [disruptive]
           asked for in environments/prod/alone.yaml:1
@@ -559,7 +598,8 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
     let annotations = service(&stage, "alone")["metadata"]["annotations"].clone();
     assert_eq!(annotations["service.beta.kubernetes.io/azure-load-balancer-ipv4"], "10.224.10.2");
     assert_eq!(annotations["note"], "theirs", "what we never said is not ours to remove");
@@ -573,7 +613,8 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
     let body = json!({"properties": {"ttl": 60, "aRecords": record["properties"]["aRecords"], "metadata": record["properties"]["metadata"]}});
     stage.azure_does("PUT", &record_id("web"), Some(body));
     let plan = changed(&stage);
-    redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
+    redact::settings(&stage).bind(|| {
+        insta::assert_snapshot!(plan, @r#"
     Drift: what changed outside Git and would be put back
       1. ~ dnsrecord/web.orders.internal: update  [disruptive]
           asked for in environments/prod/web-endpoint.yaml:12
@@ -586,5 +627,6 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#));
+    "#)
+    });
 }

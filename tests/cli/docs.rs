@@ -9,10 +9,8 @@ pub(super) fn service(name: &str, annotations: &[(&str, &str)]) -> String {
 
 /// The same with lines of a spec of its own.
 pub(super) fn service_with(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
-    let lines: String = annotations
-        .iter()
-        .map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n"))
-        .collect();
+    let lines: String =
+        annotations.iter().map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n")).collect();
     format!(
         "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  annotations:\n    \
          service.beta.kubernetes.io/azure-load-balancer-internal: \"true\"\n{lines}spec:\n  type: LoadBalancer\n{spec}  \

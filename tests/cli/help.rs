@@ -7,7 +7,8 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 10] = ["demo", "init", "check", "plan", "apply", "approve", "status", "agent", "schema", "simulate"];
+const COMMANDS: [&str; 10] =
+    ["demo", "init", "check", "plan", "apply", "approve", "status", "agent", "schema", "simulate"];
 
 #[test]
 fn the_reference_of_the_command_line_is_this() {
@@ -438,7 +439,9 @@ fn wrong_usage_fails_with_1_and_says_what_is_right() {
         assert!(ran.out.is_empty() && !ran.err.is_empty(), "{wrong:?}: {ran:?}");
     }
     run(&["plan", "--fromat", "json"], &environment).says("--format");
-    run(&["approve", "--as", "alice", "--plan", "abc"], &environment).ends(Exit::Failed).says("64 lower-case hex digits");
+    run(&["approve", "--as", "alice", "--plan", "abc"], &environment)
+        .ends(Exit::Failed)
+        .says("64 lower-case hex digits");
 }
 
 #[test]

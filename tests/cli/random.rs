@@ -50,7 +50,13 @@ fn publication() -> impl Strategy<Value = Publication> {
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {
     (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(is_manual, has_rule, is_static, record, by_service)| Endpoint { is_manual, has_rule, is_static, record, by_service },
+        |(is_manual, has_rule, is_static, record, by_service)| Endpoint {
+            is_manual,
+            has_rule,
+            is_static,
+            record,
+            by_service,
+        },
     )
 }
 
@@ -73,7 +79,10 @@ fn files(number: usize, exposed: &Exposed) -> Vec<(String, String)> {
     let name = format!("s{number}");
     let mut files = vec![(format!("environments/prod/{name}.yaml"), service(number, &name, exposed))];
     if let Publication::Document { managed, nat, count } = &exposed.publication {
-        files.push((format!("environments/prod/publish/{name}.yaml"), document(&name, exposed, (*managed, *nat, *count))));
+        files.push((
+            format!("environments/prod/publish/{name}.yaml"),
+            document(&name, exposed, (*managed, *nat, *count)),
+        ));
     }
     let is_published = !matches!(exposed.publication, Publication::None);
     if let Some(endpoint) = exposed.endpoint.as_ref().filter(|_| is_published) {
@@ -128,7 +137,8 @@ fn document(name: &str, exposed: &Exposed, (managed, nat, count): (bool, Option<
     }
     let text = docs::published_with(name, &spec);
     let rule = exposed.endpoint.as_ref().filter(|endpoint| endpoint.has_rule && endpoint.is_manual);
-    let rule = rule.map(|_| format!("  connections:\n    approve:\n    - subscription: \"{CONSUMER}\"\n    otherwise: reject\n"));
+    let rule = rule
+        .map(|_| format!("  connections:\n    approve:\n    - subscription: \"{CONSUMER}\"\n    otherwise: reject\n"));
     text + &rule.unwrap_or_default()
 }
 
@@ -154,7 +164,8 @@ fn consume(number: usize, name: &str, exposed: &Exposed, endpoint: &Endpoint) ->
 #[test]
 fn a_random_repository_applied_leaves_nothing_to_do() {
     let config = Config { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()));
+    let mut runner =
+        TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()));
     let repositories = proptest::collection::vec(exposed(), 1..=6);
     let result = runner.run(&repositories, |exposed| {
         let stage = Stage::new();

@@ -61,7 +61,11 @@ fn a_reviewed_change_of_a_document_is_planned_merged_into_its_base() {
     // Meanwhile the base moves on: the plan is about the merge of both.
     stage.repo.commit(&[("environments/prod/other.yaml", &docs::service("other", &[]))]);
     let plan = stage.run_on_repo("plan", &["--ref", "feature", "--base", "main"]).ends(Exit::Done);
-    assert!(plan.out.contains("service/default/new: create") && plan.out.contains("service/default/other: create"), "{}", plan.out);
+    assert!(
+        plan.out.contains("service/default/new: create") && plan.out.contains("service/default/other: create"),
+        "{}",
+        plan.out
+    );
     assert!(plan.err.contains("feature (") && plan.err.contains("merged into main ("), "{}", plan.err);
     assert!(plan.err.contains("under the authority of main at"), "{}", plan.err);
 }
@@ -88,7 +92,11 @@ fn a_working_copy_under_review_is_planned_merged_into_its_base() {
 #[test]
 fn a_change_that_does_not_merge_is_refused() {
     let stage = pending();
-    stage.repo.edit("main", "feature", &[(SERVICE, Some(&docs::service("web", &[("azure-load-balancer-ipv4", "10.224.9.1")])))]);
+    stage.repo.edit(
+        "main",
+        "feature",
+        &[(SERVICE, Some(&docs::service("web", &[("azure-load-balancer-ipv4", "10.224.9.1")])))],
+    );
     stage.repo.commit(&[(SERVICE, &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.9.2")]))]);
     stage
         .run_on_repo("plan", &["--ref", "feature", "--base", "main"])
@@ -105,7 +113,11 @@ fn a_comment_a_reorder_and_a_moved_file_keep_the_plan_id() {
     assert_eq!(stage.plan().plan_id(), id, "a comment");
     let published = stage.repo.read(PUBLISH);
     let both = format!("{published}---\n{text}");
-    stage.repo.edit("main", "main", &[(SERVICE, None), (PUBLISH, None), ("environments/prod/a/b/all.yml", Some(&both))]);
+    stage.repo.edit(
+        "main",
+        "main",
+        &[(SERVICE, None), (PUBLISH, None), ("environments/prod/a/b/all.yml", Some(&both))],
+    );
     assert_eq!(stage.plan().plan_id(), id, "both documents in one file of another folder, in another order");
     let reordered = both.replace(
         "  type: LoadBalancer\n  ports:\n  - port: 80\n  selector:\n    app: web\n",
@@ -141,7 +153,9 @@ fn a_stranger_in_the_same_subnet_keeps_the_plan_id() {
         ("environments/prod/next-endpoint.yaml", &docs::endpoint("next")),
     ]);
     let id = stage.plan().plan_id();
-    let network = format!("/subscriptions/{PROVIDER}/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus2/providers/Microsoft.Network");
+    let network = format!(
+        "/subscriptions/{PROVIDER}/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus2/providers/Microsoft.Network"
+    );
     let subnet = format!("{network}/virtualNetworks/aks-vnet/subnets/apps-subnet");
     let body = json!({"location": "eastus2", "sku": {"name": "Standard"}, "properties": {"frontendIPConfigurations": [
         {"name": "theirs", "properties": {"privateIPAllocationMethod": "Dynamic", "subnet": {"id": subnet}}},
@@ -159,7 +173,16 @@ fn a_stranger_in_the_same_subnet_keeps_the_plan_id() {
 fn one_more_consumer_of_a_severed_service_changes_the_plan_id() {
     let stage = pending();
     stage.converge();
-    stage.repo.edit("main", "main", &[(SERVICE, None), (PUBLISH, None), ("environments/prod/web-endpoint.yaml", None), ("environments/prod/README.md", Some("empty\n"))]);
+    stage.repo.edit(
+        "main",
+        "main",
+        &[
+            (SERVICE, None),
+            (PUBLISH, None),
+            ("environments/prod/web-endpoint.yaml", None),
+            ("environments/prod/README.md", Some("empty\n")),
+        ],
+    );
     let id = stage.plan().plan_id();
     stage.approve(&id, "alice").ends(Exit::Done);
     let list = format!("/subscriptions/{PROVIDER}/providers/Microsoft.Network/privateLinkServices");

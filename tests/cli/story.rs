@@ -88,7 +88,8 @@ fn the_detailed_exit_code_says_whether_changes_are_pending() {
 fn all_formats_show_the_same_plan() {
     let stage = Stage::example();
     let text = stage.run_on_repo("plan", &[]).ends(Exit::Done);
-    let json: Value = serde_json::from_str(&stage.run_on_repo("plan", &["--format", "json"]).ends(Exit::Done).out).unwrap();
+    let json: Value =
+        serde_json::from_str(&stage.run_on_repo("plan", &["--format", "json"]).ends(Exit::Done).out).unwrap();
     assert_eq!(json["id"], text.plan_id());
     assert_eq!((json["complete"].as_bool(), json["applicable"].as_bool()), (Some(true), Some(true)));
     let steps = json["steps"].as_array().unwrap();
@@ -143,7 +144,8 @@ fn a_saved_plan_that_was_tampered_with_is_refused() {
     let planned = stage.run_on_repo("plan", &["--out", file.to_str().unwrap()]).ends(Exit::Done);
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("10.225.1.9", "10.225.1.7")).unwrap();
-    let refused = stage.run(&["apply", file.to_str().unwrap(), "--approve-plan", &planned.plan_id()]).ends(Exit::Failed);
+    let refused =
+        stage.run(&["apply", file.to_str().unwrap(), "--approve-plan", &planned.plan_id()]).ends(Exit::Failed);
     assert_eq!(stage.writes(), 0);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(refused.err, @r#"error: cannot apply [DIR]/prod.plan: the saved plan was changed after it was written: it says it is [PLAN], and its body is [PLAN]; plan again"#));
 }
@@ -154,7 +156,10 @@ fn approving_another_plan_than_the_one_looked_at_is_refused() {
     let planned = stage.plan().ends(Exit::Changes);
     stage.repo.commit(&[("environments/prod/more.yaml", &docs::service("more", &[]))]);
     stage.approve(&planned.plan_id(), "alice").ends(Exit::Approval).says("and the plan now is");
-    stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id()]).ends(Exit::Approval).says("and the plan now is");
+    stage
+        .run_on_repo("apply", &["--approve-plan", &planned.plan_id()])
+        .ends(Exit::Approval)
+        .says("and the plan now is");
     assert_eq!(stage.writes(), 0);
 }
 
@@ -184,6 +189,12 @@ fn live_status_shows_what_the_branch_shows() {
     let stage = Stage::converged_example();
     let live = stage.run_on_repo("status", &["--live"]).ends(Exit::Done).out;
     let branch = stage.status();
-    let body = |text: &str| text.lines().skip(2).take_while(|line| !line.starts_with("PrivateEndpoint ")).map(ToOwned::to_owned).collect::<Vec<_>>();
+    let body = |text: &str| {
+        text.lines()
+            .skip(2)
+            .take_while(|line| !line.starts_with("PrivateEndpoint "))
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(body(&live), body(&branch));
 }

@@ -64,7 +64,7 @@ fn a_new_environment_creates_everything_in_order() {
       notable (4 changes): the merge of the commit is enough
       safe (1 change): nobody has to say yes
 
-    Plan id: 6c690f5f2bc63c3e125595f2488d0d239b0d01d7d68f77c99deb0e5b972acaa2
+    Plan id: 903700d75f849a8d660176038d39af8323ad6d6f221548d9c4c9709c425e627b
     "#);
 }
 
