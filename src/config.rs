@@ -64,6 +64,12 @@ pub enum ConfigError {
         /// The variable.
         variable: &'static str,
     },
+    /// A client secret is missing.
+    #[error("neither {own} nor AZURE_CLIENT_SECRET is set: privlink signs in to Azure with a client secret")]
+    MissingSecret {
+        /// The variable of the purpose.
+        own: String,
+    },
     /// A credential is not what it should be.
     #[error("{variable} is wrong")]
     InvalidCredential {
@@ -129,8 +135,9 @@ impl Config {
     /// # Errors
     /// If there is none.
     pub fn client_secret(&self, own_variable: &str) -> Result<Secret<String>, ConfigError> {
-        let own = self.variable(own_variable).map_or_else(|| self.credential("AZURE_CLIENT_SECRET"), Ok);
-        own.map(|text| Secret::new(text.to_owned()))
+        let own = self.variable(own_variable).or_else(|| self.variable("AZURE_CLIENT_SECRET"));
+        let missing = || ConfigError::MissingSecret { own: own_variable.to_owned() };
+        own.map(|text| Secret::new(text.to_owned())).ok_or_else(missing)
     }
 
     fn credential(&self, variable: &'static str) -> Result<&str, ConfigError> {

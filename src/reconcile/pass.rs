@@ -16,6 +16,7 @@ use crate::reconcile::applying::Applying;
 use crate::reconcile::applying::Ended;
 use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
+use crate::reconcile::observe::Blind;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::publishing;
@@ -43,12 +44,9 @@ pub enum PassError {
     /// There is no way to the world.
     #[error(transparent)]
     World(#[from] WorldError),
-    /// Nothing of the world could be read.
-    #[error("nothing could be read: {reason}")]
-    Blind {
-        /// The first reason.
-        reason: String,
-    },
+    /// Nothing of Azure, or nothing of the cluster, could be read.
+    #[error(transparent)]
+    Blind(#[from] Blind),
     /// Git failed.
     #[error(transparent)]
     Git(#[from] GitError),

@@ -90,47 +90,15 @@ struct Memory {
 
 async fn replan(loaded: &Loaded, policy: &Policy, world: &World, memory: Memory) -> Result<Planned, PassError> {
     let Memory { status, baseline, mut diagnostics } = memory;
-    let (cluster, gap) = match observe::managed_cluster(world, policy).await {
-        Ok(cluster) => (cluster, None),
-        Err(gap) => (None, Some(gap)),
-    };
+    let (cluster, gap) = observe::managed_cluster(world, policy).await?;
     let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
     diagnostics = merged(&diagnostics, online);
     if diagnostics.has_errors() {
         return Err(PassError::Files(Box::new(diagnostics)));
     }
-    let mut observed = observe::observe(world, policy, cluster.as_ref()).await;
-    observed.gaps.extend(gap);
-    if let Some(first) = observed.gaps.first().filter(|_| is_blind(&observed)) {
-        return Err(PassError::Blind { reason: first.reason.clone() });
-    }
+    let observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
     let plan = crate::plan::plan(&desired, &observed, baseline.as_ref().map(|(desired, _)| desired));
     Ok(Planned { desired, observed, plan, status, diagnostics, cluster })
-}
-
-fn is_blind(observed: &Observed) -> bool {
-    let Observed {
-        cluster,
-        services,
-        subnets,
-        frontends,
-        private_link_services,
-        private_endpoints,
-        dns_zones,
-        dns_records,
-        dns_links,
-        gaps,
-    } = observed;
-    let nothing = services.is_empty()
-        && subnets.is_empty()
-        && frontends.is_empty()
-        && private_link_services.is_empty()
-        && private_endpoints.is_empty()
-        && dns_zones.is_empty()
-        && dns_records.is_empty()
-        && dns_links.is_empty();
-    // Networks, links, endpoints and zones are read in every pass: fewer gaps mean that something answered.
-    nothing && cluster.is_none() && gaps.len() >= 3
 }
 
 fn merged(first: &Diagnostics, second: Diagnostics) -> Diagnostics {

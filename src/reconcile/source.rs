@@ -92,7 +92,7 @@ pub enum SourceError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// The branch is not there.
-    #[error("{url} has no branch {branch}: push it, or name another with --ref")]
+    #[error("{url} has no branch {branch}: push it, or name another one")]
     NoBranch {
         /// The remote.
         url: String,

@@ -106,6 +106,15 @@ fn a_runner_that_lacks_something_is_told_what() {
     told.add(&stage, "a wrong client secret", unknown.run(&plan));
     let nobody = format!("https://{0},https://{0}", dead_address());
     told.add(&stage, "a dead Azure", machine().with("PRIVLINK_CLOUD_SIMULATOR", &nobody).run(&plan));
+    let dead = std::fs::read_to_string(stage.folder().join("kubeconfig")).unwrap();
+    let server = &stage.simulator().endpoints().clusters["myAKSCluster"].server;
+    std::fs::write(&broken, dead.replace(server.as_str(), &format!("https://{}", dead_address()))).unwrap();
+    told.add(&stage, "a dead cluster", machine().with("KUBECONFIG", broken.to_str().unwrap()).run(&plan));
+    let logged_out = std::fs::read_to_string(stage.folder().join("kubeconfig")).unwrap();
+    let token = &stage.simulator().endpoints().clusters["myAKSCluster"].token;
+    std::fs::write(&broken, logged_out.replace(token.as_str(), "another-token")).unwrap();
+    let run = machine().with("KUBECONFIG", broken.to_str().unwrap()).run(&plan).ends(6);
+    assert!(run.out.contains("Could not be read") && run.out.contains("sign in to the cluster again"), "{}", run.out);
     insta::assert_snapshot!(told.0);
 }
 
@@ -152,4 +161,165 @@ fn a_world_of_which_nothing_can_be_read_is_one_sentence() {
     stage.simulator().add_fault(Fault { path: "/api/v1/".to_owned(), ..page });
     told.add(&stage, "a body that is not JSON", stage.run(&["plan"]));
     insta::assert_snapshot!(told.0);
+}
+
+/// The example, applied; then a document less, so that a plan wants to delete.
+fn with_a_wish_to_delete() -> Stage {
+    let stage = Stage::new(&example());
+    stage.apply().ends(0);
+    let gone = ["environments/prod/consume/orders.yaml", "environments/prod/services/reporting.yaml"];
+    let mut edits: Vec<_> = gone.iter().map(|path| ((*path).to_owned(), None)).collect();
+    let settings = &example()[0].1.replace("prune = true", "prune = true\nmax-deletes = 9");
+    edits.push(("privlink.toml".to_owned(), Some(settings.clone().into_bytes())));
+    stage.repo.edit("main", "alice <alice@example.com>", &edits);
+    let plan = stage.run(&["plan"]).ends(0);
+    assert!(plan.out.contains("- privateendpoint/myOrdersPE: delete"), "{}", plan.out);
+    stage
+}
+
+#[test]
+fn what_cannot_be_read_in_part_is_said_and_never_deleted() {
+    let stage = with_a_wish_to_delete();
+    let writes = stage.writes();
+    for (path, hidden) in [
+        (
+            "*/subscriptions/00000000-0000-0000-0000-000000000002/providers/Microsoft.Network/privateEndpoints",
+            "privateendpoint/myOrdersPE: delete",
+        ),
+        ("/api/v1/services", "service/default/reporting: delete"),
+        ("/privateDnsZones", "dnsrecord/api.orders.internal: delete"),
+    ] {
+        let fault = Fault {
+            client: Some("privlink".to_owned()),
+            path: path.to_owned(),
+            status: 403,
+            code: "AuthorizationFailed".to_owned(),
+            ..Fault::default()
+        };
+        stage.simulator().add_fault(fault);
+        let plan = stage.run(&["plan"]).ends(6).says("Could not be read").says("Plan for prod");
+        assert!(!plan.out.contains(hidden), "{path}: {}", plan.out);
+        stage.run(&["apply", "--yes"]).ends(6).says("this plan is not applied");
+        stage.run(&["agent", "--once"]).ends(6);
+        stage.simulator().clear_faults();
+        assert_eq!(stage.writes(), writes, "{path}");
+    }
+}
+
+/// A fault of the writes of the binary at paths that contain this.
+fn write_fault(method: &str, path: &str, status: u16, code: &str) -> Fault {
+    Fault {
+        client: Some("privlink".to_owned()),
+        method: Some(method.to_owned()),
+        path: path.to_owned(),
+        status,
+        code: code.to_owned(),
+        message: format!("The simulator says {code}."),
+        ..Fault::default()
+    }
+}
+
+#[test]
+fn transient_faults_in_mid_apply_are_tried_again_until_it_converges() {
+    let stage = Stage::new(&example());
+    let once = |method: &str, path: &str, status: u16, code: &str| {
+        stage.simulator().add_fault(Fault { times: Some(2), ..write_fault(method, path, status, code) });
+    };
+    once("PUT", "/privateEndpoints/", 503, "ServiceUnavailable");
+    once("PUT", "/privateLinkServices/", 429, "TooManyRequests");
+    once("PATCH", "/services/", 500, "InternalError");
+    once("GET", "/privateEndpoints/", 502, "BadGateway");
+    once("PUT", "/privateDnsZones/", 409, "AnotherOperationInProgress");
+    once("GET", "/operations/", 500, "InternalServerError");
+    stage.simulator().add_fault(Fault {
+        times: Some(1),
+        drop_connection: true,
+        ..write_fault("PUT", "/subnets/", 0, "")
+    });
+    let run = stage.apply().ends(0);
+    assert!(run.err.contains("retries"), "{}", run.err);
+    stage.assert_converged();
+    stage.assert_no_secret_on_disk();
+}
+
+#[test]
+fn a_permanent_fault_fails_its_step_and_blocks_what_waits_for_it_and_nothing_else() {
+    let stage = Stage::new(&example());
+    stage.simulator().add_fault(write_fault(
+        "PUT",
+        "/privateLinkServices/pls-payments",
+        403,
+        "RequestDisallowedByPolicy",
+    ));
+    let run = stage.apply().ends(5);
+    insta::assert_snapshot!(run.out[run.out.find("Applied in part").unwrap()..]);
+    let files = stage.repo.files("privlink/status/prod");
+    let text: String = files
+        .iter()
+        .filter(|(path, _)| path.ends_with("/README.md") || path.contains("/applied/"))
+        .map(|(_, text)| text.as_str())
+        .collect();
+    assert!(text.contains("RequestDisallowedByPolicy"), "the status says why:\n{text}");
+    assert!(
+        text.contains("outcome: Blocked") && text.contains("outcome: Done") && text.contains("outcome: Partial"),
+        "{text}"
+    );
+    stage.simulator().clear_faults();
+    stage.apply().ends(0);
+    stage.assert_converged();
+    stage.assert_no_secret_on_disk();
+}
+
+#[test]
+fn an_operation_that_fails_or_is_cancelled_is_told_and_a_second_run_converges() {
+    for code in ["InternalServerError", "CanceledAndSupersededDueToAnotherOperation", "PrivateEndpointQuotaExceeded"] {
+        let stage = Stage::new(&example());
+        let fault =
+            Fault { in_operation: true, times: Some(1), ..write_fault("PUT", "/privateEndpoints/myOrdersPE", 0, code) };
+        stage.simulator().add_fault(fault);
+        let run = stage.apply();
+        println!("{code}: {:?}\n{}\n{}", run.code, run.err, &run.out[run.out.find("Applied").unwrap()..]);
+        if run.code != Some(0) {
+            stage.apply().ends(0);
+        }
+        stage.assert_converged();
+    }
+}
+
+#[test]
+fn a_world_that_dies_in_mid_apply_still_gets_its_status() {
+    let stage = Stage::new(&example());
+    // Nothing answers any more once an endpoint is written.
+    stage
+        .simulator()
+        .add_fault(Fault { after: 1, ..write_fault("PUT", "/privateEndpoints/", 403, "AuthorizationFailed") });
+    let look = Fault {
+        client: Some("privlink".to_owned()),
+        method: Some("GET".to_owned()),
+        path: "/providers/Microsoft.ContainerService".to_owned(),
+        after: 1,
+        status: 403,
+        code: "AuthorizationFailed".to_owned(),
+        ..Fault::default()
+    };
+    stage.simulator().add_fault(look.clone());
+    for path in ["/privateLinkServices?", "privateLinkServices", "privateEndpoints", "privateDnsZones"] {
+        stage.simulator().add_fault(Fault {
+            path: format!("*/providers/Microsoft.Network/{path}"),
+            after: 2,
+            ..look.clone()
+        });
+    }
+    let run = stage.apply();
+    assert!(matches!(run.code, Some(5 | 1)), "{}", run.all());
+    let files = stage.repo.files("privlink/status/prod");
+    assert!(
+        files.iter().any(|(path, text)| path.contains("/applied/") && text.contains("outcome: Done")),
+        "{}\n{:?}",
+        run.all(),
+        files.iter().map(|(path, _)| path).collect::<Vec<_>>()
+    );
+    stage.simulator().clear_faults();
+    stage.apply().ends(0);
+    stage.assert_converged();
 }
