@@ -166,9 +166,7 @@ fn a_replace_removes_then_waits_until_it_is_gone_then_writes() {
     let plan = plan(&[(Action::Replace, &[]), (Action::Delete, &[])]);
     let (_, diary) = run(&plan, Settings::default(), None, |work, now| match work.task {
         Task::CheckGone if now < 5 * SECOND => Ok(Done::NotYet { reason: "Azure".to_owned() }),
-        Task::Remove | Task::Write { .. } => {
-            Ok(Done::Operation { operation: "o".to_owned(), retry_after: 2 * SECOND })
-        }
+        Task::Remove | Task::Write { .. } => Ok(Done::Operation { operation: "o".to_owned(), retry_after: 2 * SECOND }),
         _ => fine(work),
     });
     assert_eq!(diary.tasks(0), ["remove", "poll", "gone?", "gone?", "rewrite", "poll", "ready?"]);
@@ -236,9 +234,8 @@ fn a_wait_has_a_deadline_and_says_what_it_waited_for() {
 fn an_operation_that_never_ends_has_the_same_deadline() {
     let plan = plan(&[(CREATE, &[])]);
     let settings = Settings { deadline: Duration::from_secs(90), ..Settings::default() };
-    let (report, _) = run(&plan, settings, None, |_, _| {
-        Ok(Done::Operation { operation: "o".to_owned(), retry_after: 10 * SECOND })
-    });
+    let (report, _) =
+        run(&plan, settings, None, |_, _| Ok(Done::Operation { operation: "o".to_owned(), retry_after: 10 * SECOND }));
     let message = "not ready after 90 seconds: Azure's operation still runs".to_owned();
     assert_eq!(report.steps[0].outcome, Outcome::Failed { message, stale: false });
 }
@@ -246,9 +243,15 @@ fn an_operation_that_never_ends_has_the_same_deadline() {
 #[test]
 fn a_failure_blocks_what_waits_for_it_and_no_neighbour() {
     let plan = plan(&[(CREATE, &[]), (CREATE, &[0]), (CREATE, &[1]), (CREATE, &[]), (CREATE, &[3])]);
-    let (report, _) = run(&plan, Settings::default(), None, |work, _| {
-        if work.step == 0 { fails(ErrorClass::Denied) } else { fine(work) }
-    });
+    let (report, _) =
+        run(
+            &plan,
+            Settings::default(),
+            None,
+            |work, _| {
+                if work.step == 0 { fails(ErrorClass::Denied) } else { fine(work) }
+            },
+        );
     let key = |at: usize| plan.steps[at].change.key.clone();
     let outcomes = outcomes(&report);
     assert_eq!(outcomes[1], Outcome::Blocked { by: vec![key(0)] });
@@ -327,8 +330,11 @@ fn what_a_step_yields_is_in_the_resources_of_those_who_wait_for_it() {
     let Resource::PrivateEndpoint(endpoint) = &written["privateendpoint/orders-pe"] else { panic!("an endpoint") };
     let publisher = PublisherKey::Cluster("shop/orders".parse().unwrap());
     assert_eq!(endpoint.target, Target::Produced { publisher, known: Some(link_id()) });
-    let unresolved: Vec<&String> =
-        written.iter().filter(|(_, resource)| format!("{resource:?}").contains("known: None")).map(|(key, _)| key).collect();
+    let unresolved: Vec<&String> = written
+        .iter()
+        .filter(|(_, resource)| format!("{resource:?}").contains("known: None"))
+        .map(|(key, _)| key)
+        .collect();
     assert_eq!(unresolved, Vec::<&String>::new());
 }
 
@@ -339,7 +345,8 @@ fn one_writes_at_a_time_to_a_network_and_to_a_private_link_service() {
     let (report, _) = run(&plan, Settings::default(), None, |work, now| {
         let key = work.change.key.to_string();
         let span = writing.entry(key).or_insert((now, now));
-        let outputs = Outputs { id: Some(link_id()), address: Some("10.50.1.7".parse().unwrap()), ..Outputs::default() };
+        let outputs =
+            Outputs { id: Some(link_id()), address: Some("10.50.1.7".parse().unwrap()), ..Outputs::default() };
         match &work.task {
             Task::Write { .. } => Ok(Done::Operation { operation: "o".to_owned(), retry_after: 5 * SECOND }),
             Task::Poll { .. } => {
@@ -403,13 +410,16 @@ fn answer(work: &Work, roll: u8) -> Answer {
 
 fn any_graph() -> impl Strategy<Value = Vec<(Action, Vec<usize>)>> {
     let action = prop::sample::select(vec![CREATE, Action::Update, Action::Replace, Action::Delete, Action::Adopt]);
-    prop::collection::vec((action, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..12).prop_map(|steps| {
-        let edge = |at: usize, after: Vec<prop::sample::Index>| -> Vec<usize> {
-            let earlier: BTreeSet<usize> = after.iter().filter(|_| at > 0).map(|index| index.index(at.max(1))).collect();
-            earlier.into_iter().collect()
-        };
-        steps.into_iter().enumerate().map(|(at, (action, after))| (action, edge(at, after))).collect()
-    })
+    prop::collection::vec((action, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), 1..12).prop_map(
+        |steps| {
+            let edge = |at: usize, after: Vec<prop::sample::Index>| -> Vec<usize> {
+                let earlier: BTreeSet<usize> =
+                    after.iter().filter(|_| at > 0).map(|index| index.index(at.max(1))).collect();
+                earlier.into_iter().collect()
+            };
+            steps.into_iter().enumerate().map(|(at, (action, after))| (action, edge(at, after))).collect()
+        },
+    )
 }
 
 proptest! {

@@ -60,7 +60,10 @@ fn every_manifest_of_the_article_resolves() {
         other => panic!("{other:?}"),
     };
     let expected: Vec<std::net::IpAddr> = vec!["10.240.0.25".parse().unwrap()];
-    assert_eq!(pinned(&resolve(manifest(&format!("{prefix}azure-load-balancer-ipv4: 10.240.0.25\n"), ""), &[])), expected);
+    assert_eq!(
+        pinned(&resolve(manifest(&format!("{prefix}azure-load-balancer-ipv4: 10.240.0.25\n"), ""), &[])),
+        expected
+    );
     assert_eq!(pinned(&resolve(manifest("", "  loadBalancerIP: 10.240.0.25\n"), &["IP008"])), expected);
     resolve(manifest(&format!("{prefix}azure-load-balancer-internal-subnet: \"apps-subnet\"\n"), ""), &[]);
     let published = resolve(manifest(&format!("{prefix}azure-pls-create: \"true\"\n"), ""), &[]);
@@ -89,7 +92,10 @@ fn a_document_becomes_the_annotations_of_the_table() {
     assert_eq!(of("azure-pls-ip-configuration-ip-address-count"), Some("2"));
     assert_eq!(of("azure-pls-ip-configuration-ip-address"), Some("10.225.1.8 10.225.1.9"));
     assert_eq!(of("azure-pls-visibility"), Some(CONSUMER));
-    assert_eq!((of("azure-pls-auto-approval"), of("azure-pls-proxy-protocol"), of("azure-pls-name")), (None, None, None));
+    assert_eq!(
+        (of("azure-pls-auto-approval"), of("azure-pls-proxy-protocol"), of("azure-pls-name")),
+        (None, None, None)
+    );
     let link = publication(&desired, "shop/orders");
     assert_eq!((link.exposure.nat.subnet, link.exposure.nat.count), (Some(subnet("pls-subnet")), 2));
 }
@@ -110,7 +116,8 @@ fn what_is_absent_has_its_default() {
         _ => None,
     });
     assert_eq!(record.unwrap().ttl, 300);
-    let Resource::Service(billing) = &desired.intents[&ResourceKey::Service("legacy/billing".parse().unwrap())].resource
+    let Resource::Service(billing) =
+        &desired.intents[&ResourceKey::Service("legacy/billing".parse().unwrap())].resource
     else {
         panic!("a Service");
     };
@@ -124,13 +131,22 @@ fn one_resource_is_asked_for_once() {
     let twice = Case::shop().with("again", &Case::shop().files["web.yaml"]);
     says(&twice, &["DES001"], &["two documents are service/default/web", "again.yaml", "web.yaml"]);
     let second = "apiVersion: privlink.dev/v1alpha1\nkind: PrivateLinkService\nmetadata: { name: other }\nspec:\n  service: { namespace: shop, name: orders }\n  visibility: { mode: role-based }\n";
-    says(&Case::shop().with("second", second), &["DES001"], &["two documents publish the Service shop/orders", "orders.yaml", "second.yaml"]);
+    says(
+        &Case::shop().with("second", second),
+        &["DES001"],
+        &["two documents publish the Service shop/orders", "orders.yaml", "second.yaml"],
+    );
     let own = second.replace("  visibility", "  managedBy: privlink\n  resourceGroup: rg-pls\n  visibility");
     for name in ["a-first", "z-last"] {
         says(&Case::shop().with(name, &own), &["DES001"], &["two documents publish the Service shop/orders"]);
     }
-    let named = second.replace("name: other", "name: orders").replace("namespace: shop, name: orders", "namespace: x, name: y");
-    says(&Case::shop().with("named", &named), &["DES001"], &["two PrivateLinkServices are named orders", "the first", "the second"]);
+    let named =
+        second.replace("name: other", "name: orders").replace("namespace: shop, name: orders", "namespace: x, name: y");
+    says(
+        &Case::shop().with("named", &named),
+        &["DES001"],
+        &["two PrivateLinkServices are named orders", "the first", "the second"],
+    );
     let endpoint = Case::shop().edit("endpoints", "name: billing-pe", "name: payments-pe");
     says(&endpoint, &["DES001"], &["two PrivateEndpoints are named payments-pe"]);
 }
@@ -139,21 +155,39 @@ fn one_resource_is_asked_for_once() {
 fn a_reference_to_nothing_says_what_was_probably_meant() {
     let case = Case::shop().edit("endpoints", "privateLinkService: orders", "privateLinkService: order");
     says(&case, &["DES002"], &["there is no PrivateLinkService named order", "orders"]);
-    let case = Case::shop().edit("endpoints", "name: billing }", "name: web }").edit("endpoints", "namespace: legacy", "namespace: default");
+    let case = Case::shop().edit("endpoints", "name: billing }", "name: web }").edit(
+        "endpoints",
+        "namespace: legacy",
+        "namespace: default",
+    );
     says(&case, &["DES002"], &["the Service default/web is not published", "azure-pls-create"]);
 }
 
 #[test]
 fn a_field_and_an_annotation_that_disagree_name_both_places() {
-    let annotated = |line: &str| Case::shop().edit("orders", "  annotations:\n", &format!("  annotations:\n    service.beta.kubernetes.io/{line}\n"));
+    let annotated = |line: &str| {
+        Case::shop().edit(
+            "orders",
+            "  annotations:\n",
+            &format!("  annotations:\n    service.beta.kubernetes.io/{line}\n"),
+        )
+    };
     says(&annotated("azure-pls-ip-configuration-ip-address: \" 10.225.1.8  10.225.1.9\""), &[], &[]);
-    says(&annotated("azure-pls-ip-configuration-ip-address: 10.225.1.9 10.225.1.8"), &["DES003"], &[
-        "the Service shop/orders and its PrivateLinkService disagree",
-        "the annotation says \"10.225.1.9 10.225.1.8\"",
-        "the document means \"10.225.1.8 10.225.1.9\"",
-    ]);
+    says(
+        &annotated("azure-pls-ip-configuration-ip-address: 10.225.1.9 10.225.1.8"),
+        &["DES003"],
+        &[
+            "the Service shop/orders and its PrivateLinkService disagree",
+            "the annotation says \"10.225.1.9 10.225.1.8\"",
+            "the document means \"10.225.1.8 10.225.1.9\"",
+        ],
+    );
     says(&annotated("azure-pls-proxy-protocol: \"true\""), &["DES003"], &["the document leaves it away"]);
-    let own = Case::shop().edit("payments", "  annotations:\n", "  annotations:\n    service.beta.kubernetes.io/azure-pls-create: \"true\"\n");
+    let own = Case::shop().edit(
+        "payments",
+        "  annotations:\n",
+        "  annotations:\n    service.beta.kubernetes.io/azure-pls-create: \"true\"\n",
+    );
     says(&own, &["DES003"], &["a frontend carries one Private Link Service"]);
 }
 
@@ -164,24 +198,36 @@ fn what_lies_outside_the_scope_is_refused_where_it_stands() {
     says(&scoped("resource-groups = [\"rg-pls\", \"rg-consumer\", \"rg-dns\"]"), &["DES004"; 3], &["rg-pe"]);
     says(&scoped("dns-zones = [\"*.example\"]"), &["DES004"; 2], &["orders.internal"]);
     // A Service that only lends its frontend is published all the same.
-    let elsewhere = Case::shop().drop_document("payments", 0).edit("payments", "namespace: shop", "namespace: kube-system");
+    let elsewhere =
+        Case::shop().drop_document("payments", 0).edit("payments", "namespace: shop", "namespace: kube-system");
     says(&elsewhere, &["DES004"], &["namespace kube-system is outside", "published from here"]);
-    let foreign = Case::shop().edit("endpoints", &format!("subscription: \"{CONSUMER}\""), &format!("subscription: \"{STRANGER}\""));
+    let foreign = Case::shop().edit(
+        "endpoints",
+        &format!("subscription: \"{CONSUMER}\""),
+        &format!("subscription: \"{STRANGER}\""),
+    );
     says(&foreign, &["DES004"], &["orders-pe is outside"]);
 }
 
 #[test]
 fn publishing_needs_a_cluster() {
     let cluster = "cluster = { aks = \"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/prod\" }\n";
-    let case = Case::shop().rule(cluster, "").without("endpoints").without("billing").without("payments").without("orders");
+    let case =
+        Case::shop().rule(cluster, "").without("endpoints").without("billing").without("payments").without("orders");
     says(&case, &["DES005"], &["environment prod has no cluster", "[environments.prod]"]);
-    let consumer = Case::empty().rule(cluster, "").with("endpoints", Case::shop().files["endpoints.yaml"].split("---\n").last().unwrap());
+    let consumer = Case::empty()
+        .rule(cluster, "")
+        .with("endpoints", Case::shop().files["endpoints.yaml"].split("---\n").last().unwrap());
     says(&consumer, &[], &[]);
 }
 
 #[test]
 fn who_is_let_in_must_be_able_to_see() {
-    let case = Case::shop().edit("payments", "autoApproval: { subscriptions: [\"00000000-0000-0000-0000-000000000001\"] }", &format!("autoApproval: {{ subscriptions: [\"{STRANGER}\"] }}"));
+    let case = Case::shop().edit(
+        "payments",
+        "autoApproval: { subscriptions: [\"00000000-0000-0000-0000-000000000001\"] }",
+        &format!("autoApproval: {{ subscriptions: [\"{STRANGER}\"] }}"),
+    );
     says(&case, &["DES006"], &["cannot see the service", "not in `visibility`", "who can see it"]);
     let anyone = case.edit("payments", "{ mode: subscriptions, subscriptions: [\"00000000-0000-0000-0000-000000000001\", \"00000000-0000-0000-0000-000000000002\"] }", "{ mode: anyone-with-alias }");
     says(&anyone, &[], &[]);
@@ -189,13 +235,21 @@ fn who_is_let_in_must_be_able_to_see() {
 
 #[test]
 fn an_alias_needs_a_manual_request() {
-    let case = Case::shop().edit("endpoints", "privatelinkservice }\n  connection: { request: manual }", "privatelinkservice }");
+    let case = Case::shop().edit(
+        "endpoints",
+        "privatelinkservice }\n  connection: { request: manual }",
+        "privatelinkservice }",
+    );
     says(&case, &["DES007"], &["an alias can only be connected to by a manual request"]);
 }
 
 #[test]
 fn a_private_link_service_of_ours_needs_a_group_of_its_own() {
-    says(&Case::shop().edit("payments", "  resourceGroup: rg-pls\n", "").without("endpoints"), &["DES008"], &["`managedBy: privlink` needs `resourceGroup`"]);
+    says(
+        &Case::shop().edit("payments", "  resourceGroup: rg-pls\n", "").without("endpoints"),
+        &["DES008"],
+        &["`managedBy: privlink` needs `resourceGroup`"],
+    );
     says(&Case::shop().edit("payments", "rg-pls", "mc_PROD"), &["DES008"], &["the cluster's node resource group"]);
 }
 
@@ -226,7 +280,9 @@ fn an_annotation_that_fails_for_ever_is_refused_at_its_place() {
 
 #[test]
 fn only_an_internal_service_is_published() {
-    let public = |name: &str| Case::shop().edit(name, "azure-load-balancer-internal: \"true\"", "azure-load-balancer-internal: \"True\"");
+    let public = |name: &str| {
+        Case::shop().edit(name, "azure-load-balancer-internal: \"true\"", "azure-load-balancer-internal: \"True\"")
+    };
     says(&public("orders").without("endpoints"), &["PLS001"], &["needs an internal load balancer"]);
     says(&public("payments"), &["PLS001"], &["shop/payments has a public one"]);
     says(&public("web"), &[], &[]);
