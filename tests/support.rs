@@ -5,5 +5,6 @@
 pub(crate) mod case;
 pub(crate) mod converge;
 pub(crate) mod manifest;
+pub(crate) mod random;
 pub(crate) mod say;
 pub(crate) mod world;
