@@ -119,10 +119,5 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
 pub(super) const UNDECIDED: &[Exception] = &[
     ("approval", "desired::policy", "consent by risk is a word of the policy that a plan carries"),
     ("apply", "value", "the engine keeps the outputs of steps"),
-    ("agent", "apply", "a listener hears the progress of an apply, with the engine's settings"),
-    ("agent", "approval", "nobody sits at an agent: it says so when consent is decided"),
-    ("agent", "plan", "the end of a pass names the plan it applied"),
-    ("agent", "repo", "mistakes in files are shown with their texts"),
-    ("agent", "git::RemoteUrl", "a repository on this machine wakes the agent by its folder"),
     ("reconcile", "config", "ways to the world are opened with what the runner brought"),
 ];
