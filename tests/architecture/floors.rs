@@ -101,7 +101,7 @@ pub(super) const FLOORS: &[Row] = &[
 /// A room, what it may import beyond the floors, and why.
 type Exception = (&'static str, &'static str, &'static str);
 
-/// What the floors would forbid and the design grants.
+/// What the floors would forbid and is granted all the same. One that nobody uses any more has to be struck.
 pub(super) const EXCEPTIONS: &[Exception] = &[
     ("approval", "repo", "approval files are people's files: read strictly, with places"),
     ("observed", "value", "what was seen is shown in the same words as what is wanted"),
@@ -113,11 +113,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ("config", "azure::cloud", "the runner alone defines the endpoints of a cloud"),
     ("config", "git::Access", "the runner alone brings the credentials of a remote"),
     ("config", "desired::policy", "the name of a cloud is looked up among the runner's"),
-];
-
-/// Imports that neither the floors nor the design grant. None may join them; one that is gone has to be struck.
-pub(super) const UNDECIDED: &[Exception] = &[
     ("approval", "desired::policy", "consent by risk is a word of the policy that a plan carries"),
-    ("apply", "value", "the engine keeps the outputs of steps"),
+    ("apply", "value", "the engine keeps the outputs of steps, by the words of the values that wait for them"),
     ("reconcile", "config", "ways to the world are opened with what the runner brought"),
 ];
