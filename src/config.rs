@@ -30,6 +30,8 @@ pub struct Config {
     pub kubeconfig: Option<String>,
     /// The shortest time between two looks at an operation or at readiness.
     pub poll_interval: Duration,
+    /// The name of this machine.
+    pub host: String,
     /// Who we are in leases and logs: host and process.
     pub writer: String,
 }
@@ -61,6 +63,12 @@ pub enum ConfigError {
     MissingCredential {
         /// The variable.
         variable: &'static str,
+    },
+    /// A client secret is missing.
+    #[error("neither {own} nor AZURE_CLIENT_SECRET is set: privlink signs in to Azure with a client secret")]
+    MissingSecret {
+        /// The variable of the purpose.
+        own: String,
     },
     /// A credential is not what it should be.
     #[error("{variable} is wrong")]
@@ -127,8 +135,9 @@ impl Config {
     /// # Errors
     /// If there is none.
     pub fn client_secret(&self, own_variable: &str) -> Result<Secret<String>, ConfigError> {
-        let own = self.variable(own_variable).map_or_else(|| self.credential("AZURE_CLIENT_SECRET"), Ok);
-        own.map(|text| Secret::new(text.to_owned()))
+        let own = self.variable(own_variable).or_else(|| self.variable("AZURE_CLIENT_SECRET"));
+        let missing = || ConfigError::MissingSecret { own: own_variable.to_owned() };
+        own.map(|text| Secret::new(text.to_owned())).ok_or_else(missing)
     }
 
     fn credential(&self, variable: &'static str) -> Result<&str, ConfigError> {

@@ -7,10 +7,17 @@ mod adapters;
 #[cfg(feature = "sim")]
 mod adapters_kubernetes;
 mod architecture;
+#[cfg(feature = "sim")]
+mod cli;
 mod core;
 mod examples;
 mod git;
 mod repo;
+#[cfg(feature = "sim")]
+mod robust;
+#[cfg(feature = "sim")]
+#[path = "support/runner.rs"]
+mod runner;
 mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;

@@ -25,7 +25,11 @@ pub(super) async fn drive(run: Run<'_>, execute: &dyn Execute, progress: &mut (d
     let mut engine = Engine::new(plan, settings);
     let mut pending: FuturesUnordered<Pending<'_>> = FuturesUnordered::new();
     let began = Instant::now();
-    let mut cancelled = false;
+    // Asked to stop before anything began, nothing begins.
+    let mut cancelled = *cancel.borrow();
+    if cancelled {
+        engine.cancel(began.elapsed());
+    }
     while !engine.is_finished() {
         for work in engine.start(began.elapsed()) {
             let step = work.step;

@@ -105,20 +105,35 @@ impl<'p> Engine<'p> {
         }
     }
 
-    /// Begins nothing new from now on; what runs is finished.
+    /// Begins nothing new from now on; what runs is finished, and so is a replacement whose first half is done.
     pub fn cancel(&mut self, now: Duration) {
         self.cancelled = true;
         for step in 0..self.slots.len() {
-            // Waiting for a write that was sent is part of finishing it; waiting for readiness is not.
-            let stops = match &self.slots[step].state {
-                State::Idle => true,
-                State::Sleeping(task, _) => !matches!(task, Task::Poll { .. }) && !self.is_half_done(step, task),
-                State::Running(_) | State::Ended(_) => false,
-            };
-            if stops {
-                self.end(step, Outcome::Cancelled, now);
+            match self.slots[step].state.clone() {
+                State::Idle => self.end(step, Outcome::Cancelled, now),
+                State::Sleeping(task, _) => {
+                    self.interrupt(step, &task, now);
+                }
+                State::Running(_) | State::Ended(_) => {}
             }
         }
+    }
+
+    /// Ends a step between two tasks, unless the next one belongs to a write that was begun. Answers whether it ended.
+    fn interrupt(&mut self, step: usize, task: &Task, now: Duration) -> bool {
+        let change = &self.plan.steps[step].change;
+        let outcome = match (task, change.action, change.actor) {
+            (Task::Poll { .. } | Task::Write { replaced: true }, ..) | (Task::CheckGone, Action::Replace, _) => {
+                return false;
+            }
+            (Task::Remove | Task::Write { replaced: false }, ..) | (Task::CheckReady, _, Actor::CloudProvider) => {
+                Outcome::Cancelled
+            }
+            (Task::CheckGone, ..) => Outcome::Interrupted { reason: "its deletion was begun".to_owned() },
+            (Task::CheckReady, _, Actor::Privlink) => Outcome::Interrupted { reason: "it was written".to_owned() },
+        };
+        self.end(step, outcome, now);
+        true
     }
 
     /// True once every step is over.
@@ -319,8 +334,8 @@ impl<'p> Engine<'p> {
             let message = self.too_late(&format!("it waits for {reason}"));
             return self.end(step, Outcome::Failed { message, stale: false }, now);
         }
-        if self.cancelled && !self.is_half_done(step, &task) {
-            return self.end(step, Outcome::Cancelled, now);
+        if self.cancelled && self.interrupt(step, &task, now) {
+            return;
         }
         if self.slots[step].reason.as_ref() != Some(&reason) {
             self.slots[step].reason = Some(reason.clone());

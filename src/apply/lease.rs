@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::plan::document::PlanId;
 
@@ -22,6 +23,10 @@ pub const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 pub struct LeaseRecord {
     /// Who writes: host and process, for people.
     pub writer: String,
+    /// The machine of the writer: only there anybody can tell whether it still lives.
+    pub host: String,
+    /// The taking of the lease, of which no two are alike: a process id is used again, in containers by everybody.
+    pub holder: Uuid,
     /// Grows by one with every holder; an older number has lost.
     pub fencing: u64,
     /// From when on others may take it.
@@ -50,7 +55,9 @@ pub struct StoreError(pub String);
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else holds it.
-    #[error("{writer} is applying to this environment until {expires_at}: wait for it, or let the lease run out")]
+    #[error(
+        "{writer} holds the lease of this environment until {expires_at}, and renews it while it lives: wait until it is done; if it is dead, the lease runs out by itself"
+    )]
     Held {
         /// Who.
         writer: String,
@@ -80,6 +87,13 @@ pub struct Keeper {
     held: Arc<Mutex<Held>>,
 }
 
+impl Keeper {
+    /// From when on others may take the lease, unless it is prolonged before.
+    pub fn expires_at(&self) -> Timestamp {
+        locked(&self.held).record.expires_at
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Held {
     version: String,
@@ -89,8 +103,12 @@ struct Held {
 /// What a new lease shall say.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
-    /// Who writes.
+    /// Who writes, for people.
     pub writer: String,
+    /// The machine.
+    pub host: String,
+    /// This taking of the lease.
+    pub holder: Uuid,
     /// The plan that is applied.
     pub plan: PlanId,
     /// The approvals it consumes.
@@ -99,21 +117,25 @@ pub struct LeaseRequest {
     pub now: Timestamp,
 }
 
-/// Takes the lease if it is free or has run out.
+/// Takes the lease if it is free, has run out, or is held by somebody who `is_gone`: killed before it gave it back.
 ///
 /// # Errors
 /// If somebody holds it, was faster, or the store fails.
-pub async fn acquire(store: &dyn LeaseStore, request: LeaseRequest) -> Result<WriterLease, LeaseError> {
-    let LeaseRequest { writer, plan, approvals, now } = request;
+pub async fn acquire(
+    store: &dyn LeaseStore,
+    request: LeaseRequest,
+    is_gone: &(dyn Fn(&LeaseRecord) -> bool + Send + Sync),
+) -> Result<WriterLease, LeaseError> {
+    let LeaseRequest { writer, host, holder, plan, approvals, now } = request;
     let current = store.read().await.map_err(LeaseError::Store)?;
     if let Some((_, held)) = &current
         && held.expires_at > now
-        && held.writer != writer
+        && !is_gone(held)
     {
         return Err(LeaseError::Held { writer: held.writer.clone(), expires_at: held.expires_at });
     }
     let fencing = current.as_ref().map_or(1, |(_, record)| record.fencing.saturating_add(1));
-    let record = LeaseRecord { writer, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
+    let record = LeaseRecord { writer, host, holder, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
     let version = current.as_ref().map(|(version, _)| version.as_str());
     match store.swap(version, &record).await.map_err(LeaseError::Store)? {
         Some(version) => Ok(WriterLease { held: Arc::new(Mutex::new(Held { version, record })) }),

@@ -29,6 +29,11 @@ pub enum Outcome {
     },
     /// It was not begun, because a person asked to stop.
     Cancelled,
+    /// It was begun, and nobody waited for its end, because a person asked to stop.
+    Interrupted {
+        /// How far it came, as a sentence without its end: "it was written".
+        reason: String,
+    },
 }
 
 impl Outcome {
@@ -64,9 +69,10 @@ impl Report {
         self.steps.iter().all(|step| step.outcome.is_success())
     }
 
-    /// True if some step ended well.
+    /// True if some step ended well, or at least left something behind.
     pub fn did_something(&self) -> bool {
-        self.steps.iter().any(|step| step.outcome.is_success())
+        let did = |outcome: &Outcome| outcome.is_success() || matches!(outcome, Outcome::Interrupted { .. });
+        self.steps.iter().any(|step| did(&step.outcome))
     }
 }
 

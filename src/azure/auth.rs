@@ -231,7 +231,7 @@ fn check(status: u16, body: &[u8], retry_after: Option<Duration>) -> Result<(), 
 fn sign_in_step(description: &str) -> &'static str {
     let is = |code: &str| description.contains(code);
     if is("AADSTS7000215") {
-        "AZURE_CLIENT_SECRET must be the value of a secret of this application, not its id"
+        "the client secret must be the value of a secret of this application, not its id"
     } else if is("AADSTS7000222") {
         "make a new secret for the application and put its value into AZURE_CLIENT_SECRET"
     } else if is("AADSTS700016") {
@@ -259,7 +259,7 @@ mod tests {
     fn refusals_keep_the_code_and_say_what_next() {
         insta::assert_snapshot!(
             said(401, r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.\r\nTrace ID: x"}"#),
-            @"AADSTS7000215: Invalid client secret provided; AZURE_CLIENT_SECRET must be the value of a secret of this application, not its id"
+            @"AADSTS7000215: Invalid client secret provided; the client secret must be the value of a secret of this application, not its id"
         );
         insta::assert_snapshot!(said(400, r#"{"error":"invalid_request"}"#), @"invalid_request; check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET");
         insta::assert_snapshot!(said(502, "<html>"), @"it answered with status 502; check the authority");

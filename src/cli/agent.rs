@@ -6,12 +6,12 @@ use clap::Args;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
-use crate::agent::Listener;
-use crate::agent::PassEnd;
+use crate::agent::wake::Wake;
 use crate::apply::engine::Settings;
 use crate::apply::report::Progress;
 use crate::cli::Exit;
 use crate::cli::apply::missing_text;
+use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -23,8 +23,10 @@ use crate::diagnostic::Diagnostics;
 use crate::domain::name::EnvironmentName;
 use crate::git::RemoteUrl;
 use crate::reconcile::error_chain;
+use crate::reconcile::pass::Listener;
+use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::PassError;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning::Planned;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::source::Loaded;
 use crate::render;
@@ -60,7 +62,9 @@ pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mu
     tokio::spawn(async move {
         stopped().await;
         stop.send_replace(true);
-        stop.closed().await;
+        // Whoever asks twice does not want to wait for the writes in flight.
+        stopped().await;
+        interrupt::end();
     });
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
     let agent = Agent {
@@ -80,19 +84,24 @@ pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mu
     Ok(Exit::Done)
 }
 
+/// Makes passes until it is told to stop: one per interval, and one whenever a repository on this machine moves.
 pub(super) async fn watch_for_ever(
     agent: &Agent<'_>,
     interval: Duration,
     mut cancel: watch::Receiver<bool>,
     console: &mut Console<'_, '_>,
 ) {
+    let mut wake = Wake::watch(&agent.remote);
     while !*cancel.borrow() {
         if let Err(error) = agent.pass(console).await {
             // Reconciling goes on: the next pass may find the remote again.
             console.printer.line(Label::Error, format!("error: {}", error_chain(error.as_ref())));
         }
+        // What moved during the pass was moved by the pass, or is seen by the next one anyway.
+        wake.forget();
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
+            () = wake.moved() => {}
             _ = cancel.wait_for(|stop| *stop) => {}
         }
     }
@@ -173,7 +182,7 @@ impl Listener for Console<'_, '_> {
                 }
                 Exit::Incomplete
             }
-            Ok(PassEnd::Applied { plan: _, ended, status }) => {
+            Ok(PassEnd::Applied { ended, status }) => {
                 self.shown.remove(environment);
                 self.printer.result(&render::apply::summary(&ended.report.steps));
                 if let Some(commit) = status {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::sync::watch;
 
 use crate::apply::engine::Settings;
 use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::cli::Exit;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
@@ -24,11 +24,15 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
-use crate::reconcile::pass;
-use crate::reconcile::pass::Applying;
-use crate::reconcile::pass::Done;
+use crate::reconcile::applying;
+use crate::reconcile::applying::Applying;
+use crate::reconcile::deciding;
+use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::publishing;
+use crate::reconcile::publishing::Done;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
@@ -71,8 +75,8 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => origin(saved, &arguments.source),
         None => (arguments.target.clone(), arguments.source.clone()),
     };
-    let committed = !arguments.allow_uncommitted && source.repo.is_none();
-    let found = runner::find(&folder, &source, committed, (config, printer)).await?;
+    let need = if arguments.allow_uncommitted { runner::Need::Remote } else { runner::Need::Commit };
+    let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let mut loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
@@ -88,11 +92,16 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => vec![saved.environment.parse::<EnvironmentName>()?],
         None => runner::environments(&arguments.environments.environments, &loaded),
     };
-    let cancel = on_interrupt();
+    let interrupt = Interrupt::listen();
     let mut exit = Exit::Done;
     for environment in &environments {
+        if interrupt.was_asked() {
+            printer.line(Label::Warning, format!("{environment}: not looked at, because you asked to stop"));
+            exit = exit.or(Exit::Partial);
+            continue;
+        }
         let one = One { arguments: &arguments, saved: saved.as_ref(), loaded: &loaded, environment, config };
-        exit = exit.or(match one.apply(cancel.clone(), printer).await {
+        exit = exit.or(match one.apply(&interrupt, printer).await {
             Ok(exit) => exit,
             Err(error) => runner::failed(environment, &error, &loaded, printer),
         });
@@ -131,19 +140,6 @@ fn forbid_prune(loaded: &mut Loaded, printer: &mut Printer<'_>) {
     }
 }
 
-/// Ctrl-C asks to stop; a second one stops at once.
-fn on_interrupt() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            sender.send_replace(true);
-            // Keeping the sender keeps the signal; the next Ctrl-C ends the process the usual way.
-            sender.closed().await;
-        }
-    });
-    receiver
-}
-
 /// The apply of one environment.
 struct One<'a> {
     arguments: &'a ApplyArguments,
@@ -154,10 +150,10 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    async fn apply(&self, cancel: watch::Receiver<bool>, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
+    async fn apply(&self, interrupt: &Interrupt, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
         let (loaded, config) = (self.loaded, self.config);
         printer.live(format!("reading the world of {}", self.environment));
-        let planned = pass::plan(loaded, self.environment, config).await?;
+        let planned = planning::plan(loaded, self.environment, config).await?;
         printer.end_live();
         runner::show(&planned.diagnostics, &loaded.reading.sources, printer);
         if let Some(exit) = self.stale(&planned, printer) {
@@ -169,10 +165,10 @@ impl One<'_> {
             return Ok(Exit::Incomplete);
         }
         if !planned.plan.has_changes() {
-            pass::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+            publishing::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
             return Ok(Exit::Done);
         }
-        let approvals = pass::approvals(loaded, &planned).await?;
+        let approvals = deciding::approvals(loaded, &planned).await?;
         runner::show(&approvals.diagnostics, &approvals.sources, printer);
         let approval = match self.consent(&planned, &approvals, printer) {
             Decision::Approved(approval) => approval,
@@ -187,18 +183,24 @@ impl One<'_> {
             check_interval: config.poll_interval,
             wait_for_others: self.arguments.wait,
         };
-        let applying = Applying { config, settings, cancel };
+        let applying = Applying { config, settings, cancel: interrupt.asked() };
         let ended = {
+            let _applying = interrupt.applying();
             let mut show = |progress| printer.progress(&progress);
-            pass::apply((loaded, &planned), &approval, applying, &mut show).await?
+            applying::apply((loaded, &planned), &approval, applying, &mut show).await?
         };
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
-        let after = pass::look_again(loaded, &planned, config).await?;
-        let converged = ended.report.is_success();
-        if let Some(commit) = pass::publish(loaded, &after, Done { ended: Some(&ended), converged }).await? {
-            printer
-                .line(Label::Dim, format!("status: commit {} on {}", commit.short(), after.plan.policy.status.branch));
+        let (commit, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
+        if let Some(commit) = commit {
+            let branch = &planned.plan.policy.status.branch;
+            printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));
+        }
+        if let Some(error) = unseen {
+            let error = error_chain(&error);
+            let message =
+                format!("the world could not be read after the apply, so the status shows it as it was: {error}");
+            printer.line(Label::Warning, message);
         }
         Ok(match (ended.report.is_success(), ended.report.did_something()) {
             (true, _) => Exit::Done,
@@ -235,7 +237,7 @@ impl One<'_> {
         approvals: &crate::reconcile::approvals::Approvals,
         printer: &mut Printer<'_>,
     ) -> Decision {
-        let decide = |consent| pass::decide(planned, approvals, consent, None);
+        let decide = |consent| deciding::decide(planned, approvals, consent, None);
         if self.arguments.approve_plan.is_some() {
             return decide(LocalConsent::Person);
         }

@@ -25,7 +25,7 @@ use crate::domain::name::EnvironmentName;
 use crate::git::CommitText;
 use crate::git::Push;
 use crate::plan::document::PlanId;
-use crate::reconcile::pass;
+use crate::reconcile::planning;
 use crate::reconcile::source::Upstream;
 use crate::render::Label;
 use crate::render::yaml;
@@ -73,7 +73,7 @@ pub(super) async fn run(
         arguments;
     let author = author.or_else(|| crate::git::identity(&config.environment));
     let author = author.context("git does not know who you are: set user.name and user.email, or use --author")?;
-    let found = runner::find(&folder, &source, source.repo.is_none(), (config, printer)).await?;
+    let found = runner::find(&folder, &source, runner::Need::Commit, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
@@ -90,7 +90,7 @@ pub(super) async fn run(
         );
     }
     plan::say_whom_we_believe(&loaded, printer);
-    let planned = match pass::plan(&loaded, &environment, config).await {
+    let planned = match planning::plan(&loaded, &environment, config).await {
         Ok(planned) => planned,
         Err(error) => return Ok(runner::failed(&environment, &error, &loaded, printer)),
     };

@@ -88,7 +88,7 @@ impl GlobalOptions {
         let host = variable("HOSTNAME").cloned().or_else(hostname).unwrap_or_else(|| "this-machine".to_owned());
         let writer = format!("{host} pid {}", std::process::id());
         let poll_interval = self.poll_interval;
-        Ok(Config { environment, cache_dir, state_dir, ca_certificates, kubeconfig, poll_interval, writer })
+        Ok(Config { environment, cache_dir, state_dir, ca_certificates, kubeconfig, poll_interval, host, writer })
     }
 }
 

@@ -20,6 +20,17 @@ use crate::render::Label;
 use crate::render::diagnostic;
 use crate::repo::source::Sources;
 
+/// What a command needs of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Its files, as they are.
+    Files,
+    /// Its files, as they are, and its remote.
+    Remote,
+    /// That it is the committed, fetched tip of the config branch.
+    Commit,
+}
+
 /// Finds the files that are meant.
 ///
 /// # Errors
@@ -27,7 +38,7 @@ use crate::repo::source::Sources;
 pub(super) async fn find(
     folder: &Path,
     options: &SourceOptions,
-    committed: bool,
+    need: Need,
     (config, printer): (&Config, &Printer<'_>),
 ) -> anyhow::Result<Source> {
     let SourceOptions { repo, reference, base, authority, trust_working_tree } = options;
@@ -38,8 +49,13 @@ pub(super) async fn find(
     }
     let implied = printer.is_interactive() && !config.is_ci();
     let base = base.clone().or_else(|| config.ci_target_branch());
-    let options =
-        FolderOptions { authority: authority.clone(), base, trust: *trust_working_tree || implied, committed };
+    let options = FolderOptions {
+        authority: authority.clone(),
+        base,
+        trust: *trust_working_tree || implied,
+        committed: need == Need::Commit,
+        upstream: need != Need::Files,
+    };
     Ok(source::from_folder(folder, options, config).await?)
 }
 

@@ -13,7 +13,7 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
-use crate::reconcile::pass;
+use crate::reconcile::planning;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::render::Label;
@@ -45,10 +45,8 @@ pub(super) async fn run(
     let StatusArguments { folder, mut source, environments, live } = arguments;
     // Reading a branch sends no credentials anywhere but to the remote that the folder came from.
     source.trust_working_tree |= !live && source.repo.is_none() && source.base.is_none() && source.authority.is_none();
-    let mut found = runner::find(&folder, &source, false, (config, printer)).await?;
-    if found.upstream.is_none() && !live {
-        found.upstream = crate::reconcile::source::upstream_of(&folder, config).await?;
-    }
+    let need = if live { runner::Need::Files } else { runner::Need::Remote };
+    let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
@@ -69,7 +67,7 @@ async fn branch_status(
     loaded: &Loaded,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let policy = pass::policy(loaded, environment)?;
+    let policy = planning::policy(loaded, environment)?;
     let Some(upstream) = &loaded.source.upstream else {
         bail!("there is no remote with a status branch: use --repo URL, a clone with a remote `origin`, or --live");
     };
@@ -87,7 +85,7 @@ async fn live_status(
     loaded: &Loaded,
     (config, printer): (&Config, &mut Printer<'_>),
 ) -> anyhow::Result<Exit> {
-    let planned = match pass::plan(loaded, environment, config).await {
+    let planned = match planning::plan(loaded, environment, config).await {
         Ok(planned) => planned,
         Err(error) => return Ok(runner::failed(environment, &error, loaded, printer)),
     };

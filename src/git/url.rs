@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -85,6 +86,16 @@ pub enum InvalidUrl {
 impl InvalidUrl {
     fn malformed(why: impl Into<String>) -> Self {
         Self::Malformed { why: why.into() }
+    }
+}
+
+impl RemoteUrl {
+    /// The folder, if the remote is on this machine.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Address::Folder(folder) => Some(folder),
+            Address::Http(_) | Address::Ssh(_) => None,
+        }
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::domain::resource::Live;
+use crate::domain::resource::Provisioning;
+use crate::domain::resource::Resource;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::plan::change::FieldChange;
 use crate::plan::change::Reads;
+use crate::plan::diff;
 use crate::value::Fields;
 use crate::value::Value;
 
@@ -84,6 +87,31 @@ fn verify_connections(planned: &BTreeMap<String, String>, now: &BTreeMap<String,
         }
     }
     Ok(())
+}
+
+/// True if what is there already is what a write would make of it: because an answer was lost on its way back.
+///
+/// Marks are fields, so what others made alike does not count.
+pub fn is_as_wanted(resource: &Resource, live: &Live) -> bool {
+    let same = |before: &Fields, after: &Fields| diff::diff_named(before, after).is_empty();
+    match (resource, live) {
+        (Resource::Service(service), Live::Service(live)) => {
+            !live.deleting && diff::diff_service(live, service).is_empty()
+        }
+        (Resource::Subnet(subnet), Live::Subnet(live)) => same(&live.fields(), &subnet.fields()),
+        (Resource::PrivateLinkService(service), Live::PrivateLinkService(live)) => {
+            live.provisioning != Provisioning::Failed && same(&live.service.fields(), &service.fields())
+        }
+        (Resource::PrivateEndpoint(endpoint), Live::PrivateEndpoint(live)) => {
+            live.provisioning != Provisioning::Failed && same(&live.endpoint.fields(), &endpoint.fields())
+        }
+        (Resource::Connection(connection), Live::Connection(live)) => connection.verdict.is_met_by(&live.status),
+        (Resource::DnsRecord(record), Live::DnsRecord(live)) => same(&live.record.fields(), &record.fields()),
+        (Resource::DnsLink(link), Live::DnsLink(live)) => {
+            live.provisioning != Provisioning::Failed && same(&live.link.fields(), &link.fields())
+        }
+        _ => false,
+    }
 }
 
 /// The comparable fields of anything seen.

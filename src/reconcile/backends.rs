@@ -193,7 +193,11 @@ impl Backends<'_> {
 
     async fn write(&self, step: usize, change: &Change, replaced: bool) -> Result<Done, Failure> {
         let Some(resource) = &change.resource else { return Err(impossible("there is nothing to write")) };
-        let live = if replaced { None } else { self.before_write(change).await? };
+        let live = match self.before_write(change, replaced).await {
+            // The answer to an earlier try was lost, and the try was not.
+            Err(failure) if failure.stale && self.is_written(change, resource).await? => return Ok(Done::Finished),
+            other => other?,
+        };
         if let Resource::Service(service) = resource {
             let live = match live {
                 Some(Live::Service(live)) => Some(live),
@@ -212,7 +216,10 @@ impl Backends<'_> {
     }
 
     /// Reads before a write. A connection is not there when the plan is made if its endpoint is a step of the plan too.
-    async fn before_write(&self, change: &Change) -> Result<Option<Live>, Failure> {
+    async fn before_write(&self, change: &Change, replaced: bool) -> Result<Option<Live>, Failure> {
+        if replaced {
+            return Ok(None); // It was checked before it was removed.
+        }
         let announced = matches!(change.key, ResourceKey::Connection { .. }) && !change.reads.exists;
         if !announced {
             return self.verify(change).await;
@@ -226,6 +233,10 @@ impl Backends<'_> {
                 stale: false,
             }),
         }
+    }
+
+    async fn is_written(&self, change: &Change, resource: &Resource) -> Result<bool, Failure> {
+        Ok(self.read(change).await?.is_some_and(|live| reads::is_as_wanted(resource, &live)))
     }
 
     async fn write_service(

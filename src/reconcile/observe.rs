@@ -8,31 +8,57 @@ use std::fmt::Display;
 use futures_util::future::join_all;
 
 use crate::azure::Azure;
+use crate::azure::error::AzureError;
 use crate::desired::policy::Policy;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::cluster::ManagedCluster;
 use crate::kubernetes::Cluster;
+use crate::kubernetes::error::ClusterError;
 use crate::observed::Area;
 use crate::observed::Gap;
 use crate::observed::Observed;
 use crate::reconcile::error_chain;
 use crate::reconcile::world::World;
 
-/// Reads the managed cluster, which says where everything else is.
+/// Azure or the cluster does not answer at all: a plan would only say the same thing for every list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing of {whom} could be read: {reason}")]
+pub struct Blind {
+    whom: &'static str,
+    reason: String,
+}
+
+impl Blind {
+    fn to(whom: &'static str, reason: impl Into<String>) -> Self {
+        Self { whom, reason: reason.into() }
+    }
+}
+
+/// Reads the managed cluster, which says where everything else is. Answers a gap if Azure refuses just that.
 ///
 /// # Errors
-/// The gap, if it could not be read.
-pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<Option<ManagedCluster>, Gap> {
-    let Some(reference) = &policy.cluster else { return Ok(None) };
+/// If there is no answer, or no token.
+pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<(Option<ManagedCluster>, Option<Gap>), Blind> {
+    let Some(reference) = &policy.cluster else { return Ok((None, None)) };
     match world.azure.managed_cluster(&reference.aks).await {
-        Ok(cluster) => Ok(Some(cluster)),
-        Err(error) => Err(Gap { area: Area::ManagedCluster, reason: error_chain(&error) }),
+        Ok(cluster) => Ok((Some(cluster), None)),
+        Err(
+            error @ (AzureError::SignIn { .. } | AzureError::Unreachable { .. } | AzureError::Configuration { .. }),
+        ) => Err(Blind::to("Azure", error_chain(&error))),
+        Err(error) => Ok((None, Some(Gap { area: Area::ManagedCluster, reason: error_chain(&error) }))),
     }
 }
 
 /// Reads everything in scope.
-pub async fn observe(world: &World, policy: &Policy, cluster: Option<&ManagedCluster>) -> Observed {
+///
+/// # Errors
+/// If nothing of Azure can be read, or the cluster does not answer.
+pub async fn observe(
+    world: &World,
+    policy: &Policy,
+    (cluster, gap): (Option<&ManagedCluster>, Option<Gap>),
+) -> Result<Observed, Blind> {
     let azure = &world.azure;
     let mut subscriptions = policy.scope.subscriptions.clone();
     subscriptions.extend(cluster.map(|cluster| cluster.id.subscription()));
@@ -44,10 +70,24 @@ pub async fn observe(world: &World, policy: &Policy, cluster: Option<&ManagedClu
         self::subnets(azure, networks.as_ref()),
     );
     let mut observed = Observed { cluster: cluster.cloned(), ..Observed::default() };
-    for part in per_subscription.into_iter().chain([services, frontends, subnets]) {
+    for part in per_subscription.into_iter().chain([services?, frontends, subnets]) {
         merge(&mut observed, part);
     }
-    observed
+    observed.gaps.extend(gap);
+    match observed.gaps.iter().find(|gap| gap.area != Area::Services) {
+        Some(first) if is_blind_to_azure(&observed, &subscriptions) => Err(Blind::to("Azure", first.reason.clone())),
+        _ => Ok(observed),
+    }
+}
+
+fn is_blind_to_azure(observed: &Observed, subscriptions: &BTreeSet<SubscriptionId>) -> bool {
+    let is_gap = |area: Area| observed.gaps.iter().any(|gap| gap.area == area);
+    let is_dark = |id: &SubscriptionId| {
+        is_gap(Area::PrivateLinkServices(id.clone()))
+            && is_gap(Area::PrivateEndpoints(id.clone()))
+            && is_gap(Area::Dns(id.clone()))
+    };
+    observed.cluster.is_none() && subscriptions.iter().all(is_dark)
 }
 
 fn merge(observed: &mut Observed, part: Observed) {
@@ -89,15 +129,17 @@ fn note(observed: &mut Observed, area: Area, reason: &dyn Display) {
     observed.gaps.insert(Gap { area, reason: reason.to_string() });
 }
 
-async fn services(cluster: Option<&Cluster>, policy: &Policy) -> Observed {
+async fn services(cluster: Option<&Cluster>, policy: &Policy) -> Result<Observed, Blind> {
     let mut observed = Observed::default();
-    if let Some(cluster) = cluster {
-        let result = cluster.services(None).await;
-        let services = read(&mut observed, Area::Services, result);
-        let in_scope = services.into_iter().filter(|live| policy.scope.has_namespace(&live.key.namespace));
-        observed.services = in_scope.map(|live| (live.key.clone(), live)).collect();
+    let Some(cluster) = cluster else { return Ok(observed) };
+    let result = cluster.services(None).await;
+    if let Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Credentials { .. })) = &result {
+        return Err(Blind::to("the cluster", error_chain(error)));
     }
-    observed
+    let services = read(&mut observed, Area::Services, result);
+    let in_scope = services.into_iter().filter(|live| policy.scope.has_namespace(&live.key.namespace));
+    observed.services = in_scope.map(|live| (live.key.clone(), live)).collect();
+    Ok(observed)
 }
 
 async fn frontends(azure: &Azure, cluster: Option<&ManagedCluster>) -> Observed {

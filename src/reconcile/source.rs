@@ -81,6 +81,8 @@ pub struct FolderOptions {
     pub trust: bool,
     /// True if it must be the committed, fetched tip of the config branch.
     pub committed: bool,
+    /// True if the remote is needed: for the lease, approvals and the status.
+    pub upstream: bool,
 }
 
 /// There is nothing to plan from.
@@ -90,7 +92,7 @@ pub enum SourceError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// The branch is not there.
-    #[error("{url} has no branch {branch}: push it, or name another with --ref")]
+    #[error("{url} has no branch {branch}: push it, or name another one")]
     NoBranch {
         /// The remote.
         url: String,
@@ -252,8 +254,8 @@ fn default_branch(refs: &std::collections::BTreeMap<RefName, CommitId>) -> Optio
 pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config) -> Result<Source, SourceError> {
     let local = LocalRepository::open(folder, options.base.as_deref())?;
     let upstream = match &local {
-        Some(local) => upstream(local, options.committed, config).await?,
-        None => None,
+        Some(local) if options.upstream => upstream(local, config).await?,
+        _ => None,
     };
     if options.committed {
         check_committed(folder, local.as_ref(), upstream.as_ref())?;
@@ -404,8 +406,8 @@ fn short(commit: Option<&CommitId>) -> &str {
 }
 
 /// The remote named `origin` and its config branch. Without a remote there is none.
-async fn upstream(local: &LocalRepository, fetch: bool, config: &Config) -> Result<Option<Upstream>, SourceError> {
-    if !fetch || local.prefix.is_some() {
+async fn upstream(local: &LocalRepository, config: &Config) -> Result<Option<Upstream>, SourceError> {
+    if local.prefix.is_some() {
         return Ok(None); // A folder inside another repository has no status branch of its own there.
     }
     let Some(url) = local.repository.remote_url("origin")? else { return Ok(None) };
@@ -472,15 +474,4 @@ pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
     diagnostics.extend(std::mem::take(&mut reading.diagnostics));
     reading.diagnostics = diagnostics;
     Ok(Loaded { settings, reading, source })
-}
-
-/// The remote named `origin` of the repository a folder lies in, with the fetched tip of its config branch.
-///
-/// # Errors
-/// As every call to a remote.
-pub async fn upstream_of(folder: &Path, config: &Config) -> Result<Option<Upstream>, SourceError> {
-    match LocalRepository::open(folder, None)? {
-        Some(local) => upstream(&local, true, config).await,
-        None => Ok(None),
-    }
 }

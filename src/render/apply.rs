@@ -21,6 +21,9 @@ pub fn line(report: &StepReport) -> Text {
         Outcome::Failed { message, .. } => (Label::Error, "failed", format!(": {}", one_line(message))),
         Outcome::Blocked { by } => (Label::Warning, "blocked", format!(" by {}", names(by))),
         Outcome::Cancelled => (Label::Dim, "not begun", ": you asked to stop".to_owned()),
+        Outcome::Interrupted { reason } => {
+            (Label::Warning, "left", format!(": {}, and you asked to stop", one_line(reason)))
+        }
     };
     text.push(label, format!("{word:<8}")).plain(format!(" {action} {name}{after}"));
     // A step that was not begun took no time.
@@ -43,6 +46,10 @@ pub fn summary(reports: &[StepReport]) -> Text {
         Outcome::Blocked { by } => Some(format!("waits for {}, which did not end well", names(by))),
         _ => None,
     }));
+    text.append(block("Not waited for", Label::Warning, reports, |outcome| match outcome {
+        Outcome::Interrupted { reason } => Some(format!("{}, and you asked to stop", one_line(reason))),
+        _ => None,
+    }));
     text.append(block("Waiting for another party", Label::Notable, reports, |outcome| match outcome {
         Outcome::Waiting { reason } => Some(one_line(reason)),
         _ => None,
@@ -61,6 +68,7 @@ fn head(reports: &[StepReport]) -> Text {
         (number(|outcome| matches!(outcome, Outcome::Waiting { .. })), "waiting", Label::Notable),
         (number(|outcome| matches!(outcome, Outcome::Failed { .. })), "failed", Label::Error),
         (number(|outcome| matches!(outcome, Outcome::Blocked { .. })), "blocked", Label::Warning),
+        (number(|outcome| matches!(outcome, Outcome::Interrupted { .. })), "not waited for", Label::Warning),
         (number(|outcome| matches!(outcome, Outcome::Cancelled)), "not begun", Label::Dim),
     ];
     let mut text = Text::new();

@@ -39,7 +39,7 @@ pub(crate) fn unreadable(snapshot: &Snapshot, settings: &Settings) -> Vec<Diagno
         folders.any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
     };
     let say = |name: &String| {
-        Diagnostic::error(code::NOT_A_FILE, format!("{name:?} cannot be read"))
+        Diagnostic::error(code::NOT_A_FILE, format!("{name} cannot be read"))
             .label(Place::file(crate::diagnostic::FileName::outside(name.clone())), "")
             .help("rename it: a path has no `..`, `.git` or backslash, and is UTF-8")
     };

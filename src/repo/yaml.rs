@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 32;
 /// Scalars, lists and mappings in one document.
 const MAX_NODES: usize = 20_000;
 /// Refusals told about one document; more would only hide the first ones.
-const MAX_REFUSALS: usize = 50;
+const MAX_REFUSALS: usize = 10;
 /// Documents in one file.
 const MAX_DOCUMENTS: usize = 1_000;
 

@@ -430,6 +430,8 @@ pub enum StepOutcome {
     Blocked,
     /// Not begun, because a person asked to stop.
     Cancelled,
+    /// Begun, and not waited for, because a person asked to stop.
+    Interrupted,
 }
 
 impl AppliedRecord {

@@ -96,7 +96,9 @@ impl<'a> View<'a> {
     fn last_change(&self, keys: &[ResourceKey]) -> Option<crate::plan::document::PlanId> {
         let record = self.input.applied?.record.as_ref()?;
         let texts: Vec<String> = keys.iter().map(key_text).collect();
-        let wrote = |outcome: StepOutcome| matches!(outcome, StepOutcome::Done | StepOutcome::Waiting);
+        let wrote = |outcome: StepOutcome| {
+            matches!(outcome, StepOutcome::Done | StepOutcome::Waiting | StepOutcome::Interrupted)
+        };
         let changed = record.steps.iter().any(|step| wrote(step.outcome) && texts.contains(&step.key));
         changed.then(|| record.plan.clone())
     }

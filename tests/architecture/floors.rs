@@ -123,5 +123,6 @@ pub(super) const UNDECIDED: &[Exception] = &[
     ("agent", "approval", "nobody sits at an agent: it says so when consent is decided"),
     ("agent", "plan", "the end of a pass names the plan it applied"),
     ("agent", "repo", "mistakes in files are shown with their texts"),
+    ("agent", "git::RemoteUrl", "a repository on this machine wakes the agent by its folder"),
     ("reconcile", "config", "ways to the world are opened with what the runner brought"),
 ];

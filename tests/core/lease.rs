@@ -47,11 +47,18 @@ fn noon() -> Timestamp {
 }
 
 fn request(writer: &str, now: Timestamp) -> LeaseRequest {
-    LeaseRequest { writer: writer.to_owned(), plan: PlanId::of_body("plan"), approvals: vec!["alice".to_owned()], now }
+    LeaseRequest {
+        writer: writer.to_owned(),
+        host: "here".to_owned(),
+        holder: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, writer.as_bytes()),
+        plan: PlanId::of_body("plan"),
+        approvals: vec!["alice".to_owned()],
+        now,
+    }
 }
 
 async fn take(store: &Memory, writer: &str, now: Timestamp) -> Result<WriterLease, LeaseError> {
-    acquire(store, request(writer, now)).await
+    acquire(store, request(writer, now), &|_| false).await
 }
 
 #[tokio::test]
@@ -71,7 +78,8 @@ async fn a_held_lease_is_refused_until_it_has_run_out() {
     let refused = take(&store, "b", noon() + LIFETIME - SignedDuration::from_secs(1)).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "a is applying to this environment until 2026-11-23T12:05:00Z: wait for it, or let the lease run out"
+        "a holds the lease of this environment until 2026-11-23T12:05:00Z, and renews it while it lives: wait until it is \
+         done; if it is dead, the lease runs out by itself"
     );
     assert_eq!(take(&store, "b", noon() + LIFETIME).await.unwrap().fencing(), 2);
 }
@@ -117,10 +125,10 @@ async fn of_racing_writers_exactly_one_gets_in_and_the_others_hear_who() {
 }
 
 #[tokio::test]
-async fn a_restarted_writer_of_the_same_name_takes_its_own_lease_back() {
+async fn the_lease_of_a_writer_that_is_known_to_be_gone_is_taken_at_once() {
     let store = Memory::default();
     let before = take(&store, "a", noon()).await.unwrap();
-    let after = take(&store, "a", noon()).await.unwrap();
+    let after = acquire(&store, request("b", noon()), &|held| held.writer == "a").await.unwrap();
     assert_eq!(after.fencing(), 2);
     assert!(before.keeper().renew(&store, noon()).await.is_err(), "the one before has lost it");
 }

@@ -1,0 +1,12 @@
+//! Misuse of the real binary: wrong files, failing worlds, kills, rivals, refused approvals, contested branches.
+
+#[path = "support/process.rs"]
+mod process;
+
+mod approvals;
+mod files;
+mod kills;
+mod snapshot;
+mod status;
+mod worlds;
+mod writers;
