@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use crate::approval::Evidence;
 use crate::approval::file::ApprovalFile;
 use crate::desired::policy::Policy;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
 use crate::domain::commit::File;
@@ -61,8 +63,16 @@ fn read_file(path: &RepoPath, file: &File, approvals: &mut Approvals) -> Option<
     let (read, diagnostics, sources) = repo::read_one::<ApprovalFile>(path, bytes);
     approvals.diagnostics.extend(diagnostics);
     approvals.sources.merge(sources);
+    let read = read?;
     // The place is part of what is said: a file under another plan's or person's name is somebody's mistake or trick.
-    read.filter(|file| file.path().is_ok_and(|expected| expected == *path))
+    let expected = read.path().ok()?;
+    if expected != *path {
+        let message = format!("this approval does not count: what it says belongs to {expected}");
+        let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message);
+        approvals.diagnostics.push(diagnostic.label(Place::file(path), "").help("approve with `privlink approve`"));
+        return None;
+    }
+    Some(read)
 }
 
 /// For each file below the folder, the newest commit that wrote it.
