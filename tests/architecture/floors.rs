@@ -103,12 +103,8 @@ type Exception = (&'static str, &'static str, &'static str);
 
 /// What the floors would forbid and is granted all the same. One that nobody uses any more has to be struck.
 pub(super) const EXCEPTIONS: &[Exception] = &[
-    ("approval", "repo", "approval files are people's files: read strictly, with places"),
-    ("observed", "value", "what was seen is shown in the same words as what is wanted"),
     ("reconcile", "render", "a pass writes status files, and only render knows their bytes"),
     ("status", "desired", "conditions say what was asked for beside what is there"),
-    ("status", "value", "outputs are the values that steps produced"),
-    ("azure", "value", "a codec gives resources in normal form, which are made of values"),
     ("kubernetes", "value", "ownership tells the fields of a resource, which are values"),
     ("config", "azure::cloud", "the runner alone defines the endpoints of a cloud"),
     ("config", "git::Access", "the runner alone brings the credentials of a remote"),
