@@ -2,4 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+mod article;
+mod changes;
+mod docs;
+mod help;
+mod neighbours;
+mod random;
+mod review;
 mod story;

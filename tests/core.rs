@@ -1,11 +1,16 @@
 //! The pure stages between documents and writes: `desired`, `plan`, `approval`, and the decisions of `apply`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+#![expect(clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod actions;
+mod approval;
 mod connections;
 mod coverage;
+mod engine;
+mod laws;
+mod lease;
 mod order;
 mod ownership;
 mod publishing;
+mod resolve;
 mod risk;

@@ -15,8 +15,8 @@ mod git;
 mod repo;
 #[cfg(feature = "sim")]
 mod robust;
-#[path = "support/runner.rs"]
 #[cfg(feature = "sim")]
+#[path = "support/runner.rs"]
 mod runner;
 mod schemas;
 #[cfg(feature = "sim")]

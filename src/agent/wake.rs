@@ -12,7 +12,7 @@ use notify::RecursiveMode;
 use notify::Watcher as _;
 use tokio::sync::watch;
 
-use crate::git::RemoteUrl;
+use crate::reconcile::remote::Remote;
 
 /// A push writes several files: this long after the first of them, all are there.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -27,12 +27,16 @@ pub struct Wake {
 
 impl Wake {
     /// Watches the refs of a repository on this machine.
-    pub fn watch(url: &RemoteUrl) -> Self {
+    pub fn watch(remote: &Remote) -> Self {
+        Self::watch_folder(remote.url().folder())
+    }
+
+    fn watch_folder(folder: Option<&Path>) -> Self {
         let (sender, moved) = watch::channel(0);
-        let watcher = url.folder().and_then(|folder| match watcher(folder, sender) {
+        let watcher = folder.and_then(|folder| match watcher(folder, sender) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
-                tracing::warn!(%error, %url, "the repository cannot be watched: the interval alone counts");
+                tracing::warn!(%error, folder = %folder.display(), "the repository cannot be watched: the interval alone counts");
                 None
             }
         });
@@ -79,7 +83,7 @@ mod tests {
     async fn a_moved_branch_wakes_and_our_own_do_not() {
         let folder = std::env::temp_dir().join(format!("privlink-wake-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(folder.join("refs/heads/privlink/status")).unwrap();
-        let mut wake = Wake::watch(&format!("file://{}", folder.display()).parse().unwrap());
+        let mut wake = Wake::watch_folder(Some(&folder));
         std::fs::write(folder.join("refs/heads/privlink/status/prod"), "x").unwrap();
         std::fs::write(folder.join("refs/heads/main"), "x").unwrap();
         wake.moved().await;

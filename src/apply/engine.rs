@@ -6,6 +6,8 @@
 //! Every state is left by one result. A failure goes back to the same work after a wait, or ends the step; what waits for
 //! a step that did not end well is blocked, its neighbours are not.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,8 +23,6 @@ use crate::apply::report::Progress;
 use crate::apply::report::Report;
 use crate::apply::report::StepReport;
 use crate::apply::retry;
-use crate::domain::azure::ResourceId;
-use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::dns::Addresses;
@@ -32,7 +32,6 @@ use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
-use crate::value::Output;
 
 /// How patient and how busy an apply is.
 #[derive(Clone, Copy, Debug)]
@@ -162,7 +161,7 @@ impl<'p> Engine<'p> {
         let mut work = Vec::new();
         for step in 0..self.slots.len() {
             let running = self.slots.iter().filter(|slot| matches!(slot.state, State::Running(_))).count();
-            if running >= self.settings.parallel {
+            if running >= self.settings.parallel.max(1) {
                 break;
             }
             if let Some(task) = self.startable(step, now) {
@@ -210,14 +209,9 @@ impl<'p> Engine<'p> {
     }
 
     fn locks(&self, step: usize) -> BTreeSet<String> {
-        locks(&self.plan.steps[step].change, self.publisher_id(step))
-    }
-
-    fn publisher_id(&self, step: usize) -> Option<ResourceId> {
-        let change = &self.plan.steps[step].change;
-        let input = change.inputs.iter().find(|input| input.output == Output::Id)?;
-        let made = self.outputs.get(&input.producer).and_then(|outputs| outputs.id.clone());
-        made.or_else(|| input.known.as_ref()?.parse().ok())
+        let mut change = self.plan.steps[step].change.clone();
+        self.fill_in(&mut change);
+        locks::of(&change)
     }
 
     fn begin(&mut self, step: usize, task: Task, now: Duration) -> Work {
@@ -286,8 +280,11 @@ impl<'p> Engine<'p> {
         let destructive = self.plan.steps[step].change.action.is_destructive();
         match done {
             Done::Operation { operation, retry_after } => {
-                let next = Task::Poll { operation };
-                self.sleep(step, next, now + retry_after);
+                if now >= self.deadline(step, now) {
+                    let message = self.too_late("Azure's operation still runs");
+                    return self.end(step, Outcome::Failed { message, stale: false }, now);
+                }
+                self.sleep(step, Task::Poll { operation }, now + retry_after);
             }
             Done::Finished => match task {
                 Task::Remove => self.sleep(step, Task::CheckGone, now),
@@ -309,16 +306,32 @@ impl<'p> Engine<'p> {
             }
             Done::WaitsForOthers { reason, .. } => self.wait(step, task, reason, now, None),
             Done::NotYet { reason } => {
-                let deadline = self.slots[step].began.unwrap_or(now) + self.settings.deadline;
+                let deadline = self.deadline(step, now);
                 self.wait(step, task, reason, now, Some(deadline));
             }
         }
     }
 
+    fn deadline(&self, step: usize, now: Duration) -> Duration {
+        self.slots[step].began.unwrap_or(now) + self.settings.deadline
+    }
+
+    fn too_late(&self, reason: &str) -> String {
+        let seconds = self.settings.deadline.as_secs();
+        let (amount, unit) = if seconds.is_multiple_of(60) { (seconds / 60, "minute") } else { (seconds, "second") };
+        let plural = if amount == 1 { "" } else { "s" };
+        format!("not ready after {amount} {unit}{plural}: {reason}")
+    }
+
+    /// True if stopping here would leave a replaced resource deleted: its second half belongs to the write in flight.
+    fn is_half_done(&self, step: usize, task: &Task) -> bool {
+        let is_replaced = self.plan.steps[step].change.action == Action::Replace;
+        is_replaced && matches!(task, Task::CheckGone | Task::Write { replaced: true })
+    }
+
     fn wait(&mut self, step: usize, task: Task, reason: String, now: Duration, deadline: Option<Duration>) {
         if deadline.is_some_and(|deadline| now >= deadline) {
-            let minutes = self.settings.deadline.as_secs() / 60;
-            let message = format!("not ready after {minutes} minutes: it waits for {reason}");
+            let message = self.too_late(&format!("it waits for {reason}"));
             return self.end(step, Outcome::Failed { message, stale: false }, now);
         }
         if self.cancelled && self.interrupt(step, &task, now) {
@@ -336,8 +349,9 @@ impl<'p> Engine<'p> {
         let attempt = self.slots[step].failures;
         self.slots[step].failures += 1;
         let seed = u64::try_from(step).unwrap_or_default();
+        let stops = self.cancelled && !self.is_half_done(step, &task);
         match retry::decide(class, attempt, seed) {
-            retry::Verdict::Wait(after) if !stale && !self.cancelled => {
+            retry::Verdict::Wait(after) if !stale && !stops => {
                 self.tell(step, News::Retries { message, after }, now);
                 self.sleep(step, task, now + after);
             }
@@ -408,38 +422,4 @@ fn first_task(change: &Change) -> Task {
         (Actor::Privlink, Action::Delete | Action::Replace) => Task::Remove,
         (Actor::Privlink, Action::Create | Action::Update | Action::Adopt) => Task::Write { replaced: false },
     }
-}
-
-/// What a write has for itself: Azure cancels or refuses a second one on the same network, load balancer or service.
-fn locks(change: &Change, publisher: Option<ResourceId>) -> BTreeSet<String> {
-    let mut locks = BTreeSet::new();
-    let network = |subnet: &ResourceId| subnet.parent().unwrap_or_else(|| subnet.clone()).folded();
-    match &change.resource {
-        Some(Resource::PrivateEndpoint(endpoint)) => {
-            locks.insert(network(&endpoint.subnet));
-            if let Target::Id(id) = &endpoint.target {
-                locks.insert(id.folded());
-            }
-        }
-        Some(Resource::PrivateLinkService(service)) => {
-            locks.extend(service.exposure.nat.subnet.as_ref().map(network));
-            locks.insert(service.id.folded());
-        }
-        Some(Resource::Subnet(subnet)) => {
-            locks.insert(network(&subnet.id));
-        }
-        _ => {}
-    }
-    match &change.key {
-        ResourceKey::Connection { publisher: PublisherKey::Own(id), .. } => {
-            locks.insert(id.folded());
-        }
-        ResourceKey::Connection { publisher: PublisherKey::Cluster(service), .. }
-        | ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) => {
-            locks.insert(service.to_string());
-        }
-        _ => {}
-    }
-    locks.extend(publisher.map(|id| id.folded()));
-    locks
 }

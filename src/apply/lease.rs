@@ -134,12 +134,21 @@ pub async fn acquire(
     {
         return Err(LeaseError::Held { writer: held.writer.clone(), expires_at: held.expires_at });
     }
-    let fencing = current.as_ref().map_or(1, |(_, record)| record.fencing + 1);
+    let fencing = current.as_ref().map_or(1, |(_, record)| record.fencing.saturating_add(1));
     let record = LeaseRecord { writer, host, holder, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
     let version = current.as_ref().map(|(version, _)| version.as_str());
     match store.swap(version, &record).await.map_err(LeaseError::Store)? {
         Some(version) => Ok(WriterLease { held: Arc::new(Mutex::new(Held { version, record })) }),
-        None => Err(lost(store).await),
+        None => Err(outrun(store).await),
+    }
+}
+
+/// Somebody took the lease between our look and our write.
+async fn outrun(store: &dyn LeaseStore) -> LeaseError {
+    match store.read().await {
+        Ok(Some((_, record))) => LeaseError::Held { writer: record.writer, expires_at: record.expires_at },
+        Ok(None) => LeaseError::Lost { writer: "somebody who deleted it".to_owned() },
+        Err(error) => LeaseError::Store(error),
     }
 }
 

@@ -136,9 +136,10 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     for step in &plan.steps {
         let people = people(plan, step, &valid, circumstances);
         let consent = required(plan, step.change.risk);
-        if !is_met(consent, step, &people, circumstances.local) {
+        let have = counted(plan, &people, circumstances.local);
+        if !is_met(consent, step, have) {
             let need = needs.entry(step.change.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
-            need.have = need.have.min(counted(plan, &people, circumstances.local));
+            need.have = need.have.min(have);
             need.changes.push(step.change.key.to_string());
         }
         approvers.extend(people.iter().map(ToString::to_string));
@@ -164,24 +165,20 @@ pub fn required(plan: &Plan, risk: Risk) -> Consent {
     }
 }
 
-fn is_met(consent: Consent, step: &Step, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> bool {
-    let local_people = u32::from(local == LocalConsent::Person);
+fn is_met(consent: Consent, step: &Step, have: u32) -> bool {
     match consent {
         Consent::Automatic => true,
-        Consent::Merge => {
-            // Drift is nobody's commit; somebody has to want its repair.
-            matches!(step.change.cause, Cause::Commit | Cause::Rule) || !people.is_empty() || local_people > 0
-        }
-        Consent::People(needed) => {
-            u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(local_people) >= needed
-        }
+        // Drift is nobody's commit; somebody has to want its repair.
+        Consent::Merge => matches!(step.change.cause, Cause::Commit | Cause::Rule) || have > 0,
+        Consent::People(needed) => have >= needed,
     }
 }
 
+/// How many people said yes. Without signatures it is one at most: a file names whom it likes, also who sits here.
 fn counted(plan: &Plan, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
     let files = u32::try_from(people.len()).unwrap_or(u32::MAX);
-    let files = if plan.policy.approval.signatures_required { files } else { files.min(1) };
-    files.saturating_add(u32::from(local == LocalConsent::Person))
+    let all = files.saturating_add(u32::from(local == LocalConsent::Person));
+    if plan.policy.approval.signatures_required { all } else { all.min(1) }
 }
 
 /// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.

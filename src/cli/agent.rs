@@ -6,8 +6,6 @@ use clap::Args;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
-use crate::agent::Listener;
-use crate::agent::PassEnd;
 use crate::agent::wake::Wake;
 use crate::apply::engine::Settings;
 use crate::apply::report::Progress;
@@ -25,8 +23,10 @@ use crate::diagnostic::Diagnostics;
 use crate::domain::name::EnvironmentName;
 use crate::git::RemoteUrl;
 use crate::reconcile::error_chain;
+use crate::reconcile::pass::Listener;
+use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::PassError;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning::Planned;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::source::Loaded;
 use crate::render;
@@ -91,7 +91,7 @@ pub(super) async fn watch_for_ever(
     mut cancel: watch::Receiver<bool>,
     console: &mut Console<'_, '_>,
 ) {
-    let mut wake = Wake::watch(agent.remote.url());
+    let mut wake = Wake::watch(&agent.remote);
     while !*cancel.borrow() {
         if let Err(error) = agent.pass(console).await {
             // Reconciling goes on: the next pass may find the remote again.
@@ -182,7 +182,7 @@ impl Listener for Console<'_, '_> {
                 }
                 Exit::Incomplete
             }
-            Ok(PassEnd::Applied { plan: _, ended, status }) => {
+            Ok(PassEnd::Applied { ended, status }) => {
                 self.shown.remove(environment);
                 self.printer.result(&render::apply::summary(&ended.report.steps));
                 if let Some(commit) = status {

@@ -24,12 +24,15 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
+use crate::reconcile::applying;
+use crate::reconcile::applying::Applying;
+use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
-use crate::reconcile::pass;
-use crate::reconcile::pass::Applying;
-use crate::reconcile::pass::Done;
 use crate::reconcile::pass::PassError;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::publishing;
+use crate::reconcile::publishing::Done;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
@@ -150,7 +153,7 @@ impl One<'_> {
     async fn apply(&self, interrupt: &Interrupt, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
         let (loaded, config) = (self.loaded, self.config);
         printer.live(format!("reading the world of {}", self.environment));
-        let planned = pass::plan(loaded, self.environment, config).await?;
+        let planned = planning::plan(loaded, self.environment, config).await?;
         printer.end_live();
         runner::show(&planned.diagnostics, &loaded.reading.sources, printer);
         if let Some(exit) = self.stale(&planned, printer) {
@@ -162,10 +165,10 @@ impl One<'_> {
             return Ok(Exit::Incomplete);
         }
         if !planned.plan.has_changes() {
-            pass::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+            publishing::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
             return Ok(Exit::Done);
         }
-        let approvals = pass::approvals(loaded, &planned).await?;
+        let approvals = deciding::approvals(loaded, &planned).await?;
         runner::show(&approvals.diagnostics, &approvals.sources, printer);
         let approval = match self.consent(&planned, &approvals, printer) {
             Decision::Approved(approval) => approval,
@@ -184,11 +187,11 @@ impl One<'_> {
         let ended = {
             let _applying = interrupt.applying();
             let mut show = |progress| printer.progress(&progress);
-            pass::apply((loaded, &planned), &approval, applying, &mut show).await?
+            applying::apply((loaded, &planned), &approval, applying, &mut show).await?
         };
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
-        let (commit, unseen) = pass::conclude(loaded, &planned, &ended, config).await?;
+        let (commit, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
         if let Some(commit) = commit {
             let branch = &planned.plan.policy.status.branch;
             printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));
@@ -234,7 +237,7 @@ impl One<'_> {
         approvals: &crate::reconcile::approvals::Approvals,
         printer: &mut Printer<'_>,
     ) -> Decision {
-        let decide = |consent| pass::decide(planned, approvals, consent, None);
+        let decide = |consent| deciding::decide(planned, approvals, consent, None);
         if self.arguments.approve_plan.is_some() {
             return decide(LocalConsent::Person);
         }

@@ -25,7 +25,7 @@ use crate::domain::name::EnvironmentName;
 use crate::git::CommitText;
 use crate::git::Push;
 use crate::plan::document::PlanId;
-use crate::reconcile::pass;
+use crate::reconcile::planning;
 use crate::reconcile::source::Upstream;
 use crate::render::Label;
 use crate::render::yaml;
@@ -90,7 +90,7 @@ pub(super) async fn run(
         );
     }
     plan::say_whom_we_believe(&loaded, printer);
-    let planned = match pass::plan(&loaded, &environment, config).await {
+    let planned = match planning::plan(&loaded, &environment, config).await {
         Ok(planned) => planned,
         Err(error) => return Ok(runner::failed(&environment, &error, &loaded, printer)),
     };

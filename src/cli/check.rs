@@ -12,7 +12,7 @@ use crate::domain::commit::File;
 use crate::domain::commit::RepoPath;
 use crate::git::Limits;
 use crate::git::Repository;
-use crate::reconcile::pass;
+use crate::reconcile::planning;
 use crate::reconcile::source;
 use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Source;
@@ -53,8 +53,8 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
     };
     let mut diagnostics = loaded.reading.diagnostics.clone();
     for name in loaded.settings.environments.keys() {
-        let policy = pass::policy(&loaded, name)?;
-        diagnostics.extend(pass::resolve_files(&loaded, &policy, None).1);
+        let policy = planning::policy(&loaded, name)?;
+        diagnostics.extend(planning::resolve_files(&loaded, &policy, None).1);
     }
     let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
     runner::show(&diagnostics, &loaded.reading.sources, printer);

@@ -28,8 +28,8 @@ use crate::domain::name::EnvironmentName;
 use crate::git::CommitText;
 use crate::git::RemoteUrl;
 use crate::git::Repository;
-use crate::reconcile::pass;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::source;
 use crate::reconcile::source::Loaded;
@@ -230,7 +230,7 @@ impl Demo {
         let found = source::from_remote(self.remote.clone(), Some("main"), Some("main")).await?;
         let loaded = source::load(found).map_err(|_| anyhow::anyhow!("the example's settings have errors"))?;
         let environment: EnvironmentName = "prod".parse()?;
-        let planned = pass::plan(&loaded, &environment, &self.config).await?;
+        let planned = planning::plan(&loaded, &environment, &self.config).await?;
         Ok((loaded, planned))
     }
 

@@ -60,6 +60,9 @@ enum Command {
     Simulate(simulate::SimulateArguments),
 }
 
+/// The width of help that goes to a file or a pipe.
+const PAGE_WIDTH: usize = 100;
+
 /// How a run ended; the number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -95,7 +98,10 @@ impl Exit {
 
 /// Runs the program: arguments and environment in, exit code out.
 pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: &mut Io) -> Exit {
-    let command = with_variables(Arguments::command(), &environment);
+    let mut command = with_variables(Arguments::command(), &environment);
+    if !io.out_is_terminal {
+        command = command.term_width(PAGE_WIDTH); // What nobody reads on a terminal does not depend on one.
+    }
     let parsed = command.try_get_matches_from(arguments).and_then(|matches| Arguments::from_arg_matches(&matches));
     let Arguments { global, command } = match parsed {
         Ok(arguments) => arguments,

@@ -13,8 +13,8 @@ use crate::cli::options::SourceOptions;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
-use crate::reconcile::pass;
-use crate::reconcile::pass::Planned;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
@@ -70,7 +70,7 @@ pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut
     let mut exit = Exit::Done;
     for environment in &environments {
         printer.live(format!("reading the world of {environment}"));
-        let planned = match pass::plan(&loaded, environment, config).await {
+        let planned = match planning::plan(&loaded, environment, config).await {
             Ok(planned) => planned,
             Err(error) => {
                 exit = exit.or(runner::failed(environment, &error, &loaded, printer));
@@ -101,7 +101,7 @@ pub(super) fn say_whom_we_believe(loaded: &Loaded, printer: &mut Printer<'_>) {
 
 /// Prints a plan.
 pub(super) fn print(loaded: &Loaded, planned: &Planned, format: Format, printer: &mut Printer<'_>) {
-    let locate = |place: &crate::diagnostic::Place| pass::locate(loaded, place);
+    let locate = |place: &crate::diagnostic::Place| planning::locate(loaded, place);
     let details = Details { locate: &locate };
     match format {
         Format::Text => printer.result(&render::plan::plan(&planned.plan, details)),

@@ -13,7 +13,7 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
-use crate::reconcile::pass;
+use crate::reconcile::planning;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::render::Label;
@@ -67,7 +67,7 @@ async fn branch_status(
     loaded: &Loaded,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let policy = pass::policy(loaded, environment)?;
+    let policy = planning::policy(loaded, environment)?;
     let Some(upstream) = &loaded.source.upstream else {
         bail!("there is no remote with a status branch: use --repo URL, a clone with a remote `origin`, or --live");
     };
@@ -85,7 +85,7 @@ async fn live_status(
     loaded: &Loaded,
     (config, printer): (&Config, &mut Printer<'_>),
 ) -> anyhow::Result<Exit> {
-    let planned = match pass::plan(loaded, environment, config).await {
+    let planned = match planning::plan(loaded, environment, config).await {
         Ok(planned) => planned,
         Err(error) => return Ok(runner::failed(environment, &error, loaded, printer)),
     };

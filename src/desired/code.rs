@@ -24,5 +24,5 @@ pub const NAT_COUNT: Code = Code::new("DES009");
 pub const ANNOTATION: Code = Code::new("DES010");
 /// `spec.loadBalancerIP` is deprecated.
 pub const LOAD_BALANCER_IP: Code = Code::new("IP008");
-/// A Service that asks for nothing this program exposes.
+/// A Private Link Service on a load balancer that is not internal.
 pub const NOT_INTERNAL: Code = Code::new("PLS001");

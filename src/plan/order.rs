@@ -84,7 +84,9 @@ fn needs(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
 }
 
 fn is_behind(draft: &Draft<'_>, publisher: &PublisherKey, service: &Change) -> bool {
-    draft.service_behind(publisher).is_some_and(|behind| service.key == ResourceKey::Service(behind))
+    // A change of the Private Link Service itself waits for its Service: to wait for that one is enough.
+    let is_waited_for = draft.changes.contains_key(&ResourceKey::PrivateLinkService(publisher.clone()));
+    !is_waited_for && draft.service_behind(publisher).is_some_and(|behind| service.key == ResourceKey::Service(behind))
 }
 
 fn target_of(change: &Change) -> Option<&PublisherKey> {

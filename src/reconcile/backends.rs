@@ -294,11 +294,9 @@ impl Backends<'_> {
 }
 
 fn find_connection(link: &LivePrivateLinkService, endpoint: &ResourceId) -> Option<LiveConnection> {
-    let matches = |connection: &&LiveConnection| match &connection.endpoint {
-        Some(of) => of == endpoint,
-        // A connection whose endpoint Azure does not tell goes by its own id.
-        None => connection.id == *endpoint,
-    };
+    // A connection whose endpoint Azure does not tell, or which shares its endpoint with a newer one, goes by its own id.
+    let matches =
+        |connection: &&LiveConnection| connection.endpoint.as_ref() == Some(endpoint) || connection.id == *endpoint;
     link.connections.iter().find(matches).cloned()
 }
 

@@ -2,13 +2,17 @@
 //!
 //! The only room that knows every stage and every adapter.
 
+pub mod applying;
 pub mod approvals;
 pub mod backends;
+pub mod deciding;
 mod keep;
 pub mod lease_store;
 pub mod observe;
 pub mod pass;
+pub mod planning;
 pub mod presence;
+pub mod publishing;
 pub mod remote;
 pub mod source;
 pub mod status_branch;

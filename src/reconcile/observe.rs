@@ -39,16 +39,13 @@ impl Blind {
 ///
 /// # Errors
 /// If there is no answer, or no token.
-pub async fn managed_cluster(
-    world: &World,
-    policy: &Policy,
-) -> Result<(Option<ManagedCluster>, Option<Gap>), Blind> {
+pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<(Option<ManagedCluster>, Option<Gap>), Blind> {
     let Some(reference) = &policy.cluster else { return Ok((None, None)) };
     match world.azure.managed_cluster(&reference.aks).await {
         Ok(cluster) => Ok((Some(cluster), None)),
-        Err(error @ (AzureError::SignIn { .. } | AzureError::Unreachable { .. } | AzureError::Configuration { .. })) => {
-            Err(Blind::to("Azure", error_chain(&error)))
-        }
+        Err(
+            error @ (AzureError::SignIn { .. } | AzureError::Unreachable { .. } | AzureError::Configuration { .. }),
+        ) => Err(Blind::to("Azure", error_chain(&error))),
         Err(error) => Ok((None, Some(Gap { area: Area::ManagedCluster, reason: error_chain(&error) }))),
     }
 }

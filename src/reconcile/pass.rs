@@ -1,93 +1,31 @@
-//! The flow for one environment, one function a stage: plan, decide, apply, report.
-
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+//! One trip through the flow for one environment, one line a stage.
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 
-use crate::apply;
-use crate::apply::Run;
-use crate::apply::engine::Settings as ApplySettings;
-use crate::apply::lease;
 use crate::apply::lease::LeaseError;
-use crate::apply::lease::LeaseRecord;
-use crate::apply::lease::LeaseRequest;
-use crate::apply::lease::LeaseStore;
-use crate::apply::report::Outcome;
 use crate::apply::report::Progress;
-use crate::apply::report::Report;
-use crate::approval;
-use crate::approval::Approval;
-use crate::approval::Circumstances;
 use crate::approval::Decision;
-use crate::approval::Evidence;
 use crate::approval::LocalConsent;
-use crate::config::Config;
-use crate::desired::Desired;
-use crate::desired::authority;
-use crate::desired::policy::Policy;
-use crate::desired::resolve;
+use crate::approval::Missing;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::Place;
-use crate::domain::cluster::ManagedCluster;
 use crate::domain::commit::CommitId;
-use crate::domain::key::ResourceKey;
 use crate::domain::name::EnvironmentName;
 use crate::git::GitError;
-use crate::git::Limits;
-use crate::observed::Observed;
-use crate::plan::Plan;
-use crate::plan::document::ChangeDigest;
-use crate::plan::document::PlanId;
-use crate::plan::document::change_digest;
-use crate::plan::document::key_text;
-use crate::reconcile::approvals;
-use crate::reconcile::approvals::Approvals;
-use crate::reconcile::backends::Backends;
+use crate::reconcile::applying;
+use crate::reconcile::applying::Applying;
+use crate::reconcile::applying::Ended;
+use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
-use crate::reconcile::keep::either;
-use crate::reconcile::keep::under_lease;
-use crate::reconcile::lease_store::FileLease;
-use crate::reconcile::lease_store::GitLease;
-use crate::reconcile::observe;
 use crate::reconcile::observe::Blind;
-use crate::reconcile::presence::Presence;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::publishing;
+use crate::reconcile::publishing::Done;
+use crate::reconcile::publishing::publish;
 use crate::reconcile::source::Loaded;
-use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusError;
-use crate::reconcile::status_branch::StatusFiles;
-use crate::reconcile::world::Purpose;
-use crate::reconcile::world::World;
 use crate::reconcile::world::WorldError;
-use crate::render::saved_plan::Provenance;
-use crate::render::shown::Details;
-use crate::render::status_files;
-use crate::render::status_files::Pending;
-use crate::repo;
-use crate::status;
-use crate::status::Applied;
-use crate::status::Composition;
-use crate::status::document::AppliedRecord;
-use crate::status::document::AppliedStep;
-use crate::status::document::ApplyOutcome;
-use crate::status::document::StepOutcome;
-
-/// A plan, and everything it was made from.
-#[derive(Debug)]
-pub struct Planned {
-    /// What is asked for.
-    pub desired: Desired,
-    /// What was seen.
-    pub observed: Observed,
-    /// The decisions.
-    pub plan: Plan,
-    /// The status branch as it was.
-    pub status: StatusFiles,
-    /// What there is to say about the files, warnings included.
-    pub diagnostics: Diagnostics,
-    cluster: Option<ManagedCluster>,
-}
+use crate::repo::source::Sources;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -120,345 +58,99 @@ pub enum PassError {
     Status(#[from] StatusError),
 }
 
-/// The rules of an environment.
-///
-/// # Errors
-/// If there is none of this name.
-pub fn policy(loaded: &Loaded, environment: &EnvironmentName) -> Result<Policy, PassError> {
-    authority::policy(&loaded.settings, environment).ok_or_else(|| PassError::NoEnvironment {
-        name: environment.clone(),
-        known: loaded.settings.environments.keys().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    })
-}
-
-/// Resolves the documents as far as files go; `cluster` where it was read.
-pub fn resolve_files(loaded: &Loaded, policy: &Policy, cluster: Option<&ManagedCluster>) -> (Desired, Diagnostics) {
-    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
-    let path_exists = loaded.source.snapshot.files.keys().any(|path| path.is_under(&policy.path));
-    resolve::resolve(resolve::Source {
-        documents: &loaded.reading.documents,
-        policy,
-        cluster: cluster.or(unseen.as_ref()),
-        path_exists,
-    })
-}
-
-/// Observes the world and decides what has to happen.
-///
-/// # Errors
-/// Errors in the files, no way to the world, or nothing of it readable.
-pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Config) -> Result<Planned, PassError> {
-    let policy = policy(loaded, environment)?;
-    let (_, offline) = resolve_files(loaded, &policy, None);
-    let diagnostics = merged(&loaded.reading.diagnostics, offline);
-    if diagnostics.has_errors() {
-        return Err(PassError::Files(Box::new(diagnostics)));
-    }
-    let world = World::connect(config, &policy, Purpose::Plan).await?;
-    let status = match &loaded.source.upstream {
-        Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
-        None => StatusFiles::default(),
-    };
-    let baseline = baseline(loaded, &policy, &status).await;
-    replan(loaded, &policy, &world, Memory { status, baseline, diagnostics }).await
-}
-
-/// What a plan takes from before: it does not change within a pass.
-struct Memory {
-    status: StatusFiles,
-    baseline: Option<(Desired, CommitId)>,
-    diagnostics: Diagnostics,
-}
-
-async fn replan(loaded: &Loaded, policy: &Policy, world: &World, memory: Memory) -> Result<Planned, PassError> {
-    let Memory { status, baseline, mut diagnostics } = memory;
-    let (cluster, gap) = observe::managed_cluster(world, policy).await?;
-    let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
-    diagnostics = merged(&diagnostics, online);
-    if diagnostics.has_errors() {
-        return Err(PassError::Files(Box::new(diagnostics)));
-    }
-    let observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
-    let plan = crate::plan::plan(&desired, &observed, baseline.as_ref().map(|(desired, _)| desired));
-    Ok(Planned { desired, observed, plan, status, diagnostics, cluster })
-}
-
-fn merged(first: &Diagnostics, second: Diagnostics) -> Diagnostics {
-    let mut all = first.clone();
-    all.extend(second);
-    all.sorted()
-}
-
-/// What the last applied commit asked for. The status branch only says which commit that was: a hint, and a wrong one
-/// makes drift out of a change at worst.
-async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Option<(Desired, CommitId)> {
-    let upstream = loaded.source.upstream.as_ref()?;
-    let commit = status.environment()?.applied_commit.clone()?;
-    if !upstream.remote.is_ancestor(&commit, &upstream.tip).await.ok()? {
-        return None;
-    }
-    let snapshot = upstream.remote.snapshot(&commit, Limits::default()).await.ok()?;
-    let reading = repo::read(&snapshot, &loaded.settings);
-    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
-    let source = resolve::Source { documents: &reading.documents, policy, cluster: unseen.as_ref(), path_exists: true };
-    let (desired, diagnostics) = resolve::resolve(source);
-    (!diagnostics.has_errors()).then_some((desired, commit))
-}
-
-/// The approvals of the config branch; none without a remote.
-///
-/// # Errors
-/// If the mirror cannot be read.
-pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, PassError> {
-    let Some(upstream) = &loaded.source.upstream else { return Ok(Approvals::default()) };
-    if !planned.plan.has_changes() {
-        return Ok(Approvals::default());
-    }
-    let applied = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
-    Ok(approvals::read(upstream, &planned.plan.policy, applied).await?)
-}
-
-/// Decides whether the plan may run.
-pub fn decide(
-    planned: &Planned,
-    approvals: &Approvals,
-    consent: LocalConsent,
-    first_seen: Option<Timestamp>,
-) -> Decision {
-    let circumstances = Circumstances {
-        now: Timestamp::now(),
-        first_seen,
-        authors: approvals.authors.clone(),
-        used: used(&planned.status, &approvals.evidence),
-        local: consent,
-    };
-    approval::decide(&planned.plan, &approvals.evidence, &circumstances)
-}
-
-/// What was carried out after an approval was given is not carried out under it again.
-fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
-    let mut used = BTreeSet::new();
-    for record in status.applied() {
-        let wrote = [StepOutcome::Done, StepOutcome::Waiting, StepOutcome::Interrupted];
-        let done = record.steps.iter().filter(|step| wrote.contains(&step.outcome));
-        for step in done {
-            let older = evidence.iter().filter(|evidence| evidence.file.approved_at <= record.applied_at);
-            used.extend(older.map(|evidence| (evidence.file.plan.clone(), step.digest.clone())));
-        }
-    }
-    used
-}
-
-/// How an apply is carried out.
-pub struct Applying<'a> {
-    /// The runner.
-    pub config: &'a Config,
-    /// How patient to be.
-    pub settings: ApplySettings,
-    /// Set when a person asked to stop.
-    pub cancel: watch::Receiver<bool>,
-}
-
-/// What an apply came to.
+/// How a pass over one environment ended.
 #[derive(Debug)]
-pub struct Ended {
-    /// How every step ended.
-    pub report: Report,
-    /// What to keep of it.
-    pub record: AppliedRecord,
+pub enum PassEnd {
+    /// Nothing had to be done.
+    Converged {
+        /// The status commit, if the status changed.
+        status: Option<CommitId>,
+    },
+    /// A plan waits for approval.
+    Waits {
+        /// What was planned.
+        planned: Box<Planned>,
+        /// What it still needs.
+        missing: Missing,
+        /// What is wrong with approval files.
+        diagnostics: (Diagnostics, Sources),
+        /// The status commit, if the status changed.
+        status: Option<CommitId>,
+    },
+    /// The plan is incomplete or not applicable.
+    Stuck {
+        /// What was planned.
+        planned: Box<Planned>,
+        /// The status commit, if the status changed.
+        status: Option<CommitId>,
+    },
+    /// A plan was applied.
+    Applied {
+        /// How it ended.
+        ended: Box<Ended>,
+        /// The status commit, if the status changed.
+        status: Option<CommitId>,
+    },
 }
 
-/// Applies an approved plan under the lease of its environment.
+/// Hears what a pass does.
+pub trait Listener {
+    /// The files were read.
+    fn loaded(&mut self, loaded: &Loaded);
+    /// The settings are wrong: there is no pass.
+    fn unreadable(&mut self, diagnostics: &Diagnostics, sources: &Sources);
+    /// A plan is about to be applied.
+    fn applies(&mut self, loaded: &Loaded, planned: &Planned);
+    /// News of a running apply.
+    fn progress(&mut self, progress: Progress);
+    /// A pass over one environment ended.
+    fn ended(&mut self, environment: &EnvironmentName, loaded: &Loaded, end: Result<&PassEnd, &PassError>);
+}
+
+/// What a pass needs beside the files.
+pub struct Passing<'a> {
+    /// How an apply is carried out.
+    pub applying: Applying<'a>,
+    /// When this repository was first seen: approvals that are older were not made for it.
+    pub first_seen: Timestamp,
+}
+
+/// Makes one unattended pass over one environment: what is approved on file is applied.
 ///
 /// # Errors
-/// If somebody else holds the lease, or there is no way to the world.
-pub async fn apply(
-    (loaded, planned): (&Loaded, &Planned),
-    approval: &Approval,
-    applying: Applying<'_>,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Ended, PassError> {
-    let Applying { config, settings, cancel } = applying;
-    let policy = &planned.plan.policy;
-    let world = World::connect(config, policy, Purpose::Apply).await?;
-    let store = lease_store(loaded, config, policy);
-    let presence = Presence::begin(&config.state_dir);
-    let request = LeaseRequest {
-        writer: config.writer.clone(),
-        host: config.host.clone(),
-        holder: presence.id(),
-        plan: planned.plan.id.clone(),
-        approvals: approval.approvers().iter().cloned().collect(),
-        now: Timestamp::now(),
-    };
-    let is_gone = |record: &LeaseRecord| record.host == config.host && presence.tells_gone(record.holder);
-    let mut lease = match lease::acquire(store.as_ref(), request, &is_gone).await {
-        Ok(lease) => lease,
-        Err(error) => {
-            presence.end();
-            return Err(error.into());
-        }
-    };
-    let backends = Backends::new(&world, &planned.plan, planned.cluster.clone());
-    let report = under_lease(store.as_ref(), &mut lease, |lease, stop| {
-        let run = Run { plan: &planned.plan, approval, lease, settings, cancel: either(cancel, stop) };
-        apply::apply(run, &backends, progress)
-    })
-    .await;
-    match lease.release(store.as_ref(), Timestamp::now()).await {
-        Ok(()) => presence.end(),
-        // What stays behind tells later runs on this machine that nobody holds it any more.
-        Err(error) => tracing::warn!(error = error_chain(&error), "the lease runs out by itself"),
-    }
-    let record = record(planned, approval, loaded.source.commit.clone(), &report);
-    Ok(Ended { report, record })
-}
-
-fn lease_store(loaded: &Loaded, config: &Config, policy: &Policy) -> Box<dyn LeaseStore> {
-    match &loaded.source.upstream {
-        Some(upstream) => Box::new(GitLease::new(upstream.remote.clone(), &policy.mark, policy.status.author.clone())),
-        None => Box::new(FileLease::new(&config.state_dir, &policy.mark)),
-    }
-}
-
-fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, report: &Report) -> AppliedRecord {
-    let step = |(step, ended): (&crate::plan::Step, &apply::report::StepReport)| {
-        let (outcome, message) = match &ended.outcome {
-            Outcome::Done => (StepOutcome::Done, None),
-            Outcome::Waiting { reason } => (StepOutcome::Waiting, Some(reason.clone())),
-            Outcome::Failed { message, .. } => (StepOutcome::Failed, Some(message.clone())),
-            Outcome::Blocked { by } => {
-                let by = by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                (StepOutcome::Blocked, Some(format!("waits for {by}")))
-            }
-            Outcome::Cancelled => (StepOutcome::Cancelled, None),
-            Outcome::Interrupted { reason } => (StepOutcome::Interrupted, Some(reason.clone())),
-        };
-        let change = &step.change;
-        let (key, action) = (key_text(&change.key), change.action.to_string());
-        AppliedStep { key, action, digest: change_digest(change), outcome, message }
-    };
-    let plan = &planned.plan;
-    let mut record = AppliedRecord::new(&plan.policy.mark.environment, plan.id.clone(), Timestamp::now());
-    record.commit = commit;
-    record.approvers = approval.approvers().iter().cloned().collect();
-    record.outcome = match (report.is_success(), report.did_something()) {
-        (true, _) => ApplyOutcome::Done,
-        (false, true) => ApplyOutcome::Partial,
-        (false, false) => ApplyOutcome::Failed,
-    };
-    record.steps = plan.steps.iter().zip(&report.steps).map(step).collect();
-    record
-}
-
-/// What a pass did, as far as the status says it.
-#[derive(Debug, Default)]
-pub struct Done<'a> {
-    /// The apply, if there was one.
-    pub ended: Option<&'a Ended>,
-    /// True if the world now is as the commit asks.
-    pub converged: bool,
-}
-
-/// Commits the status: what is there now, and what is still to do. Answers the commit, or `None` if nothing changed.
-///
-/// # Errors
-/// If the branch cannot be read or written.
-pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Result<Option<CommitId>, PassError> {
-    let Some(upstream) = &loaded.source.upstream else { return Ok(None) };
-    let Some(commit) = loaded.source.commit.clone() else { return Ok(None) };
-    let branch = StatusBranch::new(upstream.remote.clone(), &planned.plan.policy);
-    let now = Timestamp::now();
-    let failures = failures(done.ended);
-    let record = done.ended.map(|ended| ended.record.clone());
-    let applied = (done.converged || record.is_some())
-        .then(|| Applied { commit: done.converged.then(|| commit.clone()), record });
-    let provenance = Provenance {
-        commit: Some(commit.clone()),
-        source: loaded.source.planned_note.clone(),
-        created_at: now,
-        build: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let locate = |place: &Place| locate(loaded, place);
-    let compose = |previous: &StatusFiles| {
-        let documents = status::compose(&Composition {
-            desired: &planned.desired,
-            observed: &planned.observed,
-            plan: &planned.plan,
-            previous: &previous.documents,
-            applied: applied.as_ref(),
-            failures: &failures,
-            now,
-        });
-        let pending =
-            Pending { plan: &planned.plan, details: Details { locate: &locate }, provenance: provenance.clone() };
-        status_files::files(&documents, &pending, &previous.files)
-    };
-    let environment = &planned.plan.policy.mark.environment;
-    let message = match done.ended {
-        Some(ended) => format!(
-            "{environment}: applied {} of {} steps\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}",
-            ended.report.steps.iter().filter(|step| step.outcome.is_success()).count(),
-            ended.report.steps.len(),
-            ended.record.plan,
-        ),
-        None if planned.plan.has_changes() => {
-            format!("{environment}: a plan waits for approval\n\nPrivlink-Plan: {}", planned.plan.id)
-        }
-        None => format!("{environment}: status of commit {}", commit.short()),
-    };
-    Ok(branch.write(&message, &compose).await?)
-}
-
-fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
-    let steps = ended.into_iter().flat_map(|ended| &ended.report.steps);
-    let failed = steps.filter_map(|step| match &step.outcome {
-        Outcome::Failed { message, .. } => Some((step.key.clone(), message.clone())),
-        _ => None,
-    });
-    failed.collect()
-}
-
-/// A place as `file:line`.
-pub fn locate(loaded: &Loaded, place: &Place) -> Option<String> {
-    let (line, _) = loaded.reading.sources.line_column(place)?;
-    Some(format!("{}:{line}", place.file))
-}
-
-/// Ends an apply: looks at the world once more, and commits the status. Answers the commit, and why the world could not be
-/// read; then the status still says what was applied and what was not.
-///
-/// # Errors
-/// If the branch cannot be read or written.
-pub async fn conclude(
+/// Errors in the files, no way to the world, somebody else's lease.
+pub async fn pass(
     loaded: &Loaded,
-    planned: &Planned,
-    ended: &Ended,
-    config: &Config,
-) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
-    match look_again(loaded, planned, config).await {
-        Ok(after) => {
-            let done = Done { ended: Some(ended), converged: ended.report.is_success() };
-            Ok((publish(loaded, &after, done).await?, None))
-        }
-        Err(error) => {
-            let done = Done { ended: Some(ended), converged: false };
-            Ok((publish(loaded, planned, done).await?, Some(error)))
-        }
+    environment: &EnvironmentName,
+    passing: Passing<'_>,
+    listener: &mut (dyn Listener + Send),
+) -> Result<PassEnd, PassError> {
+    let Passing { applying, first_seen } = passing;
+    let config = applying.config;
+    let planned = planning::plan(loaded, environment, config).await?;
+    if !planned.plan.is_applicable() || !planned.plan.is_complete() {
+        let status = publish(loaded, &planned, Done::default()).await?;
+        return Ok(PassEnd::Stuck { planned: Box::new(planned), status });
     }
-}
-
-/// Observes once more after an apply, and plans what is left.
-///
-/// # Errors
-/// As [`plan`].
-async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
-    let policy = &planned.plan.policy;
-    let world = World::connect(config, policy, Purpose::Plan).await?;
-    let memory = Memory {
-        status: planned.status.clone(),
-        baseline: baseline(loaded, policy, &planned.status).await,
-        diagnostics: planned.diagnostics.clone(),
+    if !planned.plan.has_changes() {
+        let status = publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+        return Ok(PassEnd::Converged { status });
+    }
+    let approvals = deciding::approvals(loaded, &planned).await?;
+    let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
+        Decision::Approved(approval) => approval,
+        Decision::Missing(missing) => {
+            let status = publish(loaded, &planned, Done::default()).await?;
+            let diagnostics = (approvals.diagnostics, approvals.sources);
+            return Ok(PassEnd::Waits { planned: Box::new(planned), missing, diagnostics, status });
+        }
     };
-    replan(loaded, policy, &world, memory).await
+    listener.applies(loaded, &planned);
+    let mut hear = |progress| listener.progress(progress);
+    let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
+    let (status, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
+    if let Some(error) = unseen {
+        tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
+    }
+    Ok(PassEnd::Applied { ended: Box::new(ended), status })
 }

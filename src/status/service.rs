@@ -2,10 +2,12 @@
 
 use serde_json::Value as Json;
 
+use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::service::LiveService;
+use crate::status::StatusDocument;
 use crate::status::condition::Finding;
 use crate::status::document::ConditionType;
 use crate::status::document::Metadata;
@@ -48,9 +50,20 @@ fn is_published_here(view: &View<'_>, key: &ObjectKey) -> bool {
         Some(publication) => publication.document.kind == "service",
         None => {
             let link = view.input.observed.publisher(&publisher);
-            link.and_then(|link| link.cluster_owner()).as_ref() == Some(key)
+            let owned = link.filter(|link| link.cluster_owner().as_ref() == Some(key));
+            owned.is_some_and(|link| !is_told_elsewhere(view, &link.service.id))
         }
     }
+}
+
+/// True if the file of a document that is gone still tells of it.
+fn is_told_elsewhere(view: &View<'_>, link: &ResourceId) -> bool {
+    view.input.previous.values().any(|document| match document {
+        StatusDocument::PrivateLinkService(status) => {
+            status.outputs.id.as_ref().and_then(|id| id.parse::<ResourceId>().ok()).as_ref() == Some(link)
+        }
+        _ => false,
+    })
 }
 
 /// Whether a Service has its address.

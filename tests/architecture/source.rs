@@ -77,30 +77,42 @@ pub(super) fn folder_of_modules(path: &str) -> &str {
     }
 }
 
-/// The names that `mod name;` declares, with whether they are for tests only.
-pub(super) fn declared_modules(code: &str) -> Vec<(String, bool)> {
+/// What `mod name;` declares.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Declared {
+    /// The name of the module.
+    pub(super) name: String,
+    /// True if it is compiled for tests only.
+    pub(super) for_tests: bool,
+    /// The file that `#[path]` names.
+    pub(super) path: Option<String>,
+}
+
+/// The modules that a text declares.
+pub(super) fn declared_modules(text: &str) -> Vec<Declared> {
     let mut found = Vec::new();
-    let mut for_tests = false;
-    for line in code.lines().map(str::trim) {
-        let declaration = line.rsplit_once("mod ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
-        match declaration.and_then(|(_, rest)| rest.strip_suffix(';')) {
-            Some(name) => found.push((name.to_owned(), for_tests)),
-            None if line == "#[cfg(test)]" => {
-                for_tests = true;
-                continue;
-            }
-            None if line.is_empty() || line.starts_with("#[") => continue,
-            None => {}
+    let (mut for_tests, mut path) = (false, None);
+    // An attribute stands on a line of its own before what it is about: rustfmt sees to that.
+    for (line, code) in text.lines().zip(blank(text).lines()) {
+        let (line, code) = (line.trim(), code.trim());
+        if code.is_empty() || code.starts_with("#[") {
+            for_tests |= line == "#[cfg(test)]";
+            path =
+                line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]")).map(str::to_owned).or(path);
+            continue;
         }
-        for_tests = false;
+        let declaration = code.rsplit_once("mod ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
+        let name = declaration.and_then(|(_, rest)| rest.strip_suffix(';')).map(str::to_owned);
+        let (for_tests, path) = (std::mem::take(&mut for_tests), path.take());
+        found.extend(name.map(|name| Declared { name, for_tests, path }));
     }
     found
 }
 
 fn test_modules(source: &Source) -> Vec<String> {
     let folder = folder_of_modules(&source.path);
-    let names = declared_modules(&source.code).into_iter().filter(|(_, for_tests)| *for_tests);
-    names.map(|(name, _)| format!("{folder}/{name}")).collect()
+    let modules = declared_modules(&source.text).into_iter().filter(|module| module.for_tests);
+    modules.map(|module| format!("{folder}/{}", module.name)).collect()
 }
 
 // A module that is declared elsewhere is a file of its own: only a body ends the code of this one.

@@ -1,9 +1,12 @@
-//! Figures of the pure core: `cargo bench` prints them. Nothing is asserted on time: a busy machine is not a bug.
+//! Figures: `cargo bench` prints them. Nothing is asserted on time: a busy machine is not a bug.
 //!
-//! A repository of 1,000 internal Services in one file each, read, resolved and planned against a cluster that has all of
-//! them, and against one that has none.
+//! The pure core on a repository of 1,000 internal Services in one file each, read, resolved and planned against a cluster
+//! that has all of them, and against one that has none. Then the example repository on the simulator.
 
 #![expect(clippy::print_stdout, reason = "printing figures is what it is for")]
+
+#[cfg(feature = "sim")]
+mod example;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -52,6 +55,12 @@ fn main() {
     assert_eq!(create.steps.len(), DOCUMENTS, "each is created");
     println!("{:32} {:>10} bytes", "  its canonical body", create.body.len());
     figure("plan id of that body", || PlanId::of_body(&create.body));
+    #[cfg(feature = "sim")]
+    {
+        // The program makes this choice in its own main.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        example::figures();
+    }
 }
 
 /// Takes a figure and prints it: the median and the best of some rounds.

@@ -95,7 +95,7 @@ fn an_annotation_that_goes_takes_its_field_of_the_private_link_service_along() {
     let plan = plan_of(&tuned(""), &world);
     assert_eq!(fields(change(&plan, "privatelinkservice/default/web")), ["fqdns"]);
     let mut after = world.clone();
-    carry_out(&plan, &mut after);
+    assert!(carry_out(&plan, &mut after).is_empty());
     assert_eq!(steps(&plan_of(&tuned(""), &after)), Vec::<String>::new());
 }
 
@@ -128,7 +128,7 @@ fn fewer_nat_addresses_of_our_own_force_a_replacement_and_cut_every_connection_f
     assert!(comes_after(&plan, "privateendpoint/payments-pe", "privatelinkservice/pls-payments"));
     // Its own connection ends before its turn comes: it must not take that for somebody else's doing.
     assert!(change(&plan, "privateendpoint/payments-pe").reads.connections.is_empty());
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
 }
 
@@ -155,7 +155,7 @@ fn a_publication_taken_back_drops_annotations_then_connections_then_the_service(
     ] {
         assert!(comes_after(&plan, later, earlier), "{later} after {earlier}");
     }
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
     assert!(
         world
@@ -171,7 +171,7 @@ fn without_prune_a_publication_taken_back_goes_on_serving_and_every_plan_says_so
     let desired = Case::shop().keeping().drop_document("orders", 1).drop_document("endpoints", 0).resolve();
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), ["update service/shop/orders (severing)"]);
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), Vec::<String>::new());
     let told = notes(&plan, "privatelinkservice/shop/orders");
@@ -187,7 +187,7 @@ fn pls_create_false_unpublishes_what_is_ours() {
         steps(&plan),
         ["update service/default/web (severing)", "delete privatelinkservice/default/web (severing)"]
     );
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
 }
 
@@ -276,7 +276,7 @@ fn a_service_of_others_gets_back_what_we_put_on_it() {
             "delete privatelinkservice/legacy/billing (severing)",
         ]
     );
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     assert_eq!(steps(&plan_of(&case.resolve(), &world)), Vec::<String>::new());
     let annotations = world.service("legacy/billing").annotations();
     assert_eq!(
@@ -291,7 +291,7 @@ fn an_endpoint_of_what_is_taken_back_waits_instead_of_reaching_nothing() {
     let desired = Case::shop().without("billing").resolve();
     let plan = plan_of(&desired, &world);
     assert!(!steps(&plan).iter().any(|line| line.contains("privateendpoint")), "{:?}", steps(&plan));
-    carry_out(&plan, &mut world);
+    assert!(carry_out(&plan, &mut world).is_empty());
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), Vec::<String>::new());
     assert_eq!(
@@ -309,7 +309,7 @@ fn who_builds_a_private_link_service_can_change_and_one_frontend_never_carries_t
         let mut world = converge(&case(before));
         let plan = plan_of(&case(after), &world);
         assert_eq!(blockers(&plan), Vec::<String>::new());
-        carry_out(&plan, &mut world);
+        assert!(carry_out(&plan, &mut world).is_empty());
         let rest = plan_of(&case(after), &world);
         assert_eq!(steps(&rest), Vec::<String>::new(), "after {:?}", steps(&plan));
         let deletes: Vec<_> = steps(&plan).into_iter().filter(|line| line.starts_with("delete privatelink")).collect();

@@ -287,21 +287,21 @@ fn a_mistake_in_one_of_our_kinds_is_one_error_at_its_place() {
     case("managedBy: cluster", "managedBy:", "REPO013", 7, 3);
     case("{ subscription: \"0", "{ subscription: \"z", "REPO014", 16, 31);
     case("privateEndpoints/x", "privateLinkServices/x", "REPO014", 16, 85);
-    case("resourceGroup: rg-dns,", "", "REPO012", 37, 5);
-    case("location: eastus2", "location: [eastus2]", "REPO013", 27, 3);
+    case("resourceGroup: rg-dns,", "", "REPO012", 36, 5);
+    case("location: eastus2", "location: [eastus2]", "REPO013", 26, 3);
     case(
         "{ privateLinkService: orders }",
         "{ privateLinkService: orders, alias: a.b.c.azure.privatelinkservice }",
         "REPO014",
-        30,
+        29,
         3,
     );
-    case("{ privateLinkService: orders }", "{}", "REPO014", 30, 3);
-    case("{ privateLinkService: orders }", "{ service: { name: x, namspace: y } }", "REPO011", 30, 33);
-    case("{ privateLinkService: orders }", "{ id: /subscriptions/x }", "REPO014", 30, 17);
-    case("name: pe-subnet }", "}", "REPO014", 29, 3);
-    case("tags: {}", "tags: { privlink-owner: x }", "REPO014", 35, 11);
-    case("10.50.1.20", "10.50.1.20/32", "REPO014", 32, 14);
+    case("{ privateLinkService: orders }", "{}", "REPO014", 29, 3);
+    case("{ privateLinkService: orders }", "{ service: { name: x, namspace: y } }", "REPO011", 29, 33);
+    case("{ privateLinkService: orders }", "{ id: /subscriptions/x }", "REPO014", 29, 17);
+    case("name: pe-subnet }", "}", "REPO014", 28, 3);
+    case("tags: {}", "tags: { privlink-owner: x }", "REPO014", 34, 11);
+    case("10.50.1.20", "10.50.1.20/32", "REPO014", 31, 14);
     case("v1alpha1", "v1beta1", "REPO010", 2, 13);
 }
 

@@ -87,22 +87,32 @@ fn a_prefix_of_the_id_approves_nothing() {
 
 #[test]
 fn an_approval_of_another_environment_or_under_another_name_does_not_count() {
-    contains(&edited(BOB, |text| with_line(text, "environment", "staging")), "what it says belongs to approvals/staging/");
+    contains(
+        &edited(BOB, |text| with_line(text, "environment", "staging")),
+        "what it says belongs to approvals/staging/",
+    );
     let renamed = instead(BOB, |path, text| (path.replace("bob.yaml", "alice.yaml"), text.to_owned()));
     contains(&renamed, "this approval does not count: what it says belongs to approvals/prod/");
-    contains(&edited(BOB, |text| with_line(text, "owner", "00000000-1111-4222-8333-444444444444")), "is for 00000000-1111");
+    contains(
+        &edited(BOB, |text| with_line(text, "owner", "00000000-1111-4222-8333-444444444444")),
+        "is for 00000000-1111",
+    );
 }
 
 #[test]
 fn an_approval_counts_within_its_time_only() {
     contains(&edited(BOB, |text| with_line(text, "expiresAt", "2020-01-01T00:00:00Z")), "it expired at 2020");
-    contains(&edited(BOB, |text| with_line(text, "approvedAt", "2020-01-01T00:00:00Z")), "is older than the agent's first sight");
+    contains(
+        &edited(BOB, |text| with_line(text, "approvedAt", "2020-01-01T00:00:00Z")),
+        "is older than the agent's first sight",
+    );
     contains(&edited(BOB, |text| with_line(text, "approvedAt", "2999-01-01T00:00:00Z")), "which is in the future");
 }
 
 #[test]
 fn an_approval_by_a_stranger_or_by_the_author_does_not_count() {
-    let stranger = instead(BOB, |path, text| (path.replace("bob.yaml", "mallory.yaml"), with_line(text, "approver", "mallory")));
+    let stranger =
+        instead(BOB, |path, text| (path.replace("bob.yaml", "mallory.yaml"), with_line(text, "approver", "mallory")));
     contains(&stranger, "the approval of mallory does not count: it is by somebody who is not in [approvers]");
     // The stage's change is alice's.
     let own = edited("Somebody <Alice@example.com>", ToOwned::to_owned);
@@ -114,10 +124,13 @@ fn an_approval_of_another_plan_counts_for_nothing_that_it_does_not_list() {
     let other = "0".repeat(64);
     let told = instead(BOB, |path, text| {
         let id = text.lines().find_map(|line| line.strip_prefix("plan: ")).unwrap().to_owned();
-        let edited: String = with_line(text, "plan", &other).lines().map(|line| match line.split_once("digest: ") {
-            Some((before, digest)) => format!("{before}digest: {}0\n", &digest[1..]),
-            None => format!("{line}\n"),
-        }).collect();
+        let edited: String = with_line(text, "plan", &other)
+            .lines()
+            .map(|line| match line.split_once("digest: ") {
+                Some((before, digest)) => format!("{before}digest: {}0\n", &digest[1..]),
+                None => format!("{line}\n"),
+            })
+            .collect();
         (path.replace(&id, &other), edited)
     });
     contains(&told, "lists none of the changes of this one");

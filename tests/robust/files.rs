@@ -8,7 +8,9 @@ fn document(name: &str, text: impl Into<Vec<u8>>) -> (String, Option<Vec<u8>>) {
 }
 
 fn service(name: &str, rest: &str) -> String {
-    format!("apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\nspec:\n  type: LoadBalancer\n  ports:\n  - port: 80\n{rest}")
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\nspec:\n  type: LoadBalancer\n  ports:\n  - port: 80\n{rest}"
+    )
 }
 
 /// Ten thousand times the same document nine levels deep.
@@ -36,7 +38,10 @@ fn mistakes() -> Vec<(String, Option<Vec<u8>>)> {
         ),
         document("f-anchor.yaml", "apiVersion: &v v1\nkind: Service\nmetadata: { name: anchor }\n"),
         document("g-merge-key.yaml", merge),
-        document("h-deep.yaml", format!("apiVersion: v1\nkind: Service\nspec: {}1{}\n", "[".repeat(20_000), "]".repeat(20_000))),
+        document(
+            "h-deep.yaml",
+            format!("apiVersion: v1\nkind: Service\nspec: {}1{}\n", "[".repeat(20_000), "]".repeat(20_000)),
+        ),
         document("i-bomb.yaml", alias_bomb()),
         document("j-not-utf8.yaml", b"apiVersion: v1\nkind: Service\nmetadata: { name: caf\xe9 }\n".to_vec()),
         document("k-unknown-kind.yaml", "apiVersion: v1\nkind: Sevrice\nmetadata: { name: a }\n"),
@@ -104,9 +109,7 @@ fn with_entries(stage: &Stage, entries: &[(&str, git2::Oid, i32)]) {
     let repository = stage.repo.open();
     let parent = repository.find_reference("refs/heads/main").unwrap().peel_to_commit().unwrap();
     let root = parent.tree().unwrap();
-    let tree_of = |tree: &git2::Tree<'_>, name: &str| {
-        repository.find_tree(tree.get_name(name).unwrap().id()).unwrap()
-    };
+    let tree_of = |tree: &git2::Tree<'_>, name: &str| repository.find_tree(tree.get_name(name).unwrap().id()).unwrap();
     let environments = tree_of(&root, "environments");
     let mut prod = repository.treebuilder(Some(&tree_of(&environments, PROD))).unwrap();
     for (name, id, mode) in entries {
@@ -128,17 +131,18 @@ fn symlinks_submodules_and_odd_names_of_a_commit_are_never_followed() {
     let link = repository.blob(b"../../../../etc/passwd").unwrap();
     let text = repository.blob(service("odd", "").as_bytes()).unwrap();
     let main = repository.refname_to_id("refs/heads/main").unwrap();
-    with_entries(&stage, &[
-        ("link.yaml", link, 0o120_000),
-        ("module", main, 0o160_000),
-        ("back\\slash.yaml", text, 0o100_644),
-    ]);
+    with_entries(
+        &stage,
+        &[("link.yaml", link, 0o120_000), ("module", main, 0o160_000), ("back\\slash.yaml", text, 0o100_644)],
+    );
     let run = stage.run(&["plan"]).ends(3);
     for name in ["link.yaml", "module", "slash.yaml"] {
         assert!(run.err.contains(name), "{name} is not told:\n{}", run.err);
     }
     assert!(!run.all().contains("root:"), "somebody followed the link");
-    insta::assert_snapshot!(run.err.lines().filter(|line| !line.starts_with("planning")).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(
+        run.err.lines().filter(|line| !line.starts_with("planning")).collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn a_remote_that_cannot_be_read_is_one_sentence() {
     told.add(&stage, "refused credentials", plan(&format!("http://{}/config.git", parrot(unauthorized))));
     let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     told.add(&stage, "no such repository", plan(&format!("http://{}/config.git", parrot(missing))));
-    let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
+    let page =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
     told.add(&stage, "a login page", plan(&format!("http://{}/config.git", parrot(page))));
     told.add(&stage, "an address without a scheme", plan("config.git"));
     told.add(&stage, "another scheme", plan("ftp://example.com/config.git"));
@@ -150,7 +151,12 @@ fn a_world_of_which_nothing_can_be_read_is_one_sentence() {
         told.add(&stage, &format!("{status}"), run);
     }
     stage.simulator().clear_faults();
-    let page = Fault { client: Some("privlink".to_owned()), status: 200, body: Some("<html>Sign in</html>".to_owned()), ..Fault::default() };
+    let page = Fault {
+        client: Some("privlink".to_owned()),
+        status: 200,
+        body: Some("<html>Sign in</html>".to_owned()),
+        ..Fault::default()
+    };
     stage.simulator().add_fault(Fault { path: "/subscriptions/".to_owned(), ..page.clone() });
     stage.simulator().add_fault(Fault { path: "/api/v1/".to_owned(), ..page });
     told.add(&stage, "a body that is not JSON", stage.run(&["plan"]));
@@ -176,11 +182,20 @@ fn what_cannot_be_read_in_part_is_said_and_never_deleted() {
     let stage = with_a_wish_to_delete();
     let writes = stage.writes();
     for (path, hidden) in [
-        ("*/subscriptions/00000000-0000-0000-0000-000000000002/providers/Microsoft.Network/privateEndpoints", "privateendpoint/myOrdersPE: delete"),
+        (
+            "*/subscriptions/00000000-0000-0000-0000-000000000002/providers/Microsoft.Network/privateEndpoints",
+            "privateendpoint/myOrdersPE: delete",
+        ),
         ("/api/v1/services", "service/default/reporting: delete"),
         ("/privateDnsZones", "dnsrecord/api.orders.internal: delete"),
     ] {
-        let fault = Fault { client: Some("privlink".to_owned()), path: path.to_owned(), status: 403, code: "AuthorizationFailed".to_owned(), ..Fault::default() };
+        let fault = Fault {
+            client: Some("privlink".to_owned()),
+            path: path.to_owned(),
+            status: 403,
+            code: "AuthorizationFailed".to_owned(),
+            ..Fault::default()
+        };
         stage.simulator().add_fault(fault);
         let plan = stage.run(&["plan"]).ends(6).says("Could not be read").says("Plan for prod");
         assert!(!plan.out.contains(hidden), "{path}: {}", plan.out);
@@ -216,7 +231,11 @@ fn transient_faults_in_mid_apply_are_tried_again_until_it_converges() {
     once("GET", "/privateEndpoints/", 502, "BadGateway");
     once("PUT", "/privateDnsZones/", 409, "AnotherOperationInProgress");
     once("GET", "/operations/", 500, "InternalServerError");
-    stage.simulator().add_fault(Fault { times: Some(1), drop_connection: true, ..write_fault("PUT", "/subnets/", 0, "") });
+    stage.simulator().add_fault(Fault {
+        times: Some(1),
+        drop_connection: true,
+        ..write_fault("PUT", "/subnets/", 0, "")
+    });
     let run = stage.apply().ends(0);
     assert!(run.err.contains("retries"), "{}", run.err);
     stage.assert_converged();
@@ -226,13 +245,25 @@ fn transient_faults_in_mid_apply_are_tried_again_until_it_converges() {
 #[test]
 fn a_permanent_fault_fails_its_step_and_blocks_what_waits_for_it_and_nothing_else() {
     let stage = Stage::new(&example());
-    stage.simulator().add_fault(write_fault("PUT", "/privateLinkServices/pls-payments", 403, "RequestDisallowedByPolicy"));
+    stage.simulator().add_fault(write_fault(
+        "PUT",
+        "/privateLinkServices/pls-payments",
+        403,
+        "RequestDisallowedByPolicy",
+    ));
     let run = stage.apply().ends(5);
     insta::assert_snapshot!(run.out[run.out.find("Applied in part").unwrap()..]);
     let files = stage.repo.files("privlink/status/prod");
-    let text: String = files.iter().filter(|(path, _)| path.ends_with("/README.md") || path.contains("/applied/")).map(|(_, text)| text.as_str()).collect();
+    let text: String = files
+        .iter()
+        .filter(|(path, _)| path.ends_with("/README.md") || path.contains("/applied/"))
+        .map(|(_, text)| text.as_str())
+        .collect();
     assert!(text.contains("RequestDisallowedByPolicy"), "the status says why:\n{text}");
-    assert!(text.contains("outcome: Blocked") && text.contains("outcome: Done") && text.contains("outcome: Partial"), "{text}");
+    assert!(
+        text.contains("outcome: Blocked") && text.contains("outcome: Done") && text.contains("outcome: Partial"),
+        "{text}"
+    );
     stage.simulator().clear_faults();
     stage.apply().ends(0);
     stage.assert_converged();
@@ -243,7 +274,8 @@ fn a_permanent_fault_fails_its_step_and_blocks_what_waits_for_it_and_nothing_els
 fn an_operation_that_fails_or_is_cancelled_is_told_and_a_second_run_converges() {
     for code in ["InternalServerError", "CanceledAndSupersededDueToAnotherOperation", "PrivateEndpointQuotaExceeded"] {
         let stage = Stage::new(&example());
-        let fault = Fault { in_operation: true, times: Some(1), ..write_fault("PUT", "/privateEndpoints/myOrdersPE", 0, code) };
+        let fault =
+            Fault { in_operation: true, times: Some(1), ..write_fault("PUT", "/privateEndpoints/myOrdersPE", 0, code) };
         stage.simulator().add_fault(fault);
         let run = stage.apply();
         let run = run.ends(5).says("1 failed, 1 blocked").says(code);
@@ -258,16 +290,35 @@ fn an_operation_that_fails_or_is_cancelled_is_told_and_a_second_run_converges() 
 fn a_world_that_dies_in_mid_apply_still_gets_its_status() {
     let stage = Stage::new(&example());
     // Nothing answers any more once an endpoint is written.
-    stage.simulator().add_fault(Fault { after: 1, ..write_fault("PUT", "/privateEndpoints/", 403, "AuthorizationFailed") });
-    let look = Fault { client: Some("privlink".to_owned()), method: Some("GET".to_owned()), path: "/providers/Microsoft.ContainerService".to_owned(), after: 1, status: 403, code: "AuthorizationFailed".to_owned(), ..Fault::default() };
+    stage
+        .simulator()
+        .add_fault(Fault { after: 1, ..write_fault("PUT", "/privateEndpoints/", 403, "AuthorizationFailed") });
+    let look = Fault {
+        client: Some("privlink".to_owned()),
+        method: Some("GET".to_owned()),
+        path: "/providers/Microsoft.ContainerService".to_owned(),
+        after: 1,
+        status: 403,
+        code: "AuthorizationFailed".to_owned(),
+        ..Fault::default()
+    };
     stage.simulator().add_fault(look.clone());
     for path in ["/privateLinkServices?", "privateLinkServices", "privateEndpoints", "privateDnsZones"] {
-        stage.simulator().add_fault(Fault { path: format!("*/providers/Microsoft.Network/{path}"), after: 2, ..look.clone() });
+        stage.simulator().add_fault(Fault {
+            path: format!("*/providers/Microsoft.Network/{path}"),
+            after: 2,
+            ..look.clone()
+        });
     }
     let run = stage.apply();
     assert!(matches!(run.code, Some(5 | 1)), "{}", run.all());
     let files = stage.repo.files("privlink/status/prod");
-    assert!(files.iter().any(|(path, text)| path.contains("/applied/") && text.contains("outcome: Done")), "{}\n{:?}", run.all(), files.iter().map(|(path, _)| path).collect::<Vec<_>>());
+    assert!(
+        files.iter().any(|(path, text)| path.contains("/applied/") && text.contains("outcome: Done")),
+        "{}\n{:?}",
+        run.all(),
+        files.iter().map(|(path, _)| path).collect::<Vec<_>>()
+    );
     stage.simulator().clear_faults();
     stage.apply().ends(0);
     stage.assert_converged();

@@ -23,8 +23,6 @@ pub(crate) const PROVIDER: &str = "00000000-0000-0000-0000-000000000001";
 pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
 /// Somebody else's subscription.
 pub(crate) const STRANGER: &str = "00000000-0000-0000-0000-000000000003";
-/// The alias of a service that nobody here owns.
-pub(crate) const FOREIGN_ALIAS: &str = "foreign.11111111-1111-1111-1111-111111111111.eastus2.azure.privatelinkservice";
 
 const SETTINGS: &str = r#"version = 1
 owner = "6f1c0000-0000-4000-8000-000000000001"

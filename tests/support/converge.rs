@@ -1,12 +1,19 @@
 //! Worlds that are as a repository asks for, and plans carried out on worlds.
 
+use std::collections::BTreeSet;
+
 use privlink::desired::Desired;
 use privlink::domain::key::ResourceKey;
+use privlink::domain::resource::Live;
+use privlink::domain::resource::Resource;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::domain::resource::connection::Verdict;
+use privlink::domain::resource::private_endpoint::Target;
 use privlink::plan::Plan;
 use privlink::plan::action::Action;
+use privlink::plan::action::Actor;
 use privlink::plan::change::Change;
+use privlink::plan::reads;
 
 use super::world::World;
 
@@ -34,19 +41,64 @@ pub(crate) fn converge(desired: &Desired) -> World {
     world
 }
 
-/// Carries out every step in order, as apply does when nothing fails.
-pub(crate) fn carry_out(plan: &Plan, world: &mut World) {
-    for step in &plan.steps {
-        carry_out_change(&step.change, world);
+/// Carries out every step in order, as apply does: a step whose reads are not true any more fails, and blocks.
+///
+/// Returns the steps that failed.
+pub(crate) fn carry_out(plan: &Plan, world: &mut World) -> Vec<String> {
+    let mut failed: BTreeSet<usize> = BTreeSet::new();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let blocked = step.after.iter().any(|after| failed.contains(after));
+        if blocked || !carry_out_change(&step.change, world) {
+            failed.insert(at);
+        }
     }
+    failed.into_iter().map(|at| plan.steps[at].change.key.to_string()).collect()
 }
 
-fn carry_out_change(change: &Change, world: &mut World) {
-    if matches!(change.action, Action::Delete | Action::Replace) {
+fn carry_out_change(change: &Change, world: &mut World) -> bool {
+    let live = live_of(change, world);
+    let is_gone = change.action == Action::Delete && live.is_none();
+    let publisher = change.reads.publisher.as_ref().and_then(|id| world.observed.private_link_services.get(id));
+    let is_announced = matches!(change.key, ResourceKey::Connection { .. }) && !change.reads.exists;
+    let is_fresh = is_announced || reads::verify(&change.reads, live.as_ref(), publisher).is_ok();
+    if is_gone || (change.actor == Actor::Privlink && !is_fresh) {
+        return is_gone;
+    }
+    if change.action.is_destructive() {
         remove(change, world);
     }
     if change.action != Action::Delete {
-        world.put(change.resource.as_ref().expect("a write has a resource"));
+        let resource = change.resource.as_ref().expect("a write has a resource");
+        if !has_target(resource, world) {
+            return false;
+        }
+        world.put(resource);
+    }
+    true
+}
+
+/// False if the cloud provider took away what an endpoint shall reach: Azure refuses such an endpoint.
+fn has_target(resource: &Resource, world: &World) -> bool {
+    match resource {
+        Resource::PrivateEndpoint(endpoint) => match &endpoint.target {
+            Target::Produced { publisher, .. } => world.observed.publisher(publisher).is_some(),
+            Target::Id(_) | Target::Alias(_) => true,
+        },
+        _ => true,
+    }
+}
+
+fn live_of(change: &Change, world: &World) -> Option<Live> {
+    let existing = change.existing.as_ref();
+    match &change.key {
+        ResourceKey::Connection { .. } if existing.is_some() => {
+            let mut all = world.observed.private_link_services.values().flat_map(|live| &live.connections);
+            all.find(|connection| Some(&connection.id) == existing).cloned().map(Live::Connection)
+        }
+        ResourceKey::PrivateLinkService(_) if existing.is_some() => {
+            existing.and_then(|id| world.observed.private_link_services.get(id)).cloned().map(Live::PrivateLinkService)
+        }
+        key => world.observed.get(key),
     }
 }
 

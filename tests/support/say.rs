@@ -1,7 +1,6 @@
 //! Plans in few words, for assertions that read like a list.
 
 use privlink::desired::Desired;
-use privlink::domain::key::ResourceKey;
 use privlink::plan::Plan;
 use privlink::plan::change::Change;
 use privlink::plan::plan;
@@ -60,9 +59,4 @@ pub(crate) fn comes_after(plan: &Plan, later: &str, earlier: &str) -> bool {
         open.extend(&plan.steps[at].after);
     }
     false
-}
-
-/// The keys of the steps.
-pub(crate) fn keys(plan: &Plan) -> Vec<ResourceKey> {
-    plan.steps.iter().map(|step| step.change.key.clone()).collect()
 }

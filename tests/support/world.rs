@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 
 use privlink::desired::Desired;
 use privlink::domain::annotation;
+use privlink::domain::annotation::PrivateLinkAnnotations;
 use privlink::domain::azure::ResourceId;
 use privlink::domain::cluster::LoadBalancerFrontend;
 use privlink::domain::key::PublisherKey;
@@ -29,8 +30,10 @@ use privlink::domain::resource::private_endpoint::PrivateEndpoint;
 use privlink::domain::resource::private_endpoint::Request;
 use privlink::domain::resource::private_endpoint::Target;
 use privlink::domain::resource::private_link_service::CLUSTER_TAG;
+use privlink::domain::resource::private_link_service::Exposure;
 use privlink::domain::resource::private_link_service::Frontend;
 use privlink::domain::resource::private_link_service::LivePrivateLinkService;
+use privlink::domain::resource::private_link_service::Nat;
 use privlink::domain::resource::private_link_service::PrivateLinkService;
 use privlink::domain::resource::private_link_service::Publication;
 use privlink::domain::resource::private_link_service::SERVICE_TAG;
@@ -214,6 +217,31 @@ impl World {
             let frontend = LoadBalancerFrontend { id: id.clone(), address: Some(address), subnet: Some(subnet) };
             self.observed.frontends.insert(id, frontend);
         }
+        self.publish(key);
+    }
+
+    /// The cloud provider builds what the annotations ask for, on every sync.
+    fn publish(&mut self, key: &ObjectKey) {
+        let annotations = self.observed.services[key].annotations();
+        let Some(asked) = PrivateLinkAnnotations::read(&annotations).expect("the annotations are right") else {
+            return;
+        };
+        let named = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
+        self.build(&Publication {
+            service: key.clone(),
+            name: asked.name,
+            exposure: Exposure {
+                nat: Nat {
+                    subnet: Some(subnet(named.as_deref().unwrap_or("aks-subnet"))),
+                    count: asked.count,
+                    addresses: asked.addresses.into_iter().map(IpAddr::V4).collect(),
+                },
+                visibility: asked.visibility,
+                auto_approval: asked.auto_approval,
+                fqdns: asked.fqdns,
+                proxy_protocol: asked.proxy_protocol,
+            },
+        });
     }
 
     /// A frontend that no Service uses goes, and with it every Private Link Service on it, whoever built that.
@@ -237,6 +265,13 @@ impl World {
     fn build(&mut self, publication: &Publication) {
         let key = &publication.service;
         let frontend = self.observed.frontend_of(key).expect("a published Service has a frontend").id.clone();
+        if let Some(standing) = self.observed.link_on_frontend_of(key) {
+            let owner = standing.cluster_owner();
+            assert!(owner.is_some(), "{} is unmanaged: the sync of {key} fails for ever", standing.service.id);
+            if owner.as_ref() != Some(key) {
+                return; // It is shared, and its owner's annotations count.
+            }
+        }
         let annotations = self.observed.services[key].annotations();
         let group = annotations.get(annotation::PLS_RESOURCE_GROUP).map_or("MC_prod", String::as_str);
         let name = publication.name.as_ref().map_or_else(|| format!("pls-{}", frontend.name()), ToString::to_string);
@@ -430,10 +465,11 @@ impl World {
     pub(crate) fn prepare(&mut self, desired: &Desired) {
         for intent in desired.intents.values() {
             match &intent.resource {
-                Resource::Service(service) if service.deployment == Deployment::AnnotationsOnly => {
-                    if !self.observed.services.contains_key(&service.key) {
-                        self.deploy_foreign(&service.key);
-                    }
+                Resource::Service(service)
+                    if service.deployment == Deployment::AnnotationsOnly
+                        && !self.observed.services.contains_key(&service.key) =>
+                {
+                    self.deploy_foreign(&service.key);
                 }
                 Resource::DnsRecord(record) => {
                     self.observed.dns_zones.extend(record.id.parent());

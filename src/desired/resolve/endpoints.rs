@@ -13,6 +13,7 @@ use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
+use crate::domain::mark::DocumentMark;
 use crate::domain::resource::Resource;
 use crate::domain::resource::dns::Addresses;
 use crate::domain::resource::dns::DnsLink;
@@ -30,16 +31,18 @@ const DEFAULT_TTL: u32 = 300;
 
 pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
     let mut links: BTreeMap<String, &link_wire::PrivateLinkService> = BTreeMap::new();
+    let mut origins: BTreeMap<String, &Document> = BTreeMap::new();
     for document in documents {
-        if let Body::PrivateLinkService(link) = &document.body
-            && links.insert(link.metadata.name.to_string(), link).is_some()
-        {
-            let diagnostic =
-                Diagnostic::error(code::DUPLICATE, format!("two PrivateLinkServices are named {}", link.metadata.name))
-                    .label(document.path_of("metadata.name"), "the second")
-                    .help("names are unique in an environment");
+        let Body::PrivateLinkService(link) = &document.body else { continue };
+        let name = link.metadata.name.to_string();
+        if let Some(first) = origins.insert(name.clone(), document) {
+            let diagnostic = Diagnostic::error(code::DUPLICATE, format!("two PrivateLinkServices are named {name}"))
+                .label(document.path_of("metadata.name"), "the second")
+                .label(first.path_of("metadata.name"), "the first")
+                .help("names are unique in an environment");
             resolver.say(diagnostic);
         }
+        links.insert(name, link);
     }
     let mut names: BTreeMap<String, &Document> = BTreeMap::new();
     for document in documents {
@@ -224,16 +227,27 @@ fn dns(
     resolver.add(Resource::DnsRecord(resource), Origin { document, place, adopt: None });
     for (number, network) in record.links.iter().enumerate() {
         let id = zone.child("virtualNetworkLinks", &format!("privlink-{}", network.id().name()));
-        // Two records of one zone may ask for the same link.
-        let known = match resolver.intents.get(&ResourceKey::DnsLink(id.clone())).map(|intent| &intent.resource) {
-            Some(Resource::DnsLink(link)) => link.virtual_network == *network.id(),
-            _ => false,
-        };
-        if known {
+        if is_shared(resolver, (&id, network.id()), super::mark(document)) {
             continue;
         }
         let link = DnsLink { id, virtual_network: network.id().clone(), tags: marks.clone() };
         let place = document.path_of(&format!("spec.dns[{at}].links[{number}]"));
         resolver.add(Resource::DnsLink(link), Origin { document, place, adopt: None });
     }
+}
+
+/// True if another record asks for the same link already. It then carries the mark of the first of them by name: the order
+/// of files must not show.
+fn is_shared(resolver: &mut Resolver<'_>, (id, network): (&ResourceId, &ResourceId), mark: DocumentMark) -> bool {
+    let owner = resolver.policy().mark.clone();
+    let Some(intent) = resolver.intents.get_mut(&ResourceKey::DnsLink(id.clone())) else { return false };
+    let Resource::DnsLink(link) = &mut intent.resource else { return false };
+    if link.virtual_network != *network {
+        return false;
+    }
+    if mark < intent.document {
+        link.tags = owner.tags(&mark);
+        intent.document = mark;
+    }
+    true
 }

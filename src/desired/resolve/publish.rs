@@ -40,11 +40,17 @@ use crate::repo::schema::private_link_service as wire;
 
 pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
     let mut origins: BTreeMap<ObjectKey, &Document> = BTreeMap::new();
+    let mut published: BTreeMap<ObjectKey, &Document> = BTreeMap::new();
     for document in documents {
         match &document.body {
             Body::PrivateLinkService(service) => {
+                let key = service.spec.service.key();
+                if let Some(first) = published.insert(key.clone(), document) {
+                    refuse_second(resolver, &key, document, first);
+                    continue;
+                }
                 publish(resolver, document, service);
-                origins.insert(service.spec.service.key(), document);
+                origins.insert(key, document);
             }
             Body::Service(service) => {
                 origins.entry(service.key.clone()).or_insert(document);
@@ -53,6 +59,15 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
         }
     }
     publications(resolver, &origins);
+}
+
+/// A frontend carries one Private Link Service, whoever builds it.
+fn refuse_second(resolver: &mut Resolver<'_>, key: &ObjectKey, document: &Document, first: &Document) {
+    let diagnostic = Diagnostic::error(code::DUPLICATE, format!("two documents publish the Service {key}"))
+        .label(document.path_of("spec.service"), "again here")
+        .label(first.path_of("spec.service"), "first here")
+        .help("keep one of them");
+    resolver.say(diagnostic);
 }
 
 /// What a document publishes under; the endpoints' targets ask the same.
@@ -184,15 +199,7 @@ fn annotate(
     let key = service.spec.service.key();
     let annotations = encode(&service.spec);
     match resolver.intents.get(&ResourceKey::Service(key.clone())) {
-        Some(intent) if intent.document.kind == "service" => merge(resolver, document, &key, &annotations),
-        Some(first) => {
-            let diagnostic = Diagnostic::error(code::DUPLICATE, format!("two documents publish the Service {key}"))
-                .label(document.path_of("spec.service"), "again here")
-                .label(first.place.clone(), "first here")
-                .help("keep one of them");
-            resolver.say(diagnostic);
-            return None;
-        }
+        Some(_) => merge(resolver, document, &key, &annotations),
         None => foreign(resolver, document, &key, annotations),
     }
     Some(PublisherKey::Cluster(key))
@@ -293,6 +300,7 @@ fn own(
                 .help("remove azure-pls-create from the Service: a frontend carries one Private Link Service");
         resolver.say(diagnostic);
     }
+    check_service(resolver, document, &key);
     let name = service.spec.nat.as_ref().and_then(|nat| nat.subnet.as_ref()).map(ToString::to_string);
     let subnet = subnet(cluster, name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
     let origin = |place: Place| Origin {
@@ -315,6 +323,24 @@ fn own(
     };
     resolver.add(Resource::PrivateLinkService(resource), origin(document.place()));
     Some(PublisherKey::Own(id))
+}
+
+/// The Service whose frontend is published must be one that this environment may touch, and an internal one.
+fn check_service(resolver: &mut Resolver<'_>, document: &Document, key: &ObjectKey) {
+    if let Some(problem) = resolver.policy().scope.problem_with(&ResourceKey::Service(key.clone())) {
+        let diagnostic = Diagnostic::error(code::OUT_OF_SCOPE, problem)
+            .label(document.path_of("spec.service.namespace"), "published from here")
+            .help("move the document to another environment, or widen `scope` in privlink.toml");
+        resolver.say(diagnostic);
+    }
+    let annotations = annotations_of(resolver, key);
+    if annotations.is_some_and(|annotations| !annotation::is_internal(&annotations)) {
+        let diagnostic =
+            Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
+                .label(document.path_of("spec.service"), format!("{key} has a public one, or none"))
+                .help(format!("add the annotation {}: \"true\" to the Service", annotation::INTERNAL));
+        resolver.say(diagnostic);
+    }
 }
 
 fn is_annotated(resolver: &Resolver<'_>, key: &ObjectKey) -> bool {

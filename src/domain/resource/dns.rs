@@ -48,11 +48,11 @@ impl DnsRecord {
         fields.insert("ttl".to_owned(), Value::Integer(i64::from(*ttl)));
         let addresses = match addresses {
             Addresses::Known(addresses) => Value::set(addresses),
-            Addresses::OfEndpoint { known: Some(address), .. } => Value::set([address]),
-            Addresses::OfEndpoint { endpoint, known: None } => Value::Produced {
+            // Known or not, it is the endpoint's: so the rest of an interrupted plan is the same change.
+            Addresses::OfEndpoint { endpoint, known } => Value::Produced {
                 by: crate::domain::key::ResourceKey::PrivateEndpoint(endpoint.clone()),
                 output: Output::Address,
-                known: None,
+                known: known.map(|address| address.to_string()),
             },
         };
         fields.insert("addresses".to_owned(), addresses);

@@ -76,7 +76,7 @@ fn a_status_reads_like_kubectl_and_az() {
     ");
     insta::assert_snapshot!(shown(&files(&waiting(), &Files::new(), "10:00")), @r#"
     Status of prod as of 2026-11-20T10:00:00Z (5m ago)
-    1 change waiting (notable) since 2026-11-20T10:00:00Z: plan 4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560
+    1 change waiting (notable) since 2026-11-20T10:00:00Z: plan ed343fcb136a91bc8bb5228b454c4a4375324faa2882079a3972e44786e7b664
 
     Services in namespace shop
     NAME     TYPE           CLUSTER-IP   EXTERNAL-IP     PORT(S)         AGE
@@ -232,7 +232,7 @@ fn the_environment_has_a_file_and_a_table_for_people() {
     kind: EnvironmentStatus
     environment: prod
     pending:
-      id: 4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560
+      id: ed343fcb136a91bc8bb5228b454c4a4375324faa2882079a3972e44786e7b664
       risk: notable
       changes: 1
       since: 2026-11-20T10:00:00Z
@@ -243,7 +243,7 @@ fn the_environment_has_a_file_and_a_table_for_people() {
 
     1 of 2 documents ready.
 
-    Waiting since 2026-11-20T10:00:00Z: 1 change, notable, plan [`4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560`](plans/4711fc078690c67961ba188f6806faca207570efcc6090258ae93e4172e75560.md)
+    Waiting since 2026-11-20T10:00:00Z: 1 change, notable, plan [`ed343fcb136a91bc8bb5228b454c4a4375324faa2882079a3972e44786e7b664`](plans/ed343fcb136a91bc8bb5228b454c4a4375324faa2882079a3972e44786e7b664.md)
 
     | | Kind | Name | State | Address, alias | Consumers |
     |---|---|---|---|---|---|

@@ -1,0 +1,62 @@
+//! May the plan of this pass run? The approvals on file, and what was used up of them.
+
+use crate::approval;
+use crate::approval::Circumstances;
+use crate::approval::Decision;
+use crate::approval::Evidence;
+use crate::approval::LocalConsent;
+use crate::plan::document::ChangeDigest;
+use crate::plan::document::PlanId;
+use crate::reconcile::approvals;
+use crate::reconcile::approvals::Approvals;
+use crate::reconcile::pass::PassError;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::status_branch::StatusFiles;
+use crate::status::document::StepOutcome;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// The approvals of the config branch; none without a remote.
+///
+/// # Errors
+/// If the mirror cannot be read.
+pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, PassError> {
+    let Some(upstream) = &loaded.source.upstream else { return Ok(Approvals::default()) };
+    if !planned.plan.has_changes() {
+        return Ok(Approvals::default());
+    }
+    let applied = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
+    Ok(approvals::read(upstream, &planned.plan.policy, applied).await?)
+}
+
+/// Decides whether the plan may run.
+pub fn decide(
+    planned: &Planned,
+    approvals: &Approvals,
+    consent: LocalConsent,
+    first_seen: Option<Timestamp>,
+) -> Decision {
+    let circumstances = Circumstances {
+        now: Timestamp::now(),
+        first_seen,
+        authors: approvals.authors.clone(),
+        used: used(&planned.status, &approvals.evidence),
+        local: consent,
+    };
+    approval::decide(&planned.plan, &approvals.evidence, &circumstances)
+}
+
+/// What was carried out after an approval was given is not carried out under it again.
+fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
+    let mut used = BTreeSet::new();
+    for record in status.applied() {
+        let wrote = [StepOutcome::Done, StepOutcome::Waiting, StepOutcome::Interrupted];
+        let done = record.steps.iter().filter(|step| wrote.contains(&step.outcome));
+        for step in done {
+            let older = evidence.iter().filter(|evidence| evidence.file.approved_at <= record.applied_at);
+            used.extend(older.map(|evidence| (evidence.file.plan.clone(), step.digest.clone())));
+        }
+    }
+    used
+}

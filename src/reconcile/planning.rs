@@ -1,0 +1,145 @@
+//! From files to a plan: resolve, observe, decide what has to happen.
+
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::desired::authority;
+use crate::desired::policy::Policy;
+use crate::desired::resolve;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Place;
+use crate::domain::cluster::ManagedCluster;
+use crate::domain::commit::CommitId;
+use crate::domain::name::EnvironmentName;
+use crate::git::Limits;
+use crate::observed::Observed;
+use crate::plan::Plan;
+use crate::reconcile::observe;
+use crate::reconcile::pass::PassError;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::status_branch::StatusBranch;
+use crate::reconcile::status_branch::StatusFiles;
+use crate::reconcile::world::Purpose;
+use crate::reconcile::world::World;
+use crate::repo;
+
+/// A plan, and everything it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    /// What is asked for.
+    pub desired: Desired,
+    /// What was seen.
+    pub observed: Observed,
+    /// The decisions.
+    pub plan: Plan,
+    /// The status branch as it was.
+    pub status: StatusFiles,
+    /// What there is to say about the files, warnings included.
+    pub diagnostics: Diagnostics,
+    pub(super) cluster: Option<ManagedCluster>,
+}
+
+/// The rules of an environment.
+///
+/// # Errors
+/// If there is none of this name.
+pub fn policy(loaded: &Loaded, environment: &EnvironmentName) -> Result<Policy, PassError> {
+    authority::policy(&loaded.settings, environment).ok_or_else(|| PassError::NoEnvironment {
+        name: environment.clone(),
+        known: loaded.settings.environments.keys().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Resolves the documents as far as files go; `cluster` where it was read.
+pub fn resolve_files(loaded: &Loaded, policy: &Policy, cluster: Option<&ManagedCluster>) -> (Desired, Diagnostics) {
+    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
+    let path_exists = loaded.source.snapshot.files.keys().any(|path| path.is_under(&policy.path));
+    resolve::resolve(resolve::Source {
+        documents: &loaded.reading.documents,
+        policy,
+        cluster: cluster.or(unseen.as_ref()),
+        path_exists,
+    })
+}
+
+/// Observes the world and decides what has to happen.
+///
+/// # Errors
+/// Errors in the files, no way to the world, or nothing of it readable.
+pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Config) -> Result<Planned, PassError> {
+    let policy = policy(loaded, environment)?;
+    let (_, offline) = resolve_files(loaded, &policy, None);
+    let diagnostics = merged(&loaded.reading.diagnostics, offline);
+    if diagnostics.has_errors() {
+        return Err(PassError::Files(Box::new(diagnostics)));
+    }
+    let world = World::connect(config, &policy, Purpose::Plan).await?;
+    let status = match &loaded.source.upstream {
+        Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
+        None => StatusFiles::default(),
+    };
+    let baseline = baseline(loaded, &policy, &status).await;
+    replan(loaded, &policy, &world, Memory { status, baseline, diagnostics }).await
+}
+
+/// What a plan takes from before: it does not change within a pass.
+struct Memory {
+    status: StatusFiles,
+    baseline: Option<(Desired, CommitId)>,
+    diagnostics: Diagnostics,
+}
+
+async fn replan(loaded: &Loaded, policy: &Policy, world: &World, memory: Memory) -> Result<Planned, PassError> {
+    let Memory { status, baseline, mut diagnostics } = memory;
+    let (cluster, gap) = observe::managed_cluster(world, policy).await?;
+    let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
+    diagnostics = merged(&diagnostics, online);
+    if diagnostics.has_errors() {
+        return Err(PassError::Files(Box::new(diagnostics)));
+    }
+    let observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
+    let plan = crate::plan::plan(&desired, &observed, baseline.as_ref().map(|(desired, _)| desired));
+    Ok(Planned { desired, observed, plan, status, diagnostics, cluster })
+}
+
+fn merged(first: &Diagnostics, second: Diagnostics) -> Diagnostics {
+    let mut all = first.clone();
+    all.extend(second);
+    all.sorted()
+}
+
+/// What the last applied commit asked for. The status branch only says which commit that was: a hint, and a wrong one
+/// makes drift out of a change at worst.
+async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Option<(Desired, CommitId)> {
+    let upstream = loaded.source.upstream.as_ref()?;
+    let commit = status.environment()?.applied_commit.clone()?;
+    if !upstream.remote.is_ancestor(&commit, &upstream.tip).await.ok()? {
+        return None;
+    }
+    let snapshot = upstream.remote.snapshot(&commit, Limits::default()).await.ok()?;
+    let reading = repo::read(&snapshot, &loaded.settings);
+    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
+    let source = resolve::Source { documents: &reading.documents, policy, cluster: unseen.as_ref(), path_exists: true };
+    let (desired, diagnostics) = resolve::resolve(source);
+    (!diagnostics.has_errors()).then_some((desired, commit))
+}
+
+/// Observes once more after an apply, and plans what is left.
+///
+/// # Errors
+/// As [`plan`].
+pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
+    let policy = &planned.plan.policy;
+    let world = World::connect(config, policy, Purpose::Plan).await?;
+    let memory = Memory {
+        status: planned.status.clone(),
+        baseline: baseline(loaded, policy, &planned.status).await,
+        diagnostics: planned.diagnostics.clone(),
+    };
+    replan(loaded, policy, &world, memory).await
+}
+
+/// A place as `file:line`.
+pub fn locate(loaded: &Loaded, place: &Place) -> Option<String> {
+    let (line, _) = loaded.reading.sources.line_column(place)?;
+    Some(format!("{}:{line}", place.file))
+}

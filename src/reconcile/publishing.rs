@@ -1,0 +1,115 @@
+//! What a pass leaves in Git: one commit on the status branch, or none.
+
+use crate::apply::report::Outcome;
+use crate::config::Config;
+use crate::diagnostic::Place;
+use crate::domain::commit::CommitId;
+use crate::domain::key::ResourceKey;
+use crate::reconcile::applying::Ended;
+use crate::reconcile::pass::PassError;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::planning::locate;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::status_branch::StatusBranch;
+use crate::reconcile::status_branch::StatusFiles;
+use crate::render::saved_plan::Provenance;
+use crate::render::shown::Details;
+use crate::render::status_files;
+use crate::render::status_files::Pending;
+use crate::status;
+use crate::status::Applied;
+use crate::status::Composition;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What a pass did, as far as the status says it.
+#[derive(Debug, Default)]
+pub struct Done<'a> {
+    /// The apply, if there was one.
+    pub ended: Option<&'a Ended>,
+    /// True if the world now is as the commit asks.
+    pub converged: bool,
+}
+
+/// Commits the status: what is there now, and what is still to do. Answers the commit, or `None` if nothing changed.
+///
+/// # Errors
+/// If the branch cannot be read or written.
+pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Result<Option<CommitId>, PassError> {
+    let Some(upstream) = &loaded.source.upstream else { return Ok(None) };
+    let Some(commit) = loaded.source.commit.clone() else { return Ok(None) };
+    let branch = StatusBranch::new(upstream.remote.clone(), &planned.plan.policy);
+    let now = Timestamp::now();
+    let failures = failures(done.ended);
+    let record = done.ended.map(|ended| ended.record.clone());
+    let applied = (done.converged || record.is_some())
+        .then(|| Applied { commit: done.converged.then(|| commit.clone()), record });
+    let provenance = Provenance {
+        commit: Some(commit.clone()),
+        source: loaded.source.planned_note.clone(),
+        created_at: now,
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let locate = |place: &Place| locate(loaded, place);
+    let compose = |previous: &StatusFiles| {
+        let documents = status::compose(&Composition {
+            desired: &planned.desired,
+            observed: &planned.observed,
+            plan: &planned.plan,
+            previous: &previous.documents,
+            applied: applied.as_ref(),
+            failures: &failures,
+            now,
+        });
+        let pending =
+            Pending { plan: &planned.plan, details: Details { locate: &locate }, provenance: provenance.clone() };
+        status_files::files(&documents, &pending, &previous.files)
+    };
+    let environment = &planned.plan.policy.mark.environment;
+    let message = match done.ended {
+        Some(ended) => format!(
+            "{environment}: applied {} of {} steps\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}",
+            ended.report.steps.iter().filter(|step| step.outcome.is_success()).count(),
+            ended.report.steps.len(),
+            ended.record.plan,
+        ),
+        None if planned.plan.has_changes() => {
+            format!("{environment}: a plan waits for approval\n\nPrivlink-Plan: {}", planned.plan.id)
+        }
+        None => format!("{environment}: status of commit {}", commit.short()),
+    };
+    Ok(branch.write(&message, &compose).await?)
+}
+
+fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
+    let steps = ended.into_iter().flat_map(|ended| &ended.report.steps);
+    let failed = steps.filter_map(|step| match &step.outcome {
+        Outcome::Failed { message, .. } => Some((step.key.clone(), message.clone())),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// Ends an apply: looks at the world once more, and commits the status. Answers the commit, and why the world could not be
+/// read; then the status still says what was applied and what was not.
+///
+/// # Errors
+/// If the branch cannot be read or written.
+pub async fn conclude(
+    loaded: &Loaded,
+    planned: &Planned,
+    ended: &Ended,
+    config: &Config,
+) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
+    match planning::look_again(loaded, planned, config).await {
+        Ok(after) => {
+            let done = Done { ended: Some(ended), converged: ended.report.is_success() };
+            Ok((publish(loaded, &after, done).await?, None))
+        }
+        Err(error) => {
+            let done = Done { ended: Some(ended), converged: false };
+            Ok((publish(loaded, planned, done).await?, Some(error)))
+        }
+    }
+}

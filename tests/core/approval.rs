@@ -1,0 +1,246 @@
+//! Who must say yes to what, and which yes does not count.
+
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use privlink::approval::Circumstances;
+use privlink::approval::Decision;
+use privlink::approval::Evidence;
+use privlink::approval::LocalConsent;
+use privlink::approval::Missing;
+use privlink::approval::decide;
+use privlink::approval::file::ApprovalFile;
+use privlink::approval::file::Signing;
+use privlink::domain::resource::connection::ConnectionStatus;
+use privlink::plan::Plan;
+use privlink::plan::document::PlanId;
+use privlink::plan::document::change_digest;
+use privlink::plan::risk::Risk;
+
+use crate::support::case::Case;
+use crate::support::case::STRANGER;
+use crate::support::case::network;
+use crate::support::converge::carry_out;
+use crate::support::converge::converge;
+use crate::support::say::plan_of;
+use crate::support::world::World;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+/// A plan with one change of each of three risks: a label, a new Service, a Service's port.
+fn plan_with(rules: &str) -> Plan {
+    let world = converge(&Case::shop().without("web").resolve());
+    let case = Case::shop().edit("payments", "  name: payments\n", "  name: payments\n  labels: { a: b }\n");
+    plan_of(
+        &case.without("payments").with("payments", &Case::shop().files["payments.yaml"]).also(rules).resolve(),
+        &world,
+    )
+}
+
+/// A disruptive plan: one Service without a Private Link Service gets another port.
+fn disruptive(rules: &str) -> Plan {
+    let world = converge(&Case::shop().resolve());
+    plan_of(&Case::shop().edit("web", "port: 80", "port: 81").also(rules).resolve(), &world)
+}
+
+fn severing(rules: &str) -> (Plan, World) {
+    let world = converge(&Case::shop().resolve());
+    let plan = plan_of(&Case::shop().edit("orders", "port: 80,", "port: 81,").also(rules).resolve(), &world);
+    (plan, world)
+}
+
+fn file(plan: &Plan, approver: &str) -> Evidence {
+    let signing = Signing {
+        approver: approver.parse().unwrap(),
+        at: now() - hours(1),
+        expires_at: now() + hours(23),
+        reason: None,
+    };
+    Evidence {
+        file: ApprovalFile::of(plan, signing),
+        brought_by: vec![format!("{approver} <{approver}@example.com>").parse().unwrap()],
+    }
+}
+
+fn circumstances(local: LocalConsent) -> Circumstances {
+    Circumstances {
+        now: now(),
+        first_seen: Some(now() - hours(48)),
+        authors: ["dave@example.com".to_owned()].into(),
+        used: [].into(),
+        local,
+    }
+}
+
+fn approved(plan: &Plan, evidence: &[Evidence], local: LocalConsent) -> bool {
+    matches!(decide(plan, evidence, &circumstances(local)), Decision::Approved(_))
+}
+
+#[track_caller]
+fn missing(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances) -> Missing {
+    match decide(plan, evidence, circumstances) {
+        Decision::Missing(missing) => missing,
+        Decision::Approved(approval) => panic!("approved by {:?}", approval.approvers()),
+    }
+}
+
+#[test]
+fn what_is_automatic_or_merged_needs_nobody() {
+    let plan = plan_with("");
+    assert_eq!(plan.risk(), Risk::Notable);
+    assert!(approved(&plan, &[], LocalConsent::None));
+    let plan = plan_with("approval = { notable = 1 }");
+    assert!(!approved(&plan, &[], LocalConsent::Unattended), "--yes is nobody");
+    assert!(approved(&plan, &[file(&plan, "alice")], LocalConsent::None));
+    assert!(approved(&plan, &[], LocalConsent::Person));
+}
+
+#[test]
+fn drift_is_nobodys_commit() {
+    let desired = Case::shop().resolve();
+    let mut world = converge(&desired);
+    world.observed.dns_records.values_mut().for_each(|live| live.record.ttl = 60);
+    let plan = privlink::plan::plan(&desired, &world.observed, Some(&desired));
+    assert_eq!(plan.risk(), Risk::Notable);
+    assert!(!approved(&plan, &[], LocalConsent::Unattended));
+    assert!(approved(&plan, &[file(&plan, "alice")], LocalConsent::None));
+    assert!(approved(&plan, &[], LocalConsent::Person));
+}
+
+#[test]
+fn a_disruptive_change_needs_one_person() {
+    let plan = disruptive("");
+    let missing = missing(&plan, &[], &circumstances(LocalConsent::None));
+    let need = &missing.needs[&Risk::Disruptive];
+    assert_eq!((need.have, need.changes.as_slice()), (0, ["service/default/web".to_owned()].as_slice()));
+    assert!(approved(&plan, &[file(&plan, "alice")], LocalConsent::None));
+    assert!(approved(&plan, &[], LocalConsent::Person));
+}
+
+#[test]
+fn without_signatures_one_person_counts_at_most() {
+    let (plan, _) = severing("");
+    let two = [file(&plan, "alice"), file(&plan, "bob")];
+    let missing = missing(&plan, &two, &circumstances(LocalConsent::Person));
+    assert_eq!(missing.needs[&Risk::Severing].have, 1);
+    let (plan, _) = severing("approval = { severing = 1 }");
+    assert!(approved(&plan, &[file(&plan, "bob")], LocalConsent::None));
+}
+
+#[test]
+fn where_signatures_are_required_no_file_counts_and_the_person_here_is_one() {
+    let mut plan = disruptive("");
+    plan.policy.approval.signatures_required = true;
+    let missing = missing(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None));
+    assert!(missing.refused[0].reason.contains("signature"), "{:?}", missing.refused);
+    assert!(approved(&plan, &[], LocalConsent::Person));
+}
+
+#[track_caller]
+fn refuses(change: impl Fn(&mut Evidence, &mut Circumstances), reason: &str) {
+    let plan = disruptive("");
+    let (mut evidence, mut circumstances) = (file(&plan, "alice"), circumstances(LocalConsent::None));
+    change(&mut evidence, &mut circumstances);
+    let missing = missing(&plan, &[evidence], &circumstances);
+    assert_eq!(missing.refused.len(), 1, "{missing:?}");
+    assert!(missing.refused[0].reason.contains(reason), "{:?}", missing.refused);
+}
+
+#[test]
+fn what_does_not_count_is_refused_with_its_reason() {
+    refuses(|evidence, _| evidence.file.environment = "test".parse().unwrap(), "is for 6f1c0000");
+    refuses(
+        |evidence, _| evidence.file.owner = "00000000-0000-0000-0000-00000000000f".parse().unwrap(),
+        "is for 00000000",
+    );
+    refuses(|evidence, _| evidence.file.approver = "mallory".parse().unwrap(), "not in [approvers]");
+    refuses(|evidence, _| evidence.file.expires_at = now(), "expired at 2026-11-23T12:00:00Z");
+    refuses(|evidence, _| evidence.file.approved_at = now() + hours(1), "in the future");
+    refuses(|_, circumstances| circumstances.first_seen = Some(now()), "first sight");
+    refuses(
+        |evidence, _| evidence.brought_by = vec!["Dave <Dave@Example.com>".parse().unwrap()],
+        "was committed by Dave <Dave@Example.com>",
+    );
+    refuses(
+        |evidence, _| evidence.brought_by.push("Dave <dave@example.com>".parse().unwrap()),
+        "wrote or committed the change itself",
+    );
+}
+
+#[test]
+fn a_prefix_is_no_plan_id_and_another_plan_is_not_this_one() {
+    let plan = disruptive("");
+    assert!(plan.id.as_str()[..63].parse::<PlanId>().is_err());
+    assert!(plan.id.as_str().to_uppercase().parse::<PlanId>().is_err());
+    let mut other = file(&plan, "alice");
+    other.file.plan = PlanId::of_body("another");
+    other.file.changes.clear();
+    assert!(!approved(&plan, &[other], LocalConsent::None));
+}
+
+#[test]
+fn an_approval_is_used_up_change_by_change() {
+    let plan = disruptive("");
+    let digest = change_digest(&plan.steps[0].change);
+    let mut spent = circumstances(LocalConsent::None);
+    spent.used.insert((plan.id.clone(), digest));
+    let missing = missing(&plan, &[file(&plan, "alice")], &spent);
+    assert_eq!(missing.needs[&Risk::Disruptive].have, 0);
+}
+
+#[test]
+fn the_rest_of_an_interrupted_plan_is_still_approved() {
+    let case = Case::shop().edit("web", "port: 80", "port: 81").edit("orders", "port: 80,", "port: 81,");
+    let desired = case.also("approval = { severing = 1 }").resolve();
+    let mut world = converge(&Case::shop().resolve());
+    let whole = plan_of(&desired, &world);
+    assert_eq!(whole.steps.len(), 2);
+    let approval = file(&whole, "alice");
+    let mut first = whole.clone();
+    first.steps.truncate(1);
+    assert!(carry_out(&first, &mut world).is_empty());
+    let rest = plan_of(&desired, &world);
+    assert_eq!((rest.steps.len(), rest.id == whole.id), (1, false));
+    assert!(approved(&rest, std::slice::from_ref(&approval), LocalConsent::None));
+    // One more consumer is a consequence that nobody approved.
+    let link = world.link("shop/orders").service.id.clone();
+    world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Approved);
+    let worse = plan_of(&desired, &world);
+    assert!(!approved(&worse, &[approval], LocalConsent::None));
+}
+
+#[test]
+fn the_rest_of_an_interrupted_creation_is_still_approved() {
+    let desired = Case::shop().also("approval = { notable = 1 }").resolve();
+    let mut world = World::new(desired.policy.mark.clone());
+    world.prepare(&desired);
+    let whole = plan_of(&desired, &world);
+    let approval = file(&whole, "alice");
+    for done in 1..whole.steps.len() {
+        let mut world = world.clone();
+        let mut first = whole.clone();
+        first.steps.truncate(done);
+        assert!(carry_out(&first, &mut world).is_empty());
+        let rest = plan_of(&desired, &world);
+        let decision = decide(&rest, std::slice::from_ref(&approval), &circumstances(LocalConsent::None));
+        assert!(matches!(decision, Decision::Approved(_)), "after {done} steps: {decision:?}");
+    }
+}
+
+#[test]
+fn an_approval_names_the_plan_and_who_said_yes() {
+    let plan = disruptive("");
+    let Decision::Approved(approval) = decide(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None))
+    else {
+        panic!("alice is enough");
+    };
+    assert_eq!(approval.plan(), &plan.id);
+    assert_eq!(approval.approvers().iter().map(String::as_str).collect::<Vec<_>>(), ["alice"]);
+    let path = file(&plan, "alice").file.path().unwrap();
+    assert_eq!(path.as_str(), format!("approvals/prod/{}/alice.yaml", plan.id));
+}
