@@ -51,7 +51,15 @@ pub async fn read(upstream: &Upstream, policy: &Policy, applied: Option<&CommitI
         let brought_by = vec![commit.author.clone(), commit.committer.clone()];
         approvals.evidence.push(Evidence { file, brought_by });
     }
-    approvals.authors = authors(upstream, policy, applied).await?;
+    match authors(upstream, policy, applied).await? {
+        Some(authors) => approvals.authors = authors,
+        None => {
+            approvals.evidence.clear();
+            let message = "no approval counts: the history is too long to tell who wrote the change";
+            let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&folder), "");
+            approvals.diagnostics.push(diagnostic.help("apply once by hand: what came before is not looked at again"));
+        }
+    }
     Ok(approvals)
 }
 
@@ -87,11 +95,12 @@ fn brought_in<'a>(commits: &'a [CommitRecord], folder: &RepoPath) -> BTreeMap<Re
 }
 
 /// Who wrote or committed what is to be applied: commits since the last apply that touch documents or settings.
+/// `None` if the history was not looked at to its end.
 async fn authors(
     upstream: &Upstream,
     policy: &Policy,
     applied: Option<&CommitId>,
-) -> Result<BTreeSet<String>, GitError> {
+) -> Result<Option<BTreeSet<String>>, GitError> {
     let known = match applied {
         Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
         _ => None,
@@ -100,5 +109,6 @@ async fn authors(
     let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
     let changes = history.commits.iter().filter(|commit| commit.paths.iter().any(is_change));
     let people = changes.flat_map(|commit| [&commit.author, &commit.committer]);
-    Ok(people.map(|identity| identity.email.to_ascii_lowercase()).collect())
+    let people = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
+    Ok(history.complete.then_some(people))
 }
