@@ -26,8 +26,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Certificate authorities to trust beside the machine's, each a PEM file.
     pub ca_certificates: Vec<Vec<u8>>,
-    /// The kubeconfig's text, if there is one.
-    pub kubeconfig: Option<String>,
+    /// The kubeconfig; read when a cluster is reached.
+    pub kubeconfig: Option<PathBuf>,
     /// The shortest time between two looks at an operation or at readiness.
     pub poll_interval: Duration,
     /// The name of this machine.
@@ -78,6 +78,15 @@ pub enum ConfigError {
         /// What is wrong.
         #[source]
         source: InvalidName,
+    },
+    /// A kubeconfig that cannot be read.
+    #[error("cannot read the kubeconfig {file}", file = .file.display())]
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
     },
     /// No kubeconfig.
     #[error("environment {environment} has a cluster and there is no kubeconfig: set KUBECONFIG or --kubeconfig")]

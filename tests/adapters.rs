@@ -494,7 +494,7 @@ async fn signing_in_fails_in_sentences() {
         async |settings: Settings| Azure::new(settings).unwrap().subnets(&subscription(PROVIDER)).await.unwrap_err();
     let error = sign_in(settings(&simulator, (APPLIER.0, "not-the-secret"))).await;
     says(&error, ErrorClass::Denied, "AADSTS7000215");
-    assert!(error.to_string().contains("AZURE_CLIENT_SECRET") && !error.to_string().contains("not-the-secret"));
+    assert!(error.to_string().contains("client secret") && !error.to_string().contains("not-the-secret"));
     let error = sign_in(settings(&simulator, ("00000000-0000-0000-0000-0000000000ff", "x"))).await;
     says(&error, ErrorClass::Denied, "AADSTS700016");
 

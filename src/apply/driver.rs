@@ -31,7 +31,9 @@ pub(super) async fn drive(run: Run<'_>, execute: &dyn Execute, progress: &mut (d
         engine.cancel(began.elapsed());
     }
     while !engine.is_finished() {
-        for work in engine.start(began.elapsed()) {
+        // One time for both questions: what becomes due between them would be neither started nor waited for.
+        let now = began.elapsed();
+        for work in engine.start(now) {
             let step = work.step;
             pending.push(Box::pin(async move { (step, execute.execute(work).await) }));
         }
@@ -39,8 +41,7 @@ pub(super) async fn drive(run: Run<'_>, execute: &dyn Execute, progress: &mut (d
         if engine.is_finished() {
             break;
         }
-        let now = began.elapsed();
-        let wake = engine.wakes_at(now).map_or(FOREVER, |at| at.saturating_sub(now));
+        let wake = engine.wakes_at(now).map_or(FOREVER, |at| at.saturating_sub(began.elapsed()));
         tokio::select! {
             Some((step, result)) = pending.next(), if !pending.is_empty() => {
                 engine.finish(step, result, began.elapsed());

@@ -145,6 +145,7 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         approvers.extend(people.iter().map(ToString::to_string));
     }
     if !needs.is_empty() {
+        refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
         return Decision::Missing(Missing { needs, refused });
     }
     if circumstances.local == LocalConsent::Person {
@@ -197,6 +198,22 @@ fn people<'a>(
         people = people.into_iter().take(1).collect();
     }
     people
+}
+
+/// Why an approval that holds by itself does not help this plan; `None` if it covers some of its changes.
+fn uncovering(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<Refused> {
+    let digests: BTreeSet<ChangeDigest> = plan.steps.iter().map(|step| change_digest(&step.change)).collect();
+    let is_listed = |digest: &ChangeDigest| file.changes.iter().any(|change| change.digest == *digest);
+    let mut covered = digests.iter().filter(|digest| file.plan == plan.id || is_listed(digest)).peekable();
+    let short = &file.plan.as_str()[..10];
+    let reason = if covered.peek().is_none() {
+        format!("is for plan {short}…, and lists none of the changes of this one")
+    } else if covered.all(|digest| circumstances.used.contains(&(file.plan.clone(), digest.clone()))) {
+        format!("is for plan {short}…, and was used up when that was applied")
+    } else {
+        return None;
+    };
+    Some(Refused { approver: file.approver.clone(), reason })
 }
 
 /// Why an approval does not count; `None` if it does.

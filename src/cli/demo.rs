@@ -163,7 +163,7 @@ impl Demo {
         }
         config.environment.extend(variables.iter().cloned());
         config.ca_certificates = vec![endpoints.ca_pem.clone().into_bytes()];
-        config.kubeconfig = Some(endpoints.kubeconfig());
+        config.kubeconfig = Some(folder.join("simulator").join("kubeconfig"));
         config.poll_interval = POLL;
         config.cache_dir = folder.join("cache");
         config.state_dir = folder.join("state");

@@ -84,7 +84,7 @@ impl GlobalOptions {
         if let Some(file) = variable("SSL_CERT_FILE") {
             ca_certificates.push(std::fs::read(file).with_context(|| format!("cannot read SSL_CERT_FILE {file}"))?);
         }
-        let kubeconfig = kubeconfig(self.kubeconfig.as_deref(), variable("KUBECONFIG"), variable("HOME"))?;
+        let kubeconfig = kubeconfig(self.kubeconfig.as_deref(), variable("KUBECONFIG"), variable("HOME"));
         let host = variable("HOSTNAME").cloned().or_else(hostname).unwrap_or_else(|| "this-machine".to_owned());
         let writer = format!("{host} pid {}", std::process::id());
         let poll_interval = self.poll_interval;
@@ -97,14 +97,10 @@ fn hostname() -> Option<String> {
     Some(text.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-fn kubeconfig(flag: Option<&Path>, variable: Option<&String>, home: Option<&String>) -> anyhow::Result<Option<String>> {
+/// The kubeconfig that is named, or the usual one if it is there.
+fn kubeconfig(flag: Option<&Path>, variable: Option<&String>, home: Option<&String>) -> Option<PathBuf> {
     let named = flag.map(Path::to_owned).or_else(|| variable.and_then(|list| std::env::split_paths(list).next()));
-    if let Some(file) = named {
-        let text = std::fs::read_to_string(&file);
-        return text.map(Some).with_context(|| format!("cannot read the kubeconfig {}", file.display()));
-    }
-    // The usual place is looked at, and need not exist.
-    Ok(home.and_then(|home| std::fs::read_to_string(Path::new(home).join(".kube/config")).ok()))
+    named.or_else(|| home.map(|home| Path::new(home).join(".kube/config")).filter(|file| file.exists()))
 }
 
 /// Reads `250ms`, `30s`, `15m`, `24h`, `7d`; a bare number is refused, because nobody knows its unit.

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::resource::Provisioning;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
 use crate::plan::change::FieldChange;
 use crate::value::Fields;
+use crate::value::Value;
+
+/// Azure's word for how far the last write of a resource is.
+pub(super) const PROVISIONING_STATE: &str = "provisioningState";
 
 /// Compares every field of both sides.
 pub fn diff(before: &Fields, after: &Fields, immutable: &[&str]) -> Vec<FieldChange> {
@@ -52,6 +57,18 @@ pub fn held_by_others(live: &LiveService, desired: &Service) -> Vec<(String, Str
 fn released<'a>(live: &'a LiveService, after: &Fields) -> impl Iterator<Item = &'a String> {
     let before = live.fields();
     live.owned.iter().filter(move |name| !after.contains_key(*name) && before.contains_key(*name))
+}
+
+/// The difference of a resource whose last write failed in Azure: it looks as asked for, and does not work.
+pub fn failed(provisioning: &Provisioning) -> Option<FieldChange> {
+    let state = |text: &str| Some(Value::Text(text.to_owned()));
+    (*provisioning == Provisioning::Failed).then(|| FieldChange {
+        name: PROVISIONING_STATE.to_owned(),
+        before: state("Failed"),
+        after: state("Succeeded"),
+        forces_replacement: false,
+        manager: None,
+    })
 }
 
 fn field(name: &str, before: &Fields, after: &Fields, immutable: &[&str]) -> FieldChange {

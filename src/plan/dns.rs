@@ -72,7 +72,8 @@ fn link(draft: &mut Draft<'_>, intent: &Intent) {
         return draft.add(creation(&key, Resource::DnsLink(link)));
     };
     keep_foreign_tags(&mut link.tags, &live.link.tags);
-    let fields = diff::diff(&live.link.fields(), &link.fields(), &["virtualNetwork"]);
+    let mut fields = diff::diff(&live.link.fields(), &link.fields(), &["virtualNetwork"]);
+    fields.extend(diff::failed(&live.provisioning));
     settle(
         draft,
         intent,

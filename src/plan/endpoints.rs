@@ -45,6 +45,7 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, live: &LivePrivateEndpoint) {
     }
     let mut fields = diff::diff(&live.endpoint.fields(), &endpoint.fields(), &PrivateEndpoint::IMMUTABLE);
     fields.extend(lost_connection(draft, endpoint, live));
+    fields.extend(diff::failed(&live.provisioning));
     let unchanged = fields.is_empty();
     let forced = fields.iter().any(|field| field.forces_replacement);
     let mut change = Change::new(key.clone(), if forced { Action::Replace } else { Action::Update });

@@ -134,6 +134,7 @@ fn own(draft: &mut Draft<'_>, intent: &Intent, service: &PrivateLinkService) {
     }
     keep_foreign_tags(&mut linked.tags, &live.service.tags);
     let mut fields = diff::diff(&live.service.fields(), &linked.fields(), &PrivateLinkService::IMMUTABLE);
+    fields.extend(diff::failed(&live.provisioning));
     if loses_address(live, &linked) {
         fields.iter_mut().filter(|field| field.name == "nat.count").for_each(|field| field.forces_replacement = true);
     }

@@ -116,6 +116,18 @@ pub fn is_as_wanted(resource: &Resource, live: &Live) -> bool {
 
 /// The comparable fields of anything seen.
 pub fn fields_of(live: &Live) -> Fields {
+    let mut fields = own_fields_of(live);
+    let provisioning = match live {
+        Live::PrivateLinkService(live) => &live.provisioning,
+        Live::PrivateEndpoint(live) => &live.provisioning,
+        Live::DnsLink(live) => &live.provisioning,
+        Live::Service(_) | Live::Subnet(_) | Live::Connection(_) | Live::DnsRecord(_) => &Provisioning::Succeeded,
+    };
+    fields.extend(diff::failed(provisioning).and_then(|field| Some((field.name, field.before?))));
+    fields
+}
+
+fn own_fields_of(live: &Live) -> Fields {
     match live {
         Live::Service(live) => live.fields(),
         Live::Subnet(live) => live.fields(),

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use crate::approval::Evidence;
 use crate::approval::file::ApprovalFile;
 use crate::desired::policy::Policy;
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
 use crate::domain::commit::File;
@@ -49,7 +51,15 @@ pub async fn read(upstream: &Upstream, policy: &Policy, applied: Option<&CommitI
         let brought_by = vec![commit.author.clone(), commit.committer.clone()];
         approvals.evidence.push(Evidence { file, brought_by });
     }
-    approvals.authors = authors(upstream, policy, applied).await?;
+    match authors(upstream, policy, applied).await? {
+        Some(authors) => approvals.authors = authors,
+        None => {
+            approvals.evidence.clear();
+            let message = "no approval counts: the history is too long to tell who wrote the change";
+            let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&folder), "");
+            approvals.diagnostics.push(diagnostic.help("apply once by hand: what came before is not looked at again"));
+        }
+    }
     Ok(approvals)
 }
 
@@ -61,8 +71,16 @@ fn read_file(path: &RepoPath, file: &File, approvals: &mut Approvals) -> Option<
     let (read, diagnostics, sources) = repo::read_one::<ApprovalFile>(path, bytes);
     approvals.diagnostics.extend(diagnostics);
     approvals.sources.merge(sources);
+    let read = read?;
     // The place is part of what is said: a file under another plan's or person's name is somebody's mistake or trick.
-    read.filter(|file| file.path().is_ok_and(|expected| expected == *path))
+    let expected = read.path().ok()?;
+    if expected != *path {
+        let message = format!("this approval does not count: what it says belongs to {expected}");
+        let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message);
+        approvals.diagnostics.push(diagnostic.label(Place::file(path), "").help("approve with `privlink approve`"));
+        return None;
+    }
+    Some(read)
 }
 
 /// For each file below the folder, the newest commit that wrote it.
@@ -77,11 +95,12 @@ fn brought_in<'a>(commits: &'a [CommitRecord], folder: &RepoPath) -> BTreeMap<Re
 }
 
 /// Who wrote or committed what is to be applied: commits since the last apply that touch documents or settings.
+/// `None` if the history was not looked at to its end.
 async fn authors(
     upstream: &Upstream,
     policy: &Policy,
     applied: Option<&CommitId>,
-) -> Result<BTreeSet<String>, GitError> {
+) -> Result<Option<BTreeSet<String>>, GitError> {
     let known = match applied {
         Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
         _ => None,
@@ -90,5 +109,6 @@ async fn authors(
     let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
     let changes = history.commits.iter().filter(|commit| commit.paths.iter().any(is_change));
     let people = changes.flat_map(|commit| [&commit.author, &commit.committer]);
-    Ok(people.map(|identity| identity.email.to_ascii_lowercase()).collect())
+    let people = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
+    Ok(history.complete.then_some(people))
 }

@@ -270,7 +270,12 @@ impl Backends<'_> {
     async fn poll(&self, name: String) -> Result<Done, Failure> {
         let operation = self.operations.lock().expect("nobody panics while holding it").get(&name).cloned();
         let Some(operation) = operation else { return Err(impossible("the operation is not known")) };
-        match self.world.azure.poll(&operation).await.map_err(|error| azure_failure(&error))? {
+        let result = self.world.azure.poll(&operation).await.map_err(|error| match &error {
+            // An operation that is over stays as it ended: asking again is no retry, the next plan is.
+            AzureError::Failed { .. } => Failure { class: ErrorClass::Unknown, ..azure_failure(&error) },
+            _ => azure_failure(&error),
+        });
+        match result? {
             Progress::Done => Ok(Done::Finished),
             Progress::Running { retry_after } => Ok(Done::Operation { operation: name, retry_after }),
         }
@@ -289,11 +294,9 @@ impl Backends<'_> {
 }
 
 fn find_connection(link: &LivePrivateLinkService, endpoint: &ResourceId) -> Option<LiveConnection> {
-    let matches = |connection: &&LiveConnection| match &connection.endpoint {
-        Some(of) => of == endpoint,
-        // A connection whose endpoint Azure does not tell goes by its own id.
-        None => connection.id == *endpoint,
-    };
+    // A connection whose endpoint Azure does not tell, or which shares its endpoint with a newer one, goes by its own id.
+    let matches =
+        |connection: &&LiveConnection| connection.endpoint.as_ref() == Some(endpoint) || connection.id == *endpoint;
     link.connections.iter().find(matches).cloned()
 }
 

@@ -25,7 +25,7 @@ use crate::git::Push;
 use crate::git::RemoteUrl;
 
 /// How many commits back a history is looked at.
-const HISTORY: usize = 2_000;
+const HISTORY: usize = 100_000;
 
 /// A remote repository and its mirror.
 #[derive(Clone, Debug)]

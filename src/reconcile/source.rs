@@ -146,6 +146,12 @@ pub enum SourceError {
         /// The file.
         file: PathBuf,
     },
+    /// The kubeconfig lies where the change under review could write it.
+    #[error("the kubeconfig {file} lies inside the config repository: it decides where credentials go, keep it elsewhere", file = .file.display())]
+    KubeconfigInside {
+        /// The file.
+        file: PathBuf,
+    },
     /// The folder is not what was committed.
     #[error("{folder} has uncommitted changes ({changes}): commit and push them, or use --allow-uncommitted", folder = .folder.display())]
     Dirty {
@@ -252,6 +258,9 @@ fn default_branch(refs: &std::collections::BTreeMap<RefName, CommitId>) -> Optio
 /// # Errors
 /// No authority, a dirty tree, a conflict, an unreachable remote.
 pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config) -> Result<Source, SourceError> {
+    if let Some(file) = config.kubeconfig.as_ref().filter(|file| is_inside(file, folder)) {
+        return Err(SourceError::KubeconfigInside { file: file.clone() });
+    }
     let local = LocalRepository::open(folder, options.base.as_deref())?;
     let upstream = match &local {
         Some(local) if options.upstream => upstream(local, config).await?,
@@ -280,6 +289,11 @@ pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config)
     Ok(Source { snapshot, authority, authority_note, planned_note, commit, upstream })
 }
 
+fn is_inside(file: &Path, folder: &Path) -> bool {
+    let inside = || Some(file.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
+    inside().unwrap_or(false)
+}
+
 type Authority = (Option<(FileName, Vec<u8>)>, String);
 
 fn authority(
@@ -289,8 +303,7 @@ fn authority(
     (snapshot, settings): (&Snapshot, &RepoPath),
 ) -> Result<Authority, SourceError> {
     if let Some(file) = &options.authority {
-        let inside = || Some(file.canonicalize().ok()?.starts_with(folder.canonicalize().ok()?));
-        if inside().unwrap_or(false) {
+        if is_inside(file, folder) {
             return Err(SourceError::AuthorityInside { file: file.clone() });
         }
         let bytes = std::fs::read(file).map_err(|source| SourceError::AuthorityFile { file: file.clone(), source })?;

@@ -82,10 +82,12 @@ async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Re
     match access {
         ClusterAccess::InCluster => Cluster::in_cluster().await.map_err(WorldError::Cluster),
         ClusterAccess::Kubeconfig { context } => {
-            let Some(text) = &config.kubeconfig else {
+            let Some(file) = &config.kubeconfig else {
                 return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());
             };
-            Cluster::connect(text, context.as_deref()).await.map_err(WorldError::Cluster)
+            let text = std::fs::read_to_string(file)
+                .map_err(|source| ConfigError::Kubeconfig { file: file.clone(), source })?;
+            Cluster::connect(&text, context.as_deref()).await.map_err(WorldError::Cluster)
         }
     }
 }

@@ -619,8 +619,7 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
       1. ~ dnsrecord/web.orders.internal: update  [disruptive]
           asked for in environments/prod/web-endpoint.yaml:12
           drift: changed outside Git
-          ~ addresses  + 10.50.1.N
-                       - 10.9.9.9
+          ~ addresses  {10.9.9.9} -> 10.50.1.N
           ~ ttl        60 -> 300
 
     Approval

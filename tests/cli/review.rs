@@ -199,3 +199,18 @@ fn one_more_consumer_of_a_severed_service_changes_the_plan_id() {
     stage.pass().ends(Exit::Approval);
     assert_eq!(stage.writes(), writes, "who approved cutting one did not approve cutting two");
 }
+
+#[test]
+fn a_kubeconfig_inside_the_repository_is_refused() {
+    let stage = pending();
+    let folder = stage.folder().join("clone");
+    stage.repo.clone_to(&folder);
+    let kubeconfig = folder.join("kubeconfig");
+    std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\n").unwrap();
+    let arguments = ["plan", folder.to_str().unwrap(), "--trust-working-tree"];
+    stage
+        .run_with(&arguments, &[("KUBECONFIG", kubeconfig.to_str().unwrap())])
+        .ends(Exit::Failed)
+        .says("lies inside the config repository: it decides where credentials go, keep it elsewhere");
+    assert_eq!(stage.writes(), 0);
+}

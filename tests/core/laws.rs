@@ -98,7 +98,7 @@ fn is_deleted_blindly(plan: &Plan, world: &World) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(config(96))]
+    #![proptest_config(config(32))]
 
     #[test]
     fn a_converged_world_has_nothing_to_plan(documents in documents()) {

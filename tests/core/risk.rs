@@ -39,10 +39,9 @@ fn rated(kind: &str, action: Action, fields: &[Field<'_>]) -> Risk {
     change.fields = fields
         .iter()
         .map(|(name, before, after)| FieldChange {
-            name: if name.starts_with('~') {
-                format!("metadata.annotations[service.beta.kubernetes.io/{}]", &name[1..])
-            } else {
-                (*name).to_owned()
+            name: match name.strip_prefix('~') {
+                Some(key) => format!("metadata.annotations[service.beta.kubernetes.io/{key}]"),
+                None => (*name).to_owned(),
             },
             before: before.clone(),
             after: after.clone(),

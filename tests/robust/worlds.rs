@@ -278,10 +278,10 @@ fn an_operation_that_fails_or_is_cancelled_is_told_and_a_second_run_converges() 
             Fault { in_operation: true, times: Some(1), ..write_fault("PUT", "/privateEndpoints/myOrdersPE", 0, code) };
         stage.simulator().add_fault(fault);
         let run = stage.apply();
-        println!("{code}: {:?}\n{}\n{}", run.code, run.err, &run.out[run.out.find("Applied").unwrap()..]);
-        if run.code != Some(0) {
-            stage.apply().ends(0);
-        }
+        let run = run.ends(5).says("1 failed, 1 blocked").says(code);
+        assert!(run.out.contains("the operation "), "{}", run.out);
+        stage.run(&["plan"]).ends(0).says("provisioningState  \"Failed\" -> \"Succeeded\"");
+        stage.apply().ends(0);
         stage.assert_converged();
     }
 }

@@ -465,10 +465,11 @@ impl World {
     pub(crate) fn prepare(&mut self, desired: &Desired) {
         for intent in desired.intents.values() {
             match &intent.resource {
-                Resource::Service(service) if service.deployment == Deployment::AnnotationsOnly => {
-                    if !self.observed.services.contains_key(&service.key) {
-                        self.deploy_foreign(&service.key);
-                    }
+                Resource::Service(service)
+                    if service.deployment == Deployment::AnnotationsOnly
+                        && !self.observed.services.contains_key(&service.key) =>
+                {
+                    self.deploy_foreign(&service.key);
                 }
                 Resource::DnsRecord(record) => {
                     self.observed.dns_zones.extend(record.id.parent());

@@ -43,7 +43,7 @@ impl Backends<'_> {
         match &change.resource {
             None => ready(Outputs::default()),
             Some(Resource::Service(service)) => self.service_ready(step, change, service).await,
-            Some(Resource::Publication(publication)) => self.publication_ready(publication).await,
+            Some(Resource::Publication(publication)) => self.publication_ready(change, publication).await,
             Some(Resource::Connection(connection)) => self.connection_ready(connection).await,
             Some(
                 Resource::Subnet(_)
@@ -110,7 +110,7 @@ impl Backends<'_> {
         self.plan.steps.iter().any(|step| needs(&step.change))
     }
 
-    async fn publication_ready(&self, publication: &Publication) -> Result<Done, Failure> {
+    async fn publication_ready(&self, change: &Change, publication: &Publication) -> Result<Done, Failure> {
         let publisher = publication.key();
         let surroundings = self.surroundings(&publisher).await?;
         let Some(link) = surroundings.publisher(&publisher) else {
@@ -121,9 +121,11 @@ impl Backends<'_> {
                 |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
-        let differing = diff::diff_named(&published_fields(link), &publication.fields());
-        if let Some(field) = differing.first() {
-            return not_yet(format!("the cloud provider to change {}", field.name));
+        let fields = published_fields(link);
+        let differing = diff::diff_named(&fields, &publication.fields()).into_iter().map(|field| field.name);
+        let withdrawn = change.fields.iter().filter(|field| field.after.is_none() && fields.contains_key(&field.name));
+        if let Some(name) = differing.chain(withdrawn.map(|field| field.name.clone())).next() {
+            return not_yet(format!("the cloud provider to change {name}"));
         }
         link_ready(link)
     }
