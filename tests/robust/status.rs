@@ -39,7 +39,8 @@ fn another_writer_of_the_branch_and_the_agent_lose_nothing() {
         let before = stage.repo.count(BRANCH);
         let running = stage.start(&["apply", "--approve-plan", &"0".repeat(64)]);
         let plan = running.wait().ends(4);
-        let id = plan.all().lines().find_map(|line| line.split("the plan now is ").nth(1).map(ToOwned::to_owned)).unwrap();
+        let id =
+            plan.all().lines().find_map(|line| line.split("the plan now is ").nth(1).map(ToOwned::to_owned)).unwrap();
         let running = stage.start(&["apply", "--approve-plan", &id]);
         let repo = &stage.repo;
         thread::scope(|scope| {

@@ -370,10 +370,6 @@ impl BareRepository {
         Self { path: path.to_owned() }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path.display())
     }
