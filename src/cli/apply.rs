@@ -1,8 +1,10 @@
 //! `privlink apply`: plan, show, ask, apply.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -22,6 +24,7 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
+use crate::plan::change::Note;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
 use crate::reconcile::applying;
@@ -153,7 +156,7 @@ impl One<'_> {
     async fn apply(&self, interrupt: &Interrupt, printer: &mut Printer<'_>) -> Result<Exit, PassError> {
         let (loaded, config) = (self.loaded, self.config);
         printer.live(format!("reading the world of {}", self.environment));
-        let planned = planning::plan(loaded, self.environment, config).await?;
+        let planned = self.settled(interrupt, printer).await?;
         printer.end_live();
         runner::show(&planned.diagnostics, &loaded.reading.sources, printer);
         if let Some(exit) = self.stale(&planned, printer) {
@@ -165,8 +168,9 @@ impl One<'_> {
             return Ok(Exit::Incomplete);
         }
         if !planned.plan.has_changes() {
-            publishing::publish(loaded, &planned, Done { ended: None, converged: true }).await?;
-            return Ok(Exit::Done);
+            let converged = planned.plan.is_settled();
+            publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
+            return Ok(if converged { Exit::Done } else { Exit::Partial });
         }
         let approvals = deciding::approvals(loaded, &planned).await?;
         runner::show(&approvals.diagnostics, &approvals.sources, printer);
@@ -207,6 +211,26 @@ impl One<'_> {
             (false, true) => Exit::Partial,
             (false, false) => Exit::Failed,
         })
+    }
+
+    /// Plans once Azure and the cloud provider have ended what they are at: after an interrupted run, they may be at work on
+    /// what the rest of it needs. A plan that somebody looked at already is not waited for: it would be another.
+    async fn settled(&self, interrupt: &Interrupt, printer: &mut Printer<'_>) -> Result<Planned, PassError> {
+        let began = Instant::now();
+        let mut told = BTreeSet::new();
+        loop {
+            let planned = planning::plan(self.loaded, self.environment, self.config).await?;
+            let is_looked_at = self.saved.is_some() || self.arguments.approve_plan.is_some();
+            let is_late = began.elapsed() >= self.arguments.deadline || interrupt.was_asked();
+            if planned.plan.is_settled() || is_looked_at || is_late {
+                return Ok(planned);
+            }
+            let waits = |note: &&Note| planned.plan.postponed.iter().any(|key| key.to_string() == note.subject);
+            for note in planned.plan.notes.iter().filter(waits).filter(|note| told.insert((*note).clone())) {
+                printer.line(Label::Dim, format!("waits    {}: {}", note.subject, note.text));
+            }
+            tokio::time::sleep(self.config.poll_interval).await;
+        }
     }
 
     /// A saved plan, or an approved id, that is not today's plan any more is refused with what changed.

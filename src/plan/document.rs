@@ -116,6 +116,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
         policy,
         steps,
         notes,
+        postponed: draft.postponed,
         blockers,
         gaps: draft.observed.gaps.iter().cloned().collect(),
         unchanged: draft.unchanged,

@@ -1,6 +1,7 @@
 //! A plan in the making: the decisions taken so far, and the questions every decision asks.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::desired::Desired;
 use crate::desired::Intent;
@@ -27,6 +28,7 @@ pub(super) struct Draft<'a> {
     pub(super) observed: &'a Observed,
     pub(super) changes: BTreeMap<ResourceKey, Change>,
     pub(super) notes: Vec<Note>,
+    pub(super) postponed: BTreeSet<ResourceKey>,
     pub(super) blockers: Vec<Blocker>,
     pub(super) unchanged: usize,
 }
@@ -43,7 +45,15 @@ pub(super) enum Claim {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed) -> Self {
-        Self { desired, observed, changes: BTreeMap::new(), notes: Vec::new(), blockers: Vec::new(), unchanged: 0 }
+        Self {
+            desired,
+            observed,
+            changes: BTreeMap::new(),
+            notes: Vec::new(),
+            postponed: BTreeSet::new(),
+            blockers: Vec::new(),
+            unchanged: 0,
+        }
     }
 
     /// The intents of one kind, in the order of their keys.
@@ -142,8 +152,17 @@ impl<'a> Draft<'a> {
         let inputs = inputs(resource);
         let is_unknown = |input: &&Input| input.known.is_none() && !self.changes.contains_key(&input.producer);
         let Some(input) = inputs.iter().find(is_unknown) else { return false };
+        let input = input.clone();
         self.note(key, format!("left alone: waits for the {} of {}", input.output, input.producer));
+        self.postpone(key, &input.producer);
         true
+    }
+
+    /// Remembers what a later plan can do: the producer is there, and others or Azure are still at work on it.
+    pub(super) fn postpone(&mut self, key: &ResourceKey, producer: &ResourceKey) {
+        if self.observed.get(producer).is_some() {
+            self.postponed.insert(key.clone());
+        }
     }
 
     /// Whose an existing resource with this mark is.

@@ -21,6 +21,7 @@ pub(super) fn wait_for_unknown(draft: &mut Draft<'_>) {
         let input = unyielded(draft, &stuck).expect("that is why it is stuck");
         draft.changes.remove(&stuck.key);
         draft.note(&stuck.key, format!("waits for the {} of {}", input.output, input.producer));
+        draft.postpone(&stuck.key, &input.producer);
     }
     // The answer to an endpoint that is not made has nobody to answer to.
     let is_unasked = |change: &Change| match &change.key {

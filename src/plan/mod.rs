@@ -26,7 +26,10 @@ pub mod risk;
 mod services;
 mod unpublish;
 
+use std::collections::BTreeSet;
+
 use crate::desired::Desired;
+use crate::domain::key::ResourceKey;
 use crate::observed::Gap;
 use crate::observed::Observed;
 use change::Blocker;
@@ -47,6 +50,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What a reader should know beside the changes: what is left alone and why, what waits for what.
     pub notes: Vec<Note>,
+    /// What has to wait for a later plan, because others are still at work on what it needs.
+    pub postponed: BTreeSet<ResourceKey>,
     /// What keeps it from being applied.
     pub blockers: Vec<Blocker>,
     /// What could not be read.
@@ -70,6 +75,11 @@ impl Plan {
     /// True if something would be changed.
     pub fn has_changes(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// True if nothing is left for a later plan: only then is what a commit asks for there once this plan is applied.
+    pub fn is_settled(&self) -> bool {
+        self.postponed.is_empty()
     }
 
     /// True if everything that matters was read.

@@ -133,7 +133,8 @@ pub async fn pass(
         return Ok(PassEnd::Stuck { planned: Box::new(planned), status });
     }
     if !planned.plan.has_changes() {
-        let status = publish(loaded, &planned, Done { ended: None, converged: true }).await?;
+        let converged = planned.plan.is_settled();
+        let status = publish(loaded, &planned, Done { ended: None, converged }).await?;
         return Ok(PassEnd::Converged { status });
     }
     let approvals = deciding::approvals(loaded, &planned).await?;

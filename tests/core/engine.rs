@@ -46,6 +46,7 @@ fn plan(steps: &[(Action, &[usize])]) -> Plan {
         policy: Case::empty().resolve().policy,
         steps: steps.iter().enumerate().map(step).collect(),
         notes: Vec::new(),
+        postponed: Default::default(),
         blockers: Vec::new(),
         gaps: Vec::new(),
         unchanged: 0,
