@@ -5,7 +5,7 @@
 mod history;
 mod http;
 mod remote;
-mod server;
+pub(crate) mod server;
 mod snapshot;
 mod ssh;
 #[cfg(feature = "sim")]

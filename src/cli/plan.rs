@@ -114,9 +114,11 @@ pub(super) fn print(loaded: &Loaded, planned: &Planned, format: Format, printer:
 
 /// Where a plan comes from, so that a saved one finds its files again.
 fn provenance(loaded: &Loaded, folder: &std::path::Path, source: &SourceOptions) -> Provenance {
-    let source = match (&source.repo, &source.reference) {
+    // As the remote tells its address: what was typed may hold a token.
+    let url = loaded.source.upstream.as_ref().map(|upstream| upstream.remote.url().to_string());
+    let source = match (url.filter(|_| source.repo.is_some()), &source.reference) {
         (Some(url), Some(reference)) => format!("{url} {reference}"),
-        (Some(url), None) => url.clone(),
+        (Some(url), None) => url,
         (None, _) => folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).display().to_string(),
     };
     Provenance {

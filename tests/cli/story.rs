@@ -10,7 +10,7 @@ use crate::runner::redact;
 #[test]
 fn the_agent_waits_for_approval_applies_reports_and_then_does_nothing() {
     let stage = Stage::example();
-    let waits = stage.pass().ends(Exit::Approval).says("error: approval is missing");
+    let waits = stage.pass().ends(Exit::Approval).says("waits for approval");
     assert_eq!(stage.writes(), 0, "nothing is written before somebody says yes");
     let plan = waits.plan_id();
     stage.approve(&plan, "alice").ends(Exit::Done).says("approved until");

@@ -19,14 +19,14 @@ pub(super) struct Seen {
 
 /// A server of the repositories in a folder. It wants the password `good`, and plays tricks by the first folder of the
 /// path. Its threads end with the test process.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Server {
     /// Starts one; `None` without git.
-    pub(super) fn start(root: PathBuf) -> Option<Self> {
+    pub(crate) fn start(root: PathBuf) -> Option<Self> {
         Self::listen(root, |stream| stream)
     }
 
@@ -59,7 +59,7 @@ impl Server {
         Some(Self { address, seen })
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
     }
 

@@ -323,3 +323,16 @@ fn a_world_that_dies_in_mid_apply_still_gets_its_status() {
     stage.apply().ends(0);
     stage.assert_converged();
 }
+
+#[test]
+fn a_saved_plan_holds_no_password_of_the_address_it_came_from() {
+    let stage = Stage::new(&small());
+    let Some(server) = crate::git::server::Server::start(stage.folder().to_owned()) else { return };
+    let url = server.url("config.git").replace("http://", "http://user:good@");
+    let file = stage.folder().join("plan.json");
+    let machine = stage.machine.clone().without("PRIVLINK_GIT_TOKEN");
+    let run = machine.run(&["plan", "--repo", &url, "--out", file.to_str().unwrap()]).ends(0);
+    let saved = std::fs::read_to_string(file).unwrap();
+    assert!(!saved.contains("good@") && !run.all().contains("good@"), "{saved}");
+    stage.assert_no_secret_on_disk();
+}

@@ -12,10 +12,6 @@ fn slow(stage: &Stage) {
     stage.simulator().add_fault(fault);
 }
 
-fn lease_is_there(stage: &Stage) -> bool {
-    stage.repo.open().find_reference("refs/privlink/lease/prod").is_ok()
-}
-
 /// Starts an apply and waits until it holds the lease and has written.
 fn busy(stage: &Stage) -> Running {
     slow(stage);

@@ -370,10 +370,6 @@ impl BareRepository {
         Self { path: path.to_owned() }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path.display())
     }
@@ -412,6 +408,22 @@ impl BareRepository {
         let commit = repository.commit(None, &who, &who, "a change", &tree, &parents).unwrap();
         repository.reference(&name, commit, true, "test").unwrap();
         commit.to_string()
+    }
+
+    /// Adds a small file on top of whatever the branch is at, again and again until nobody was faster.
+    pub(crate) fn append(&self, branch: &str, author: &str, path: &str) {
+        let repository = self.open();
+        let name = format!("refs/heads/{branch}");
+        let who = person(author);
+        until("the branch takes a commit", || {
+            let parent = repository.find_reference(&name).unwrap().peel_to_commit().unwrap();
+            let mut update = git2::build::TreeUpdateBuilder::new();
+            update.upsert(path, repository.blob(path.as_bytes()).unwrap(), git2::FileMode::Blob);
+            let tree = update.create_updated(&repository, &parent.tree().unwrap()).unwrap();
+            let tree = repository.find_tree(tree).unwrap();
+            let commit = repository.commit(None, &who, &who, "a note", &tree, &[&parent]).unwrap();
+            repository.reference_matching(&name, commit, true, parent.id(), "note").is_ok()
+        });
     }
 
     /// The files of a branch.
