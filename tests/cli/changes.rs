@@ -478,7 +478,7 @@ fn a_link_service_of_our_own_switches_the_policy_of_its_subnet_and_nothing_else_
           asked for in environments/prod/alone-published.yaml:1
           waits for subnet/aks-vnet/pls-subnet (1)
           + autoApproval   {00000000-0000-0000-0000-000000000002}
-          + frontend       …/MC_myResourceGroup_myAKSCluster_eastus2/loadBalancers/kubernetes-internal/frontendIPConfigurations/a9e279572a5f540b98b9f3a72d0d9b5e
+          + frontend       …/MC_myResourceGroup_myAKSCluster_eastus2/loadBalancers/kubernetes-internal/frontendIPConfigurations/[FRONTEND]
           + location       "eastus2"
           + nat.count      1
           + nat.subnet     …/MC_myResourceGroup_myAKSCluster_eastus2/virtualNetworks/aks-vnet/subnets/pls-subnet

@@ -179,6 +179,18 @@ fn a_working_copy_is_checked_planned_and_applied_like_the_remote() {
 }
 
 #[test]
+fn a_working_copy_applied_under_its_base_publishes_its_status() {
+    let stage = Stage::example();
+    let folder = stage.folder().join("clone");
+    stage.repo.clone_to(&folder);
+    let folder = folder.to_str().unwrap();
+    let plan = stage.run(&["plan", folder, "--base", "origin/main"]).ends(Exit::Done).plan_id();
+    stage.run(&["apply", folder, "--base", "origin/main", "--approve-plan", &plan]).ends(Exit::Done);
+    assert_eq!(stage.repo.count("privlink/status/prod"), 1);
+    stage.assert_converged();
+}
+
+#[test]
 fn status_says_when_nobody_has_written_one_yet() {
     let stage = Stage::example();
     stage.run_on_repo("status", &[]).ends(Exit::Done).says("no pass has written a status yet");
