@@ -1,7 +1,5 @@
 //! What a user sees: the program run in-process on the simulator, through files, exit codes and printed text.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
-
 mod article;
 mod changes;
 mod docs;

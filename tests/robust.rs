@@ -1,6 +1,6 @@
 //! Misuse of the real binary: wrong files, failing worlds, kills, rivals, refused approvals, contested branches.
 
-#![expect(clippy::panic, reason = "a helper that finds what must not be stops the test")]
+#![expect(clippy::panic, reason = "a test that cannot go on should stop")]
 
 #[path = "support/process.rs"]
 mod process;

@@ -172,7 +172,13 @@ impl Listener for Console<'_, '_> {
                 if self.is_news(environment, planned.plan.id.to_string()) {
                     plan::print(loaded, planned, Format::Text, self.printer);
                     runner::show(diagnostics, sources, self.printer);
-                    self.printer.message(&missing_text(missing));
+                    let mut waits = render::Text::new();
+                    waits.line(
+                        Label::Notable,
+                        "waits for approval: `privlink approve` shows the plan, asks, and commits one",
+                    );
+                    waits.append(missing_text(missing));
+                    self.printer.message(&waits);
                 }
                 Exit::Approval
             }

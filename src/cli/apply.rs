@@ -177,7 +177,7 @@ impl One<'_> {
         let approval = match self.consent(&planned, &approvals, printer) {
             Decision::Approved(approval) => approval,
             Decision::Missing(missing) => {
-                printer.message(&missing_text(&missing));
+                printer.message(&refusal(&missing));
                 return Ok(Exit::Approval);
             }
         };
@@ -278,11 +278,21 @@ impl One<'_> {
     }
 }
 
-/// Says what an apply still needs.
+/// Says that an apply is refused, and what it still needs.
+fn refusal(missing: &Missing) -> render::Text {
+    let mut text = render::Text::new();
+    text.line(Label::Error, "error: approval is missing").append(missing_text(missing));
+    text.line(
+        Label::Hint,
+        "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
+    );
+    text
+}
+
+/// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
     let Missing { needs, refused } = missing;
     let mut text = render::Text::new();
-    text.line(Label::Error, "error: approval is missing");
     for (risk, need) in needs {
         let have = match need.have {
             0 => String::new(),
@@ -296,10 +306,6 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
             format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
         );
     }
-    text.line(
-        Label::Hint,
-        "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
-    );
     text
 }
 

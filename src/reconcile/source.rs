@@ -274,7 +274,9 @@ pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config)
     let (snapshot, planned_note, commit) = match (&merged, &local) {
         (Some(merged), Some(local)) => {
             let note = format!("the commit of {} merged into {}", folder.display(), merged.base_note);
-            (local.within(&merged.snapshot), note, None)
+            // A head that holds its base merges to itself: then it is the tip that is applied, and its status is published.
+            let is_tip = |head: &CommitId| options.committed && merged.snapshot.commit.as_ref() == Some(head);
+            (local.within(&merged.snapshot), note, local.head.clone().filter(is_tip))
         }
         (_, Some(local)) if options.committed => {
             let snapshot = local.within(&local.head_snapshot()?);

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{Write, empty};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use privlink::cli::printer::Io;
 use privlink::cli::{Exit, demo, run};
@@ -25,6 +26,10 @@ pub(super) fn figures() {
     assert_eq!(exit, Exit::Done, "{applied}");
     let (_, again) = super::figure("privlink plan, example converged", || session.privlink(&["plan"]));
     assert!(again.starts_with("No changes"), "{again}");
+    let began = Instant::now();
+    let (exit, told) = session.run(["privlink", "demo", "--yes"].map(OsString::from).to_vec());
+    assert_eq!(exit, Exit::Done, "{told}");
+    println!("{:32} {:>10.1} ms, once", "privlink demo --yes", began.elapsed().as_secs_f64() * 1_000.0);
     runtime.block_on(simulator.stop());
 }
 
@@ -65,6 +70,11 @@ impl Session {
     fn privlink(&self, arguments: &[&str]) -> (Exit, String) {
         let folder = self.folder.join("example").into_os_string();
         let words = std::iter::once("privlink").chain(arguments.iter().copied()).map(OsString::from);
+        self.run(words.chain([folder]).collect())
+    }
+
+    /// Runs a whole command line.
+    fn run(&self, words: Vec<OsString>) -> (Exit, String) {
         let (out, err) = (Shared::default(), Shared::default());
         let mut io = Io {
             out: Box::new(out.clone()),
@@ -74,7 +84,7 @@ impl Session {
             err_is_terminal: false,
             input_is_terminal: false,
         };
-        let exit = run(words.chain([folder]).collect(), self.environment.clone(), &mut io);
+        let exit = run(words, self.environment.clone(), &mut io);
         // A failure says why beside its results.
         let text = if exit == Exit::Done { out.text() } else { format!("{}{}", out.text(), err.text()) };
         (exit, text)

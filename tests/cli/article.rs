@@ -70,7 +70,7 @@ fn the_internal_load_balancer_gets_an_address_of_the_node_subnet() {
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.N    80:3[NP]/TCP   0s
-    "#)
+    "#);
     });
     assert!(frontends(&stage)[0]["properties"]["subnet"]["id"].as_str().unwrap().ends_with("/aks-subnet"));
 }
@@ -100,7 +100,7 @@ spec:
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.25   80:3[NP]/TCP   0s
-    "#)
+    "#);
     });
     assert!(!ran.err.contains("warning"), "{}", ran.err);
 }
@@ -134,7 +134,7 @@ spec:
       |                   ^^^^^^^^^^^ works, and cannot say both families
       |
       = help: write the annotation instead: service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.240.0.25
-    "#)
+    "#);
     });
 }
 
@@ -189,7 +189,7 @@ spec:
     Name                                  Alias
     ------------------------------------  [LINE]
     pls-[UID                          ]  pls-[UID                          ].[GUID].eastus2.azure.privatelinkservice
-    "#)
+    "#);
     });
 }
 
@@ -245,7 +245,7 @@ fn the_ipv6_annotation_works_in_a_dual_stack_world() {
     Services in namespace default
     NAME           TYPE           CLUSTER-IP   EXTERNAL-IP               PORT(S)        AGE
     internal-app   LoadBalancer   10.0.9.195   10.240.0.25,fd00:10::25   80:3[NP]/TCP   0s
-    "#)
+    "#);
     });
     assert_eq!(frontends(&stage).len(), 2);
 }

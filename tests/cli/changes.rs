@@ -102,7 +102,7 @@ fn a_port_added_to_a_service_is_one_update() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     let rules = balancer(&stage).unwrap()["properties"]["loadBalancingRules"].as_array().unwrap().clone();
     assert!(rules.iter().any(|rule| rule["properties"]["frontendPort"] == 443), "{rules:?}");
@@ -164,7 +164,7 @@ fn without_prune_a_deleted_document_leaves_everything_alone_and_says_so() {
       dnsrecord/web.orders.internal: left alone: no document asks for it any more, and prune is off
       privateendpoint/pe-web: left alone: no document asks for it any more, and prune is off
       service/default/alone: left alone: no document asks for it any more, and prune is off
-    "#)
+    "#);
     });
 }
 
@@ -224,7 +224,7 @@ fn an_existing_service_is_adopted_only_when_the_document_asks_and_nothing_would_
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     assert_eq!(service(&stage, "legacy")["metadata"]["uid"], uid);
     stage.plan().ends(Exit::Done).says("privlink.dev/adopt is not needed any more");
@@ -256,7 +256,7 @@ fn an_existing_endpoint_is_adopted_as_it_is() {
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     let tags = stage.azure(&endpoint_id("pe-old")).unwrap()["tags"].clone();
     assert_eq!(
@@ -428,7 +428,7 @@ fn a_foreign_service_gets_our_annotations_and_loses_only_them_again() {
       safe (1 change): nobody has to say yes
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     assert_eq!(links(&stage).len(), 1);
     stage.repo.edit("main", "main", &[(PUBLISH, None), ("environments/prod/README.md", Some("nothing\n"))]);
@@ -478,7 +478,7 @@ fn a_link_service_of_our_own_switches_the_policy_of_its_subnet_and_nothing_else_
           asked for in environments/prod/alone-published.yaml:1
           waits for subnet/aks-vnet/pls-subnet (1)
           + autoApproval   {00000000-0000-0000-0000-000000000002}
-          + frontend       …/MC_myResourceGroup_myAKSCluster_eastus2/loadBalancers/kubernetes-internal/frontendIPConfigurations/a9e279572a5f540b98b9f3a72d0d9b5e
+          + frontend       …/MC_myResourceGroup_myAKSCluster_eastus2/loadBalancers/kubernetes-internal/frontendIPConfigurations/[FRONTEND]
           + location       "eastus2"
           + nat.count      1
           + nat.subnet     …/MC_myResourceGroup_myAKSCluster_eastus2/virtualNetworks/aks-vnet/subnets/pls-subnet
@@ -539,7 +539,7 @@ fn a_request_of_a_foreign_consumer_is_approved_by_a_rule() {
       notable (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     let partner = stage.azure(&id).unwrap();
     let state = &partner["properties"]["manualPrivateLinkServiceConnections"][0]["properties"]["privateLinkServiceConnectionState"];
@@ -570,7 +570,7 @@ fn a_disconnected_endpoint_is_replaced() {
       disruptive (2 changes): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     let endpoint = stage.azure(&endpoint_id("pe-web")).unwrap();
     let state =
@@ -598,7 +598,7 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
     let annotations = service(&stage, "alone")["metadata"]["annotations"].clone();
     assert_eq!(annotations["service.beta.kubernetes.io/azure-load-balancer-ipv4"], "10.224.10.2");
@@ -626,6 +626,6 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
       disruptive (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
-    "#)
+    "#);
     });
 }

@@ -10,7 +10,7 @@ use crate::runner::redact;
 #[test]
 fn the_agent_waits_for_approval_applies_reports_and_then_does_nothing() {
     let stage = Stage::example();
-    let waits = stage.pass().ends(Exit::Approval).says("error: approval is missing");
+    let waits = stage.pass().ends(Exit::Approval).says("waits for approval");
     assert_eq!(stage.writes(), 0, "nothing is written before somebody says yes");
     let plan = waits.plan_id();
     stage.approve(&plan, "alice").ends(Exit::Done).says("approved until");
@@ -176,6 +176,18 @@ fn a_working_copy_is_checked_planned_and_applied_like_the_remote() {
     stage.run(&["apply", folder, "--trust-working-tree", "--approve-plan", &local.plan_id()]).ends(Exit::Done);
     stage.assert_converged();
     stage.run(&["status", folder]).ends(Exit::Done).says("pls-orders");
+}
+
+#[test]
+fn a_working_copy_applied_under_its_base_publishes_its_status() {
+    let stage = Stage::example();
+    let folder = stage.folder().join("clone");
+    stage.repo.clone_to(&folder);
+    let folder = folder.to_str().unwrap();
+    let plan = stage.run(&["plan", folder, "--base", "origin/main"]).ends(Exit::Done).plan_id();
+    stage.run(&["apply", folder, "--base", "origin/main", "--approve-plan", &plan]).ends(Exit::Done);
+    assert_eq!(stage.repo.count("privlink/status/prod"), 1);
+    stage.assert_converged();
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(crate) fn general(settings: &mut insta::Settings) {
         (r"10\.(224|240)\.0\.\d\b ", "10.$1.0.N "),
         (r"10\.50\.1\.\d\b", "10.50.1.N"),
         (r"pls-[0-9a-f]{32}", "pls-[UID                          ]"),
+        (r"\ba[0-9a-f]{31}\b", "[FRONTEND]"),
         (r"\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.eastus2", ".[GUID].eastus2"),
         (r"\b\d{9}\b", "[LINK-ID]"),
         (r"-{100,}", "[LINE]"),
