@@ -162,9 +162,14 @@ impl Listener for Console<'_, '_> {
         self.printer.end_live();
         let exit = match end {
             Err(error) => runner::failed(environment, error, loaded, self.printer),
-            Ok(PassEnd::Converged { status }) => {
-                if self.is_news(environment, "converged".to_owned()) || status.is_some() {
+            Ok(PassEnd::Converged { postponed, status }) => {
+                let names = postponed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let is_news = self.is_news(environment, format!("converged {names}")) || status.is_some();
+                if is_news && postponed.is_empty() {
                     self.printer.line(Label::Added, format!("{environment}: no changes"));
+                } else if is_news {
+                    let text = format!("{environment}: no changes yet: {names} wait for what others are still making");
+                    self.printer.line(Label::Notable, text);
                 }
                 Exit::Done
             }

@@ -9,6 +9,7 @@ use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::diagnostic::Diagnostics;
 use crate::domain::commit::CommitId;
+use crate::domain::key::ResourceKey;
 use crate::domain::name::EnvironmentName;
 use crate::git::GitError;
 use crate::reconcile::applying;
@@ -63,6 +64,8 @@ pub enum PassError {
 pub enum PassEnd {
     /// Nothing had to be done.
     Converged {
+        /// What a later pass can do, once others are done with what it needs.
+        postponed: Vec<ResourceKey>,
         /// The status commit, if the status changed.
         status: Option<CommitId>,
     },
@@ -135,7 +138,7 @@ pub async fn pass(
     if !planned.plan.has_changes() {
         let converged = planned.plan.is_settled();
         let status = publish(loaded, &planned, Done { ended: None, converged }).await?;
-        return Ok(PassEnd::Converged { status });
+        return Ok(PassEnd::Converged { postponed: planned.plan.postponed.iter().cloned().collect(), status });
     }
     let approvals = deciding::approvals(loaded, &planned).await?;
     let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
