@@ -24,7 +24,7 @@ pub(crate) fn general(settings: &mut insta::Settings) {
         (r":3\d{4}/TCP", ":3[NP]/TCP"),
         (r"(?m)TCP( +)\d{1,2}s$", "TCP${1}0s"),
         // Steps run side by side: who gets which free address or uid depends on who comes first.
-        (r"10\.(224|240)\.0\.\d\b ", "10.$1.0.N "),
+        (r"10\.(224|225|240)\.0\.\d\b ", "10.$1.0.N "),
         (r"10\.50\.1\.\d\b", "10.50.1.N"),
         (r"pls-[0-9a-f]{32}", "pls-[UID                          ]"),
         (r"\ba[0-9a-f]{31}\b", "[FRONTEND]"),
