@@ -21,8 +21,16 @@ use crate::plan::draft::Draft;
 
 pub(super) fn order(draft: &mut Draft<'_>) -> Vec<Step> {
     let mut edges: BTreeMap<&ResourceKey, BTreeSet<&ResourceKey>> = BTreeMap::new();
+    let moving: BTreeSet<&ResourceKey> = draft
+        .changes
+        .values()
+        .filter(|change| takes_over::is_moving(draft, change))
+        .map(|change| &change.key)
+        .collect();
     for change in draft.changes.values() {
-        let waits = draft.changes.values().filter(|other| other.key != change.key && waits_for(draft, change, other));
+        let others =
+            draft.changes.values().filter(|other| other.key != change.key && may_matter(&moving, change, other));
+        let waits = others.filter(|other| waits_for(draft, change, other));
         edges.insert(&change.key, waits.map(|other| &other.key).collect());
     }
     let sorted = sort(&edges);
@@ -40,6 +48,16 @@ pub(super) fn order(draft: &mut Draft<'_>) -> Vec<Step> {
         draft.block("order", format!("{} wait for each other", missing.join(", ")), "split the change in two commits");
     }
     steps
+}
+
+/// False for two Services of which neither goes nor moves: most pairs of most plans are such.
+fn may_matter(moving: &BTreeSet<&ResourceKey>, change: &Change, other: &Change) -> bool {
+    match (&change.key, &other.key) {
+        (ResourceKey::Service(_), ResourceKey::Service(_)) => {
+            other.action == Action::Delete || moving.contains(&other.key)
+        }
+        _ => true,
+    }
 }
 
 /// Kahn's algorithm; what is free at the same time keeps the order of the keys, so that the result is always the same.

@@ -37,13 +37,32 @@ pub(super) fn follows_removal(draft: &Draft<'_>, change: &Change, removal: &Chan
 pub(super) fn follows_move(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     match (&change.resource, &other.resource) {
         (Some(Resource::Service(service)), Some(Resource::Service(moving))) => {
-            let live = draft.observed.services.get(&moving.key);
-            let held = live.map(|live| live.addresses.clone()).unwrap_or_default();
-            let pinned = moving.pinned_addresses();
-            let leaves = |address: &IpAddr| held.contains(address) && !pinned.is_empty() && !pinned.contains(address);
-            service.pinned_addresses().iter().any(leaves)
+            let left = left_addresses(draft, moving);
+            !left.is_empty() && service.pinned_addresses().iter().any(|address| left.contains(address))
         }
         (Some(Resource::PrivateEndpoint(_)), _) => is_cut(draft, change, other),
+        _ => false,
+    }
+}
+
+/// The addresses that a Service has and gives up by pinning others. Nearly every pair of changes ends here, so nothing is
+/// parsed for a Service that is new.
+fn left_addresses(draft: &Draft<'_>, moving: &Service) -> Vec<IpAddr> {
+    let held = draft.observed.services.get(&moving.key).map(|live| live.addresses.as_slice()).unwrap_or_default();
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let pinned = moving.pinned_addresses();
+    if pinned.is_empty() {
+        return Vec::new();
+    }
+    held.iter().filter(|address| !pinned.contains(address)).copied().collect()
+}
+
+/// True for a Service that leaves an address for another.
+pub(super) fn is_moving(draft: &Draft<'_>, change: &Change) -> bool {
+    match &change.resource {
+        Some(Resource::Service(service)) => !left_addresses(draft, service).is_empty(),
         _ => false,
     }
 }
