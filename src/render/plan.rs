@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::desired::policy::ApprovalRules;
+use crate::approval;
 use crate::desired::policy::Consent;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -217,18 +217,7 @@ pub(super) fn consents(plan: &Plan) -> Vec<(Risk, usize, Consent)> {
     for step in &plan.steps {
         *by_risk.entry(step.change.risk).or_default() += 1;
     }
-    let rules = &plan.policy.approval;
-    by_risk.into_iter().rev().map(|(risk, steps)| (risk, steps, consent(rules, risk))).collect()
-}
-
-/// The rule for one risk.
-pub fn consent(rules: &ApprovalRules, risk: Risk) -> Consent {
-    match risk {
-        Risk::Safe => rules.safe,
-        Risk::Notable => rules.notable,
-        Risk::Disruptive => rules.disruptive,
-        Risk::Severing | Risk::Exposing => rules.severing,
-    }
+    by_risk.into_iter().rev().map(|(risk, steps)| (risk, steps, approval::required(plan, risk))).collect()
 }
 
 /// A rule as a sentence.
