@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
-use crate::sim::controller::{CloudConfig, Controller};
+use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
 use crate::sim::kube::status_error::ApiError;
 use crate::sim::kube::{Cluster, ClusterOptions, Token};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
+use crate::sim::{entra, seed};
 
 /// A cluster and what runs in it.
 pub(crate) struct RunningCluster {
@@ -19,13 +20,21 @@ pub(crate) struct RunningCluster {
     pub(crate) controller: Controller,
 }
 
+/// The Azure that a cluster is in, and the address at which its cloud provider reaches it.
+pub(crate) struct AzurePlace<'a> {
+    pub(crate) arm: &'a Arm,
+    pub(crate) clock: &'a Clock,
+    pub(crate) origin: &'a str,
+}
+
 /// Starts a cluster. Its Services exist before its cloud provider looks at them for the first time.
 pub(crate) fn start(
     world: &World,
     own: &world::Cluster,
-    (arm, clock, token): (&Arm, &Clock, &str),
-    shutdown: Shutdown,
+    azure: &AzurePlace<'_>,
+    (token, shutdown): (&str, Shutdown),
 ) -> Result<RunningCluster, SimError> {
+    let AzurePlace { arm, clock, origin } = *azure;
     let api = Cluster::new(ClusterOptions {
         name: own.name.clone(),
         token: Token::new(token),
@@ -35,8 +44,8 @@ pub(crate) fn start(
         log: arm.log().clone(),
         faults: arm.faults().clone(),
     });
-    for node in &own.nodes {
-        accept(&api, &node_manifest(own, node), Cluster::create_raw)?;
+    for machine in own.machines() {
+        accept(&api, &node_manifest(own, &machine), Cluster::create_raw)?;
     }
     for service in &own.services {
         if let Some(namespace) = service["metadata"]["namespace"].as_str() {
@@ -45,7 +54,9 @@ pub(crate) fn start(
         }
         accept(&api, service, Cluster::apply_raw)?;
     }
-    let controller = Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
+    let client_id = entra::cloud_provider(world, own).client_id.to_string();
+    let access = AzureAccess { origin: origin.to_owned(), client_id };
+    let controller = Controller::start(api.clone(), access, cloud_config(world, own), shutdown);
     Ok(RunningCluster { api, controller })
 }
 
@@ -68,29 +79,32 @@ fn cloud_config(world: &World, own: &world::Cluster) -> CloudConfig {
     let rejects = |version: &String| CloudConfig::version_rejects_foreign_names(version);
     CloudConfig {
         subscription: own.subscription.to_string(),
-        resource_group: own.node_resource_group.to_string(),
+        // The real one folds this name when it reads its configuration, and no other.
+        resource_group: own.node_resource_group.as_str().to_ascii_lowercase(),
         location: world.location.to_string(),
         network_group: own.network_group().to_string(),
         network: own.virtual_network.clone(),
         subnet: own.subnet.clone(),
+        security_group_group: own.node_resource_group.to_string(),
+        security_group: seed::SECURITY_GROUP.to_owned(),
+        backend_pool_type: own.backend_pool_type,
         cluster_name: "kubernetes".to_owned(),
         rejects_foreign_names: own.cloud_provider_version.as_ref().is_none_or(rejects),
         retry: Duration::from_millis(world.controller.retry_milliseconds),
         delay: Duration::from_millis(world.controller.delay_milliseconds),
+        cache: Duration::from_secs(world.controller.cache_seconds),
     }
 }
 
-fn node_manifest(own: &world::Cluster, node: &world::Node) -> Value {
+fn node_manifest(own: &world::Cluster, machine: &world::Machine<'_>) -> Value {
+    let world::Machine { scale_set, instance, node } = machine;
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": node.name, "labels": {
             "kubernetes.io/hostname": node.name,
             "kubernetes.azure.com/cluster": own.node_resource_group,
         }},
-        "spec": {"providerID": format!(
-            "azure:///subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}",
-            own.subscription, own.node_resource_group, node.name
-        )},
+        "spec": {"providerID": format!("azure://{}/virtualMachines/{instance}", own.scale_set_id(scale_set))},
         "status": {
             "addresses": [
                 {"type": "InternalIP", "address": node.address},

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// Which server a request reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +44,12 @@ pub struct LoggedRequest {
     pub is_internal: bool,
     /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside.
     pub is_write: bool,
+    /// `If-Match`, for a request to the resource manager that had one. Only seen from inside.
+    #[serde(skip)]
+    pub if_match: Option<String>,
+    /// The body of a write to the resource manager. Only seen from inside.
+    #[serde(skip)]
+    pub body: Option<Value>,
 }
 
 /// What a server tells the log.
@@ -55,6 +62,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: u16,
     pub(crate) client: &'a str,
     pub(crate) is_internal: bool,
+    pub(crate) if_match: Option<&'a str>,
+    pub(crate) body: Option<Value>,
 }
 
 /// The log; clones share their entries.
@@ -81,6 +90,8 @@ impl RequestLog {
             client: entry.client.to_owned(),
             is_internal: entry.is_internal,
             is_write: served && mutates && !entry.is_internal && !is_read_by_post(entry.path),
+            if_match: entry.if_match.map(str::to_owned),
+            body: entry.body.clone(),
         });
     }
 

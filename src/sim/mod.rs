@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  world.yaml ─▶ World ─ seed ─▶ Arm ◀─ front ◀─ https, http     az, Terraform, azure_identity, privlink
-//!                                 ▲      │  └ entra, metadata, admin
-//!                                 └ Arm::call ─ controller ◀─ Kubernetes API ◀─ https     kubectl, privlink
+//!                                         ▲ └ entra, metadata, admin
+//!                                         └ http ─ controller ◀─ Kubernetes API ◀─ https      kubectl, privlink
 //! ```
 //! It shares identifier types with the rest of the program and nothing else: with our codecs or rules it would agree with
 //! our mistakes. A program reaches it by base URLs and cannot tell.
@@ -39,7 +39,7 @@ use tokio::task::JoinHandle;
 use crate::sim::admin::Admin;
 use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, ConnectRights, Pace, Subscription, kubeconfig_entry};
 use crate::sim::clock::Clock;
-use crate::sim::cluster::RunningCluster;
+use crate::sim::cluster::{AzurePlace, RunningCluster};
 use crate::sim::entra::Entra;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
@@ -248,7 +248,9 @@ impl Simulator {
             let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
             let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
             self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
-            let cluster = cluster::start(world, own, (&self.arm, &self.clock, &endpoint.token), shutdown.clone())?;
+            let origin = &self.endpoints.resource_manager_http;
+            let azure = AzurePlace { arm: &self.arm, clock: &self.clock, origin };
+            let cluster = cluster::start(world, own, &azure, (&endpoint.token, shutdown.clone()))?;
             let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
             self.running.push(tokio::spawn(served));
             self.endpoints.clusters.insert(own.name.clone(), endpoint);

@@ -1,10 +1,17 @@
 //! From a world to what is in the simulated Azure, through the same requests that any client would send.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
-use crate::sim::world::{Cluster, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World};
+use crate::sim::world::{
+    BackendPoolType, Cluster, Machine, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World,
+};
+
+/// The security group that AKS makes for the nodes.
+pub(crate) const SECURITY_GROUP: &str = "aks-agentpool-nsg";
 
 /// Puts everything a world lists.
 pub(crate) fn sow(arm: &Arm, world: &World) -> Result<(), SimError> {
@@ -68,44 +75,53 @@ fn virtual_network(arm: &Arm, world: &World, network: &VirtualNetwork) -> Result
     put(arm, &id, body)
 }
 
-/// The cluster itself, and in its node resource group the security group and the scale set that AKS makes.
+/// The cluster itself, and in its node resource group the security group and the scale sets that AKS makes.
 fn sow_cluster(arm: &Arm, world: &World, cluster: &Cluster) -> Result<(), SimError> {
     let group =
         format!("/subscriptions/{}/resourceGroups/{}/providers", cluster.subscription, cluster.node_resource_group);
     let subnet = format!("{}/subnets/{}", cluster.network_id(), cluster.subnet);
-    let security_group = format!("{group}/Microsoft.Network/networkSecurityGroups/aks-agentpool-nsg");
+    let security_group = format!("{group}/Microsoft.Network/networkSecurityGroups/{SECURITY_GROUP}");
     let rules = json!({ "securityRules": [], "defaultSecurityRules": [] });
     put(arm, &security_group, json!({ "location": world.location, "properties": rules }))?;
     put(arm, &cluster.id(), managed_cluster(world, cluster, &subnet))?;
-    let Some(first) = cluster.nodes.first() else { return Ok(()) };
-    let prefix = first.name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let scale_set = format!("{group}/Microsoft.Compute/virtualMachineScaleSets/{prefix}");
-    put(arm, &scale_set, scale_set_body(world, prefix, cluster.nodes.len(), (&subnet, &security_group)))?;
-    for (index, node) in cluster.nodes.iter().enumerate() {
-        let mut interface = interface(prefix, &subnet, &security_group);
-        interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] =
-            node.address.to_string().into();
-        let machine = format!("{scale_set}/virtualMachines/{index}");
-        let body = json!({
-            "location": world.location,
-            "instanceId": index.to_string(),
-            "properties": {
-                "latestModelApplied": true,
-                "osProfile": { "computerName": node.name },
-                "networkProfile": {
-                    "networkInterfaces": [
-                        { "id": format!("{machine}/networkInterfaces/{prefix}"), "properties": { "primary": true } },
-                    ],
-                },
-                "networkProfileConfiguration": { "networkInterfaceConfigurations": [interface] },
-                "instanceView": {
-                    "statuses": [{ "code": "ProvisioningState/succeeded" }, { "code": "PowerState/running" }],
-                },
-            },
-        });
-        put(arm, &machine, body)?;
+    let machines = cluster.machines();
+    let mut scale_sets: BTreeMap<&str, usize> = BTreeMap::new();
+    machines.iter().for_each(|machine| *scale_sets.entry(machine.scale_set).or_default() += 1);
+    for (name, capacity) in scale_sets {
+        let body = scale_set_body(world, name, capacity, (&subnet, &security_group));
+        put(arm, &cluster.scale_set_id(name), body)?;
     }
-    Ok(())
+    machines.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), (&subnet, &security_group)))
+}
+
+fn sow_machine(
+    arm: &Arm,
+    world: &World,
+    (cluster, machine): (&Cluster, &Machine<'_>),
+    (subnet, security_group): (&str, &str),
+) -> Result<(), SimError> {
+    let Machine { scale_set, instance, node } = machine;
+    let mut interface = interface(scale_set, subnet, security_group);
+    interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = node.address.to_string().into();
+    let id = format!("{}/virtualMachines/{instance}", cluster.scale_set_id(scale_set));
+    let body = json!({
+        "location": world.location,
+        "instanceId": instance.to_string(),
+        "properties": {
+            "latestModelApplied": true,
+            "osProfile": { "computerName": node.name },
+            "networkProfile": {
+                "networkInterfaces": [
+                    { "id": format!("{id}/networkInterfaces/{scale_set}"), "properties": { "primary": true } },
+                ],
+            },
+            "networkProfileConfiguration": { "networkInterfaceConfigurations": [interface] },
+            "instanceView": {
+                "statuses": [{ "code": "ProvisioningState/succeeded" }, { "code": "PowerState/running" }],
+            },
+        },
+    });
+    put(arm, &id, body)
 }
 
 fn interface(name: &str, subnet: &str, security_group: &str) -> Value {
@@ -149,6 +165,10 @@ fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, securit
 
 fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
     let dns = cluster.name.to_ascii_lowercase();
+    let pool_type = match cluster.backend_pool_type {
+        BackendPoolType::NodeIpConfiguration => "nodeIPConfiguration",
+        BackendPoolType::NodeIp => "nodeIP",
+    };
     json!({
         "location": world.location,
         "sku": { "name": "Base", "tier": "Free" },
@@ -169,7 +189,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
                 "networkPlugin": "azure",
                 "loadBalancerSku": "standard",
                 "outboundType": "loadBalancer",
-                "loadBalancerProfile": { "backendPoolType": "nodeIPConfiguration" },
+                "loadBalancerProfile": { "backendPoolType": pool_type },
             },
             "agentPoolProfiles": [{
                 "name": "nodepool1",

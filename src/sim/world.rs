@@ -96,15 +96,17 @@ impl Default for Operations {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
-    /// Wait after a failed reconcile before it is tried again, in milliseconds.
+    /// First wait after a failed reconcile before it is tried again, in milliseconds; doubles up to sixty times this.
     pub retry_milliseconds: u64,
     /// Wait before a changed Service is looked at, in milliseconds.
     pub delay_milliseconds: u64,
+    /// How long it trusts what it has read of Azure, in seconds; 0 makes it read again every time.
+    pub cache_seconds: u64,
 }
 
 impl Default for Controller {
     fn default() -> Self {
-        Self { retry_milliseconds: 200, delay_milliseconds: 0 }
+        Self { retry_milliseconds: 5000, delay_milliseconds: 0, cache_seconds: 120 }
     }
 }
 
@@ -241,9 +243,31 @@ pub struct Cluster {
     /// Its nodes.
     #[serde(default)]
     pub nodes: Vec<Node>,
+    /// How its load balancers know the nodes.
+    #[serde(default)]
+    pub backend_pool_type: BackendPoolType,
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+}
+
+/// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendPoolType {
+    /// The network interfaces of the machines are members of the pool.
+    #[default]
+    NodeIpConfiguration,
+    /// The pool lists the addresses of the nodes.
+    NodeIp,
+}
+
+/// A node's machine in its scale set.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine<'a> {
+    pub(crate) scale_set: &'a str,
+    pub(crate) instance: usize,
+    pub(crate) node: &'a Node,
 }
 
 fn kubernetes_version() -> String {
@@ -299,6 +323,26 @@ impl Cluster {
         format!(
             "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerService/managedClusters/{}",
             self.subscription, self.resource_group, self.name
+        )
+    }
+
+    /// The machines of the nodes: one scale set for each name that differs in more than its digits at the end.
+    pub(crate) fn machines(&self) -> Vec<Machine<'_>> {
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        let nodes = self.nodes.iter().map(|node| {
+            let scale_set = node.name.trim_end_matches(|c: char| c.is_ascii_digit());
+            let size = sizes.entry(scale_set).or_default();
+            *size += 1;
+            Machine { scale_set, instance: *size - 1, node }
+        });
+        nodes.collect()
+    }
+
+    /// The id of a scale set of its nodes.
+    pub(crate) fn scale_set_id(&self, name: &str) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}",
+            self.subscription, self.node_resource_group
         )
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The platform itself: the simulated cloud provider, the seed, tests. It may do everything.
+    /// The platform itself: the seed, tests. It may do everything.
     Platform,
     /// An identity with a token.
     Identity(Principal),
@@ -20,6 +20,8 @@ pub(crate) struct Principal {
     pub(crate) object_id: String,
     pub(crate) role: Role,
     pub(crate) subscriptions: BTreeSet<String>,
+    /// True for the simulator's own cloud provider.
+    pub(crate) is_internal: bool,
 }
 
 /// What an identity may do in its subscriptions.

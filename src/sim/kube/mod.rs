@@ -27,6 +27,7 @@ mod write;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
@@ -92,6 +93,8 @@ pub(crate) struct Progress {
     pub(crate) is_working: bool,
     /// The newest version that the controller has looked at.
     pub(crate) seen: u64,
+    /// When it tries again what failed, in the simulator's time.
+    pub(crate) due: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -236,7 +239,9 @@ impl Cluster {
     pub async fn idle(&self) {
         let target = self.state().store.version();
         let mut progress = self.0.progress.subscribe();
-        let done = |now: &Progress| !now.is_running || (!now.is_working && now.seen >= target);
+        // A retry that is due by now is work, though the controller may not have woken up for it yet.
+        let is_due = |now: &Progress| now.due.is_some_and(|due| due <= self.clock().elapsed());
+        let done = |now: &Progress| !now.is_running || (!now.is_working && now.seen >= target && !is_due(now));
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = progress.wait_for(done).await;
     }
@@ -259,6 +264,11 @@ impl Cluster {
         self.0.progress.send_replace(progress);
     }
 
+    /// Says that the controller is about to have work.
+    pub(crate) fn expect_work(&self) {
+        self.0.progress.send_modify(|now| now.is_working = now.is_running);
+    }
+
     /// The newest version, and what changed after a version; `None` if the history does not reach back that far.
     pub(crate) fn changes_since(&self, version: u64) -> (u64, Option<Vec<Change>>) {
         let state = self.state();
@@ -269,7 +279,7 @@ impl Cluster {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.0.options.clock
     }
 

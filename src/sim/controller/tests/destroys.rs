@@ -85,7 +85,7 @@ async fn a_wrong_address_cuts_the_consumers_and_leaves_the_old_address_serving()
         failure.contains("\nRESPONSE 400: 400 Bad Request\nERROR CODE: PrivateIPAddressNotInSubnet\n"),
         "{failure}"
     );
-    world.controller.resync();
+    world.sim.resync();
     world.annotate("app", &[(IPV4, Some("10.224.1.12"))]).await;
     assert_eq!(address(&world.service("app")), "10.224.1.12");
     assert_eq!(world.link_services().len(), 1);
@@ -129,7 +129,13 @@ async fn the_last_service_takes_its_load_balancer_along() {
     world.delete("app").await;
     assert_eq!(
         world.writes_since(mark),
-        ["DELETE privateEndpointConnections 202", "DELETE privateLinkServices 202", "DELETE loadBalancers 202"]
+        [
+            "DELETE privateEndpointConnections 202",
+            "DELETE privateLinkServices 202",
+            "PUT virtualMachineScaleSets 200",
+            "PUT virtualMachines 200",
+            "DELETE loadBalancers 202"
+        ]
     );
     assert!(world.cluster.get("service", "default", "app").is_none());
     let reasons = world.reasons("app");
@@ -162,14 +168,14 @@ async fn a_public_service_may_not_be_published_and_keeps_its_internal_half() {
 
 #[tokio::test]
 async fn a_name_that_another_service_has_is_refused_or_taken_over_by_version() {
-    for (rejects, owner) in [(true, "default/first"), (false, "default/second")] {
-        let world = World::with(|config| config.rejects_foreign_names = rejects).await;
+    for (version, owner) in [("1.36.6", "default/first"), ("1.36.5", "default/second")] {
+        let world = World::with(|world| world.clusters[0].cloud_provider_version = Some(version.to_owned())).await;
         world.apply(&service("first", &[(INTERNAL, "true"), (CREATE, "true"), (NAME, "pls-shared")])).await;
         world.apply(&service("second", &[(INTERNAL, "true"), (CREATE, "true"), (NAME, "pls-shared")])).await;
         let services = world.link_services();
         assert_eq!(services.len(), 1);
         assert_eq!(services[0]["tags"]["k8s-azure-owner-service"], owner, "{}", world.failure("second"));
-        assert_eq!(world.failure("second").contains("already exists on another frontend"), rejects);
+        assert_eq!(world.failure("second").contains("already exists on another frontend"), owner == "default/first");
     }
 }
 
@@ -185,6 +191,9 @@ async fn an_unmanaged_private_link_service_blocks_and_a_renamed_one_too() {
     let reply = world.arm.call("PUT", &network("privateLinkServices/pls-one"), &[("User-Agent", "test")], Some(body));
     assert!(world.arm.settle(&reply).is_success());
     world.annotate("app", &[("example.com/note", Some("1"))]).await;
+    assert!(!world.failure("app").contains("unmanaged"), "what it has read is trusted for two minutes");
+    world.advance(121).await;
+    world.annotate("app", &[("example.com/note", Some("2"))]).await;
     assert!(world.failure("app").contains("already has unmanaged private link service"));
     // Deletion does not ask whose it is.
     world.delete("app").await;
