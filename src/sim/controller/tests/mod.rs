@@ -1,5 +1,6 @@
 //! The controller against the simulated resource manager.
 
+mod cases;
 mod client;
 mod destroys;
 mod makes;
