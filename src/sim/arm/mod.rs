@@ -12,6 +12,7 @@ mod access;
 mod address;
 mod error;
 mod extension;
+mod index;
 mod kind;
 mod load_balancer;
 mod managed_cluster;
