@@ -81,7 +81,7 @@ impl Reply {
 
     /// The reply with its body as JSON, whichever way it was made.
     #[must_use]
-    fn as_json(mut self) -> Self {
+    fn into_json(mut self) -> Self {
         if self.header(WRITTEN_JSON.0) == Some(WRITTEN_JSON.1) {
             self.body = self.body.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
             self.headers.retain(|(name, _)| name != WRITTEN_JSON.0);
@@ -170,7 +170,7 @@ impl Arm {
         let fault = self.faults.take_for_request(&request.method, &request.path, &client);
         let reply = match fault.filter(|fault| fault.status != 0) {
             Some(fault) => fault.reply(),
-            None => self.answer(&request).as_json(),
+            None => self.answer(&request).into_json(),
         };
         let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
         self.log.record(&Entry {
