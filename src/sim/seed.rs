@@ -81,6 +81,7 @@ fn sow_cluster(arm: &Arm, world: &World, cluster: &Cluster) -> Result<(), SimErr
         format!("/subscriptions/{}/resourceGroups/{}/providers", cluster.subscription, cluster.node_resource_group);
     let subnet = format!("{}/subnets/{}", cluster.network_id(), cluster.subnet);
     let security_group = format!("{group}/Microsoft.Network/networkSecurityGroups/{SECURITY_GROUP}");
+    let place = MachinePlace { subnet: &subnet, security_group: &security_group, has_v6: has_v6(world, cluster) };
     let rules = json!({ "securityRules": [], "defaultSecurityRules": [] });
     put(arm, &security_group, json!({ "location": world.location, "properties": rules }))?;
     put(arm, &cluster.id(), managed_cluster(world, cluster, &subnet))?;
@@ -88,20 +89,34 @@ fn sow_cluster(arm: &Arm, world: &World, cluster: &Cluster) -> Result<(), SimErr
     let mut scale_sets: BTreeMap<&str, usize> = BTreeMap::new();
     machines.iter().for_each(|machine| *scale_sets.entry(machine.scale_set).or_default() += 1);
     for (name, capacity) in scale_sets {
-        let body = scale_set_body(world, name, capacity, (&subnet, &security_group));
+        let body = scale_set_body(world, name, capacity, &place);
         put(arm, &cluster.scale_set_id(name), body)?;
     }
-    machines.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), (&subnet, &security_group)))
+    machines.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), &place))
+}
+
+/// What the interfaces of machines are attached to.
+struct MachinePlace<'a> {
+    subnet: &'a str,
+    security_group: &'a str,
+    /// True if the subnet has a range of IPv6.
+    has_v6: bool,
+}
+
+fn has_v6(world: &World, cluster: &Cluster) -> bool {
+    let networks = world.virtual_networks.iter().filter(|own| own.name.eq_ignore_ascii_case(&cluster.virtual_network));
+    let subnets = networks.flat_map(|own| &own.subnets).filter(|own| own.name.eq_ignore_ascii_case(&cluster.subnet));
+    subnets.flat_map(|own| &own.prefixes).any(|prefix| prefix.to_string().contains(':'))
 }
 
 fn sow_machine(
     arm: &Arm,
     world: &World,
     (cluster, machine): (&Cluster, &Machine<'_>),
-    (subnet, security_group): (&str, &str),
+    place: &MachinePlace<'_>,
 ) -> Result<(), SimError> {
     let Machine { scale_set, instance, node } = machine;
-    let mut interface = interface(scale_set, subnet, security_group);
+    let mut interface = interface(scale_set, place);
     interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = node.address.to_string().into();
     let id = format!("{}/virtualMachines/{instance}", cluster.scale_set_id(scale_set));
     let body = json!({
@@ -124,27 +139,35 @@ fn sow_machine(
     put(arm, &id, body)
 }
 
-fn interface(name: &str, subnet: &str, security_group: &str) -> Value {
+/// An interface with a configuration for each family of its subnet; the one for IPv4 is primary.
+fn interface(name: &str, place: &MachinePlace<'_>) -> Value {
+    let configuration = |name: &str, version: &str| {
+        json!({
+            "name": name,
+            "properties": {
+                "primary": version == "IPv4",
+                "subnet": { "id": place.subnet },
+                "privateIPAddressVersion": version,
+                "loadBalancerBackendAddressPools": [],
+            },
+        })
+    };
+    let mut configurations = vec![configuration("ipconfig1", "IPv4")];
+    if place.has_v6 {
+        configurations.push(configuration("ipconfig-v6", "IPv6"));
+    }
     json!({
         "name": name,
         "properties": {
             "primary": true,
             "enableIPForwarding": true,
-            "networkSecurityGroup": { "id": security_group },
-            "ipConfigurations": [{
-                "name": "ipconfig1",
-                "properties": {
-                    "primary": true,
-                    "subnet": { "id": subnet },
-                    "privateIPAddressVersion": "IPv4",
-                    "loadBalancerBackendAddressPools": [],
-                },
-            }],
+            "networkSecurityGroup": { "id": place.security_group },
+            "ipConfigurations": configurations,
         },
     })
 }
 
-fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, security_group): (&str, &str)) -> Value {
+fn scale_set_body(world: &World, prefix: &str, capacity: usize, place: &MachinePlace<'_>) -> Value {
     json!({
         "location": world.location,
         "sku": { "name": "Standard_DS2_v2", "tier": "Standard", "capacity": capacity },
@@ -156,7 +179,7 @@ fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, securit
             "virtualMachineProfile": {
                 "osProfile": { "computerNamePrefix": prefix },
                 "networkProfile": {
-                    "networkInterfaceConfigurations": [interface(prefix, subnet, security_group)],
+                    "networkInterfaceConfigurations": [interface(prefix, place)],
                 },
             },
         },

@@ -76,6 +76,8 @@ struct Loop {
     clock: Clock,
     shutdown: watch::Receiver<bool>,
     seen: u64,
+    /// How many demands for retries it has taken notice of.
+    answered: u64,
     ready: BTreeSet<Key>,
     /// Services to look at because the nodes changed; after those that changed themselves.
     moved: BTreeSet<Key>,
@@ -88,7 +90,7 @@ impl Controller {
     /// Starts the controller of a cluster. It stops when `shutdown` turns true or its sender goes away.
     pub fn start(cluster: Cluster, access: AzureAccess, config: CloudConfig, shutdown: watch::Receiver<bool>) -> Self {
         let (resync, clock) = (Arc::new(Notify::new()), cluster.clock().clone());
-        cluster.report(Progress { is_running: true, is_working: true, seen: 0, due: None });
+        cluster.report(Progress { is_running: true, is_working: true, ..Progress::default() });
         let recorder = Recorder::new(cluster.clone());
         let cloud = Cloud::new(Azure::new(access, clock.clone()), config, (recorder, clock.clone()));
         let state = Loop {
@@ -96,6 +98,7 @@ impl Controller {
             clock,
             shutdown,
             seen: 0,
+            answered: 0,
             ready: BTreeSet::new(),
             moved: BTreeSet::new(),
             waiting: BTreeMap::new(),
@@ -107,8 +110,7 @@ impl Controller {
 
     /// Tries everything that failed again, now.
     pub fn resync(&self) {
-        // Said before the loop wakes up, so that nobody finds it idle in between.
-        self.cluster.expect_work();
+        self.cluster.ask_for_retries();
         self.resync.notify_one();
     }
 }
@@ -128,6 +130,7 @@ impl Loop {
             // Marked as seen before reading, so a change in between wakes us again.
             changes.borrow_and_update();
             self.look();
+            self.answer();
             if let Some(key) = self.ready.pop_first() {
                 self.work(key, Step::Sync).await;
                 continue;
@@ -140,7 +143,7 @@ impl Loop {
             let retry = self.waiting.values().min().copied();
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { break },
-                () = resync.notified() => self.retry_all(),
+                () = resync.notified() => {}
                 () = wait_until(&self.clock, retry) => self.retry_due(),
                 stopped = shutdown.changed() => if stopped.is_err() { break },
             }
@@ -150,7 +153,8 @@ impl Loop {
 
     fn report(&self, is_working: bool) {
         let due = self.waiting.values().min().copied();
-        self.syncer.cluster.report(Progress { is_running: true, is_working, seen: self.seen, due });
+        let Self { seen, answered, .. } = *self;
+        self.syncer.cluster.report(Progress { is_running: true, is_working, seen, due, asked: 0, answered });
     }
 
     /// At its start, and when it has fallen behind the history, the controller looks at every Service.
@@ -174,6 +178,14 @@ impl Loop {
                 ("nodes", ChangeKind::Added | ChangeKind::Deleted) => self.look_at_nodes(),
                 _ => {}
             }
+        }
+    }
+
+    fn answer(&mut self) {
+        let asked = self.syncer.cluster.asked_for_retries();
+        if asked > self.answered {
+            self.answered = asked;
+            self.retry_all();
         }
     }
 

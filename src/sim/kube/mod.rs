@@ -95,6 +95,19 @@ pub(crate) struct Progress {
     pub(crate) seen: u64,
     /// When it tries again what failed, in the simulator's time.
     pub(crate) due: Option<Duration>,
+    /// How often it was asked to try everything again, and how many of these it has taken notice of.
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
+}
+
+impl Progress {
+    /// True if there is nothing left to do up to a version.
+    fn is_idle(&self, target: u64, now: Duration) -> bool {
+        // A retry that is due by now is work, though the controller may not have woken up for it yet.
+        let is_due = self.due.is_some_and(|due| due <= now);
+        let is_asked = self.asked > self.answered;
+        !self.is_running || (!self.is_working && self.seen >= target && !is_due && !is_asked)
+    }
 }
 
 #[derive(Debug)]
@@ -239,9 +252,7 @@ impl Cluster {
     pub async fn idle(&self) {
         let target = self.state().store.version();
         let mut progress = self.0.progress.subscribe();
-        // A retry that is due by now is work, though the controller may not have woken up for it yet.
-        let is_due = |now: &Progress| now.due.is_some_and(|due| due <= self.clock().elapsed());
-        let done = |now: &Progress| !now.is_running || (!now.is_working && now.seen >= target && !is_due(now));
+        let done = |progress: &Progress| progress.is_idle(target, self.clock().elapsed());
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = progress.wait_for(done).await;
     }
@@ -260,13 +271,19 @@ impl Cluster {
         self.0.changed.subscribe()
     }
 
+    /// Says how far the controller is; what it was asked for meanwhile stays.
     pub(crate) fn report(&self, progress: Progress) {
-        self.0.progress.send_replace(progress);
+        self.0.progress.send_modify(|now| *now = Progress { asked: now.asked, ..progress });
     }
 
-    /// Says that the controller is about to have work.
-    pub(crate) fn expect_work(&self) {
-        self.0.progress.send_modify(|now| now.is_working = now.is_running);
+    /// Asks the controller to try everything that failed again.
+    pub(crate) fn ask_for_retries(&self) {
+        self.0.progress.send_modify(|now| now.asked += 1);
+    }
+
+    /// How often it was asked to.
+    pub(crate) fn asked_for_retries(&self) -> u64 {
+        self.0.progress.borrow().asked
     }
 
     /// The newest version, and what changed after a version; `None` if the history does not reach back that far.

@@ -1,6 +1,10 @@
 //! The controller as a client of Azure: its identity, what it repeats, what it remembers.
 
+use super::super::AzureAccess;
+use super::super::azure::Azure;
 use super::*;
+use crate::sim::clock::Clock;
+use crate::sim::entra;
 use crate::sim::fault::Fault;
 use crate::sim::log::LoggedRequest;
 
@@ -43,6 +47,27 @@ async fn it_comes_over_http_with_an_identity_that_nobody_else_can_use() {
     let body = form.map(|(key, value)| format!("{key}={value}")).join("&");
     let refused = reqwest::Client::builder().no_proxy().build().unwrap().post(url).body(body).send().await.unwrap();
     assert_eq!(refused.status().as_u16(), 400);
+}
+
+#[tokio::test]
+async fn its_identity_reaches_the_subscription_of_its_cluster_and_no_other() {
+    let other = "00000000-0000-0000-0000-000000000002";
+    let more = "subscriptions: [{ id: 00000000-0000-0000-0000-000000000002, name: two }, ";
+    let parsed = world::World::parse(&WORLD.replace("subscriptions: [", more)).unwrap();
+    let client_id = entra::cloud_provider(&parsed, &parsed.clusters[0]).client_id.to_string();
+    let sim = Simulator::start(&parsed, Options::default()).await.unwrap();
+    let access = AzureAccess { origin: sim.endpoints().resource_manager_http.clone(), client_id };
+    let azure = Azure::new(access, Clock::start());
+    assert!(azure.get(&format!("/subscriptions/{SUBSCRIPTION}")).await.unwrap().is_some());
+    let own = azure.list(&network("networkSecurityGroups")).await.unwrap();
+    assert_eq!(own.len(), 1);
+    assert!(azure.get(&format!("/subscriptions/{other}")).await.unwrap().is_none());
+    let mut changed = parsed.clone();
+    changed.seed = 2;
+    let stranger = entra::cloud_provider(&changed, &changed.clusters[0]).client_id.to_string();
+    let access = AzureAccess { origin: sim.endpoints().resource_manager_http.clone(), client_id: stranger };
+    let refused = Azure::new(access, Clock::start()).get("/subscriptions").await.unwrap_err();
+    assert!(refused.to_string().contains("ManagedIdentityCredential authentication failed"), "{refused}");
 }
 
 #[tokio::test]
@@ -197,4 +222,15 @@ async fn waits_double_up_to_five_minutes() {
         world.advance(1).await;
         assert_eq!(world.writes_since(mark), ["PUT loadBalancers 409"], "{seconds} s");
     }
+}
+
+#[tokio::test]
+async fn a_demand_to_try_again_is_work_from_the_moment_it_is_made() {
+    let world = World::new().await;
+    world.fault("PUT", BALANCER, |fault| (fault.status, fault.times) = (409, Some(1)));
+    let own = world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    assert_eq!(address(&own), "");
+    world.sim.resync();
+    world.sim.idle().await;
+    assert_ne!(address(&world.service("app")), "");
 }

@@ -240,3 +240,35 @@ async fn becoming_public_without_floating_address_leaves_a_stale_frontend_behind
     world.annotate("app", &[("example.com/note", Some("1"))]).await;
     assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "the next sync removes it");
 }
+
+#[tokio::test]
+async fn a_bad_additional_address_breaks_the_sync_and_the_deletion() {
+    let world = World::new().await;
+    let additional = "service.beta.kubernetes.io/azure-additional-public-ips";
+    world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    world.annotate("app", &[(additional, Some("20.0.0.1, 20.0.0.2"))]).await;
+    assert!(world.failure("app").contains("is not a valid IP address"), "{}", world.failure("app"));
+    world.delete("app").await;
+    assert!(world.failure("app").contains("failed to delete load balancer"), "{}", world.failure("app"));
+    world.cluster.annotate("default", "app", &[(additional, None)]).unwrap();
+    world.cluster.idle().await;
+    assert!(world.cluster.get("service", "default", "app").is_none());
+}
+
+#[tokio::test]
+async fn a_port_of_a_nat_pool_is_refused_before_any_write() {
+    let world = World::new().await;
+    world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    let mut balancer = world.balancer();
+    let frontend = balancer["properties"]["frontendIPConfigurations"][0]["id"].clone();
+    balancer["properties"]["inboundNatPools"] = json!([{"name": "ssh", "properties": {
+        "frontendIPConfiguration": {"id": frontend}, "protocol": "Tcp",
+        "frontendPortRangeStart": 8000, "frontendPortRangeEnd": 8100, "backendPort": 22}}]);
+    assert!(world.arm.raw_put(&network("loadBalancers/kubernetes-internal"), balancer));
+    let mark = world.mark();
+    let ports = json!({"spec": {"ports": [{"name": "http", "port": 80}, {"name": "more", "port": 8080}]}});
+    world.cluster.patch_service("default", "app", (&ports, "kubectl")).unwrap();
+    world.cluster.idle().await;
+    assert!(world.failure("app").contains("existing inbound NAT pool ssh"), "{}", world.failure("app"));
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
+}

@@ -94,3 +94,49 @@ async fn without_nodes_there_is_a_warning_and_a_load_balancer_without_backends()
     assert_eq!(world.writes_since(mark), ["PUT loadBalancers 201", "PUT subnets 200", "PUT privateLinkServices 201"]);
     assert_eq!(members(&world), 0);
 }
+
+#[tokio::test]
+async fn node_pools_have_scale_sets_of_their_own() {
+    let gpu = Node { name: "aks-gpu-87654321-vmss000000".to_owned(), address: "10.224.0.240".parse().unwrap() };
+    let world = World::with(|world| world.clusters[0].nodes = vec![node(0), gpu]).await;
+    let mark = world.mark();
+    world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    let joined = [
+        "PUT loadBalancers 201",
+        "PUT virtualMachineScaleSets 200",
+        "PUT virtualMachineScaleSets 200",
+        "PUT virtualMachines 200",
+        "PUT virtualMachines 200",
+    ];
+    assert_eq!(world.writes_since(mark), joined);
+    assert_eq!(members(&world), 2);
+    world.delete("app").await;
+    assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "{}", world.failure("app"));
+}
+
+#[tokio::test]
+async fn each_family_has_a_pool_and_a_configuration_of_its_own() {
+    let world = World::new().await;
+    let mut dual = service("dual", &[(INTERNAL, "true")]);
+    dual["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    world.apply(&dual).await;
+    let balancer = world.balancer();
+    let pools = balancer["properties"]["backendAddressPools"].as_array().unwrap();
+    let ends: Vec<(&str, &str)> = pools
+        .iter()
+        .map(|own| {
+            let member = own["properties"]["backendIPConfigurations"][0]["id"].as_str().unwrap();
+            (own["name"].as_str().unwrap(), member.rsplit('/').next().unwrap())
+        })
+        .collect();
+    assert_eq!(ends, [("kubernetes", "ipconfig1"), ("kubernetes-IPv6", "ipconfig-v6")]);
+    world.delete("dual").await;
+    assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "{}", world.failure("dual"));
+}
+
+#[test]
+fn a_world_says_how_load_balancers_know_the_nodes() {
+    let text = WORLD.replace("    subnet: aks-subnet\n", "    subnet: aks-subnet\n    backend-pool-type: node-ip\n");
+    assert_eq!(world::World::parse(&text).unwrap().clusters[0].backend_pool_type, BackendPoolType::NodeIp);
+    assert!(world::World::parse(&text.replace("node-ip", "pod-ip")).is_err());
+}
