@@ -16,20 +16,24 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
-const PLAN: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
-const APPLY: (&str, &str) = ("00000000-0000-0000-0000-0000000000a2", "apply-secret");
+pub(crate) const PLAN: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
+pub(crate) const APPLY: (&str, &str) = ("00000000-0000-0000-0000-0000000000a2", "apply-secret");
 const SCOPE: &str = "https://management.azure.com/.default";
 const NODE_GROUP: &str =
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus2";
 
-struct Running {
-    sim: Simulator,
-    client: Client,
+pub(crate) struct Running {
+    pub(crate) sim: Simulator,
+    pub(crate) client: Client,
 }
 
-async fn start() -> Running {
+pub(crate) async fn start() -> Running {
+    start_in(include_str!("../examples/world.yaml")).await
+}
+
+pub(crate) async fn start_in(world: &str) -> Running {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let world = World::parse(include_str!("../examples/world.yaml")).unwrap();
+    let world = World::parse(world).unwrap();
     let sim = Simulator::start(&world, Options::default()).await.unwrap();
     let ca = reqwest::Certificate::from_pem(sim.endpoints().ca_pem.as_bytes()).unwrap();
     let client = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(20)).build().unwrap();
@@ -37,7 +41,7 @@ async fn start() -> Running {
 }
 
 impl Running {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         let version = if path.contains('?') { "" } else { "?api-version=2025-05-01" };
         format!("{}{path}{version}", self.sim.endpoints().resource_manager)
     }
@@ -50,30 +54,30 @@ impl Running {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    async fn token(&self, identity: (&str, &str)) -> String {
+    pub(crate) async fn token(&self, identity: (&str, &str)) -> String {
         let (_, body) = self.ask_for_token(identity).await;
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn request(&self, method: Method, path: &str, identity: (&str, &str)) -> RequestBuilder {
+    pub(crate) async fn request(&self, method: Method, path: &str, identity: (&str, &str)) -> RequestBuilder {
         let token = self.token(identity).await;
         self.client.request(method, self.url(path)).bearer_auth(token)
     }
 
-    fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
         let endpoints = self.sim.endpoints();
         self.client.request(method, format!("{}/{path}", endpoints.admin_url)).bearer_auth(&endpoints.admin_token)
     }
 }
 
-async fn answer(request: RequestBuilder) -> (u16, Value) {
+pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-fn load_balancer() -> String {
+pub(crate) fn load_balancer() -> String {
     format!("{NODE_GROUP}/providers/Microsoft.Network/loadBalancers/kubernetes-internal")
 }
 

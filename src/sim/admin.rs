@@ -80,7 +80,7 @@ impl Admin {
             "GET" => {}
             "DELETE" => self.arm.faults().clear(),
             "POST" => match serde_json::from_value::<Fault>(body.unwrap_or_default()) {
-                Ok(fault) => self.arm.faults().add(fault),
+                Ok(fault) => drop(self.arm.add_fault(fault)),
                 Err(error) => return problem(400, &format!("This is not a fault: {error}.")),
             },
             _ => return problem(405, "Use GET, POST or DELETE."),

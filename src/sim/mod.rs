@@ -17,6 +17,7 @@ pub mod controller;
 mod entra;
 pub mod fault;
 mod front;
+mod identity;
 pub mod kube;
 pub mod log;
 mod metadata;
@@ -37,7 +38,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
-use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, ConnectRights, Pace, Subscription, kubeconfig_entry};
+use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, ConnectRights, Subscription, kubeconfig_entry};
 use crate::sim::clock::Clock;
 use crate::sim::cluster::RunningCluster;
 use crate::sim::entra::Entra;
@@ -217,6 +218,7 @@ impl Simulator {
             arm: arm.clone(),
             entra: Entra::new(world, random_key(), clock.clone()),
             admin: Admin { token: endpoints.admin_token.clone(), arm: arm.clone(), clock: clock.clone() },
+            clock: clock.clone(),
             origins: vec![endpoints.resource_manager.clone(), endpoints.resource_manager_http.clone()],
             locations: vec![world.location.to_string()],
         });
@@ -296,7 +298,11 @@ impl Simulator {
 
     /// Makes requests fail from now on.
     pub fn add_fault(&self, fault: Fault) {
-        self.arm.faults().add(fault);
+        let is_stale = fault.stale;
+        let id = self.arm.add_fault(fault);
+        if is_stale {
+            self.clusters.values().for_each(|cluster| cluster.api.keep_for(id));
+        }
     }
 
     /// Ends all faults.
@@ -339,20 +345,19 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
-        pace: Pace {
-            polls: world.operations.polls,
-            least: Duration::from_millis(world.operations.milliseconds),
-            retry_after: world.operations.retry_after_seconds,
-        },
+        pace: world.operations.pace(),
+        throttling: world.throttling,
         page_size: world.operations.page_size,
         subscriptions: world.subscriptions.iter().map(subscription).collect(),
         clock: clock.clone(),
-        faults: Faults::default(),
+        faults: Faults::new(world.seed, clock.clone()),
         log: RequestLog::default(),
     });
     seed::sow(&arm, world)?;
     arm.log().clear();
-    world.faults.iter().for_each(|fault| arm.faults().add(fault.clone()));
+    for fault in &world.faults {
+        arm.add_fault(fault.clone());
+    }
     Ok(arm)
 }
 

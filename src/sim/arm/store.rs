@@ -84,7 +84,7 @@ pub(crate) fn is_named(element: &Value, name: &str) -> bool {
 }
 
 /// All resources and groups.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     resources: BTreeMap<String, Resource>,
     groups: BTreeMap<String, Group>,

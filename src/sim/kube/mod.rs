@@ -25,6 +25,7 @@ mod validate;
 mod watch;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -101,6 +102,8 @@ struct Inner {
     changed: channel::Sender<u64>,
     progress: channel::Sender<Progress>,
     is_closed: channel::Sender<bool>,
+    /// What was there when each fault of stale reads began.
+    pasts: Mutex<BTreeMap<u64, Cluster>>,
 }
 
 /// A simulated cluster; clones are the same cluster.
@@ -110,14 +113,8 @@ pub struct Cluster(Arc<Inner>);
 impl Cluster {
     /// Makes a cluster with the namespaces and the `kubernetes` Service that every cluster has.
     pub fn new(options: ClusterOptions) -> Self {
-        let state = Mutex::new(State::new(options.seed.clone()));
-        let cluster = Self(Arc::new(Inner {
-            options,
-            state,
-            changed: channel::Sender::new(0),
-            progress: channel::Sender::new(Progress::default()),
-            is_closed: channel::Sender::new(false),
-        }));
+        let state = State::new(options.seed.clone());
+        let cluster = Self::holding(options, state);
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             cluster.create_raw(&manifest).expect("the built-in namespaces are valid");
@@ -130,6 +127,31 @@ impl Cluster {
         });
         cluster.create_raw(&kubernetes).expect("the built-in Service is valid");
         cluster
+    }
+
+    fn holding(options: ClusterOptions, state: State) -> Self {
+        Self(Arc::new(Inner {
+            options,
+            state: Mutex::new(state),
+            changed: channel::Sender::new(0),
+            progress: channel::Sender::new(Progress::default()),
+            is_closed: channel::Sender::new(false),
+            pasts: Mutex::default(),
+        }))
+    }
+
+    /// Keeps what is there now for a fault that makes reads stale.
+    pub(crate) fn keep_for(&self, fault: u64) {
+        let live: Vec<u64> = self.faults().list().iter().map(|rule| rule.id).collect();
+        let now = Self::holding(self.0.options.clone(), self.state().clone());
+        let mut pasts = self.0.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.retain(|past, _| live.contains(past));
+        pasts.insert(fault, now);
+    }
+
+    /// What was there when a fault began.
+    pub(crate) fn past(&self, fault: u64) -> Option<Self> {
+        self.0.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(&fault).cloned()
     }
 
     /// The name of the cluster.

@@ -47,7 +47,7 @@ pub(crate) struct Change {
 const HISTORY: usize = 2048;
 
 /// The objects and their history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     objects: BTreeMap<Key, Value>,
     version: u64,

@@ -64,7 +64,7 @@ pub(crate) struct Written {
 }
 
 /// The mutable part of a cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     seed: String,
