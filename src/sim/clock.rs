@@ -1,4 +1,6 @@
 //! The simulator's clock: real time plus what a test added to it, so that nobody has to sleep.
+//!
+//! Whoever waits for a moment of this clock is woken when it is moved forward, not only when real time has passed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,22 +60,31 @@ impl Clock {
         self.epoch.as_second() + i64::try_from(since.as_secs()).unwrap_or(0)
     }
 
-    /// Moves the clock forward.
+    /// Moves the clock forward and wakes everybody who waits for a moment that has come thereby.
     pub fn advance(&self, by: Duration) {
         self.added.send_modify(|added| *added = added.saturating_add(by));
     }
 
-    /// Waits for a time on this clock: moving it forward shortens the wait.
-    pub(crate) async fn sleep(&self, length: Duration) {
-        let end = self.elapsed() + length;
-        let mut added = self.added.subscribe();
-        while let Some(left) = end.checked_sub(self.elapsed()).filter(|left| !left.is_zero()) {
+    /// Waits until [`Clock::elapsed`] has reached a moment.
+    pub(crate) async fn reached(&self, moment: Duration) {
+        // Subscribed before looking, so an advance in between is not missed.
+        let mut moved = self.added.subscribe();
+        loop {
+            let left = moment.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return;
+            }
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                // The sender lives as long as this clock.
-                _ = added.changed() => {}
+                // The sender lives as long as `self`, so this cannot fail.
+                _ = moved.changed() => {}
             }
         }
+    }
+
+    /// Waits for a time to pass.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        self.reached(self.elapsed().saturating_add(time)).await;
     }
 }
 
