@@ -13,6 +13,7 @@ mod address;
 mod announcement;
 mod error;
 mod extension;
+mod index;
 mod kind;
 mod load_balancer;
 mod managed_cluster;

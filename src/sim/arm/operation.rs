@@ -64,6 +64,10 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
+    pub(crate) fn are_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     pub(crate) fn running_verb(&self, key: &str) -> Option<&Verb> {
         self.running.get(key).and_then(|id| self.by_id.get(id)).map(|operation| &operation.verb)
     }
@@ -98,15 +102,14 @@ impl State {
     }
 
     fn run(&mut self, operation: Operation) -> Option<String> {
-        let id = self.chance.guid("operation").to_string();
         let is_quick = operation.polls_left == 0 && self.clock.elapsed() >= operation.ready_at;
-        let ends_at_once = is_quick && operation.failure.is_none();
-        self.operations.running.insert(operation.key.clone(), id.clone());
-        self.operations.by_id.insert(id.clone(), operation);
-        if ends_at_once {
-            self.finish(&id);
+        if is_quick && operation.failure.is_none() {
+            self.conclude(&operation.key, operation.verb, Status::Succeeded);
             return None;
         }
+        let id = self.chance.guid("operation").to_string();
+        self.operations.running.insert(operation.key.clone(), id.clone());
+        self.operations.by_id.insert(id.clone(), operation);
         Some(id)
     }
 
@@ -140,12 +143,17 @@ impl State {
         operation.status = status;
         let (key, verb) = (operation.key.clone(), operation.verb.clone());
         self.operations.running.remove(&key);
+        self.conclude(&key, verb, status);
+    }
+
+    /// What the end of an operation does to its resource.
+    fn conclude(&mut self, key: &str, verb: Verb, status: Status) {
         match (verb, status) {
-            (Verb::Delete, Status::Succeeded) => remove::take_away(self, &key),
+            (Verb::Delete, Status::Succeeded) => remove::take_away(self, key),
             (Verb::DeleteGroup { subscription, group }, Status::Succeeded) => {
                 remove::take_away_group(self, &subscription, &group);
             }
-            (Verb::Write | Verb::Delete, ended) => self.settle_state(&key, ended),
+            (Verb::Write | Verb::Delete, ended) => self.settle_state(key, ended),
             (Verb::DeleteGroup { subscription, group }, _) => {
                 if let Some(group) = self.store.group_mut(&subscription, &group) {
                     group.is_deleting = false;
@@ -156,10 +164,7 @@ impl State {
 
     fn settle_state(&mut self, key: &str, status: Status) {
         let etag = self.next_etag_for_key(key);
-        if let Some(resource) = self.store.by_key_mut(key) {
-            resource.state = status.as_str().to_owned();
-            resource.etag = etag;
-        }
+        self.store.stamp(key, etag, Some(status.as_str()));
     }
 
     /// Answers a poll of `Azure-AsyncOperation` or `Location`.

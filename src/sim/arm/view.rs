@@ -82,11 +82,8 @@ fn subnets(store: &Store, network: &Resource, properties: &mut Map<String, Value
     for subnet in subnets {
         let id = format!("{}/subnets/{}", network.path.id(), subnet["name"].as_str().unwrap_or_default());
         let users: Vec<Value> = users_of_subnet(store, &id).iter().map(|user| reference(user)).collect();
-        let endpoints: Vec<Value> = store
-            .of_kind(Kind::PrivateEndpoint)
-            .filter(|endpoint| same_id(endpoint.property("subnet"), &id))
-            .map(|endpoint| reference(&endpoint.path.id()))
-            .collect();
+        let endpoints = store.referrers(&id, Kind::PrivateEndpoint);
+        let endpoints: Vec<Value> = endpoints.map(|endpoint| reference(&endpoint.path.id())).collect();
         let own = properties_mut(subnet);
         for (key, list) in [("ipConfigurations", users), ("privateEndpoints", endpoints)] {
             own.remove(key);
@@ -102,7 +99,7 @@ pub(crate) fn users_of_subnet(store: &Store, subnet: &str) -> Vec<String> {
     let mut users = Vec::new();
     let lists = [(Kind::LoadBalancer, "frontendIPConfigurations"), (Kind::NetworkInterface, "ipConfigurations")];
     for (kind, list) in lists {
-        for resource in store.of_kind(kind) {
+        for resource in store.referrers(subnet, kind) {
             for element in resource.list(list) {
                 if same_id(&element["properties"]["subnet"], subnet) {
                     let name = element["name"].as_str().unwrap_or_default();
@@ -111,7 +108,7 @@ pub(crate) fn users_of_subnet(store: &Store, subnet: &str) -> Vec<String> {
             }
         }
     }
-    for machine in store.of_kind(Kind::ScaleSetVm) {
+    for machine in store.referrers(subnet, Kind::ScaleSetVm) {
         for (id, configuration) in machine_configurations(machine) {
             if same_id(&configuration["properties"]["subnet"], subnet) {
                 users.push(id);
@@ -180,24 +177,23 @@ fn pool_members(store: &Store, pool: &str) -> Vec<Value> {
         let pools = configuration["properties"]["loadBalancerBackendAddressPools"].as_array();
         pools.into_iter().flatten().any(|entry| same_id(entry, pool))
     };
-    let machines = store.of_kind(Kind::ScaleSetVm).flat_map(machine_configurations);
+    let machines = store.referrers(pool, Kind::ScaleSetVm).flat_map(machine_configurations);
     machines.filter(|(_, configuration)| joined(configuration)).map(|(id, _)| reference(&id)).collect()
 }
 
-fn children<'a>(store: &'a Store, parent: &'a Resource, kind: Kind) -> impl Iterator<Item = &'a Resource> {
-    let prefix = format!("{}/", parent.path.key());
-    store.of_kind(kind).filter(move |child| child.path.key().starts_with(&prefix))
+fn children<'a>(store: &'a Store, parent: &Resource, kind: Kind) -> Vec<&'a Resource> {
+    store.of_kind_below(kind, &format!("{}/", parent.path.key())).collect()
 }
 
 fn zone(store: &Store, zone: &Resource, properties: &mut Map<String, Value>) {
-    let links: Vec<&Resource> = children(store, zone, Kind::VirtualNetworkLink).collect();
+    let links = children(store, zone, Kind::VirtualNetworkLink);
     let registering = links.iter().filter(|link| link.property("registrationEnabled") == &json!(true)).count();
     let counts = [
         ("maxNumberOfRecordSets", 25_000),
         ("maxNumberOfVirtualNetworkLinks", 1000),
         ("maxNumberOfVirtualNetworkLinksWithRegistration", 100),
         // The SOA record that Azure makes with the zone counts too.
-        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).count() + 1),
+        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).len() + 1),
         ("numberOfVirtualNetworkLinks", links.len()),
         ("numberOfVirtualNetworkLinksWithRegistration", registering),
     ];
