@@ -212,6 +212,10 @@ async fn the_admin_api_is_not_for_web_pages_and_needs_its_token() {
         401,
         "http only"
     );
+    let rebound = world.admin(Method::GET, "requests").header("Host", "rebound.example");
+    assert_eq!(answer(rebound).await.0, 403, "a stranger's name that points at loopback");
+    let by_name = world.admin(Method::GET, "requests").header("Host", "localhost:80");
+    assert_eq!(answer(by_name).await.0, 200);
     assert_eq!(answer(world.admin(Method::GET, "requests")).await.0, 200);
 }
 
@@ -225,6 +229,17 @@ async fn the_admin_api_changes_things_behind_our_back() {
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 200);
     assert_eq!(answer(world.admin(Method::DELETE, &resource)).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 404);
+    let change = json!({ "tags": { "owner": "me" }, "properties": { "frontendIPConfigurations": null } });
+    assert_eq!(answer(world.admin(Method::PATCH, &resource).json(&change)).await.0, 404);
+    answer(world.admin(Method::PUT, &resource).json(&body)).await;
+    let (_, changed) = answer(world.admin(Method::PATCH, &resource).json(&change)).await;
+    assert_eq!(
+        (&changed["tags"]["owner"], &changed["properties"]["frontendIPConfigurations"]),
+        (&json!("me"), &Value::Null)
+    );
+    let (_, listed) = answer(world.admin(Method::GET, "resources?type=loadBalancers")).await;
+    assert!(listed["value"].as_array().unwrap().iter().any(|own| own["name"] == "kubernetes-internal"));
+    answer(world.admin(Method::DELETE, &resource)).await;
     let fault = json!({ "path": "loadBalancers", "status": 500, "code": "InternalServerError" });
     assert_eq!(answer(world.admin(Method::POST, "faults").json(&fault)).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 500);
@@ -232,6 +247,56 @@ async fn the_admin_api_changes_things_behind_our_back() {
     assert_eq!(answer(world.admin(Method::DELETE, "faults")).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 404);
     assert!(world.sim.writes().is_empty(), "none of that was a client's write");
+}
+
+#[tokio::test]
+async fn the_admin_api_changes_clusters_as_kubectl_would() {
+    let world = start().await;
+    let service = json!({ "kind": "Service", "apiVersion": "v1", "spec": { "type": "LoadBalancer",
+        "ports": [{ "port": 80 }] }, "metadata": { "annotations":
+        { "service.beta.kubernetes.io/azure-load-balancer-internal": "true" } } });
+    let path = "objects/service/fresh/web";
+    assert_eq!(answer(world.admin(Method::GET, path)).await.0, 404);
+    let (status, body) = answer(world.admin(Method::PUT, path).json(&service)).await;
+    assert_eq!((status, &body["metadata"]["namespace"]), (200, &json!("fresh")), "{body}");
+    world.sim.idle().await;
+    let (_, body) = answer(world.admin(Method::GET, path)).await;
+    assert!(body["status"]["loadBalancer"]["ingress"][0]["ip"].is_string(), "{body}");
+    let patch = json!({ "metadata": { "annotations": { "mine": "yes" } } });
+    let (_, body) = answer(world.admin(Method::PATCH, path).json(&patch)).await;
+    assert_eq!(body["metadata"]["annotations"]["mine"], "yes");
+    assert_eq!(answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": 1 }))).await.0, 400);
+    assert_eq!(answer(world.admin(Method::GET, "objects/service/web")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::GET, "objects?cluster=other")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::DELETE, path)).await.0, 200);
+    assert_eq!(answer(world.admin(Method::POST, "resync")).await.0, 200);
+    world.sim.idle().await;
+    assert_eq!(answer(world.admin(Method::GET, path)).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_admin_api_tells_of_faults_clock_requests_and_everything() {
+    let world = start().await;
+    let fault = json!({ "path": "loadBalancers", "status": 500 });
+    let (_, list) = answer(world.admin(Method::POST, "faults").json(&fault)).await;
+    assert_eq!(list["value"], json!([{ "id": 1, "seen": 0, "hits": 0, "fault": fault }]));
+    answer(world.request(Method::GET, &load_balancer(), PLAN).await).await;
+    assert_eq!(answer(world.admin(Method::GET, "faults")).await.1["value"][0]["hits"], 1);
+    assert_eq!(answer(world.admin(Method::DELETE, "faults/9")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::DELETE, "faults/1")).await.1["value"], json!([]));
+    let (_, clock) = answer(world.admin(Method::POST, "clock?advance-milliseconds=5000")).await;
+    assert_eq!((&clock["ahead-milliseconds"], clock["now"].is_string()), (&json!(5000), true));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?client=nobody")).await;
+    assert_eq!(seen["value"], json!([]));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?writes=true")).await;
+    assert_eq!(seen["value"], json!([]));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?since=1")).await;
+    assert_eq!(seen["value"][0]["sequence"], 2);
+    let (_, state) = answer(world.admin(Method::GET, "state")).await;
+    assert!(state["azure"]["resources"].as_array().unwrap().len() > 5 && state["clusters"]["myAKSCluster"].is_object());
+    let text = state.to_string();
+    let endpoints = world.sim.endpoints();
+    assert!(!text.contains("PRIVATE KEY") && !text.contains(&endpoints.clusters["myAKSCluster"].token));
 }
 
 #[tokio::test]

@@ -20,6 +20,16 @@ impl Chance {
         Self { seed, drawn: BTreeMap::new() }
     }
 
+    /// How often each purpose has drawn.
+    pub(crate) fn drawn(&self) -> &BTreeMap<String, u64> {
+        &self.drawn
+    }
+
+    /// Goes on after these draws.
+    pub(crate) fn restore(&mut self, drawn: BTreeMap<String, u64>) {
+        self.drawn = drawn;
+    }
+
     /// The next GUID for this purpose.
     pub(crate) fn guid(&mut self, purpose: &str) -> Uuid {
         let purpose = purpose.to_ascii_lowercase();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::probability::Probability;
 pub use self::rules::Faults;
-pub(crate) use self::rules::Hit;
+pub(crate) use self::rules::{Hit, Rule};
 use crate::sim::arm::{ArmError, Reply};
 
 /// A rule for making requests fail.

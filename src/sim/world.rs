@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -271,6 +272,9 @@ pub struct Cluster {
     /// The version of its cloud provider; the Kubernetes version if absent.
     #[serde(default)]
     pub cloud_provider_version: Option<String>,
+    /// Who reconciles its Services of type LoadBalancer.
+    #[serde(default)]
+    pub cloud_provider: CloudProvider,
     /// The name of its virtual network, one of the world's.
     pub virtual_network: String,
     /// The resource group of the virtual network; the node resource group if absent.
@@ -284,6 +288,17 @@ pub struct Cluster {
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+}
+
+/// Who reconciles the Services of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloudProvider {
+    /// The simulator itself.
+    #[default]
+    Simulated,
+    /// Nobody, or a real cloud provider that runs elsewhere.
+    None,
 }
 
 fn kubernetes_version() -> String {

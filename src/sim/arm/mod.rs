@@ -32,6 +32,7 @@ mod request;
 mod resource_group;
 mod route;
 mod rules;
+mod saved;
 mod scale_set;
 mod state;
 mod store;
@@ -56,6 +57,7 @@ pub use crate::sim::arm::pace::{Pace, Style};
 pub use crate::sim::arm::request::Role;
 pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};
 use crate::sim::arm::route::{ResourcePath, Route};
+pub(crate) use crate::sim::arm::saved::SavedArm;
 pub(crate) use crate::sim::arm::state::{ClusterAccess, ConnectRights, State, Subscription};
 use crate::sim::arm::throttle::Throttle;
 pub use crate::sim::arm::throttle::Throttling;
@@ -257,6 +259,17 @@ impl Arm {
     pub(crate) fn raw_get(&self, id: &str) -> Option<Value> {
         let state = self.state();
         view::show(&state.store, &ResourcePath::parse(id)?)
+    }
+
+    /// Everything as the admin API lists it: of one type, or of all.
+    pub(crate) fn raw_list(&self, resource_type: &str) -> Vec<Value> {
+        let state = self.state();
+        let is_wanted = |own: &str| {
+            let segment = own.rsplit('/').next().unwrap_or_default();
+            resource_type.is_empty() || [own, segment].iter().any(|name| name.eq_ignore_ascii_case(resource_type))
+        };
+        let wanted = state.store.below("").filter(|own| is_wanted(own.path.resource_type));
+        wanted.map(|own| view::present(&state.store, own)).collect()
     }
 
     /// Puts a resource behind everybody's back: no rules, no operation, a new etag. Returns false for an unknown type.

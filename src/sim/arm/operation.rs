@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::sim::arm::error::ArmError;
@@ -17,7 +18,7 @@ use crate::sim::arm::store::Store;
 use crate::sim::arm::{Reply, remove, view};
 use crate::sim::fault::Failure;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     InProgress,
     Succeeded,
@@ -37,14 +38,14 @@ impl Status {
 }
 
 /// What an operation does to its resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verb {
     Write,
     Delete,
     DeleteGroup { subscription: String, group: String },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Operation {
     pub(crate) key: String,
     verb: Verb,
@@ -64,6 +65,17 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
+    /// These operations; those that have not ended run.
+    pub(crate) fn of(by_id: BTreeMap<String, Operation>) -> Self {
+        let runs = by_id.iter().filter(|(_, own)| own.status == Status::InProgress);
+        let running = runs.map(|(id, own)| (own.key.clone(), id.clone())).collect();
+        Self { by_id, running }
+    }
+
+    pub(crate) fn all(&self) -> &BTreeMap<String, Operation> {
+        &self.by_id
+    }
+
     pub(crate) fn are_running(&self) -> bool {
         !self.running.is_empty()
     }

@@ -61,6 +61,16 @@ impl Store {
         Self { objects: BTreeMap::new(), version: 1, history: VecDeque::new(), forgotten: 0 }
     }
 
+    /// Goes on with objects as they were at a version, without a history.
+    pub(crate) fn resume(version: u64, objects: BTreeMap<Key, Value>) -> Self {
+        Self { objects, version, history: VecDeque::new(), forgotten: version }
+    }
+
+    /// Every object.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        self.objects.iter()
+    }
+
     /// The version of the newest change.
     pub(crate) fn version(&self) -> u64 {
         self.version

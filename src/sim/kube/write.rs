@@ -157,6 +157,16 @@ impl State {
         Self { store: Store::new(), seed, created: 0 }
     }
 
+    /// Goes on with what was saved.
+    pub(crate) fn resume(store: Store, seed: String, created: u64) -> Self {
+        Self { store, seed, created }
+    }
+
+    /// How many objects were ever created.
+    pub(crate) fn created(&self) -> u64 {
+        self.created
+    }
+
     /// A POST.
     pub(crate) fn create(&mut self, write: &Write, sent: &Value) -> Result<Written, ApiError> {
         let (mut object, warnings) = write.decode(sent)?;
