@@ -22,5 +22,7 @@ mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]
+mod sim_faults;
+#[cfg(feature = "sim")]
 mod sim_kube;
 mod support;

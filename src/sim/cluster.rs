@@ -1,5 +1,7 @@
 //! From a cluster of the world to one that runs: its API, its nodes and Services, its cloud provider.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,15 +11,46 @@ use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
 use crate::sim::kube::status_error::ApiError;
-use crate::sim::kube::{Cluster, ClusterOptions, Token};
+use crate::sim::kube::{Cluster, ClusterOptions, SavedObjects, Token};
+use crate::sim::machine::{Machine, machines, scale_set_id};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
 use crate::sim::{entra, seed};
 
 /// A cluster and what runs in it.
+#[derive(Clone)]
 pub(crate) struct RunningCluster {
     pub(crate) api: Cluster,
-    pub(crate) controller: Controller,
+    /// The simulated cloud provider, unless a real one is to take its place.
+    pub(crate) controller: Option<Controller>,
+}
+
+/// The clusters of a simulator by name, for those who were there before them.
+#[derive(Clone, Default)]
+pub(crate) struct Clusters(Arc<Mutex<BTreeMap<String, RunningCluster>>>);
+
+impl Clusters {
+    pub(crate) fn set(&self, clusters: BTreeMap<String, RunningCluster>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clusters;
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<String, RunningCluster> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the cloud providers try everything that failed again, now.
+    pub(crate) fn resync(&self) {
+        self.all().values().filter_map(|cluster| cluster.controller.as_ref()).for_each(Controller::resync);
+    }
+}
+
+/// What a cluster starts with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) token: &'a str,
+    /// What was in it when it was saved; without it the world's nodes and Services are made.
+    pub(crate) saved: Option<&'a SavedObjects>,
+    pub(crate) has_cloud_provider: bool,
+    pub(crate) shutdown: Shutdown,
 }
 
 /// The Azure that a cluster is in, and the address at which its cloud provider reaches it.
@@ -32,10 +65,11 @@ pub(crate) fn start(
     world: &World,
     own: &world::Cluster,
     azure: &AzurePlace<'_>,
-    (token, shutdown): (&str, Shutdown),
+    beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
     let AzurePlace { arm, clock, origin } = *azure;
-    let api = Cluster::new(ClusterOptions {
+    let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
+    let options = ClusterOptions {
         name: own.name.clone(),
         token: Token::new(token),
         seed: format!("{}/{}", world.seed, own.name),
@@ -43,8 +77,21 @@ pub(crate) fn start(
         clock: clock.clone(),
         log: arm.log().clone(),
         faults: arm.faults().clone(),
-    });
-    for machine in own.machines() {
+    };
+    let api = match saved {
+        Some(saved) => Cluster::resume(options, saved),
+        None => populate(Cluster::new(options), own)?,
+    };
+    let client_id = entra::cloud_provider(world, own).client_id.to_string();
+    let access = AzureAccess { origin: origin.to_owned(), client_id };
+    let start = || Controller::start(api.clone(), access, cloud_config(world, own), shutdown);
+    let controller = has_cloud_provider.then(start);
+    Ok(RunningCluster { api, controller })
+}
+
+/// Makes the world's nodes and Services.
+fn populate(api: Cluster, own: &world::Cluster) -> Result<Cluster, SimError> {
+    for machine in machines(own) {
         accept(&api, &node_manifest(own, &machine), Cluster::create_raw)?;
     }
     for service in &own.services {
@@ -54,10 +101,7 @@ pub(crate) fn start(
         }
         accept(&api, service, Cluster::apply_raw)?;
     }
-    let client_id = entra::cloud_provider(world, own).client_id.to_string();
-    let access = AzureAccess { origin: origin.to_owned(), client_id };
-    let controller = Controller::start(api.clone(), access, cloud_config(world, own), shutdown);
-    Ok(RunningCluster { api, controller })
+    Ok(api)
 }
 
 type Send = fn(&Cluster, &Value) -> Result<Value, ApiError>;
@@ -96,15 +140,15 @@ fn cloud_config(world: &World, own: &world::Cluster) -> CloudConfig {
     }
 }
 
-fn node_manifest(own: &world::Cluster, machine: &world::Machine<'_>) -> Value {
-    let world::Machine { scale_set, instance, node } = machine;
+fn node_manifest(own: &world::Cluster, machine: &Machine<'_>) -> Value {
+    let Machine { scale_set, instance, node } = machine;
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": node.name, "labels": {
             "kubernetes.io/hostname": node.name,
             "kubernetes.azure.com/cluster": own.node_resource_group,
         }},
-        "spec": {"providerID": format!("azure://{}/virtualMachines/{instance}", own.scale_set_id(scale_set))},
+        "spec": {"providerID": format!("azure://{}/virtualMachines/{instance}", scale_set_id(own, scale_set))},
         "status": {
             "addresses": [
                 {"type": "InternalIP", "address": node.address},

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
-use crate::sim::world::{
-    BackendPoolType, Cluster, Machine, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World,
-};
+use crate::sim::machine::{Machine, machines, scale_set_id};
+use crate::sim::world::{BackendPoolType, Cluster, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World};
 
 /// The security group that AKS makes for the nodes.
 pub(crate) const SECURITY_GROUP: &str = "aks-agentpool-nsg";
@@ -85,14 +84,14 @@ fn sow_cluster(arm: &Arm, world: &World, cluster: &Cluster) -> Result<(), SimErr
     let rules = json!({ "securityRules": [], "defaultSecurityRules": [] });
     put(arm, &security_group, json!({ "location": world.location, "properties": rules }))?;
     put(arm, &cluster.id(), managed_cluster(world, cluster, &subnet))?;
-    let machines = cluster.machines();
+    let all = machines(cluster);
     let mut scale_sets: BTreeMap<&str, usize> = BTreeMap::new();
-    machines.iter().for_each(|machine| *scale_sets.entry(machine.scale_set).or_default() += 1);
+    all.iter().for_each(|machine| *scale_sets.entry(machine.scale_set).or_default() += 1);
     for (name, capacity) in scale_sets {
         let body = scale_set_body(world, name, capacity, &place);
-        put(arm, &cluster.scale_set_id(name), body)?;
+        put(arm, &scale_set_id(cluster, name), body)?;
     }
-    machines.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), &place))
+    all.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), &place))
 }
 
 /// What the interfaces of machines are attached to.
@@ -118,7 +117,7 @@ fn sow_machine(
     let Machine { scale_set, instance, node } = machine;
     let mut interface = interface(scale_set, place);
     interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = node.address.to_string().into();
-    let id = format!("{}/virtualMachines/{instance}", cluster.scale_set_id(scale_set));
+    let id = format!("{}/virtualMachines/{instance}", scale_set_id(cluster, scale_set));
     let body = json!({
         "location": world.location,
         "instanceId": instance.to_string(),

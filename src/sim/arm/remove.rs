@@ -41,7 +41,7 @@ pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) 
             Verb::Write
         }
     };
-    match state.begin(&holder, verb, request) {
+    match state.begin(&path, verb, request) {
         Some(id) => {
             let headers = state.announce(request, &path, &id);
             Ok(Reply { status: 202, headers, body: Value::Null })

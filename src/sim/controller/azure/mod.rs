@@ -25,6 +25,9 @@ pub(crate) const USER_AGENT: &str = "kubernetes-cloudprovider/v1.36.2";
 /// How often Azure's Go client repeats a request that failed on the server's side. It waits in between; we do not.
 const RETRIES: usize = 3;
 
+/// How many looks at an operation come without a pause.
+const PROMPT_LOOKS: u32 = 3;
+
 /// The longest time between two looks at an operation, in the simulator's time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,24 +86,43 @@ impl Azure {
         if reply.is_success() { Ok(reply) } else { Err(CloudError::azure(tried, &reply)) }
     }
 
-    /// Polls the operation that an answer announced until it has ended. Returns whether there was one.
-    async fn settle(&self, accepted: &Reply) -> Result<bool, CloudError> {
-        let Some(url) = accepted.header("Azure-AsyncOperation").and_then(|url| url.parse::<Url>().ok()) else {
-            return Ok(false);
-        };
-        let call = Call::get(url);
-        // The first looks come at once: the simulator's operations end when they are looked at. Only one that takes time
-        // as well is waited for.
-        for pause in [0, 0, 0].into_iter().chain((0..).map(|step: u32| 2_u64.saturating_pow(step.min(8)))) {
-            self.clock.sleep(Duration::from_millis(pause).min(LONGEST_PAUSE)).await;
-            let reply = self.send(&call).await?;
-            match reply.body["status"].as_str() {
-                Some("Succeeded") => break,
-                Some("Failed" | "Canceled") => return Err(CloudError::azure(("GET", call.url.path()), &reply)),
-                _ => {}
+    /// Follows an accepted write to its end, however that is announced, and returns the resource as it is then.
+    async fn settle(&self, call: &Call, accepted: Reply) -> Result<Value, CloudError> {
+        let announced = |name: &str| accepted.header(name).and_then(|url| url.parse::<Url>().ok()).map(Call::get);
+        let resource = Call::get(call.url.clone());
+        let is_delete = call.method == Method::DELETE;
+        if let Some(operation) = announced("Azure-AsyncOperation") {
+            self.follow(&operation, operation_end).await?;
+            return if is_delete { Ok(Value::Null) } else { Ok(self.send(&resource).await?.body) };
+        }
+        if let Some(result) = announced("Location") {
+            return self.follow(&result, result_end).await;
+        }
+        match (is_delete, accepted.status) {
+            (true, 202) => self.follow(&resource, absence).await,
+            (true, _) => Ok(Value::Null),
+            (false, _) if state_end(&accepted).is_none() => self.follow(&resource, state_end).await,
+            (false, _) => Ok(accepted.body),
+        }
+    }
+
+    /// Looks at something until its end. The first looks come at once: the simulator's operations end when they are looked
+    /// at. Only one that takes time as well is waited for.
+    async fn follow(&self, call: &Call, end: fn(&Reply) -> Option<bool>) -> Result<Value, CloudError> {
+        let mut looks: u32 = 0;
+        loop {
+            let reply = self.ask(call).await?;
+            match end(&reply) {
+                Some(true) => return Ok(reply.body),
+                Some(false) => return Err(CloudError::azure(("GET", call.url.path()), &reply)),
+                None => {}
+            }
+            looks += 1;
+            if looks > PROMPT_LOOKS {
+                let pause = Duration::from_millis(2_u64.saturating_pow((looks - PROMPT_LOOKS).min(8)));
+                self.clock.sleep(pause.min(LONGEST_PAUSE)).await;
             }
         }
-        Ok(true)
     }
 
     /// Reads a resource; `None` if it is not there.
@@ -138,20 +160,51 @@ impl Azure {
             body: Some(body),
         };
         let accepted = self.send(&call).await?;
-        match self.settle(&accepted).await? {
-            true => Ok(self.send(&Call::get(call.url)).await?.body),
-            false => Ok(accepted.body),
-        }
+        self.settle(&call, accepted).await
     }
 
     /// Deletes a resource; one that is not there is fine.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), CloudError> {
         let call = Call { method: Method::DELETE, url: self.url(path, &[]), if_match: None, body: None };
         match self.send(&call).await {
-            Ok(accepted) => self.settle(&accepted).await.map(drop),
+            Ok(accepted) => self.settle(&call, accepted).await.map(drop),
             Err(error) if error.status == Some(404) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// How an operation ended: well or not; `None` if it has not.
+fn operation_end(reply: &Reply) -> Option<bool> {
+    match reply.body["status"].as_str() {
+        _ if !reply.is_success() => Some(false),
+        Some("Succeeded") => Some(true),
+        Some("Failed" | "Canceled") => Some(false),
+        _ => None,
+    }
+}
+
+/// The same by the address of its result, which is not there yet while it runs.
+fn result_end(reply: &Reply) -> Option<bool> {
+    (reply.status != 202).then(|| reply.is_success())
+}
+
+/// The same by what the resource says of itself.
+fn state_end(reply: &Reply) -> Option<bool> {
+    match reply.body["properties"]["provisioningState"].as_str() {
+        _ if !reply.is_success() => Some(false),
+        None | Some("Succeeded") => Some(true),
+        Some("Failed" | "Canceled") => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// A deletion has ended when there is nothing any more.
+fn absence(reply: &Reply) -> Option<bool> {
+    match reply.status {
+        404 => Some(true),
+        _ if reply.is_success() => None,
+        _ => Some(false),
     }
 }
 

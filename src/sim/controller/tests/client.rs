@@ -3,6 +3,7 @@
 use super::super::AzureAccess;
 use super::super::azure::Azure;
 use super::*;
+use crate::sim::arm::Style;
 use crate::sim::clock::Clock;
 use crate::sim::entra;
 use crate::sim::fault::Fault;
@@ -129,6 +130,23 @@ async fn an_operation_that_fails_is_told_with_its_own_address() {
     let failure = world.failure("app");
     assert!(failure.contains("create or update PLS: GET https://management.azure.com/subscriptions/"), "{failure}");
     assert!(failure.contains("/operations/") && failure.contains("ERROR CODE: Broken"), "{failure}");
+}
+
+#[tokio::test]
+async fn operations_are_followed_however_they_are_announced() {
+    for style in [Style::AzureAsyncOperation, Style::Location, Style::ProvisioningState] {
+        let world = World::with(|world| world.operations.style = style).await;
+        let own = world.apply(&service("app", &[(INTERNAL, "true"), (CREATE, "true")])).await;
+        assert_ne!(address(&own), "", "{style:?}: {}", world.failure("app"));
+        world.connect("consumer");
+        world.delete("app").await;
+        // A connection is gone before its Private Link Service is free again, which nothing but a state tells.
+        if style == Style::ProvisioningState {
+            world.advance(5).await;
+        }
+        assert!(world.cluster.get("service", "default", "app").is_none(), "{style:?}: {}", world.failure("app"));
+        assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "{style:?}");
+    }
 }
 
 #[tokio::test]

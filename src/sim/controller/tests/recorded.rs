@@ -212,6 +212,7 @@ impl Session {
             world.virtual_networks[0].subnets[0].prefixes.truncate(1);
         });
         let world = world.await;
+        world.arm.log().keep_bodies();
         let words =
             vec![("aks-nodepool1-12345678-vmss".to_owned(), "vmss"), ("aks-vnet/subnets/".to_owned(), "subnets/")];
         let mark = world.mark();

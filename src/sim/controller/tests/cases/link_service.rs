@@ -65,6 +65,7 @@ impl Rig {
             world.virtual_networks[0].subnets[1].private_link_service_network_policies = Some(policy.to_owned());
         }
         let sim = Simulator::start(&world, Options::default()).await.unwrap();
+        sim.arm().log().keep_bodies();
         let cluster = sim.cluster("testCluster").unwrap().clone();
         let access = AzureAccess {
             origin: sim.endpoints().resource_manager_http.clone(),
