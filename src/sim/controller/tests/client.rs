@@ -140,10 +140,6 @@ async fn operations_are_followed_however_they_are_announced() {
         assert_ne!(address(&own), "", "{style:?}: {}", world.failure("app"));
         world.connect("consumer");
         world.delete("app").await;
-        // A connection is gone before its Private Link Service is free again, which nothing but a state tells.
-        if style == Style::ProvisioningState {
-            world.advance(5).await;
-        }
         assert!(world.cluster.get("service", "default", "app").is_none(), "{style:?}: {}", world.failure("app"));
         assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "{style:?}");
     }
