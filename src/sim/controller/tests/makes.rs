@@ -129,13 +129,13 @@ async fn a_failure_is_counted_and_tried_again_until_it_works() {
     let mark = world.mark();
     world.apply(&service("app", &[(INTERNAL, "true")])).await;
     // Five seconds, then ten, then as often as it takes; no sooner.
-    world.advance(4).await;
+    world.advance(2).await;
     assert_eq!(world.writes_since(mark), ["PUT loadBalancers 409"]);
-    world.advance(1).await;
-    world.advance(9).await;
+    world.advance(3).await;
+    world.advance(5).await;
     assert_eq!(world.writes_since(mark), ["PUT loadBalancers 409", "PUT loadBalancers 409"]);
     assert_eq!(address(&world.service("app")), "");
-    world.advance(1).await;
+    world.advance(5).await;
     assert_ne!(address(&world.service("app")), "");
     let events = world.cluster.events("default", "app");
     let failed = events.iter().find(|event| event["reason"] == "SyncLoadBalancerFailed").unwrap();
