@@ -25,4 +25,6 @@ mod sim_azure;
 mod sim_faults;
 #[cfg(feature = "sim")]
 mod sim_kube;
+#[cfg(feature = "sim")]
+mod sim_state;
 mod support;
