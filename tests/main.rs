@@ -26,5 +26,7 @@ mod sim_faults;
 #[cfg(feature = "sim")]
 mod sim_kube;
 #[cfg(feature = "sim")]
+mod sim_replay;
+#[cfg(feature = "sim")]
 mod sim_state;
 mod support;

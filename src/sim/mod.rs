@@ -313,7 +313,10 @@ pub struct Revision {
 /// If the world breaks a rule of Azure.
 pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = empty_resource_manager(world, clock);
+    // What exists from the start took no time to make.
+    let pace = std::mem::take(&mut arm.state().pace);
     seed::sow(&arm, world)?;
+    arm.state().pace = pace;
     arm.log().clear();
     for fault in &world.faults {
         arm.add_fault(fault.clone());

@@ -42,7 +42,14 @@ impl Status {
 pub(crate) enum Verb {
     Write,
     Delete,
-    DeleteGroup { subscription: String, group: String },
+    /// Takes an element out of the list of the resource that holds it.
+    DeleteChild {
+        id: String,
+    },
+    DeleteGroup {
+        subscription: String,
+        group: String,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -164,6 +171,10 @@ impl State {
             (Verb::Delete, Status::Succeeded) => remove::take_away(self, key),
             (Verb::DeleteGroup { subscription, group }, Status::Succeeded) => {
                 remove::take_away_group(self, &subscription, &group);
+            }
+            (Verb::DeleteChild { id }, ended) => {
+                remove::conclude_child(self, &id, ended == Status::Succeeded);
+                self.settle_state(key, ended);
             }
             (Verb::Write | Verb::Delete, ended) => self.settle_state(key, ended),
             (Verb::DeleteGroup { subscription, group }, _) => {

@@ -1,7 +1,6 @@
 //! GET, HEAD and lists.
 
-use std::collections::BTreeSet;
-
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
@@ -11,17 +10,24 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::{Resource, Store, group_key};
+use crate::sim::arm::view::Item;
 use crate::sim::arm::{reach, resource_group, subscription, view, virtual_network};
 
 pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Result<Reply, ArmError> {
     match route {
         Route::Resource(path) => one(state, path),
         Route::List { subscription, group, parent, resource_type } => {
-            let reply = match list(state, (subscription, group.as_deref()), parent.as_ref(), resource_type)? {
-                Items::Resources(found) => page(state, request, found, |own| view::present(&state.store, own)),
-                Items::Shown(parts) => page(state, request, parts, |part| part),
+            let items = list(state, (subscription, group.as_deref()), parent.as_ref(), resource_type)?;
+            let (reply, holders) = match items {
+                Items::Resources(found) => {
+                    let page = Page::of(state, request, found);
+                    let looked_at = page.items.iter().filter(|_| state.operations.are_running());
+                    let holders = looked_at.map(|own| own.path.key()).collect();
+                    (page.written(|own| Item::of(&state.store, own)), holders)
+                }
+                Items::Shown { parts, holder } => (page(state, request, parts, |part| part), vec![holder]),
             };
-            look_at_all(state, &reply);
+            holders.iter().for_each(|holder| state.tick(holder));
             Ok(reply)
         }
         Route::Everything { subscription, group } => Ok(everything(state, request, subscription, group.as_deref())),
@@ -49,19 +55,6 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Res
             let message = format!("The method GET is not allowed on {}.", request.path);
             Err(ArmError::new(405, "MethodNotAllowed", message))
         }
-    }
-}
-
-/// A list is a look at every operation on what it shows, for clients that poll by listing.
-fn look_at_all(state: &mut State, reply: &Reply) {
-    if !state.operations.are_running() {
-        return;
-    }
-    let shown = reply.body["value"].as_array().into_iter().flatten();
-    let paths = shown.filter_map(|item| ResourcePath::parse(item["id"].as_str()?));
-    let holders: BTreeSet<String> = paths.map(|path| Store::holder_path(&path).key()).collect();
-    for holder in holders {
-        state.tick(&holder);
     }
 }
 
@@ -93,8 +86,11 @@ pub(crate) fn group_exists(state: &State, subscription: &str, group: &str) -> Re
 /// What a list shows. Resources are shown only once it is clear which of them are on the page.
 enum Items<'a> {
     Resources(Vec<&'a Resource>),
-    /// Parts of one resource, which are shown with it.
-    Shown(Vec<Value>),
+    /// Parts of one resource, which are shown with it; and its key.
+    Shown {
+        parts: Vec<Value>,
+        holder: String,
+    },
 }
 
 fn list<'a>(
@@ -116,7 +112,8 @@ fn list<'a>(
     let segment = resource_type.rsplit('/').next().unwrap_or_default();
     if holder.path.kind.child_lists().contains(&segment) {
         let shown = view::present(&state.store, holder);
-        return Ok(Items::Shown(shown["properties"][segment].as_array().cloned().unwrap_or_default()));
+        let parts = shown["properties"][segment].as_array().cloned().unwrap_or_default();
+        return Ok(Items::Shown { parts, holder: parent.key() });
     }
     let children = state.store.of_kind_below(kind, &format!("{}/", parent.key()));
     Ok(Items::Resources(children.filter(|own| own.path.resource_type == resource_type).collect()))
@@ -155,24 +152,48 @@ fn everything(state: &State, request: &Request, subscription: &str, group: Optio
     page(state, request, found, brief)
 }
 
-/// Cuts a list into pages; the link to the next one is absolute, as Azure's is.
-pub(crate) fn page<T>(state: &State, request: &Request, items: Vec<T>, show: impl Fn(T) -> Value) -> Reply {
-    let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
-    let size = if state.page_size == 0 { items.len().max(1) } else { state.page_size };
-    let more = start + size < items.len();
-    let value: Vec<Value> = items.into_iter().skip(start).take(size).map(show).collect();
-    let mut body = json!({ "value": value });
-    if more {
-        let kept: Vec<String> = request
-            .query
-            .iter()
-            .filter(|(key, _)| *key != "$skiptoken")
-            .map(|(key, value)| format!("{key}={}", value.replace(' ', "%20").replace('\'', "%27")))
-            .collect();
-        let next = format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), start + size);
-        body["nextLink"] = next.into();
+/// One page of a list, and the link to the next one, which is absolute as Azure's is.
+struct Page<T> {
+    items: Vec<T>,
+    next_link: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn of(state: &State, request: &Request, items: Vec<T>) -> Self {
+        let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
+        let size = if state.page_size == 0 { items.len().max(1) } else { state.page_size };
+        let next_link = (start + size < items.len()).then(|| {
+            let kept: Vec<String> = request
+                .query
+                .iter()
+                .filter(|(key, _)| *key != "$skiptoken")
+                .map(|(key, value)| format!("{key}={}", value.replace(' ', "%20").replace('\'', "%27")))
+                .collect();
+            format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), start + size)
+        });
+        Self { items: items.into_iter().skip(start).take(size).collect(), next_link }
     }
-    Reply::ok(body)
+
+    /// The page as text: a long list is not worth a tree of values first.
+    fn written<W: Serialize>(self, show: impl Fn(T) -> W) -> Reply {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire<W> {
+            value: Vec<W>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next_link: Option<String>,
+        }
+        let wire = Wire { value: self.items.into_iter().map(show).collect(), next_link: self.next_link };
+        // About as long as a private endpoint: growing by doubling would copy a long list several times.
+        let mut text = Vec::with_capacity(wire.value.len() * 2048);
+        serde_json::to_writer(&mut text, &wire).expect("strings and JSON values are JSON");
+        Reply::written(String::from_utf8(text).expect("serde_json writes UTF-8"))
+    }
+}
+
+/// A page of a list of anything.
+pub(crate) fn page<T>(state: &State, request: &Request, items: Vec<T>, show: impl Fn(T) -> Value) -> Reply {
+    Page::of(state, request, items).written(show)
 }
 
 /// Reads that look like actions.
@@ -186,7 +207,7 @@ fn read_action(state: &mut State, request: &Request, path: &ResourcePath, action
         (Kind::VirtualNetwork, "usages") => Ok(virtual_network::usages(state, &path)),
         (Kind::PrivateDnsZone, "all" | "recordsets") => {
             let records = state.store.of_kind_below(Kind::RecordSet, &format!("{}/", path.key())).collect();
-            Ok(page(state, request, records, |own| view::present(&state.store, own)))
+            Ok(Page::of(state, request, records).written(|own| Item::of(&state.store, own)))
         }
         _ => Err(ArmError::not_found(&format!("{}/{action}", path.id()))),
     }

@@ -111,7 +111,7 @@ fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
     let key = Store::holder_path(path).key();
     let refusal = match state.operations.running_verb(&key) {
         None => return Ok(()),
-        Some(Verb::Delete) => ArmError::new(
+        Some(Verb::Delete | Verb::DeleteChild { .. }) => ArmError::new(
             409,
             "AnotherOperationInProgress",
             format!("Another operation on this or dependent resource is in progress: {} is being deleted.", path.id()),
