@@ -269,7 +269,12 @@ async fn the_admin_api_changes_clusters_as_kubectl_would() {
     let patch = json!({ "metadata": { "annotations": { "mine": "yes" } } });
     let (_, body) = answer(world.admin(Method::PATCH, path).json(&patch)).await;
     assert_eq!(body["metadata"]["annotations"]["mine"], "yes");
-    assert_eq!(answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": { "nonsense": 1 } }))).await.0, 400);
+    assert_eq!(
+        answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": { "type": "Nonsense" } })))
+            .await
+            .0,
+        422
+    );
     assert_eq!(answer(world.admin(Method::GET, "objects/service/web")).await.0, 404);
     assert_eq!(answer(world.admin(Method::GET, "objects?cluster=other")).await.0, 404);
     assert_eq!(answer(world.admin(Method::DELETE, path)).await.0, 200);

@@ -11,6 +11,9 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
 use serde_json::Value;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 
 use crate::cli::Exit;
 use crate::cli::printer::Printer;
@@ -112,6 +115,8 @@ async fn serve(arguments: ServeArguments, config: &Config, printer: &mut Printer
         certificate: certificate(tls_cert.as_deref(), tls_key.as_deref())?,
         no_cloud_provider,
     };
+    // Listened for before anybody can know that it runs, so that no stop is too early to be a clean one.
+    let mut signals = Signals::listen()?;
     let saved = state.as_deref().map(state::load).transpose()?.flatten();
     let text = state::world_text(world.as_deref(), state.as_deref().zip(saved.as_ref()))?;
     let (parsed, mut simulator) = start(&text, options, saved.as_ref()).await?;
@@ -125,7 +130,7 @@ async fn serve(arguments: ServeArguments, config: &Config, printer: &mut Printer
     if print_env {
         printer.raw_result(&environment::lines(&variables));
     }
-    until_stopped(&simulator, file.as_mut(), printer).await?;
+    until_stopped(&mut signals, (&simulator, file.as_mut()), printer).await;
     simulator.close().await;
     file.as_mut().map_or(Ok(()), |file| file.save_changes(&simulator))?;
     Ok(Exit::Done)
@@ -167,20 +172,31 @@ fn say_where(endpoints: &Endpoints, folder: &Path, printer: &mut Printer<'_>) {
     printer.line(Label::Hint, format!("in another shell: . {}", file("env.sh")));
 }
 
+/// What asks a simulator to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind: SignalKind| signal(kind).context("cannot listen for signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+}
+
 /// Serves until Ctrl-C or SIGTERM, and keeps the state file up to date meanwhile.
 async fn until_stopped(
-    simulator: &Simulator,
-    mut file: Option<&mut StateFile>,
+    signals: &mut Signals,
+    (simulator, mut file): (&Simulator, Option<&mut StateFile>),
     printer: &mut Printer<'_>,
-) -> anyhow::Result<()> {
-    use tokio::signal::unix::SignalKind;
-    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+) {
     let mut is_failing = false;
     loop {
         let pause = file.as_ref().map_or(state::IDLE, |file| file.pause());
         tokio::select! {
-            stopped = tokio::signal::ctrl_c() => return stopped.context("cannot listen for Ctrl-C"),
-            _ = terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return,
+            _ = signals.terminate.recv() => return,
             () = tokio::time::sleep(pause) => {}
         }
         let Some(file) = file.as_mut() else { continue };
