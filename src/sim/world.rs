@@ -3,9 +3,10 @@
 //! Names are kebab-case and an unknown key is an error that names its path. Everything is put into the simulated Azure
 //! through the same rules as any client's request, so a world that could not exist does not start.
 
+mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,8 +14,9 @@ use serde_json::Value;
 
 use crate::domain::azure::{ClientId, Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
-use crate::sim::arm::{Pace, Role, Style, Throttling};
+use crate::sim::arm::{Role, Throttling};
 use crate::sim::fault::Fault;
+pub use crate::sim::world::operations::{Length, Operations};
 
 /// A world that cannot be read, or that contradicts itself.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +35,17 @@ pub enum WorldError {
 }
 
 /// Everything that exists at the start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct World {
     /// Decides every GUID; equal seeds give equal aliases.
     #[serde(default)]
     pub seed: u64,
     /// The region of everything that names none.
+    #[schemars(with = "String")]
     pub location: Location,
     /// The Entra tenant of every subscription that names none.
+    #[schemars(with = "String")]
     pub tenant: TenantId,
     /// How long operations take.
     #[serde(default)]
@@ -77,64 +81,8 @@ pub struct World {
     pub faults: Vec<Fault>,
 }
 
-/// How long operations take.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Operations {
-    /// How a write that has not ended yet is announced.
-    pub style: Style,
-    /// Looks at an operation until it has ended; 0 makes every write synchronous.
-    pub polls: u32,
-    /// Wall time that an operation takes at least, in milliseconds.
-    pub milliseconds: u64,
-    /// What `Retry-After` says, in seconds: 0 for our own client, 1 for others, which take 0 for absent and wait 30 s.
-    pub retry_after_seconds: u32,
-    /// Items per page of a list; 0 means no paging.
-    pub page_size: usize,
-    /// Resource types that take longer or shorter, such as `Microsoft.Network/privateEndpoints`.
-    pub durations: BTreeMap<String, Length>,
-}
-
-/// How long the operations of one resource type take.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Length {
-    /// Looks at an operation until it has ended.
-    pub polls: u32,
-    /// Time that an operation takes at least, in milliseconds.
-    #[serde(default)]
-    pub milliseconds: u64,
-}
-
-impl Default for Operations {
-    fn default() -> Self {
-        Self {
-            style: Style::default(),
-            polls: 2,
-            milliseconds: 0,
-            retry_after_seconds: 0,
-            page_size: 0,
-            durations: BTreeMap::new(),
-        }
-    }
-}
-
-impl Operations {
-    /// The same in the resource manager's words.
-    pub(crate) fn pace(&self) -> Pace {
-        let length = |own: &Length| (own.polls, Duration::from_millis(own.milliseconds));
-        Pace {
-            polls: self.polls,
-            least: Duration::from_millis(self.milliseconds),
-            retry_after: self.retry_after_seconds,
-            style: self.style,
-            by_type: self.durations.iter().map(|(name, own)| (name.to_ascii_lowercase(), length(own))).collect(),
-        }
-    }
-}
-
 /// How the simulated cloud provider behaves.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
     /// First wait after a failed reconcile before it is tried again, in milliseconds; doubles up to sixty times this.
@@ -152,23 +100,26 @@ impl Default for Controller {
 }
 
 /// An application that can get a token.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Identity {
     /// What error messages call it.
     pub name: String,
     /// The application id.
+    #[schemars(with = "String")]
     pub client_id: ClientId,
     /// Its client secret; without one only federated assertions and the managed-identity endpoint work.
     #[serde(default)]
     pub secret: Option<String>,
     /// Its tenant; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub tenant: Option<TenantId>,
     /// What it may do.
     pub role: Role,
     /// Where; all subscriptions of its tenant if absent.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub subscriptions: Option<Vec<SubscriptionId>>,
     /// True if the managed-identity endpoint hands out its tokens to callers that name no client.
     #[serde(default)]
@@ -182,23 +133,26 @@ impl std::fmt::Debug for Identity {
 }
 
 /// A subscription.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subscription {
     /// Its id.
+    #[schemars(with = "String")]
     pub id: SubscriptionId,
     /// Its display name.
     pub name: String,
     /// Its tenant; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub tenant: Option<TenantId>,
     /// Whose private endpoints may be approved by right of role on the Private Link Services here.
     #[serde(default, with = "serde_yaml::with::singleton_map")]
+    #[schemars(with = "Rights")]
     pub rights: Rights,
 }
 
 /// Who holds the approval right on the Private Link Services of a subscription.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, serde::Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rights {
     /// Every subscription of the same tenant.
@@ -207,36 +161,43 @@ pub enum Rights {
     /// Nobody but the subscription itself.
     Nobody,
     /// These subscriptions.
-    Subscriptions(BTreeSet<SubscriptionId>),
+    Subscriptions(#[schemars(with = "BTreeSet<String>")] BTreeSet<SubscriptionId>),
 }
 
 /// A resource group.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Group {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ResourceGroup,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
 }
 
 /// A virtual network.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VirtualNetwork {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name.
     pub name: String,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
     /// Its ranges.
+    #[schemars(with = "Vec<String>")]
     pub address_space: Vec<Cidr>,
     /// Its subnets.
     #[serde(default)]
@@ -244,12 +205,13 @@ pub struct VirtualNetwork {
 }
 
 /// A subnet.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subnet {
     /// Its name.
     pub name: String,
     /// Its ranges: one, or an IPv4 and an IPv6 one.
+    #[schemars(with = "Vec<String>")]
     pub prefixes: Vec<Cidr>,
     /// `Enabled` (Azure's default) or `Disabled`.
     #[serde(default)]
@@ -257,16 +219,19 @@ pub struct Subnet {
 }
 
 /// An AKS cluster.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cluster {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, which is also the name of its kubeconfig context.
     pub name: String,
     /// The group of its load balancers and machines.
+    #[schemars(with = "String")]
     pub node_resource_group: ResourceGroup,
     /// The Kubernetes version.
     #[serde(default = "kubernetes_version")]
@@ -281,6 +246,7 @@ pub struct Cluster {
     pub virtual_network: String,
     /// The resource group of the virtual network; the node resource group if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub virtual_network_resource_group: Option<ResourceGroup>,
     /// The subnet of its nodes.
     pub subnet: String,
@@ -322,32 +288,36 @@ fn kubernetes_version() -> String {
 }
 
 /// A node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// Its address in the cluster's subnet.
+    #[schemars(with = "String")]
     pub address: IpAddr,
 }
 
 /// A private DNS zone.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrivateDnsZone {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, such as `orders.internal`.
     pub name: String,
     /// A record sets: relative name to addresses.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub records: BTreeMap<String, Vec<std::net::Ipv4Addr>>,
 }
 
 /// A resource as the body of a PUT.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawResource {
     /// The full resource id.
@@ -481,6 +451,14 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Reads JSON or YAML, such as a manifest.
+///
+/// # Errors
+/// If the text is neither.
+pub fn parse_yaml(text: &str) -> Result<Value, WorldError> {
+    serde_yaml::from_str(text).map_err(WorldError::Syntax)
 }
 
 fn known_subscription(

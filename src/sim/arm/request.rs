@@ -25,7 +25,7 @@ pub(crate) struct Principal {
 }
 
 /// What an identity may do in its subscriptions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Reads everything, and may ask for a cluster's user credential.

@@ -169,8 +169,8 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         assert!(write().is_none());
         let lenient = Throttle::new(Throttling::Report, clock);
-        let all: Vec<_> = (0..400).map(|_| lenient.charge(&request("DELETE", PATH, "a"))).collect();
-        let last = all.last().unwrap();
+        (0..400).for_each(|_| drop(lenient.charge(&request("DELETE", PATH, "a"))));
+        let last = lenient.charge(&request("DELETE", PATH, "a"));
         assert!(last.refusal.is_none() && last.headers[0].1.parse::<u32>().unwrap() < 100);
     }
 }

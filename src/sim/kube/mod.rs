@@ -9,6 +9,7 @@ pub mod call;
 pub mod status_error;
 
 mod apply;
+mod by_hand;
 mod delete;
 mod discovery;
 mod field_path;
@@ -252,17 +253,6 @@ impl Cluster {
         (patch, manager): (&Value, &str),
     ) -> Result<Value, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/services/{service}?fieldManager={manager}");
-        let call = Call::new("PATCH", &path).content_type("application/merge-patch+json").body(patch.clone());
-        self.call(&call.agent("kubectl/v1.36.0")).into_result()
-    }
-
-    /// Merges a patch into any object as `kubectl patch --type merge` would.
-    ///
-    /// # Errors
-    /// What the API server refuses.
-    pub fn patch(&self, (kind, namespace, name): (&str, &str, &str), patch: &Value) -> Result<Value, ApiError> {
-        let kind = Kind::find(kind).ok_or_else(ApiError::unknown_path)?;
-        let path = format!("{}/{name}?fieldManager=kubectl-patch", path_of(kind, Some(namespace)));
         let call = Call::new("PATCH", &path).content_type("application/merge-patch+json").body(patch.clone());
         self.call(&call.agent("kubectl/v1.36.0")).into_result()
     }
