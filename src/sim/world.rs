@@ -262,7 +262,7 @@ pub struct Cluster {
 }
 
 /// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackendPoolType {
     /// The network interfaces of the machines are members of the pool.
