@@ -60,6 +60,7 @@ pub(crate) fn after_put(state: &mut State, draft: &Draft) {
         Kind::PrivateEndpoint => private_endpoint::after_put(state, draft),
         Kind::PrivateEndpointConnection => private_endpoint_connection::after_put(state, &draft.path),
         Kind::LoadBalancer => load_balancer::after_put(state, draft),
+        Kind::PrivateDnsZone => private_dns::after_put_zone(state, draft),
         _ => {}
     }
 }
@@ -74,6 +75,7 @@ pub(crate) fn may_delete(state: &State, path: &ResourcePath) -> Result<(), ArmEr
         Kind::NetworkInterface => network_interface::may_delete(state, path),
         Kind::PublicIpAddress => public_ip_address::may_delete(state, path),
         Kind::PrivateDnsZone => private_dns::may_delete_zone(state, path),
+        Kind::RecordSet => private_dns::may_delete_record_set(path),
         Kind::FrontendIpConfiguration | Kind::LoadBalancerPart => Err(read_only(path)),
         _ => Ok(()),
     }
