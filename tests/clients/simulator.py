@@ -81,8 +81,8 @@ class Kubectl:
         self.binary, self.simulator = binary, simulator
         home = simulator.folder / "home"
         home.mkdir()
-        keep = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        self.env = {**keep, "HOME": str(home), "KUBECONFIG": str(simulator.kubeconfig)}
+        keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        self.env = {**keep, "HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(simulator.kubeconfig)}
 
     def run(self, *arguments, stdin=None, timeout=30, env=None):
         """Runs a command; answers exit code, output, errors."""
