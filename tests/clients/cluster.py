@@ -184,7 +184,7 @@ def _apply(checks, kubectl):
     wrong["spec"]["ports"] = [{"port": "eighty"}]
     code, _, errors = kubectl.run("apply", "-f", "-", stdin=json.dumps(wrong))
     checks.that("a wrong type is refused", code == 1 and "port" in errors, errors)
-    edited = kubectl.run("edit", "svc", "applied", env={"KUBE_EDITOR": "sed -i s/port:.80/port:\\\\ 82/"})
+    edited = kubectl.run("edit", "svc", "applied", env={"KUBE_EDITOR": "sed -i 's/- port: 80/- port: 82/'"})
     checks.has("edit", "".join(edited[1:]), "service/applied edited")
     kubectl("delete", "svc", "applied")
 

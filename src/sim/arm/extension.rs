@@ -39,7 +39,7 @@ fn permissions(request: &Request) -> Reply {
 fn tags(state: &mut State, request: &Request, scope: &str) -> Result<Reply, ArmError> {
     let path = ResourcePath::parse(scope).ok_or_else(|| ArmError::not_found(scope))?;
     let path = state.store.canonical(&path);
-    let Some(resource) = state.store.get_mut(&path) else { return Err(ArmError::not_found(&path.id())) };
+    let Some(resource) = state.store.get(&path) else { return Err(ArmError::not_found(&path.id())) };
     let held = resource.body["tags"].as_object().cloned().unwrap_or_default();
     let sent =
         request.body.as_ref().and_then(|body| body["properties"]["tags"].as_object().cloned()).unwrap_or_default();
@@ -52,7 +52,8 @@ fn tags(state: &mut State, request: &Request, scope: &str) -> Result<Reply, ArmE
         _ => sent,
     };
     if request.method != "GET" {
-        object_mut(&mut resource.body).insert("tags".to_owned(), tags.clone().into());
+        let tags = tags.clone();
+        state.store.update(&path, |own| object_mut(&mut own.body).insert("tags".to_owned(), tags.into()));
         state.touch(&path);
     }
     Ok(Reply::ok(json!({

@@ -10,8 +10,10 @@
 
 mod access;
 mod address;
+mod deployment;
 mod error;
 mod extension;
+mod index;
 mod kind;
 mod load_balancer;
 mod managed_cluster;
@@ -30,9 +32,11 @@ mod resource_group;
 mod route;
 mod rules;
 mod scale_set;
+mod shown;
 mod state;
 mod store;
 mod subscription;
+mod template;
 mod view;
 mod virtual_network;
 mod write;
@@ -45,6 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 pub(crate) use crate::sim::arm::error::ArmError;
+use crate::sim::arm::kind::Kind;
 pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
 pub use crate::sim::arm::operation::Pace;
 use crate::sim::arm::operation::Status;
@@ -64,11 +69,29 @@ pub struct Reply {
     pub status: u16,
     /// Headers beside the content type.
     pub headers: Vec<(String, String)>,
-    /// The JSON body; null for none, a string for a body that is not JSON.
+    /// The JSON body; null for none, a string for a body that is text already.
     pub body: Value,
 }
 
+const WRITTEN_JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
+
 impl Reply {
+    /// A body that is written already, because it is long: only a client in this process needs it read again.
+    pub(crate) fn written(json: String) -> Self {
+        let header = (WRITTEN_JSON.0.to_owned(), WRITTEN_JSON.1.to_owned());
+        Self { status: 200, headers: vec![header], body: json.into() }
+    }
+
+    /// The reply with its body as JSON, whichever way it was made.
+    #[must_use]
+    fn into_json(mut self) -> Self {
+        if self.header(WRITTEN_JSON.0) == Some(WRITTEN_JSON.1) {
+            self.body = self.body.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            self.headers.retain(|(name, _)| name != WRITTEN_JSON.0);
+        }
+        self
+    }
+
     pub(crate) fn ok(body: Value) -> Self {
         Self { status: 200, headers: Vec::new(), body }
     }
@@ -150,7 +173,7 @@ impl Arm {
         let fault = self.faults.take_for_request(&request.method, &request.path, &client);
         let reply = match fault.filter(|fault| fault.status != 0) {
             Some(fault) => fault.reply(),
-            None => self.answer(&request),
+            None => self.answer(&request).into_json(),
         };
         let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
         self.log.record(&Entry {
@@ -255,6 +278,10 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         (_, Route::Operation { id, is_result }) => state.poll(id, *is_result),
         (_, Route::Extension { scope, name }) => extension::answer(state, request, scope, name),
         ("GET" | "HEAD", _) => read::answer(state, request, &route),
+        ("PUT", Route::Resource(path)) if path.kind == Kind::Deployment => deployment::put(state, request, path),
+        ("POST", Route::Action { path, action }) if path.kind == Kind::Deployment => {
+            deployment::act(state, request, path, action)
+        }
         ("PUT", Route::Resource(path)) => write::put(state, request, path),
         ("PATCH", Route::Resource(path)) => write::patch(state, request, path),
         ("DELETE", Route::Resource(path)) => remove::delete(state, request, path),

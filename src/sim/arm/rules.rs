@@ -30,7 +30,8 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft, body: Value) -> Result<V
         Kind::ScaleSet | Kind::ScaleSetVm => Ok(scale_set::prepare(draft, &body)),
         Kind::PublicIpAddress => public_ip_address::prepare(state, draft, body),
         Kind::ManagedCluster | Kind::Opaque => Ok(body),
-        Kind::Subnet
+        Kind::Deployment
+        | Kind::Subnet
         | Kind::FrontendIpConfiguration
         | Kind::BackendAddressPool
         | Kind::LoadBalancerPart
