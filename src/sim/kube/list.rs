@@ -115,13 +115,12 @@ fn parse_one(part: &str) -> Result<Requirement, ApiError> {
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Ok(Requirement::Equals(own(key), own(value)));
     }
-    let sets: [(&str, fn(String, Vec<String>) -> Requirement); 2] =
-        [(" notin ", Requirement::NotIn), (" in ", Requirement::In)];
-    for (word, requirement) in sets {
+    for word in [" notin ", " in "] {
         let Some((key, rest)) = part.split_once(word) else { continue };
         let values = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
         let values = values.ok_or_else(|| ApiError::bad_request(format!("unable to parse requirement: {part:?}")))?;
-        return Ok(requirement(own(key), values.split(',').map(own).collect()));
+        let (key, values) = (own(key), values.split(',').map(own).collect());
+        return Ok(if word == " in " { Requirement::In(key, values) } else { Requirement::NotIn(key, values) });
     }
     match part.strip_prefix('!') {
         Some(key) => Ok(Requirement::Missing(own(key))),
