@@ -10,9 +10,10 @@ use crate::sim::arm::operation::{Status, Verb};
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::Resource;
+use crate::sim::arm::store::{Resource, Store};
 use crate::sim::arm::template::{Scope, invalid};
 use crate::sim::arm::{Reply, access, view, write};
+use crate::sim::fault::Failure;
 
 /// A resource of a template, its expressions evaluated.
 struct Step {
@@ -54,7 +55,7 @@ pub(crate) fn put(state: &mut State, request: &Request, path: &ResourcePath) -> 
     let announce = |id: String| {
         let version = request.query.get("api-version").map_or("2024-11-01", String::as_str);
         let url = format!("{}{}/operationStatuses/{id}?api-version={version}", request.origin, path.id());
-        vec![("Azure-AsyncOperation".to_owned(), url), state.retry_after()]
+        vec![("Azure-AsyncOperation".to_owned(), url), ("x-ms-request-id".to_owned(), id), state.retry_after()]
     };
     let headers = started.map(announce).unwrap_or_default();
     let body = view::show(&state.store, &path).unwrap_or_default();
@@ -225,9 +226,9 @@ fn deploy(state: &mut State, request: &Request, step: &Step) -> Result<(), ArmEr
         ..request.clone()
     };
     access::check(state, &inner, &Route::Resource(step.path.clone()))?;
-    let reply = write::put(state, &inner, &step.path)?;
-    let Some(url) = reply.header("Azure-AsyncOperation") else { return Ok(()) };
-    let id = url.split('?').next().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned();
+    write::put(state, &inner, &step.path)?;
+    let holder = Store::holder_path(&step.path).key();
+    let Some(id) = state.operations.running_id(&holder).cloned() else { return Ok(()) };
     state.finish(&id);
     match state.status_of(&id) {
         Some((Status::Failed | Status::Canceled, Some(failure))) => Err(failure),
@@ -236,8 +237,9 @@ fn deploy(state: &mut State, request: &Request, step: &Step) -> Result<(), ArmEr
 }
 
 /// How a deployment says that a resource failed: Azure's outer code, and the inner error in the message.
-fn failed(failure: &ArmError) -> ArmError {
+fn failed(failure: &ArmError) -> Failure {
     let inner = json!({ "error": failure.body() });
     let message = format!("At least one resource of the deployment failed: {inner}");
-    ArmError::new(failure.status, "DeploymentFailed", message)
+    let error = ArmError::new(failure.status, "DeploymentFailed", message);
+    Failure { error, is_cancel: false, polls: None }
 }

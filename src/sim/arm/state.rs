@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::sim::arm::error::ArmError;
-use crate::sim::arm::operation::{Operations, Pace};
+use crate::sim::arm::operation::Operations;
+use crate::sim::arm::pace::Pace;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::store::{Resource, Store};
 use crate::sim::chance::Chance;
@@ -43,7 +44,7 @@ impl fmt::Debug for ClusterAccess {
 }
 
 /// The state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) operations: Operations,

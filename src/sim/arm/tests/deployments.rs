@@ -46,7 +46,8 @@ fn a_deployment_writes_its_resources_in_order_and_tells_its_outputs() {
     assert_eq!((accepted.status, &accepted.body["properties"]["provisioningState"]), (201, &json!("Running")));
     let url = accepted.header("Azure-AsyncOperation").unwrap();
     assert!(url.contains("/deployments/first/operationStatuses/"), "{url}");
-    let settled = arm.settle(&accepted).body;
+    arm.settle(&accepted);
+    let settled = get(&arm, &deployment("first"));
     let properties = &settled["properties"];
     assert_eq!(properties["provisioningState"], "Succeeded");
     let output = &properties["outputs"]["loadBalancer"];
