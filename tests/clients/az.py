@@ -160,7 +160,7 @@ def _connections(checks, az):
     shown = az.json("network", "private-endpoint", "show", "--subscription", CONSUMER, "-g", "myOtherResourceGroup", "-n", "az-pe")
     checks.equal("private-endpoint-connection approve", shown["manualPrivateLinkServiceConnections"][0]["privateLinkServiceConnectionState"]["status"], "Approved")
     eventually(lambda: az.json("network", "private-link-service", "show", "-g", "rg-az", "-n", "az-pls")["provisioningState"] == "Succeeded")
-    az("network", "private-link-service", "connection", "delete", "-g", "rg-az", "--service-name", "az-pls", "-n", connection, "--yes") if False else az("network", "private-link-service", "connection", "delete", "-g", "rg-az", "--service-name", "az-pls", "-n", connection)
+    az("network", "private-link-service", "connection", "delete", "-g", "rg-az", "--service-name", "az-pls", "-n", connection)
     shown = az.json("network", "private-endpoint", "show", "--subscription", CONSUMER, "-g", "myOtherResourceGroup", "-n", "az-pe")
     checks.equal("connection delete disconnects the endpoint", shown["manualPrivateLinkServiceConnections"][0]["privateLinkServiceConnectionState"]["status"], "Disconnected")
 
