@@ -11,6 +11,7 @@
 mod access;
 mod address;
 mod announcement;
+mod deployment;
 mod error;
 mod extension;
 mod index;
@@ -38,6 +39,7 @@ mod shown;
 mod state;
 mod store;
 mod subscription;
+mod template;
 mod throttle;
 mod view;
 mod virtual_network;
@@ -52,6 +54,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 pub(crate) use crate::sim::arm::error::ArmError;
+use crate::sim::arm::kind::Kind;
 pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
 use crate::sim::arm::operation::Status;
 pub use crate::sim::arm::pace::{Pace, Style};
@@ -324,6 +327,10 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         (_, Route::Operation { id, is_result }) => state.poll(request, id, *is_result),
         (_, Route::Extension { scope, name }) => extension::answer(state, request, scope, name),
         ("GET" | "HEAD", _) => read::answer(state, request, &route),
+        ("PUT", Route::Resource(path)) if path.kind == Kind::Deployment => deployment::put(state, request, path),
+        ("POST", Route::Action { path, action }) if path.kind == Kind::Deployment => {
+            deployment::act(state, request, path, action)
+        }
         ("PUT", Route::Resource(path)) => write::put(state, request, path),
         ("PATCH", Route::Resource(path)) => write::patch(state, request, path),
         ("DELETE", Route::Resource(path)) => remove::delete(state, request, path),
