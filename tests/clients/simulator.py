@@ -36,22 +36,18 @@ class Simulator:
         return self
 
     def _wait_for_endpoints(self):
+        # The file that is written last: everything else is there by then.
+        ready = self.folder / "env.sh"
         deadline = time.monotonic() + 30
-        while True:
-            text = self.output.read_text(encoding="utf-8")
-            exports = dict(
-                line.removeprefix("export ").split("=", 1) for line in text.splitlines() if line.startswith("export ")
-            )
-            # The last of the variables: all the others are written by then.
-            if "PRIVLINK_PLAN_CLIENT_SECRET" in exports:
-                break
+        while not ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                raise RuntimeError(f"the simulator did not start:\n{text}")
+                raise RuntimeError(f"the simulator did not start:\n{self.output.read_text(encoding='utf-8')}")
             time.sleep(0.02)
+        lines = [line for line in ready.read_text(encoding="utf-8").splitlines() if line.startswith("export ")]
+        exports = dict(line.removeprefix("export ").split("=", 1) for line in lines)
         self.url = exports["PRIVLINK_CLOUD_SIMULATOR"].strip("'").split(",")[0]
-        admin = [line for line in text.splitlines() if line.startswith("admin API: ")]
-        self.admin_url = admin[0].removeprefix("admin API: ").split(",")[0]
+        self.admin_url = (self.folder / "admin-url").read_text(encoding="utf-8").strip()
         self.ca, self.kubeconfig = self.folder / "ca.pem", self.folder / "kubeconfig"
 
     def __exit__(self, *_):
