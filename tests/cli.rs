@@ -7,4 +7,5 @@ mod help;
 mod neighbours;
 mod random;
 mod review;
+mod rights;
 mod story;

@@ -4,7 +4,7 @@
 //! a token answer and a string in a managed-identity answer, and an error description has no character that JSON would
 //! escape, because `azure_identity` 1.0 cannot read one that has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,6 @@ pub(crate) type Answer = (u16, Value);
 /// The directory.
 pub(crate) struct Entra {
     identities: Vec<Identity>,
-    subscriptions: BTreeMap<String, BTreeSet<String>>,
     tenant: String,
     tokens: Tokens,
     clock: Clock,
@@ -30,17 +29,7 @@ pub(crate) struct Entra {
 
 impl Entra {
     pub(crate) fn new(world: &World, key: [u8; 32], clock: Clock) -> Self {
-        let mut subscriptions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for own in &world.subscriptions {
-            subscriptions.entry(world.tenant_of(own).to_string()).or_default().insert(own.id.to_string());
-        }
-        Self {
-            identities: world.identities.clone(),
-            subscriptions,
-            tenant: world.tenant.to_string(),
-            tokens: Tokens::new(key),
-            clock,
-        }
+        Self { identities: world.identities.clone(), tenant: world.tenant.to_string(), tokens: Tokens::new(key), clock }
     }
 
     /// Answers a path of the authority, or says that it is none.
@@ -129,8 +118,8 @@ impl Entra {
             "exp": now + LIFETIME,
             "appid": identity.client_id,
             "idtyp": "app",
-            "oid": object_id(identity),
-            "sub": object_id(identity),
+            "oid": identity.object_id(),
+            "sub": identity.object_id(),
             "tid": tenant,
             "ver": "1.0",
         }))
@@ -146,27 +135,21 @@ impl Entra {
         let identity = self.identities.iter().find(|own| own.client_id.as_str().eq_ignore_ascii_case(client));
         let Some(identity) = identity.filter(|_| is_for_us) else { return Err(BadToken::NotOurs) };
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
-        let subscriptions = match &identity.subscriptions {
-            Some(listed) => listed.iter().map(ToString::to_string).collect(),
-            None => self.subscriptions.get(tenant).cloned().unwrap_or_default(),
-        };
         Ok(Caller::Identity(Principal {
             name: identity.client_id.to_string(),
-            object_id: object_id(identity),
-            role: identity.role,
-            subscriptions,
+            object_id: identity.object_id(),
+            tenant: tenant.to_owned(),
         }))
+    }
+
+    /// Everybody who can get a token.
+    pub(crate) fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 
     pub(crate) fn tenant(&self) -> &str {
         &self.tenant
     }
-}
-
-/// The object id of an identity's service principal: follows from its client id.
-fn object_id(identity: &Identity) -> String {
-    let name = format!("privlink-sim/principal/{}", identity.client_id);
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
 /// The audience of a v2 scope. An audience that ends in a slash gives two, and Go adds scopes of its own.

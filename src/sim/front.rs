@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::sim::admin::{Admin, AdminRequest};
 use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
+use crate::sim::directory;
 use crate::sim::entra::Entra;
 use crate::sim::log::{Entry, Surface};
 use crate::sim::metadata;
@@ -172,6 +173,9 @@ impl Front {
         if let Some((status, body)) = self.entra.answer(&path, &arrived.origin, &form) {
             return (Surface::Authority, Reply { status, headers: Vec::new(), body });
         }
+        if let Some(path) = path.strip_prefix("/v1.0/") {
+            return (Surface::Authority, self.look_up(arrived, path, &query).unwrap_or_else(|error| error.reply()));
+        }
         let reply = self.manage(arrived, query).unwrap_or_else(|error| error.reply());
         (Surface::ResourceManager, reply)
     }
@@ -189,6 +193,19 @@ impl Front {
             caller,
         };
         Ok(self.arm.answer(&request))
+    }
+
+    /// A request to the directory, which everybody with a token may read.
+    fn look_up(&self, arrived: &Arrived, path: &str, query: &BTreeMap<String, String>) -> Result<Reply, ArmError> {
+        self.authenticate(arrived)?;
+        let body = arrived.json()?;
+        let (status, body) = directory::answer(
+            (self.entra.identities(), self.entra.tenant()),
+            (&arrived.method, path),
+            (query, body.as_ref()),
+            &arrived.origin,
+        );
+        Ok(Reply { status, headers: Vec::new(), body })
     }
 
     fn authenticate(&self, arrived: &Arrived) -> Result<Caller, ArmError> {

@@ -14,6 +14,7 @@ mod chance;
 pub mod clock;
 mod cluster;
 pub mod controller;
+mod directory;
 mod entra;
 pub mod fault;
 mod front;
@@ -37,7 +38,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
-use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, ConnectRights, Pace, Subscription, kubeconfig_entry};
+use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, Pace, Subscription, kubeconfig_entry};
 use crate::sim::clock::Clock;
 use crate::sim::cluster::RunningCluster;
 use crate::sim::entra::Entra;
@@ -46,7 +47,7 @@ use crate::sim::front::Front;
 use crate::sim::log::{LoggedRequest, RequestLog};
 use crate::sim::server::Shutdown;
 use crate::sim::tls::Tls;
-use crate::sim::world::{Rights, World};
+use crate::sim::world::{SubscriptionState, World};
 
 /// A simulator that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -330,11 +331,9 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
         id: own.id.to_string(),
         name: own.name.clone(),
         tenant: world.tenant_of(own).to_string(),
-        rights: match &own.rights {
-            Rights::SameTenant => ConnectRights::SameTenant,
-            Rights::Nobody => ConnectRights::Subscriptions(Default::default()),
-            Rights::Subscriptions(list) => ConnectRights::Subscriptions(list.iter().map(ToString::to_string).collect()),
-        },
+        is_disabled: own.state == SubscriptionState::Disabled,
+        unregistered: own.not_registered.iter().map(|namespace| namespace.to_ascii_lowercase()).collect(),
+        registering: Default::default(),
     };
     let arm = Arm::new(ArmOptions {
         seed: world.seed,

@@ -5,42 +5,51 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
+use crate::sim::arm::authorization::{Grants, Readable};
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::Store;
-use crate::sim::arm::{reach, resource_group, subscription, view, virtual_network};
+use crate::sim::arm::{provider, reach, resource_group, subscription, view, virtual_network};
 
-pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Result<Reply, ArmError> {
+pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants: &Grants) -> Result<Reply, ArmError> {
     match route {
         Route::Resource(path) => one(state, path),
         Route::List { subscription, group, parent, resource_type } => {
-            let items = list(state, subscription, group.as_deref(), parent.as_ref(), resource_type)?;
+            let items = match parent {
+                Some(parent) => children(state, parent, resource_type)?,
+                None => list(state, (subscription, group.as_deref()), resource_type, grants)?,
+            };
             let reply = page(state, request, items);
             look_at_all(state, &reply);
             Ok(reply)
         }
-        Route::Everything { subscription, group } => Ok(everything(state, request, subscription, group.as_deref())),
+        Route::Everything { subscription, group } => {
+            Ok(everything(state, request, (subscription, group.as_deref()), grants))
+        }
         Route::Groups { subscription } => {
-            let items = resource_group::list(state, subscription);
+            let items = resource_group::list(state, subscription, grants);
             Ok(page(state, request, items))
         }
         Route::Group { subscription, group } => resource_group::get(state, request, subscription, group),
         Route::Action { path, action } => read_action(state, request, path, action),
         Route::LocationAction { subscription, action } if action == "autoapprovedprivatelinkservices" => {
-            let items = reach::auto_approved(state, subscription);
+            let items = reach::auto_approved(state, subscription, grants);
             Ok(page(state, request, items))
         }
-        Route::Tenants => Ok(subscription::tenants(state)),
-        Route::Subscriptions => Ok(subscription::list(state, request)),
+        Route::Tenants => Ok(subscription::tenants(state, &request.caller, grants)),
+        Route::Subscriptions => Ok(subscription::list(state, request, grants)),
         Route::Subscription { subscription } => subscription::get(state, subscription),
         Route::Locations { subscription } => Ok(subscription::locations(state, subscription)),
         Route::Providers { subscription, namespace: Some(namespace), .. } => {
-            Ok(subscription::provider(state, subscription, namespace))
+            provider::get(state, subscription, namespace)
         }
-        Route::Providers { subscription, namespace: None, .. } => Ok(subscription::providers(state, subscription)),
+        Route::Providers { subscription, namespace: None, .. } => {
+            let items = provider::list(state, subscription);
+            Ok(page(state, request, items))
+        }
         Route::LocationAction { .. }
         | Route::Operation { .. }
         | Route::Extension { .. }
@@ -87,19 +96,21 @@ pub(crate) fn group_exists(state: &State, subscription: &str, group: &str) -> Re
     }
 }
 
+/// The resources of a type that the caller may read.
 fn list(
     state: &State,
-    subscription: &str,
-    group: Option<&str>,
-    parent: Option<&ResourcePath>,
+    place: (&str, Option<&str>),
     resource_type: &str,
+    grants: &Grants,
 ) -> Result<Vec<Value>, ArmError> {
-    if let Some(group) = group {
+    if let (subscription, Some(group)) = place {
         group_exists(state, subscription, group)?;
     }
-    let Some(parent) = parent else {
-        return Ok(of_type(state, subscription, group, |own| own == resource_type));
-    };
+    Ok(of_type(state, place, grants, |own| own == resource_type))
+}
+
+fn children(state: &State, parent: &ResourcePath, resource_type: &str) -> Result<Vec<Value>, ArmError> {
+    group_exists(state, &parent.subscription, &parent.group)?;
     let parent = state.store.canonical(parent);
     let Some(holder) = state.store.get(&parent) else { return Err(ArmError::not_found(&parent.id())) };
     let segment = resource_type.rsplit('/').next().unwrap_or_default();
@@ -115,21 +126,28 @@ fn list(
         .collect())
 }
 
-fn of_type(state: &State, subscription: &str, group: Option<&str>, wanted: impl Fn(&str) -> bool) -> Vec<Value> {
+fn of_type(
+    state: &State,
+    (subscription, group): (&str, Option<&str>),
+    grants: &Grants,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Value> {
+    let mut readable = Readable::by(grants);
     let resources = state.store.all().filter(|own| own.path.subscription.eq_ignore_ascii_case(subscription));
     resources
         .filter(|own| group.is_none_or(|group| own.path.group.eq_ignore_ascii_case(group)))
         .filter(|own| wanted(own.path.resource_type))
+        .filter(|own| readable.shows(&own.path))
         .map(|own| view::present(&state.store, own))
         .collect()
 }
 
 /// The generic list: identity fields only, filtered by type if the client asks.
-fn everything(state: &State, request: &Request, subscription: &str, group: Option<&str>) -> Reply {
+fn everything(state: &State, request: &Request, place: (&str, Option<&str>), grants: &Grants) -> Reply {
     let filter = request.query.get("$filter").map(|filter| filter.to_ascii_lowercase()).unwrap_or_default();
     let wanted = filter.strip_prefix("resourcetype eq '").and_then(|rest| rest.split('\'').next());
     let is_top_level = |own: &str| own.matches('/').count() == 1;
-    let items = of_type(state, subscription, group, |own| {
+    let items = of_type(state, place, grants, |own| {
         is_top_level(own) && wanted.is_none_or(|wanted| own.eq_ignore_ascii_case(wanted))
     });
     let brief = |item: Value| {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{CloudConfig, Controller};
-use crate::sim::arm::{Arm, ArmOptions, ConnectRights, Pace, Subscription};
+use crate::sim::arm::{Arm, ArmOptions, Pace, Subscription};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::kube::{Cluster, ClusterOptions, Token};
@@ -48,7 +48,9 @@ impl World {
                 id: SUBSCRIPTION.to_owned(),
                 name: "one".to_owned(),
                 tenant: "00000000-0000-0000-0000-0000000000aa".to_owned(),
-                rights: ConnectRights::SameTenant,
+                is_disabled: false,
+                unregistered: Default::default(),
+                registering: Default::default(),
             }],
             clock: clock.clone(),
             faults: Faults::default(),
