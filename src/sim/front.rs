@@ -235,9 +235,9 @@ impl Front {
 
 /// Puts a reply on the wire: JSON, nothing, or raw text.
 fn respond(reply: Reply) -> Response {
-    let (body, content_type) = match &reply.body {
+    let (body, content_type) = match reply.body {
         Value::Null => (Body::empty(), None),
-        Value::String(text) => (Body::from(text.clone()), Some("text/html")),
+        Value::String(text) => (Body::from(text), Some("text/html")),
         json => (Body::from(json.to_string()), Some("application/json; charset=utf-8")),
     };
     let mut response = Response::new(body);

@@ -338,11 +338,8 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
-        pace: Pace {
-            polls: world.operations.polls,
-            least: Duration::from_millis(world.operations.milliseconds),
-            retry_after: world.operations.retry_after_seconds,
-        },
+        // What exists from the start took no time to make.
+        pace: Pace { polls: 0, least: Duration::ZERO, retry_after: 0 },
         page_size: world.operations.page_size,
         subscriptions: world.subscriptions.iter().map(subscription).collect(),
         clock: clock.clone(),
@@ -350,6 +347,11 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
         log: RequestLog::default(),
     });
     seed::sow(&arm, world)?;
+    arm.state().pace = Pace {
+        polls: world.operations.polls,
+        least: Duration::from_millis(world.operations.milliseconds),
+        retry_after: world.operations.retry_after_seconds,
+    };
     arm.log().clear();
     world.faults.iter().for_each(|fault| arm.faults().add(fault.clone()));
     Ok(arm)

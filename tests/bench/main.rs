@@ -7,6 +7,8 @@
 
 #[cfg(feature = "sim")]
 mod example;
+#[cfg(feature = "sim")]
+mod load;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -59,6 +61,8 @@ fn main() {
     {
         // The program makes this choice in its own main.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // First, because it reads the highest memory of the whole process.
+        load::figures();
         example::figures();
     }
 }

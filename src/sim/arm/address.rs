@@ -1,22 +1,23 @@
 //! Addresses in subnets: which are taken, which are free, which may be asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::Value;
 
 use crate::domain::cidr::Cidr;
 use crate::sim::arm::error::ArmError;
-use crate::sim::arm::kind::Kind;
+use crate::sim::arm::index::Taken;
 use crate::sim::arm::route::ResourcePath;
-use crate::sim::arm::store::{Resource, Store};
-use crate::sim::arm::view;
+use crate::sim::arm::store::Store;
 
 /// A subnet while a resource in it is being written.
 pub(crate) struct Pool {
     prefixes: Vec<Cidr>,
-    /// Addresses of other resources, with their owner.
-    taken: BTreeMap<IpAddr, String>,
+    /// Addresses of resources, with the key of their owner.
+    taken: Taken,
+    /// The keys of resources whose addresses count as free.
+    ignored: BTreeSet<String>,
     /// Addresses that this very write has claimed.
     claimed: BTreeSet<IpAddr>,
 }
@@ -34,16 +35,14 @@ impl Pool {
     /// The pool of an existing subnet; what the resources in `ignored` hold counts as free.
     pub(crate) fn of(store: &Store, subnet: &ResourcePath, ignored: &[ResourcePath]) -> Self {
         let prefixes = store.element(subnet).map(prefixes).unwrap_or_default();
-        let ignored: BTreeSet<String> = ignored.iter().map(ResourcePath::key).collect();
-        let mut taken = BTreeMap::new();
-        for resource in store.all().filter(|own| !ignored.contains(&own.path.key())) {
-            for address in addresses(resource) {
-                if prefixes.iter().any(|prefix| prefix.contains(address)) && shares_network(store, resource, subnet) {
-                    taken.insert(address, resource.path.id());
-                }
-            }
-        }
-        Self { prefixes, taken, claimed: BTreeSet::new() }
+        let ignored = ignored.iter().map(ResourcePath::key).collect();
+        Self { prefixes, taken: store.taken(subnet), ignored, claimed: BTreeSet::new() }
+    }
+
+    /// The key of whoever has an address.
+    fn owner(&self, address: IpAddr) -> Option<&str> {
+        let mut owners = self.taken.range((address, String::new())..).take_while(|(own, _)| *own == address);
+        owners.find(|(_, owner)| !self.ignored.contains(owner)).map(|(_, owner)| owner.as_str())
     }
 
     fn of_family(&self, v6: bool) -> impl Iterator<Item = &Cidr> {
@@ -73,7 +72,7 @@ impl Pool {
             );
             return Err(ArmError::invalid("PrivateIPAddressInReservedRange", message));
         }
-        if let Some(owner) = self.taken.get(&address) {
+        if let Some(owner) = self.owner(address) {
             let message = format!(
                 "IP configuration of {} is using the private IP address {address} which is already allocated to resource {owner}.",
                 by.id()
@@ -115,20 +114,28 @@ impl Pool {
     pub(crate) fn keep(&mut self, text: &str) -> Option<IpAddr> {
         let address: IpAddr = text.parse().ok()?;
         let fits = self.prefixes.iter().any(|prefix| prefix.contains(address));
-        (fits && !self.taken.contains_key(&address) && self.claimed.insert(address)).then_some(address)
+        (fits && self.owner(address).is_none() && self.claimed.insert(address)).then_some(address)
     }
 
+    /// The first address that nobody has: taken ones are skipped in their order, so a full subnet costs one walk.
     fn first_free(&self, prefix: &Cidr) -> Option<IpAddr> {
-        // The first four addresses are Azure's; far more than any test allocates is never searched.
-        (4..70_000).map_while(|offset| nth(prefix, offset)).find(|address| {
-            !prefix.reserves(*address) && !self.taken.contains_key(address) && !self.claimed.contains(address)
-        })
+        // The first four addresses are Azure's.
+        let mut candidate = nth(prefix, 4)?;
+        let mut taken = self.taken.range((candidate, String::new())..).peekable();
+        loop {
+            while taken.next_if(|(address, owner)| *address < candidate || self.ignored.contains(owner)).is_some() {}
+            let is_taken = taken.peek().is_some_and(|(address, _)| *address == candidate);
+            if !is_taken && !self.claimed.contains(&candidate) {
+                return (!prefix.reserves(candidate)).then_some(candidate);
+            }
+            candidate = next(prefix, candidate)?;
+        }
     }
 
     /// True if nobody has the address and Azure does not keep it for itself.
     pub(crate) fn is_free(&self, address: IpAddr) -> bool {
         let is_usable = self.prefixes.iter().any(|prefix| prefix.contains(address) && !prefix.reserves(address));
-        is_usable && !self.taken.contains_key(&address)
+        is_usable && self.owner(address).is_none()
     }
 
     /// True if Azure keeps the address for itself.
@@ -138,7 +145,8 @@ impl Pool {
 
     /// The first free IPv4 addresses, at most `count`.
     pub(crate) fn suggestions(&self, count: usize) -> Vec<IpAddr> {
-        let candidates = self.of_family(false).flat_map(|prefix| (4..70_000).map_while(|offset| nth(prefix, offset)));
+        let every = |prefix| std::iter::successors(nth(prefix, 4), move |address| next(prefix, *address));
+        let candidates = self.of_family(false).flat_map(every);
         candidates.filter(|address| self.is_free(*address)).take(count).collect()
     }
 }
@@ -152,29 +160,11 @@ fn nth(prefix: &Cidr, offset: u32) -> Option<IpAddr> {
     prefix.contains(address).then_some(address)
 }
 
-/// The addresses that a resource holds.
-fn addresses(resource: &Resource) -> Vec<IpAddr> {
-    configurations(resource)
-        .into_iter()
-        .filter_map(|configuration| configuration["properties"]["privateIPAddress"].as_str()?.parse().ok())
-        .collect()
-}
-
-fn configurations(resource: &Resource) -> Vec<&Value> {
-    match resource.path.kind {
-        Kind::LoadBalancer => resource.list("frontendIPConfigurations").iter().collect(),
-        Kind::NetworkInterface => resource.list("ipConfigurations").iter().collect(),
-        Kind::ScaleSetVm => view::machine_configurations(resource).into_iter().map(|(_, own)| own).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Addresses of different virtual networks do not meet, even when they are equal.
-fn shares_network(store: &Store, resource: &Resource, subnet: &ResourcePath) -> bool {
-    let network = Store::holder_path(subnet).key();
-    configurations(resource).into_iter().any(|configuration| {
-        let own = configuration["properties"]["subnet"]["id"].as_str().unwrap_or_default();
-        let path = ResourcePath::parse(own).map(|path| store.canonical(&path));
-        path.is_some_and(|path| Store::holder_path(&path).key() == network)
-    })
+/// The address after another one, if it is inside.
+fn next(prefix: &Cidr, address: IpAddr) -> Option<IpAddr> {
+    let next = match address {
+        IpAddr::V4(own) => IpAddr::V4(Ipv4Addr::from(u32::from(own).checked_add(1)?)),
+        IpAddr::V6(own) => IpAddr::V6(Ipv6Addr::from(u128::from(own).checked_add(1)?)),
+    };
+    prefix.contains(next).then_some(next)
 }

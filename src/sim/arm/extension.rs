@@ -77,9 +77,7 @@ fn write(state: &mut State, id: &str, tags: Value) {
         }
         _ => {
             let Some(path) = ResourcePath::parse(id) else { return };
-            if let Some(resource) = state.store.get_mut(&path) {
-                object_mut(&mut resource.body).insert("tags".to_owned(), tags);
-            }
+            state.store.update(&path, |own| object_mut(&mut own.body).insert("tags".to_owned(), tags));
             state.touch(&path);
         }
     }

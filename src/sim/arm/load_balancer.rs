@@ -218,16 +218,13 @@ fn rules_do_not_clash(draft: &Draft, body: &Value) -> Result<(), ArmError> {
 /// The services that use a frontend of this load balancer, with the name of the frontend.
 pub(crate) fn services_on<'a>(store: &'a Store, balancer: &ResourcePath) -> Vec<(&'a Resource, String)> {
     let prefix = format!("{}/", balancer.key());
-    let mut found = Vec::new();
-    for service in store.of_kind(Kind::PrivateLinkService) {
-        for frontend in service.list("loadBalancerFrontendIpConfigurations") {
-            let id = frontend["id"].as_str().unwrap_or_default();
-            if id.to_ascii_lowercase().starts_with(&prefix) {
-                found.push((service, id.rsplit('/').next().unwrap_or_default().to_owned()));
-            }
-        }
-    }
-    found
+    let name = |service: &Resource| {
+        let frontend = service.list("loadBalancerFrontendIpConfigurations").first()?;
+        let id = frontend["id"].as_str()?;
+        id.to_ascii_lowercase().starts_with(&prefix).then(|| id.rsplit('/').next().unwrap_or_default().to_owned())
+    };
+    let users = store.referrers_below(&prefix, Kind::PrivateLinkService);
+    users.filter_map(|service| Some((service, name(service)?))).collect()
 }
 
 fn used_frontends_stay(state: &State, draft: &Draft, body: &Value) -> Result<(), ArmError> {

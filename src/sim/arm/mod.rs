@@ -13,6 +13,7 @@ mod address;
 mod authorization;
 mod error;
 mod extension;
+mod index;
 mod kind;
 mod load_balancer;
 mod managed_cluster;
@@ -33,6 +34,7 @@ mod resource_group;
 mod route;
 mod rules;
 mod scale_set;
+mod shown;
 mod state;
 mod store;
 mod subscription;
@@ -68,11 +70,29 @@ pub struct Reply {
     pub status: u16,
     /// Headers beside the content type.
     pub headers: Vec<(String, String)>,
-    /// The JSON body; null for none, a string for a body that is not JSON.
+    /// The JSON body; null for none, a string for a body that is text already.
     pub body: Value,
 }
 
+const WRITTEN_JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
+
 impl Reply {
+    /// A body that is written already, because it is long: only a client in this process needs it read again.
+    pub(crate) fn written(json: String) -> Self {
+        let header = (WRITTEN_JSON.0.to_owned(), WRITTEN_JSON.1.to_owned());
+        Self { status: 200, headers: vec![header], body: json.into() }
+    }
+
+    /// The reply with its body as JSON, whichever way it was made.
+    #[must_use]
+    fn into_json(mut self) -> Self {
+        if self.header(WRITTEN_JSON.0) == Some(WRITTEN_JSON.1) {
+            self.body = self.body.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            self.headers.retain(|(name, _)| name != WRITTEN_JSON.0);
+        }
+        self
+    }
+
     pub(crate) fn ok(body: Value) -> Self {
         Self { status: 200, headers: Vec::new(), body }
     }
@@ -156,7 +176,7 @@ impl Arm {
         let fault = self.faults.take_for_request(&request.method, &request.path, &client);
         let reply = match fault.filter(|fault| fault.status != 0) {
             Some(fault) => fault.reply(),
-            None => self.answer(&request),
+            None => self.answer(&request).into_json(),
         };
         let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
         self.log.record(&Entry {

@@ -73,6 +73,10 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
+    pub(crate) fn are_running(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     pub(crate) fn running_verb(&self, key: &str) -> Option<&Verb> {
         self.running.get(key).and_then(|id| self.by_id.get(id)).map(|operation| &operation.verb)
     }
@@ -90,6 +94,10 @@ impl State {
     }
 
     pub(crate) fn begin_keyed(&mut self, key: String, verb: Verb, failure: Option<ArmError>) -> Option<String> {
+        if self.pace.polls == 0 && self.pace.least.is_zero() && failure.is_none() {
+            self.conclude(&key, verb, Status::Succeeded);
+            return None;
+        }
         let id = self.chance.guid("operation").to_string();
         let operation = Operation {
             key: key.clone(),
@@ -99,13 +107,8 @@ impl State {
             failure,
             status: Status::InProgress,
         };
-        let ends_at_once = self.pace.polls == 0 && self.pace.least.is_zero() && operation.failure.is_none();
         self.operations.by_id.insert(id.clone(), operation);
         self.operations.running.insert(key, id.clone());
-        if ends_at_once {
-            self.finish(&id);
-            return None;
-        }
         Some(id)
     }
 
@@ -139,22 +142,24 @@ impl State {
         operation.status = status;
         let (key, verb) = (operation.key.clone(), operation.verb.clone());
         self.operations.running.remove(&key);
+        self.conclude(&key, verb, status);
+    }
+
+    /// What the end of an operation does to its resource.
+    fn conclude(&mut self, key: &str, verb: Verb, status: Status) {
         match (verb, status) {
-            (Verb::Delete, Status::Succeeded) => remove::take_away(self, &key),
+            (Verb::Delete, Status::Succeeded) => remove::take_away(self, key),
             (Verb::DeleteGroup { subscription, group }, Status::Succeeded) => {
                 remove::take_away_group(self, &subscription, &group);
             }
-            (Verb::Write | Verb::Delete, ended) => self.settle_state(&key, ended),
+            (Verb::Write | Verb::Delete, ended) => self.settle_state(key, ended),
             (Verb::DeleteGroup { .. }, _) => {}
         }
     }
 
     fn settle_state(&mut self, key: &str, status: Status) {
         let etag = self.next_etag_for_key(key);
-        if let Some(resource) = self.store.by_key_mut(key) {
-            resource.state = status.as_str().to_owned();
-            resource.etag = etag;
-        }
+        self.store.stamp(key, etag, Some(status.as_str()));
     }
 
     /// Answers a poll of `Azure-AsyncOperation` or `Location`.

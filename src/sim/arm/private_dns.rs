@@ -71,11 +71,8 @@ pub(crate) fn prepare_link(state: &mut State, draft: &Draft, mut body: Value) ->
     }
     let network = state.referenced(&id, &draft.path)?;
     let prefix = draft.path.parent().map(|zone| format!("{}/", zone.key())).unwrap_or_default();
-    let mut others = state.store.of_kind(Kind::VirtualNetworkLink).filter(|own| own.path.key() != draft.path.key());
-    let twin = others.find(|own| {
-        let held = own.property("virtualNetwork")["id"].as_str().unwrap_or_default();
-        own.path.key().starts_with(&prefix) && held.eq_ignore_ascii_case(&network.id())
-    });
+    let mut links = state.store.referrers(&network.id(), Kind::VirtualNetworkLink);
+    let twin = links.find(|own| own.path.key() != draft.path.key() && own.path.key().starts_with(&prefix));
     if let Some(twin) = twin {
         let message =
             format!("The virtual network {} is already linked to the zone by {}.", network.id(), twin.path.id());
@@ -107,7 +104,7 @@ pub(crate) fn prepare_zone_group(state: &mut State, draft: &Draft, mut body: Val
 /// A zone with links cannot be deleted; its record sets go with it.
 pub(crate) fn may_delete_zone(state: &State, path: &ResourcePath) -> Result<(), ArmError> {
     let prefix = format!("{}/", path.key());
-    let link = state.store.of_kind(Kind::VirtualNetworkLink).find(|own| own.path.key().starts_with(&prefix));
+    let link = state.store.of_kind_below(Kind::VirtualNetworkLink, &prefix).next();
     match link {
         None => Ok(()),
         Some(link) => {

@@ -146,7 +146,7 @@ fn find_service(state: &mut State, draft: &Draft, body: &Value, list: &str) -> R
     };
     let service = match is_alias(&target) {
         true if list == AUTOMATIC => return Err(unknown()),
-        true => reach::by_alias(state, &target),
+        true => state.store.by_alias(&target),
         false => state.store.by_id(&target).filter(|own| own.path.kind == Kind::PrivateLinkService),
     };
     let service = service.cloned().ok_or_else(unknown)?;
@@ -293,7 +293,7 @@ fn connection_of(state: &State, endpoint: &Resource) -> Option<(Value, ResourceP
     let connection = endpoint.list(AUTOMATIC).iter().chain(endpoint.list(MANUAL)).next()?.clone();
     let target = connection["properties"]["privateLinkServiceId"].as_str()?;
     let service = match is_alias(target) {
-        true => reach::by_alias(state, target)?.path.clone(),
+        true => state.store.by_alias(target)?.path.clone(),
         false => state.store.by_id(target)?.path.clone(),
     };
     Some((connection, service))
@@ -317,22 +317,23 @@ fn connect(state: &mut State, endpoint: &Resource) {
             "privateEndpointLocation": endpoint.location(),
         },
     });
-    if let Some(resource) = state.store.get_mut(&service) {
-        resource.list_mut("privateEndpointConnections").push(entry);
-    }
+    state.store.update(&service, |own| own.list_mut("privateEndpointConnections").push(entry));
     state.touch(&service);
 }
 
 /// Writes the provider's decision on the endpoint's own copy of the connection state.
 pub(crate) fn decide(state: &mut State, endpoint_id: &str, decision: Value) {
     let Some(path) = ResourcePath::parse(endpoint_id) else { return };
-    let Some(endpoint) = state.store.get_mut(&path) else { return };
-    for list in [AUTOMATIC, MANUAL] {
-        for connection in endpoint.list_mut(list) {
-            properties_mut(connection).insert("privateLinkServiceConnectionState".to_owned(), decision.clone());
+    let decided = state.store.update(&path, |endpoint| {
+        for list in [AUTOMATIC, MANUAL] {
+            for connection in endpoint.list_mut(list) {
+                properties_mut(connection).insert("privateLinkServiceConnectionState".to_owned(), decision.clone());
+            }
         }
+    });
+    if decided.is_some() {
+        state.touch(&path);
     }
-    state.touch(&path);
 }
 
 pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
@@ -344,9 +345,9 @@ pub(crate) fn after_delete(state: &mut State, gone: &Resource) {
     state.touch_id(gone.property("subnet")["id"].as_str().unwrap_or_default());
     let name = connection_name(gone);
     if let Some((_, service)) = connection_of(state, gone) {
-        if let Some(resource) = state.store.get_mut(&service) {
-            resource.list_mut("privateEndpointConnections").retain(|own| !is_named(own, &name));
-        }
+        state.store.update(&service, |own| {
+            own.list_mut("privateEndpointConnections").retain(|entry| !is_named(entry, &name));
+        });
         state.touch(&service);
     }
 }

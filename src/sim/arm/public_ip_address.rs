@@ -48,7 +48,7 @@ pub(crate) fn user(store: &Store, path: &ResourcePath) -> Option<String> {
             is_this.then(|| format!("{}/frontendIPConfigurations/{name}", balancer.path.id()))
         })
     };
-    store.of_kind(Kind::LoadBalancer).find_map(uses)
+    store.referrers(&path.id(), Kind::LoadBalancer).find_map(uses)
 }
 
 pub(crate) fn may_delete(state: &State, path: &ResourcePath) -> Result<(), ArmError> {

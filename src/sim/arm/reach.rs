@@ -32,12 +32,6 @@ pub(crate) fn is_auto_approved(service: &Resource, consumer: &str) -> bool {
     approved.contains("*") || approved.contains(&consumer.to_ascii_lowercase())
 }
 
-/// The service behind an alias, in whatever subscription it is.
-pub(crate) fn by_alias<'a>(state: &'a State, alias: &str) -> Option<&'a Resource> {
-    let mut services = state.store.of_kind(Kind::PrivateLinkService);
-    services.find(|own| own.property("alias").as_str().is_some_and(|own| own.eq_ignore_ascii_case(alias)))
-}
-
 /// `autoApprovedPrivateLinkServices`.
 pub(crate) fn auto_approved(state: &State, consumer: &str, grants: &Grants) -> Vec<Value> {
     let services = state.store.of_kind(Kind::PrivateLinkService);
@@ -58,6 +52,6 @@ pub(crate) fn act_at_location(
     let mut body = request.body.clone().ok_or_else(ArmError::body_is_not_an_object)?;
     let body = object_mut(&mut body);
     let alias = body.get("privateLinkServiceAlias").and_then(Value::as_str).unwrap_or_default();
-    let visible = by_alias(state, alias).is_some_and(|service| is_visible(service, consumer, grants));
+    let visible = state.store.by_alias(alias).is_some_and(|service| is_visible(service, consumer, grants));
     Ok(Reply::ok(json!({ "visible": visible })))
 }

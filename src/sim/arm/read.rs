@@ -1,7 +1,6 @@
 //! GET, HEAD and lists.
 
-use std::collections::BTreeSet;
-
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
@@ -11,7 +10,8 @@ use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::Store;
+use crate::sim::arm::store::{Resource, Store, group_key};
+use crate::sim::arm::view::Item;
 use crate::sim::arm::{provider, reach, resource_group, subscription, view, virtual_network};
 
 pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants: &Grants) -> Result<Reply, ArmError> {
@@ -22,22 +22,28 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants
                 Some(parent) => children(state, parent, resource_type)?,
                 None => list(state, (subscription, group.as_deref()), resource_type, grants)?,
             };
-            let reply = page(state, request, items);
-            look_at_all(state, &reply);
+            let (reply, holders) = match items {
+                Items::Resources(found) => {
+                    let page = Page::of(state, request, found);
+                    let looked_at = page.items.iter().filter(|_| state.operations.are_running());
+                    let holders = looked_at.map(|own| own.path.key()).collect();
+                    (page.written(|own| Item::of(&state.store, own)), holders)
+                }
+                Items::Shown { parts, holder } => (page(state, request, parts, |part| part), vec![holder]),
+            };
+            holders.iter().for_each(|holder| state.tick(holder));
             Ok(reply)
         }
         Route::Everything { subscription, group } => {
             Ok(everything(state, request, (subscription, group.as_deref()), grants))
         }
         Route::Groups { subscription } => {
-            let items = resource_group::list(state, subscription, grants);
-            Ok(page(state, request, items))
+            Ok(page(state, request, resource_group::list(state, subscription, grants), |group| group))
         }
         Route::Group { subscription, group } => resource_group::get(state, request, subscription, group),
         Route::Action { path, action } => read_action(state, request, path, action),
         Route::LocationAction { subscription, action } if action == "autoapprovedprivatelinkservices" => {
-            let items = reach::auto_approved(state, subscription, grants);
-            Ok(page(state, request, items))
+            Ok(page(state, request, reach::auto_approved(state, subscription, grants), |service| service))
         }
         Route::Tenants => Ok(subscription::tenants(state, &request.caller, grants)),
         Route::Subscriptions => Ok(subscription::list(state, request, grants)),
@@ -48,7 +54,7 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants
         }
         Route::Providers { subscription, namespace: None, .. } => {
             let items = provider::list(state, subscription);
-            Ok(page(state, request, items))
+            Ok(page(state, request, items, |own| own))
         }
         Route::LocationAction { .. }
         | Route::Operation { .. }
@@ -58,16 +64,6 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants
             let message = format!("The method GET is not allowed on {}.", request.path);
             Err(ArmError::new(405, "MethodNotAllowed", message))
         }
-    }
-}
-
-/// A list is a look at every operation on what it shows, for clients that poll by listing.
-fn look_at_all(state: &mut State, reply: &Reply) {
-    let shown = reply.body["value"].as_array().into_iter().flatten();
-    let paths = shown.filter_map(|item| ResourcePath::parse(item["id"].as_str()?));
-    let holders: BTreeSet<String> = paths.map(|path| Store::holder_path(&path).key()).collect();
-    for holder in holders {
-        state.tick(&holder);
     }
 }
 
@@ -96,61 +92,71 @@ pub(crate) fn group_exists(state: &State, subscription: &str, group: &str) -> Re
     }
 }
 
-/// The resources of a type that the caller may read.
-fn list(
-    state: &State,
-    place: (&str, Option<&str>),
-    resource_type: &str,
-    grants: &Grants,
-) -> Result<Vec<Value>, ArmError> {
-    if let (subscription, Some(group)) = place {
-        group_exists(state, subscription, group)?;
-    }
-    Ok(of_type(state, place, grants, |own| own == resource_type))
+/// What a list shows. Resources are shown only once it is clear which of them are on the page.
+enum Items<'a> {
+    Resources(Vec<&'a Resource>),
+    /// Parts of one resource, which are shown with it; and its key.
+    Shown {
+        parts: Vec<Value>,
+        holder: String,
+    },
 }
 
-fn children(state: &State, parent: &ResourcePath, resource_type: &str) -> Result<Vec<Value>, ArmError> {
+/// The resources of a type that the caller may read.
+fn list<'a>(
+    state: &'a State,
+    (subscription, group): (&str, Option<&str>),
+    resource_type: &str,
+    grants: &Grants,
+) -> Result<Items<'a>, ArmError> {
+    if let Some(group) = group {
+        group_exists(state, subscription, group)?;
+    }
+    let Some((_, kind)) = Kind::find(resource_type) else { return Ok(Items::Resources(Vec::new())) };
+    let mut readable = Readable::by(grants);
+    let found = state.store.of_kind_below(kind, &inside(subscription, group));
+    let found = found.filter(|own| own.path.resource_type == resource_type && readable.shows(&own.path));
+    Ok(Items::Resources(found.collect()))
+}
+
+/// The children of a resource.
+fn children<'a>(state: &'a State, parent: &ResourcePath, resource_type: &str) -> Result<Items<'a>, ArmError> {
     group_exists(state, &parent.subscription, &parent.group)?;
+    let Some((_, kind)) = Kind::find(resource_type) else { return Ok(Items::Resources(Vec::new())) };
     let parent = state.store.canonical(parent);
     let Some(holder) = state.store.get(&parent) else { return Err(ArmError::not_found(&parent.id())) };
     let segment = resource_type.rsplit('/').next().unwrap_or_default();
     if holder.path.kind.child_lists().contains(&segment) {
         let shown = view::present(&state.store, holder);
-        return Ok(shown["properties"][segment].as_array().cloned().unwrap_or_default());
+        let parts = shown["properties"][segment].as_array().cloned().unwrap_or_default();
+        return Ok(Items::Shown { parts, holder: parent.key() });
     }
-    let prefix = format!("{}/", parent.key());
-    let children = state.store.all().filter(|own| own.path.key().starts_with(&prefix));
-    Ok(children
-        .filter(|own| own.path.resource_type == resource_type)
-        .map(|own| view::present(&state.store, own))
-        .collect())
+    let children = state.store.of_kind_below(kind, &format!("{}/", parent.key()));
+    Ok(Items::Resources(children.filter(|own| own.path.resource_type == resource_type).collect()))
 }
 
-fn of_type(
-    state: &State,
-    (subscription, group): (&str, Option<&str>),
-    grants: &Grants,
-    wanted: impl Fn(&str) -> bool,
-) -> Vec<Value> {
-    let mut readable = Readable::by(grants);
-    let resources = state.store.all().filter(|own| own.path.subscription.eq_ignore_ascii_case(subscription));
-    resources
-        .filter(|own| group.is_none_or(|group| own.path.group.eq_ignore_ascii_case(group)))
-        .filter(|own| wanted(own.path.resource_type))
-        .filter(|own| readable.shows(&own.path))
-        .map(|own| view::present(&state.store, own))
-        .collect()
+/// How the keys of everything in a subscription or group start.
+fn inside(subscription: &str, group: Option<&str>) -> String {
+    match group {
+        Some(group) => format!("{}/", group_key(subscription, group)),
+        None => format!("/subscriptions/{}/", subscription.to_ascii_lowercase()),
+    }
 }
 
 /// The generic list: identity fields only, filtered by type if the client asks.
-fn everything(state: &State, request: &Request, place: (&str, Option<&str>), grants: &Grants) -> Reply {
+fn everything(state: &State, request: &Request, (subscription, group): (&str, Option<&str>), grants: &Grants) -> Reply {
     let filter = request.query.get("$filter").map(|filter| filter.to_ascii_lowercase()).unwrap_or_default();
     let wanted = filter.strip_prefix("resourcetype eq '").and_then(|rest| rest.split('\'').next());
     let is_top_level = |own: &str| own.matches('/').count() == 1;
-    let items = of_type(state, place, grants, |own| {
+    let fits = |own: &&Resource| {
+        let own = own.path.resource_type;
         is_top_level(own) && wanted.is_none_or(|wanted| own.eq_ignore_ascii_case(wanted))
-    });
-    let brief = |item: Value| {
+    };
+    let mut readable = Readable::by(grants);
+    let found = state.store.below(&inside(subscription, group)).filter(fits);
+    let found: Vec<&Resource> = found.filter(|own| readable.shows(&own.path)).collect();
+    let brief = |own: &Resource| {
+        let item = view::present(&state.store, own);
         let mut out =
             json!({ "id": item["id"], "name": item["name"], "type": item["type"], "location": item["location"] });
         for key in ["tags", "sku", "kind"] {
@@ -161,27 +167,51 @@ fn everything(state: &State, request: &Request, place: (&str, Option<&str>), gra
         out["provisioningState"] = item["properties"]["provisioningState"].clone();
         out
     };
-    page(state, request, items.into_iter().map(brief).collect())
+    page(state, request, found, brief)
 }
 
-/// Cuts a list into pages; the link to the next one is absolute, as Azure's is.
-pub(crate) fn page(state: &State, request: &Request, items: Vec<Value>) -> Reply {
-    let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
-    let size = if state.page_size == 0 { items.len().max(1) } else { state.page_size };
-    let more = start + size < items.len();
-    let value: Vec<Value> = items.into_iter().skip(start).take(size).collect();
-    let mut body = json!({ "value": value });
-    if more {
-        let kept: Vec<String> = request
-            .query
-            .iter()
-            .filter(|(key, _)| *key != "$skiptoken")
-            .map(|(key, value)| format!("{key}={}", value.replace(' ', "%20").replace('\'', "%27")))
-            .collect();
-        let next = format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), start + size);
-        body["nextLink"] = next.into();
+/// One page of a list, and the link to the next one, which is absolute as Azure's is.
+struct Page<T> {
+    items: Vec<T>,
+    next_link: Option<String>,
+}
+
+impl<T> Page<T> {
+    fn of(state: &State, request: &Request, items: Vec<T>) -> Self {
+        let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
+        let size = if state.page_size == 0 { items.len().max(1) } else { state.page_size };
+        let next_link = (start + size < items.len()).then(|| {
+            let kept: Vec<String> = request
+                .query
+                .iter()
+                .filter(|(key, _)| *key != "$skiptoken")
+                .map(|(key, value)| format!("{key}={}", value.replace(' ', "%20").replace('\'', "%27")))
+                .collect();
+            format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), start + size)
+        });
+        Self { items: items.into_iter().skip(start).take(size).collect(), next_link }
     }
-    Reply::ok(body)
+
+    /// The page as text: a long list is not worth a tree of values first.
+    fn written<W: Serialize>(self, show: impl Fn(T) -> W) -> Reply {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire<W> {
+            value: Vec<W>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next_link: Option<String>,
+        }
+        let wire = Wire { value: self.items.into_iter().map(show).collect(), next_link: self.next_link };
+        // About as long as a private endpoint: growing by doubling would copy a long list several times.
+        let mut text = Vec::with_capacity(wire.value.len() * 2048);
+        serde_json::to_writer(&mut text, &wire).expect("strings and JSON values are JSON");
+        Reply::written(String::from_utf8(text).expect("serde_json writes UTF-8"))
+    }
+}
+
+/// A page of a list of anything.
+pub(crate) fn page<T>(state: &State, request: &Request, items: Vec<T>, show: impl Fn(T) -> Value) -> Reply {
+    Page::of(state, request, items).written(show)
 }
 
 /// Reads that look like actions.
@@ -194,10 +224,8 @@ fn read_action(state: &mut State, request: &Request, path: &ResourcePath, action
         (Kind::VirtualNetwork, "checkipaddressavailability") => virtual_network::check_address(state, request, &path),
         (Kind::VirtualNetwork, "usages") => Ok(virtual_network::usages(state, &path)),
         (Kind::PrivateDnsZone, "all" | "recordsets") => {
-            let prefix = format!("{}/", path.key());
-            let records = state.store.of_kind(Kind::RecordSet).filter(|own| own.path.key().starts_with(&prefix));
-            let items = records.map(|own| view::present(&state.store, own)).collect();
-            Ok(page(state, request, items))
+            let records = state.store.of_kind_below(Kind::RecordSet, &format!("{}/", path.key())).collect();
+            Ok(Page::of(state, request, records).written(|own| Item::of(&state.store, own)))
         }
         _ => Err(ArmError::not_found(&format!("{}/{action}", path.id()))),
     }

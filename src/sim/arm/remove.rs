@@ -10,7 +10,7 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::{Store, is_named};
+use crate::sim::arm::store::{Store, group_key, is_named};
 use crate::sim::arm::{read, write};
 
 pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) -> Result<Reply, ArmError> {
@@ -65,18 +65,14 @@ fn already_running(state: &mut State, request: &Request, path: &ResourcePath) ->
 
 fn mark(state: &mut State, path: &ResourcePath, provisioning: &str) {
     let etag = state.next_etag(path);
-    if let Some(resource) = state.store.get_mut(path) {
-        resource.state = provisioning.to_owned();
-        resource.etag = etag;
-    }
+    state.store.stamp(&path.key(), etag, Some(provisioning));
 }
 
 /// Removes the resource with this key, and what hangs on it.
 pub(crate) fn take_away(state: &mut State, key: &str) {
     let Some(path) = state.store.by_key(key).map(|resource| resource.path.clone()) else { return };
     let prefix = format!("{key}/");
-    let children: Vec<String> =
-        state.store.all().map(|own| own.path.key()).filter(|own| own.starts_with(&prefix)).collect();
+    let children: Vec<String> = state.store.below(&prefix).map(|own| own.path.key()).collect();
     for child in children {
         take_away(state, &child);
     }
@@ -88,9 +84,9 @@ pub(crate) fn take_away(state: &mut State, key: &str) {
 
 fn take_child(state: &mut State, path: &ResourcePath) {
     let element = state.store.element(path).cloned();
-    if let Some(holder) = state.store.get_mut(&Store::holder_path(path)) {
+    state.store.update(&Store::holder_path(path), |holder| {
         holder.list_mut(path.segment()).retain(|own| !is_named(own, path.name()));
-    }
+    });
     if let Some(element) = element {
         rules::after_delete_child(state, path, &element);
     }
@@ -98,10 +94,8 @@ fn take_child(state: &mut State, path: &ResourcePath) {
 
 /// Removes a resource group with everything in it.
 pub(crate) fn take_away_group(state: &mut State, subscription: &str, group: &str) {
-    let inside = |path: &ResourcePath| {
-        path.subscription.eq_ignore_ascii_case(subscription) && path.group.eq_ignore_ascii_case(group)
-    };
-    let keys: Vec<String> = state.store.all().filter(|own| inside(&own.path)).map(|own| own.path.key()).collect();
+    let inside = format!("{}/", group_key(subscription, group));
+    let keys: Vec<String> = state.store.below(&inside).map(|own| own.path.key()).collect();
     for key in keys {
         take_away(state, &key);
     }

@@ -69,14 +69,21 @@ pub(crate) fn parse_query(query: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Undoes form encoding.
+/// Undoes form encoding: a plus is a blank.
 pub(crate) fn decode(text: &str) -> String {
-    let spaced = text.replace('+', " ");
-    let bytes = spaced.as_bytes();
+    decode_segment(&text.replace('+', " "))
+}
+
+/// Undoes percent encoding, as in a segment of a path.
+pub(crate) fn decode_segment(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = spaced.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         let (byte, width) = match (bytes[at], hex) {
             (b'%', Some(byte)) => (byte, 3),
             (byte, _) => (byte, 1),

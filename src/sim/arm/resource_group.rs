@@ -9,7 +9,7 @@ use crate::sim::arm::operation::Verb;
 use crate::sim::arm::read;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::Group;
+use crate::sim::arm::store::{Group, group_key};
 use crate::sim::arm::write::normal_location;
 
 fn show(group: &Group) -> Value {
@@ -27,10 +27,6 @@ fn show(group: &Group) -> Value {
     out
 }
 
-fn key(subscription: &str, name: &str) -> String {
-    format!("/subscriptions/{subscription}/resourcegroups/{name}").to_ascii_lowercase()
-}
-
 /// The groups of a subscription that the caller may read.
 pub(crate) fn list(state: &State, subscription: &str, grants: &Grants) -> Vec<Value> {
     let readable = grants.places("Microsoft.Resources/subscriptions/resourceGroups/read");
@@ -39,7 +35,7 @@ pub(crate) fn list(state: &State, subscription: &str, grants: &Grants) -> Vec<Va
 }
 
 pub(crate) fn get(state: &mut State, request: &Request, subscription: &str, name: &str) -> Result<Reply, ArmError> {
-    state.tick(&key(subscription, name));
+    state.tick(&group_key(subscription, name));
     match state.store.group(subscription, name) {
         Some(_) if request.method == "HEAD" => Ok(Reply::empty(204)),
         Some(group) => Ok(Reply::ok(show(group))),
@@ -95,7 +91,9 @@ fn delete(state: &mut State, request: &Request, subscription: &str, name: &str) 
     }
     let verb = Verb::DeleteGroup { subscription: subscription.to_owned(), group: name.to_owned() };
     let failure = state.faults.take_for_operation("DELETE", &request.path, &request.client());
-    let Some(id) = state.begin_keyed(key(subscription, name), verb, failure) else { return Ok(Reply::empty(200)) };
+    let Some(id) = state.begin_keyed(group_key(subscription, name), verb, failure) else {
+        return Ok(Reply::empty(200));
+    };
     let version = request.query.get("api-version").map_or("2021-04-01", String::as_str);
     let url = format!("{}/subscriptions/{subscription}/operationresults/{id}?api-version={version}", request.origin);
     let headers = vec![("Location".to_owned(), url), state.retry_after()];

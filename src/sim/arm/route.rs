@@ -4,7 +4,7 @@
 //! A [`ResourcePath`] therefore keeps the spelling of names and folds only its key.
 
 use crate::sim::arm::kind::Kind;
-use crate::sim::arm::request::decode;
+use crate::sim::arm::request::decode_segment;
 
 /// The address of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,20 +29,31 @@ impl ResourcePath {
 
     /// The id in Azure's spelling of types and in the given spelling of names.
     pub(crate) fn id(&self) -> String {
-        let mut parts = self.resource_type.split('/');
-        let namespace = parts.next().unwrap_or_default();
-        let pairs: Vec<String> = parts.zip(&self.names).map(|(segment, name)| format!("{segment}/{name}")).collect();
-        format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/{namespace}/{}",
-            self.subscription,
-            self.group,
-            pairs.join("/")
-        )
+        let mut segments = self.resource_type.split('/');
+        // Ids are made for nearly every look-up: one allocation, not one a segment.
+        let mut id = String::with_capacity(192);
+        for (word, value) in [
+            ("/subscriptions/", self.subscription.as_str()),
+            ("/resourceGroups/", self.group.as_str()),
+            ("/providers/", segments.next().unwrap_or_default()),
+        ] {
+            id.push_str(word);
+            id.push_str(value);
+        }
+        for (segment, name) in segments.zip(&self.names) {
+            for part in [segment, name] {
+                id.push('/');
+                id.push_str(part);
+            }
+        }
+        id
     }
 
     /// The form that is compared.
     pub(crate) fn key(&self) -> String {
-        self.id().to_ascii_lowercase()
+        let mut key = self.id();
+        key.make_ascii_lowercase();
+        key
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -153,8 +164,7 @@ fn is(part: Option<&String>, word: &str) -> bool {
 
 /// Reads a path.
 pub(crate) fn route(path: &str) -> Route {
-    let parts: Vec<String> =
-        path.split('/').filter(|part| !part.is_empty()).map(|part| decode(&part.replace('+', "%2B"))).collect();
+    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode_segment).collect();
     if let Some(operation) = operation(&parts) {
         return operation;
     }
@@ -239,25 +249,25 @@ fn in_provider(subscription: String, group: Option<String>, rest: &[String]) -> 
 /// Operation URLs live under whatever provider started them; only the last two parts matter.
 fn operation(parts: &[String]) -> Option<Route> {
     let [.., word, id] = parts else { return None };
-    let is_result = match word.to_ascii_lowercase().as_str() {
-        "operations" | "privatednsoperationstatuses" => false,
-        "operationresults" | "privatednsoperationresults" => true,
-        _ => return None,
-    };
+    let says = |words: [&str; 2]| words.iter().any(|own| own.eq_ignore_ascii_case(word));
+    let is_result = says(["operationResults", "privateDnsOperationResults"]);
+    if !is_result && !says(["operations", "privateDnsOperationStatuses"]) {
+        return None;
+    }
     (parts.len() > 3).then(|| Route::Operation { id: id.clone(), is_result })
 }
 
 fn extension(parts: &[String]) -> Option<Route> {
     let at = parts.iter().rposition(|part| part.eq_ignore_ascii_case("providers"))?;
-    let namespace = parts.get(at + 1)?.to_ascii_lowercase();
-    let name = parts[at + 2..].join("/").to_ascii_lowercase();
-    let known = match namespace.as_str() {
-        "microsoft.authorization" => true,
-        "microsoft.resources" => name.starts_with("tags/"),
-        _ => false,
-    };
+    let namespace = parts.get(at + 1)?;
+    let name = || parts[at + 2..].join("/").to_ascii_lowercase();
+    let known = namespace.eq_ignore_ascii_case("Microsoft.Authorization")
+        || (namespace.eq_ignore_ascii_case("Microsoft.Resources") && name().starts_with("tags/"));
+    if !known || parts.len() == at + 2 {
+        return None;
+    }
     let scope = parts[..at].iter().map(|part| format!("/{part}")).collect();
-    (known && !name.is_empty()).then_some(Route::Extension { scope, name })
+    Some(Route::Extension { scope, name: name() })
 }
 
 #[cfg(test)]

@@ -82,9 +82,7 @@ impl State {
     pub(crate) fn touch(&mut self, path: &ResourcePath) {
         let holder = Store::holder_path(path);
         let etag = self.next_etag(&holder);
-        if let Some(resource) = self.store.get_mut(&holder) {
-            resource.etag = etag;
-        }
+        self.store.stamp(&holder.key(), etag, None);
     }
 
     /// [`State::touch`] for an id in any spelling.

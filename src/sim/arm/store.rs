@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::sim::arm::index::{Facts, Index, Taken};
 use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::route::ResourcePath;
 
@@ -88,6 +89,7 @@ pub(crate) fn is_named(element: &Value, name: &str) -> bool {
 pub(crate) struct Store {
     resources: BTreeMap<String, Resource>,
     groups: BTreeMap<String, Group>,
+    index: Index,
 }
 
 impl Store {
@@ -115,12 +117,28 @@ impl Store {
         self.resources.get(&path.key())
     }
 
-    pub(crate) fn get_mut(&mut self, path: &ResourcePath) -> Option<&mut Resource> {
-        self.resources.get_mut(&path.key())
+    /// Changes a resource. Returns what the change returns, or `None` if there is no such resource.
+    pub(crate) fn update<T>(&mut self, path: &ResourcePath, change: impl FnOnce(&mut Resource) -> T) -> Option<T> {
+        let key = path.key();
+        let resource = self.resources.get_mut(&key)?;
+        let before = Facts::of(resource);
+        let result = change(resource);
+        let after = Facts::of(resource);
+        if before != after {
+            self.index.remove((path.kind, &key), &before);
+            self.index.add((path.kind, &key), after);
+        }
+        Some(result)
     }
 
-    pub(crate) fn by_key_mut(&mut self, key: &str) -> Option<&mut Resource> {
-        self.resources.get_mut(key)
+    /// Gives a resource another etag, and a state if there is one. Neither is anything that others could ask for.
+    pub(crate) fn stamp(&mut self, key: &str, etag: String, state: Option<&str>) {
+        if let Some(resource) = self.resources.get_mut(key) {
+            resource.etag = etag;
+            if let Some(state) = state {
+                state.clone_into(&mut resource.state);
+            }
+        }
     }
 
     pub(crate) fn by_key(&self, key: &str) -> Option<&Resource> {
@@ -133,19 +151,60 @@ impl Store {
     }
 
     pub(crate) fn put(&mut self, resource: Resource) {
-        self.resources.insert(resource.path.key(), resource);
+        self.remove(&resource.path);
+        let key = resource.path.key();
+        self.index.add((resource.path.kind, &key), Facts::of(&resource));
+        self.resources.insert(key, resource);
     }
 
     pub(crate) fn remove(&mut self, path: &ResourcePath) -> Option<Resource> {
-        self.resources.remove(&path.key())
+        let key = path.key();
+        let gone = self.resources.remove(&key)?;
+        self.index.remove((gone.path.kind, &key), &Facts::of(&gone));
+        Some(gone)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.values()
+    /// The resources whose folded id starts with a prefix, in order.
+    pub(crate) fn below(&self, prefix: &str) -> impl Iterator<Item = &Resource> + use<'_> {
+        let prefix = prefix.to_owned();
+        let found = self.resources.range(prefix.clone()..);
+        found.take_while(move |(key, _)| key.starts_with(&prefix)).map(|(_, resource)| resource)
     }
 
-    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Resource> {
-        self.resources.values().filter(move |resource| resource.path.kind == kind)
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Resource> + use<'_> {
+        self.of_kind_below(kind, "")
+    }
+
+    /// The resources of a kind whose folded id starts with a prefix, in order.
+    pub(crate) fn of_kind_below(&self, kind: Kind, prefix: &str) -> impl Iterator<Item = &Resource> + use<'_> {
+        self.index.of_kind(kind, prefix.to_owned()).filter_map(|key| self.by_key(key))
+    }
+
+    /// The resources of a kind that name an id, in order.
+    pub(crate) fn referrers(&self, id: &str, kind: Kind) -> impl Iterator<Item = &Resource> + use<'_> {
+        let named = self.index.referrers(&id.to_ascii_lowercase()).filter_map(|key| self.by_key(key));
+        named.filter(move |own| own.path.kind == kind)
+    }
+
+    /// The resources of a kind that name something whose folded id starts with a prefix.
+    pub(crate) fn referrers_below(&self, prefix: &str, kind: Kind) -> impl Iterator<Item = &Resource> + use<'_> {
+        let named = self.index.referrers_below(prefix.to_owned()).filter_map(|key| self.by_key(key));
+        named.filter(move |own| own.path.kind == kind)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The addresses that are taken in a subnet.
+    pub(crate) fn taken(&self, subnet: &ResourcePath) -> Taken {
+        self.index.taken(&subnet.key())
+    }
+
+    /// The Private Link Service with an alias.
+    pub(crate) fn by_alias(&self, alias: &str) -> Option<&Resource> {
+        self.by_key(self.index.by_alias(alias)?)
     }
 
     /// The resource that holds this one: itself, or the parent in whose list it is.
@@ -192,6 +251,7 @@ impl Store {
     }
 }
 
-fn group_key(subscription: &str, name: &str) -> String {
-    format!("{subscription}/{name}").to_ascii_lowercase()
+/// The folded id of a resource group, which is how the keys of everything in it start.
+pub(crate) fn group_key(subscription: &str, name: &str) -> String {
+    format!("/subscriptions/{subscription}/resourcegroups/{name}").to_ascii_lowercase()
 }

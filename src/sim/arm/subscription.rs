@@ -44,7 +44,7 @@ pub(crate) fn not_found(subscription: &str) -> ArmError {
 pub(crate) fn list(state: &State, request: &Request, grants: &Grants) -> Reply {
     let items: Vec<Value> = state.subscriptions.values().filter(|own| grants.reaches(&own.id)).map(show).collect();
     let count = items.len();
-    let mut reply = read::page(state, request, items);
+    let mut reply = read::page(state, request, items, |own| own).into_json();
     reply.body["count"] = json!({ "type": "Total", "value": count });
     reply
 }

@@ -3,31 +3,19 @@
 //! The store keeps each fact once. Who uses a subnet, which rules use a frontend, how many links a zone has: all of that
 //! follows from other resources, so it is computed when a resource is shown and can never be stale.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::sim::arm::kind::Kind;
 use crate::sim::arm::public_ip_address;
 use crate::sim::arm::route::ResourcePath;
-use crate::sim::arm::store::{Resource, Store, is_named, object_mut, properties_mut};
+use crate::sim::arm::shown::Shown;
+use crate::sim::arm::store::{Resource, Store, is_named, properties_mut};
 
 /// The whole resource on the wire.
 pub(crate) fn present(store: &Store, resource: &Resource) -> Value {
-    let mut out = resource.body.clone();
-    let object = object_mut(&mut out);
-    object.insert("id".to_owned(), resource.path.id().into());
-    object.insert("name".to_owned(), resource.path.name().into());
-    object.insert("type".to_owned(), resource.path.resource_type.into());
-    object.insert("etag".to_owned(), resource.etag.clone().into());
+    let mut out = serde_json::to_value(Shown(resource)).expect("strings and JSON values are JSON");
     let properties = properties_mut(&mut out);
-    if resource.path.kind != Kind::RecordSet {
-        properties.insert("provisioningState".to_owned(), resource.state.clone().into());
-    }
-    for list in resource.path.kind.child_lists() {
-        let Some(Value::Array(children)) = properties.get_mut(*list) else { continue };
-        for child in children {
-            stamp_child(resource, list, child);
-        }
-    }
     match resource.path.kind {
         Kind::VirtualNetwork => subnets(store, resource, properties),
         Kind::LoadBalancer => load_balancer(store, resource, properties),
@@ -47,14 +35,26 @@ pub(crate) fn present(store: &Store, resource: &Resource) -> Value {
     out
 }
 
-/// A child as part of its parent: it shares the parent's etag and state.
-fn stamp_child(parent: &Resource, list: &str, child: &mut Value) {
-    let name = child["name"].as_str().unwrap_or_default().to_owned();
-    let object = object_mut(child);
-    object.insert("id".to_owned(), format!("{}/{list}/{name}", parent.path.id()).into());
-    object.insert("type".to_owned(), format!("{}/{list}", parent.path.resource_type).into());
-    object.insert("etag".to_owned(), parent.etag.clone().into());
-    properties_mut(child).insert("provisioningState".to_owned(), parent.state.clone().into());
+/// A resource in a list: as it is where nothing follows from other resources, made where something does.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Item<'a> {
+    Kept(Shown<'a>),
+    Made(Value),
+}
+
+impl<'a> Item<'a> {
+    pub(crate) fn of(store: &Store, resource: &'a Resource) -> Self {
+        match resource.path.kind {
+            Kind::VirtualNetwork
+            | Kind::LoadBalancer
+            | Kind::PrivateDnsZone
+            | Kind::VirtualNetworkLink
+            | Kind::RecordSet
+            | Kind::PublicIpAddress => Self::Made(present(store, resource)),
+            _ => Self::Kept(Shown(resource)),
+        }
+    }
 }
 
 /// What one path addresses, or `None`.
@@ -82,11 +82,8 @@ fn subnets(store: &Store, network: &Resource, properties: &mut Map<String, Value
     for subnet in subnets {
         let id = format!("{}/subnets/{}", network.path.id(), subnet["name"].as_str().unwrap_or_default());
         let users: Vec<Value> = users_of_subnet(store, &id).iter().map(|user| reference(user)).collect();
-        let endpoints: Vec<Value> = store
-            .of_kind(Kind::PrivateEndpoint)
-            .filter(|endpoint| same_id(endpoint.property("subnet"), &id))
-            .map(|endpoint| reference(&endpoint.path.id()))
-            .collect();
+        let endpoints = store.referrers(&id, Kind::PrivateEndpoint);
+        let endpoints: Vec<Value> = endpoints.map(|endpoint| reference(&endpoint.path.id())).collect();
         let own = properties_mut(subnet);
         for (key, list) in [("ipConfigurations", users), ("privateEndpoints", endpoints)] {
             own.remove(key);
@@ -102,7 +99,7 @@ pub(crate) fn users_of_subnet(store: &Store, subnet: &str) -> Vec<String> {
     let mut users = Vec::new();
     let lists = [(Kind::LoadBalancer, "frontendIPConfigurations"), (Kind::NetworkInterface, "ipConfigurations")];
     for (kind, list) in lists {
-        for resource in store.of_kind(kind) {
+        for resource in store.referrers(subnet, kind) {
             for element in resource.list(list) {
                 if same_id(&element["properties"]["subnet"], subnet) {
                     let name = element["name"].as_str().unwrap_or_default();
@@ -111,7 +108,7 @@ pub(crate) fn users_of_subnet(store: &Store, subnet: &str) -> Vec<String> {
             }
         }
     }
-    for machine in store.of_kind(Kind::ScaleSetVm) {
+    for machine in store.referrers(subnet, Kind::ScaleSetVm) {
         for (id, configuration) in machine_configurations(machine) {
             if same_id(&configuration["properties"]["subnet"], subnet) {
                 users.push(id);
@@ -180,24 +177,23 @@ fn pool_members(store: &Store, pool: &str) -> Vec<Value> {
         let pools = configuration["properties"]["loadBalancerBackendAddressPools"].as_array();
         pools.into_iter().flatten().any(|entry| same_id(entry, pool))
     };
-    let machines = store.of_kind(Kind::ScaleSetVm).flat_map(machine_configurations);
+    let machines = store.referrers(pool, Kind::ScaleSetVm).flat_map(machine_configurations);
     machines.filter(|(_, configuration)| joined(configuration)).map(|(id, _)| reference(&id)).collect()
 }
 
-fn children<'a>(store: &'a Store, parent: &'a Resource, kind: Kind) -> impl Iterator<Item = &'a Resource> {
-    let prefix = format!("{}/", parent.path.key());
-    store.of_kind(kind).filter(move |child| child.path.key().starts_with(&prefix))
+fn children<'a>(store: &'a Store, parent: &Resource, kind: Kind) -> Vec<&'a Resource> {
+    store.of_kind_below(kind, &format!("{}/", parent.path.key())).collect()
 }
 
 fn zone(store: &Store, zone: &Resource, properties: &mut Map<String, Value>) {
-    let links: Vec<&Resource> = children(store, zone, Kind::VirtualNetworkLink).collect();
+    let links = children(store, zone, Kind::VirtualNetworkLink);
     let registering = links.iter().filter(|link| link.property("registrationEnabled") == &json!(true)).count();
     let counts = [
         ("maxNumberOfRecordSets", 25_000),
         ("maxNumberOfVirtualNetworkLinks", 1000),
         ("maxNumberOfVirtualNetworkLinksWithRegistration", 100),
         // The SOA record that Azure makes with the zone counts too.
-        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).count() + 1),
+        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).len() + 1),
         ("numberOfVirtualNetworkLinks", links.len()),
         ("numberOfVirtualNetworkLinksWithRegistration", registering),
     ];

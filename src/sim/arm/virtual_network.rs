@@ -15,7 +15,7 @@ use crate::sim::arm::kind::Kind;
 use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::{Resource, is_named, list_mut, properties_mut};
+use crate::sim::arm::store::{is_named, list_mut, properties_mut};
 use crate::sim::arm::view;
 use crate::sim::arm::write::Draft;
 
@@ -109,12 +109,7 @@ fn check_subnet(state: &State, id: &str, mut subnet: Value, before: Option<&Valu
 }
 
 fn has_service(state: &State, subnet: &str) -> bool {
-    let uses = |service: &Resource| {
-        let configurations = service.list("ipConfigurations").iter();
-        let ids = configurations.filter_map(|own| own["properties"]["subnet"]["id"].as_str());
-        ids.into_iter().any(|own| own.eq_ignore_ascii_case(subnet))
-    };
-    state.store.of_kind(Kind::PrivateLinkService).any(uses)
+    state.store.referrers(subnet, Kind::PrivateLinkService).next().is_some()
 }
 
 fn subnet_fits(space: &[Cidr], others: &[Value], subnet: &Value, id: &str) -> Result<(), ArmError> {

@@ -62,9 +62,8 @@ pub(crate) fn patch(state: &mut State, request: &Request, path: &ResourcePath) -
     not_busy(state, &path)?;
     let draft = Draft { before: state.store.get(&path).cloned(), path, caller: request.caller.clone() };
     put_own(state, &draft, body)?;
-    if let Some(resource) = state.store.get_mut(&draft.path) {
-        resource.state = "Succeeded".to_owned();
-    }
+    let etag = state.next_etag(&draft.path);
+    state.store.stamp(&draft.path.key(), etag, Some("Succeeded"));
     Ok(Reply::ok(view::show(&state.store, &draft.path).unwrap_or_default()))
 }
 
@@ -142,15 +141,8 @@ fn put_child(state: &mut State, draft: &Draft, mut element: Value) -> Result<(),
     let holder = Store::holder_path(&draft.path);
     let etag = state.next_etag(&holder);
     let (name, segment) = (draft.path.name().to_owned(), draft.path.segment());
-    if let Some(resource) = state.store.get_mut(&holder) {
-        resource.etag = etag;
-        resource.state = "Updating".to_owned();
-        let list = resource.list_mut(segment);
-        match list.iter_mut().find(|own| is_named(own, &name)) {
-            Some(own) => *own = element,
-            None => list.push(element),
-        }
-    }
+    state.store.update(&holder, |resource| set_named(resource.list_mut(segment), &name, element));
+    state.store.stamp(&holder.key(), etag, Some("Updating"));
     rules::after_put(state, draft);
     Ok(())
 }
@@ -261,12 +253,16 @@ pub(crate) fn raw_put(state: &mut State, id: &str, mut body: Value) -> bool {
     }
     strip_child(&mut body);
     object_mut(&mut body).insert("name".to_owned(), path.name().into());
-    let Some(resource) = state.store.get_mut(&holder) else { return false };
-    resource.etag = etag;
-    let list = resource.list_mut(path.segment());
-    match list.iter_mut().find(|own| is_named(own, path.name())) {
-        Some(own) => *own = body,
-        None => list.push(body),
+    let segment = path.segment();
+    let put = state.store.update(&holder, |resource| set_named(resource.list_mut(segment), path.name(), body));
+    state.store.stamp(&holder.key(), etag, None);
+    put.is_some()
+}
+
+/// Replaces the element of a name, or adds it.
+fn set_named(list: &mut Vec<Value>, name: &str, element: Value) {
+    match list.iter_mut().find(|own| is_named(own, name)) {
+        Some(own) => *own = element,
+        None => list.push(element),
     }
-    true
 }

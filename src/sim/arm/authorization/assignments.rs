@@ -53,7 +53,7 @@ fn list(state: &State, request: &Request, scope: &str) -> Result<Reply, ArmError
             })
     };
     let items: Vec<Value> = state.authorization.assignments.values().filter(|own| fits(own)).map(show).collect();
-    Ok(read::page(state, request, items))
+    Ok(read::page(state, request, items, |own| own))
 }
 
 fn put(state: &mut State, request: &Request, scope: &str, id: &str) -> Result<Reply, ArmError> {

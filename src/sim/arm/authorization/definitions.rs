@@ -32,7 +32,7 @@ fn list(state: &State, request: &Request, scope: &str) -> Result<Reply, ArmError
     };
     let roles = state.authorization.roles.values().filter(|role| fits(role));
     let items: Vec<Value> = roles.map(|role| show(role, scope)).collect();
-    Ok(read::page(state, request, items))
+    Ok(read::page(state, request, items, |own| own))
 }
 
 /// The refusal of a role that does not exist. Reading one is a 404; what an assignment that names one gets, was never

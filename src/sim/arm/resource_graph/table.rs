@@ -10,7 +10,7 @@ use crate::sim::arm::resource_graph::evaluate::Row;
 use crate::sim::arm::resource_graph::query::{Comparison, Predicate, Query, Scalar, Step, Table};
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::Group;
+use crate::sim::arm::store::{Group, Resource, Store};
 use crate::sim::arm::{subscription, view};
 
 /// Columns whose absence is an empty text instead of null.
@@ -27,15 +27,27 @@ pub(super) fn rows(state: &State, query: &Query, subscriptions: &BTreeSet<String
 
 fn resources(state: &State, query: &Query, subscriptions: &BTreeSet<String>, grants: &Grants) -> Vec<Row> {
     let types = types(query);
-    let is_wanted = |own: &str| types.as_ref().is_none_or(|types| types.contains(&own.to_ascii_lowercase()));
     let mut readable = Readable::by(grants);
-    let all = state.store.all().filter(|own| is_tracked(&own.path) && is_wanted(own.path.resource_type));
-    let seen = all.filter(|own| subscriptions.contains(&own.path.subscription) && readable.shows(&own.path));
-    seen.map(|own| {
-        let shown = view::present(&state.store, own);
-        row(state, (&own.path.subscription, &own.path.group), &shown)
-    })
-    .collect()
+    let mut rows = Vec::new();
+    for subscription in subscriptions {
+        for own in candidates(&state.store, &format!("/subscriptions/{subscription}/"), types.as_ref()) {
+            if is_tracked(&own.path) && readable.shows(&own.path) {
+                let shown = view::present(&state.store, own);
+                rows.push(row(state, (subscription, &own.path.group), &shown));
+            }
+        }
+    }
+    rows
+}
+
+/// The resources below a prefix, of these types or of all.
+fn candidates<'a>(store: &'a Store, prefix: &str, types: Option<&BTreeSet<String>>) -> Vec<&'a Resource> {
+    let Some(types) = types else { return store.below(prefix).collect() };
+    let known = types.iter().filter_map(|own| Kind::find(own));
+    let of_type = known.flat_map(|(resource_type, kind)| {
+        store.of_kind_below(kind, prefix).filter(move |own| own.path.resource_type == resource_type)
+    });
+    of_type.collect()
 }
 
 /// Children are part of their parents' rows; links of zones are the only ones that Azure tracks on their own.

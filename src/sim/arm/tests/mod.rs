@@ -54,7 +54,7 @@ impl Azure {
         let mut request = Request::internal(method, &path, &[], body);
         let (name, object_id, tenant) = (name.to_owned(), self.object_id(name), self.world.tenant.to_string());
         request.caller = Caller::Identity(Principal { name, object_id, tenant });
-        self.arm.answer(&request)
+        self.arm.answer(&request).into_json()
     }
 
     #[track_caller]
