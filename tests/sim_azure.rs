@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
 
+mod rights;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +30,12 @@ struct Running {
 }
 
 async fn start() -> Running {
+    start_in(include_str!("../examples/world.yaml")).await
+}
+
+async fn start_in(world: &str) -> Running {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let world = World::parse(include_str!("../examples/world.yaml")).unwrap();
+    let world = World::parse(world).unwrap();
     let sim = Simulator::start(&world, Options::default()).await.unwrap();
     let ca = reqwest::Certificate::from_pem(sim.endpoints().ca_pem.as_bytes()).unwrap();
     let client = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(20)).build().unwrap();

@@ -76,7 +76,7 @@ fn a_missing_right_is_named_and_nothing_else_is_blamed() {
     stage.repo.commit(privlink::cli::demo::EXAMPLE);
     stage
         .apply()
-        .ends(Exit::Failed)
+        .ends(Exit::Partial)
         .says("LinkedAuthorizationFailed")
         .says("PrivateEndpointConnectionsApproval/action");
 }
