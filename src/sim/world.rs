@@ -454,6 +454,14 @@ mod tests {
     }
 
     #[test]
+    fn the_rights_that_the_readme_shows_are_rights_of_a_world() {
+        let readme = include_str!("../../README.md");
+        let shown = readme.split("```").find(|own| own.starts_with("yaml\nrole-definitions:")).unwrap();
+        let world = World::parse(&format!("{MINIMAL}{}", &shown["yaml\n".len()..])).unwrap();
+        assert_eq!(world.identities[0].assignments[1].role, world.role_definitions[0].name);
+    }
+
+    #[test]
     fn the_example_is_a_world() {
         let world = World::parse(include_str!("../../examples/world.yaml")).unwrap();
         assert_eq!(world.clusters[0].name, "myAKSCluster");

@@ -11,7 +11,7 @@ use crate::sim::arm::authorization::{Assignment, definitions, fold, is_at_or_abo
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::read;
 use crate::sim::arm::request::{Caller, Request};
-use crate::sim::arm::route::ResourcePath;
+use crate::sim::arm::route::{Route, route};
 use crate::sim::arm::state::State;
 
 pub(crate) fn answer(state: &mut State, request: &Request, scope: &str, id: Option<&str>) -> Result<Reply, ArmError> {
@@ -123,21 +123,18 @@ fn read_body(state: &State, request: &Request, scope: String, id: &str) -> Resul
 
 /// The scope in Azure's spelling; it has to be there.
 fn canonical(state: &State, scope: &str) -> Result<String, ArmError> {
-    let parts: Vec<&str> = scope.split('/').filter(|part| !part.is_empty()).collect();
-    match parts.as_slice() {
-        [_, subscription] => Ok(format!("/subscriptions/{}", subscription.to_ascii_lowercase())),
-        [_, subscription, _, group] => {
-            let subscription = subscription.to_ascii_lowercase();
-            read::group_exists(state, &subscription, group)?;
-            let group = state.store.group(&subscription, group).map(|own| own.id());
-            Ok(group.unwrap_or_default())
+    match route(scope) {
+        Route::Subscription { subscription } => Ok(format!("/subscriptions/{subscription}")),
+        Route::Group { subscription, group } => {
+            read::group_exists(state, &subscription, &group)?;
+            Ok(state.store.group(&subscription, &group).map(|own| own.id()).unwrap_or_default())
         }
-        _ => {
-            let path = ResourcePath::parse(scope).ok_or_else(|| ArmError::not_found(scope))?;
+        Route::Resource(path) => {
             let path = state.store.canonical(&path);
             read::group_exists(state, &path.subscription, &path.group)?;
             if state.store.exists(&path) { Ok(path.id()) } else { Err(ArmError::not_found(&path.id())) }
         }
+        _ => Err(ArmError::not_found(scope)),
     }
 }
 

@@ -61,10 +61,10 @@ impl Grants {
         let Self::Held(held) = self else { return Places { everywhere: true, ..Places::default() } };
         let mut places = Places::default();
         for (scope, _) in held.iter().filter(|(_, role)| role.allows(action)) {
-            match scope.matches('/').count() {
-                0 => places.everywhere = true,
-                2 => {
-                    places.subscriptions.insert(scope["/subscriptions/".len()..].to_owned());
+            match scope.strip_prefix("/subscriptions/") {
+                _ if scope.is_empty() => places.everywhere = true,
+                Some(subscription) if !subscription.contains('/') => {
+                    places.subscriptions.insert(subscription.to_owned());
                 }
                 _ => places.narrower.push(scope.clone()),
             }

@@ -52,12 +52,6 @@ impl Parser {
         &self.tokens[self.at.min(self.tokens.len() - 1)]
     }
 
-    fn advance(&mut self) -> Token {
-        let token = self.peek().clone();
-        self.at += 1;
-        token
-    }
-
     fn unexpected(&self, expected: &str) -> Failure {
         let token = self.peek();
         let text = if token.lexeme == Lexeme::End { "<EOF>" } else { &token.text };
@@ -65,18 +59,7 @@ impl Parser {
     }
 
     fn is_symbol(&self, symbol: &str) -> bool {
-        self.peek().lexeme
-            == Lexeme::Symbol(match symbol {
-                "|" => "|",
-                "(" => "(",
-                ")" => ")",
-                "," => ",",
-                "." => ".",
-                "[" => "[",
-                "]" => "]",
-                "=" => "=",
-                _ => return false,
-            })
+        matches!(self.peek().lexeme, Lexeme::Symbol(own) if own == symbol)
     }
 
     fn takes(&mut self, symbol: &str) -> bool {
@@ -317,7 +300,7 @@ impl Parser {
             Lexeme::Word(word) => word,
             Lexeme::Symbol(_) | Lexeme::End => return Err(self.unexpected("a value")),
         };
-        self.advance();
+        self.at += 1;
         if self.is_symbol("(") {
             return self.call(&word);
         }
