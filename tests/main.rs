@@ -22,5 +22,9 @@ mod schemas;
 #[cfg(feature = "sim")]
 mod sim_azure;
 #[cfg(feature = "sim")]
+mod sim_faults;
+#[cfg(feature = "sim")]
 mod sim_kube;
+#[cfg(feature = "sim")]
+mod sim_replay;
 mod support;

@@ -18,22 +18,22 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
-const PLAN: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
-const APPLY: (&str, &str) = ("00000000-0000-0000-0000-0000000000a2", "apply-secret");
+pub(crate) const PLAN: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
+pub(crate) const APPLY: (&str, &str) = ("00000000-0000-0000-0000-0000000000a2", "apply-secret");
 const SCOPE: &str = "https://management.azure.com/.default";
 const NODE_GROUP: &str =
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus2";
 
-struct Running {
-    sim: Simulator,
-    client: Client,
+pub(crate) struct Running {
+    pub(crate) sim: Simulator,
+    pub(crate) client: Client,
 }
 
-async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     start_in(include_str!("../examples/world.yaml")).await
 }
 
-async fn start_in(world: &str) -> Running {
+pub(crate) async fn start_in(world: &str) -> Running {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let world = World::parse(world).unwrap();
     let sim = Simulator::start(&world, Options::default()).await.unwrap();
@@ -43,7 +43,7 @@ async fn start_in(world: &str) -> Running {
 }
 
 impl Running {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         let version = if path.contains('?') { "" } else { "?api-version=2025-05-01" };
         format!("{}{path}{version}", self.sim.endpoints().resource_manager)
     }
@@ -56,30 +56,30 @@ impl Running {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
-    async fn token(&self, identity: (&str, &str)) -> String {
+    pub(crate) async fn token(&self, identity: (&str, &str)) -> String {
         let (_, body) = self.ask_for_token(identity).await;
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    async fn request(&self, method: Method, path: &str, identity: (&str, &str)) -> RequestBuilder {
+    pub(crate) async fn request(&self, method: Method, path: &str, identity: (&str, &str)) -> RequestBuilder {
         let token = self.token(identity).await;
         self.client.request(method, self.url(path)).bearer_auth(token)
     }
 
-    fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
         let endpoints = self.sim.endpoints();
         self.client.request(method, format!("{}/{path}", endpoints.admin_url)).bearer_auth(&endpoints.admin_token)
     }
 }
 
-async fn answer(request: RequestBuilder) -> (u16, Value) {
+pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-fn load_balancer() -> String {
+pub(crate) fn load_balancer() -> String {
     format!("{NODE_GROUP}/providers/Microsoft.Network/loadBalancers/kubernetes-internal")
 }
 
@@ -214,6 +214,10 @@ async fn the_admin_api_is_not_for_web_pages_and_needs_its_token() {
         401,
         "http only"
     );
+    let rebound = world.admin(Method::GET, "requests").header("Host", "rebound.example");
+    assert_eq!(answer(rebound).await.0, 403, "a stranger's name that points at loopback");
+    let by_name = world.admin(Method::GET, "requests").header("Host", "localhost:80");
+    assert_eq!(answer(by_name).await.0, 200);
     assert_eq!(answer(world.admin(Method::GET, "requests")).await.0, 200);
 }
 
@@ -227,6 +231,17 @@ async fn the_admin_api_changes_things_behind_our_back() {
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 200);
     assert_eq!(answer(world.admin(Method::DELETE, &resource)).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 404);
+    let change = json!({ "tags": { "owner": "me" }, "properties": { "frontendIPConfigurations": null } });
+    assert_eq!(answer(world.admin(Method::PATCH, &resource).json(&change)).await.0, 404);
+    answer(world.admin(Method::PUT, &resource).json(&body)).await;
+    let (_, changed) = answer(world.admin(Method::PATCH, &resource).json(&change)).await;
+    assert_eq!(
+        (&changed["tags"]["owner"], &changed["properties"]["frontendIPConfigurations"]),
+        (&json!("me"), &Value::Null)
+    );
+    let (_, listed) = answer(world.admin(Method::GET, "resources?type=loadBalancers")).await;
+    assert!(listed["value"].as_array().unwrap().iter().any(|own| own["name"] == "kubernetes-internal"));
+    answer(world.admin(Method::DELETE, &resource)).await;
     let fault = json!({ "path": "loadBalancers", "status": 500, "code": "InternalServerError" });
     assert_eq!(answer(world.admin(Method::POST, "faults").json(&fault)).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 500);
@@ -234,6 +249,56 @@ async fn the_admin_api_changes_things_behind_our_back() {
     assert_eq!(answer(world.admin(Method::DELETE, "faults")).await.0, 200);
     assert_eq!(answer(world.request(Method::GET, &load_balancer(), PLAN).await).await.0, 404);
     assert!(world.sim.writes().is_empty(), "none of that was a client's write");
+}
+
+#[tokio::test]
+async fn the_admin_api_changes_clusters_as_kubectl_would() {
+    let world = start().await;
+    let service = json!({ "kind": "Service", "apiVersion": "v1", "spec": { "type": "LoadBalancer",
+        "ports": [{ "port": 80 }] }, "metadata": { "annotations":
+        { "service.beta.kubernetes.io/azure-load-balancer-internal": "true" } } });
+    let path = "objects/service/fresh/web";
+    assert_eq!(answer(world.admin(Method::GET, path)).await.0, 404);
+    let (status, body) = answer(world.admin(Method::PUT, path).json(&service)).await;
+    assert_eq!((status, &body["metadata"]["namespace"]), (200, &json!("fresh")), "{body}");
+    world.sim.idle().await;
+    let (_, body) = answer(world.admin(Method::GET, path)).await;
+    assert!(body["status"]["loadBalancer"]["ingress"][0]["ip"].is_string(), "{body}");
+    let patch = json!({ "metadata": { "annotations": { "mine": "yes" } } });
+    let (_, body) = answer(world.admin(Method::PATCH, path).json(&patch)).await;
+    assert_eq!(body["metadata"]["annotations"]["mine"], "yes");
+    assert_eq!(answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": 1 }))).await.0, 400);
+    assert_eq!(answer(world.admin(Method::GET, "objects/service/web")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::GET, "objects?cluster=other")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::DELETE, path)).await.0, 200);
+    assert_eq!(answer(world.admin(Method::POST, "resync")).await.0, 200);
+    world.sim.idle().await;
+    assert_eq!(answer(world.admin(Method::GET, path)).await.0, 404);
+}
+
+#[tokio::test]
+async fn the_admin_api_tells_of_faults_clock_requests_and_everything() {
+    let world = start().await;
+    let fault = json!({ "path": "loadBalancers", "status": 500 });
+    let (_, list) = answer(world.admin(Method::POST, "faults").json(&fault)).await;
+    assert_eq!(list["value"], json!([{ "id": 1, "seen": 0, "hits": 0, "fault": fault }]));
+    answer(world.request(Method::GET, &load_balancer(), PLAN).await).await;
+    assert_eq!(answer(world.admin(Method::GET, "faults")).await.1["value"][0]["hits"], 1);
+    assert_eq!(answer(world.admin(Method::DELETE, "faults/9")).await.0, 404);
+    assert_eq!(answer(world.admin(Method::DELETE, "faults/1")).await.1["value"], json!([]));
+    let (_, clock) = answer(world.admin(Method::POST, "clock?advance-milliseconds=5000")).await;
+    assert_eq!((&clock["ahead-milliseconds"], clock["now"].is_string()), (&json!(5000), true));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?client=nobody")).await;
+    assert_eq!(seen["value"], json!([]));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?writes=true")).await;
+    assert_eq!(seen["value"], json!([]));
+    let (_, seen) = answer(world.admin(Method::GET, "requests?since=1")).await;
+    assert_eq!(seen["value"][0]["sequence"], 2);
+    let (_, state) = answer(world.admin(Method::GET, "state")).await;
+    assert!(state["azure"]["resources"].as_array().unwrap().len() > 5 && state["clusters"]["myAKSCluster"].is_object());
+    let text = state.to_string();
+    let endpoints = world.sim.endpoints();
+    assert!(!text.contains("PRIVATE KEY") && !text.contains(&endpoints.clusters["myAKSCluster"].token));
 }
 
 #[tokio::test]

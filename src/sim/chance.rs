@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Hands out GUIDs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chance {
     seed: u64,
     drawn: BTreeMap<String, u64>,
@@ -18,6 +18,16 @@ pub(crate) struct Chance {
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, drawn: BTreeMap::new() }
+    }
+
+    /// How often each purpose has drawn.
+    pub(crate) fn drawn(&self) -> &BTreeMap<String, u64> {
+        &self.drawn
+    }
+
+    /// Goes on after these draws.
+    pub(crate) fn restore(&mut self, drawn: BTreeMap<String, u64>) {
+        self.drawn = drawn;
     }
 
     /// The next GUID for this purpose.

@@ -1,5 +1,7 @@
 //! From a cluster of the world to one that runs: its API, its nodes and Services, its cloud provider.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,24 +11,55 @@ use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{CloudConfig, Controller};
 use crate::sim::kube::status_error::ApiError;
-use crate::sim::kube::{Cluster, ClusterOptions, Token};
+use crate::sim::kube::{Cluster, ClusterOptions, SavedObjects, Token};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
 
 /// A cluster and what runs in it.
+#[derive(Clone)]
 pub(crate) struct RunningCluster {
     pub(crate) api: Cluster,
-    pub(crate) controller: Controller,
+    /// The simulated cloud provider, unless a real one is to take its place.
+    pub(crate) controller: Option<Controller>,
+}
+
+/// The clusters of a simulator by name, for those who were there before them.
+#[derive(Clone, Default)]
+pub(crate) struct Clusters(Arc<Mutex<BTreeMap<String, RunningCluster>>>);
+
+impl Clusters {
+    pub(crate) fn set(&self, clusters: BTreeMap<String, RunningCluster>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = clusters;
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<String, RunningCluster> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the cloud providers try everything that failed again, now.
+    pub(crate) fn resync(&self) {
+        self.all().values().filter_map(|cluster| cluster.controller.as_ref()).for_each(Controller::resync);
+    }
+}
+
+/// What a cluster starts with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) token: &'a str,
+    /// What was in it when it was saved; without it the world's nodes and Services are made.
+    pub(crate) saved: Option<&'a SavedObjects>,
+    pub(crate) has_cloud_provider: bool,
+    pub(crate) shutdown: Shutdown,
 }
 
 /// Starts a cluster. Its Services exist before its cloud provider looks at them for the first time.
 pub(crate) fn start(
     world: &World,
     own: &world::Cluster,
-    (arm, clock, token): (&Arm, &Clock, &str),
-    shutdown: Shutdown,
+    (arm, clock): (&Arm, &Clock),
+    beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
-    let api = Cluster::new(ClusterOptions {
+    let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
+    let options = ClusterOptions {
         name: own.name.clone(),
         token: Token::new(token),
         seed: format!("{}/{}", world.seed, own.name),
@@ -34,7 +67,18 @@ pub(crate) fn start(
         clock: clock.clone(),
         log: arm.log().clone(),
         faults: arm.faults().clone(),
-    });
+    };
+    let api = match saved {
+        Some(saved) => Cluster::resume(options, saved),
+        None => populate(Cluster::new(options), own)?,
+    };
+    let start = || Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
+    let controller = has_cloud_provider.then(start);
+    Ok(RunningCluster { api, controller })
+}
+
+/// Makes the world's nodes and Services.
+fn populate(api: Cluster, own: &world::Cluster) -> Result<Cluster, SimError> {
     for node in &own.nodes {
         accept(&api, &node_manifest(own, node), Cluster::create_raw)?;
     }
@@ -45,8 +89,7 @@ pub(crate) fn start(
         }
         accept(&api, service, Cluster::apply_raw)?;
     }
-    let controller = Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
-    Ok(RunningCluster { api, controller })
+    Ok(api)
 }
 
 type Send = fn(&Cluster, &Value) -> Result<Value, ApiError>;

@@ -2,16 +2,24 @@
 //!
 //! A fault is looked for before a request is served, so it also hits requests that would have been refused. With
 //! `in_operation` the request itself is accepted and its long-running operation ends badly, which is how Azure reports most
-//! real trouble.
+//! real trouble. Connections that are cut and reads that are stale exist over HTTP only: the simulated cloud provider,
+//! which calls from inside, meets refusals and failing operations.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod probability;
+mod rules;
 
+use std::time::Duration;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::probability::Probability;
+pub use self::rules::Faults;
+pub(crate) use self::rules::{Hit, Rule};
 use crate::sim::arm::{ArmError, Reply};
 
 /// A rule for making requests fail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fault {
     /// Only this method; any if absent.
@@ -28,44 +36,94 @@ pub struct Fault {
     pub message: String,
     /// Headers of the answer, such as `Retry-After`.
     pub headers: Vec<(String, String)>,
+    /// What `Retry-After` of the answer says, in seconds.
+    pub retry_after_seconds: Option<u32>,
     /// The body as raw text instead of an error in Azure's shape.
     pub body: Option<String>,
     /// How many requests to hit; all of them if absent.
     pub times: Option<u32>,
     /// How many matching requests to let through first.
     pub after: u32,
-    /// How long to wait before answering, in milliseconds.
+    /// Of the requests that could be hit, the share that is, from 0 to 1; which ones follows from the world's seed.
+    pub probability: Option<Probability>,
+    /// End this long after the fault began, on the simulator's clock, in milliseconds.
+    pub for_milliseconds: Option<u64>,
+    /// How long to wait before answering, on the simulator's clock, in milliseconds.
     pub delay_milliseconds: u64,
     /// Never answer.
     pub hang: bool,
     /// Accept the request and let its long-running operation fail with `code`; a code that starts with `Canceled` makes
     /// it end as canceled.
     pub in_operation: bool,
+    /// With `in-operation`: end it as canceled, whatever the code.
+    pub canceled: bool,
+    /// With `in-operation`: the number of looks at the operation until it ends; that of the world if absent.
+    pub polls: Option<u32>,
+    /// Cut the connection before the request has any effect.
+    pub drop_request: bool,
     /// Serve the request and cut the connection instead of answering.
     pub drop_connection: bool,
+    /// Answer reads with what was there when the fault began.
+    pub stale: bool,
+}
+
+/// How the operation of a request is to end badly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) error: ArmError,
+    pub(crate) is_cancel: bool,
+    /// The looks at the operation until then, if not as many as others take.
+    pub(crate) polls: Option<u32>,
 }
 
 impl Fault {
     fn matches(&self, method: &str, path: &str, client: &str) -> bool {
         let method_fits = self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method));
         let client_fits = self.client.as_ref().is_none_or(|wanted| client.contains(wanted.as_str()));
-        method_fits && client_fits && path_fits(&self.path.to_ascii_lowercase(), &path.to_ascii_lowercase())
+        let kind_fits = !self.stale || matches!(method, "GET" | "HEAD");
+        let path_fits = || path_fits(&self.path.to_ascii_lowercase(), &path.to_ascii_lowercase());
+        method_fits && client_fits && kind_fits && path_fits()
+    }
+
+    /// True if it answers in place of the server.
+    pub(crate) fn refuses(&self) -> bool {
+        self.status != 0
+    }
+
+    /// How long the request waits.
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_milliseconds)
     }
 
     /// The answer this fault gives.
     pub(crate) fn reply(&self) -> Reply {
         match &self.body {
-            Some(text) => Reply { status: self.status, headers: self.headers.clone(), body: text.clone().into() },
+            Some(text) => Reply { status: self.status, headers: self.all_headers(), body: text.clone().into() },
             None => self.error().reply(),
         }
+    }
+
+    /// The headers of its answer.
+    pub(crate) fn all_headers(&self) -> Vec<(String, String)> {
+        let wait = self.retry_after_seconds.map(|seconds| ("Retry-After".to_owned(), seconds.to_string()));
+        self.headers.iter().cloned().chain(wait).collect()
     }
 
     fn error(&self) -> ArmError {
         let code = if self.code.is_empty() { "InternalServerError" } else { &self.code };
         let message = if self.message.is_empty() { "A fault of the simulator." } else { &self.message };
         let mut error = ArmError::new(self.status, code, message);
-        error.headers.clone_from(&self.headers);
+        // Azure never sends this code alone: the detail says what the request has to wait for.
+        error.detail = (code == "RetryableError").then(|| "RetryableErrorDueToAnotherOperation".to_owned());
+        error.headers = self.all_headers();
         error
+    }
+
+    fn failure(&self) -> Failure {
+        let mut error = self.error();
+        error.status = if error.status == 0 { 500 } else { error.status };
+        let is_cancel = self.canceled || error.code.starts_with("Canceled");
+        Failure { error, is_cancel, polls: self.polls }
     }
 }
 
@@ -84,68 +142,6 @@ fn path_fits(pattern: &str, path: &str) -> bool {
     pattern.ends_with('*') || rest.is_empty() || path.ends_with(pattern.rsplit('*').next().unwrap_or_default())
 }
 
-#[derive(Debug)]
-struct Rule {
-    fault: Fault,
-    seen: u32,
-    hits: u32,
-}
-
-/// The faults in force; clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Rule>>>);
-
-impl Faults {
-    fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a fault behind the others.
-    pub fn add(&self, fault: Fault) {
-        self.rules().push(Rule { fault, seen: 0, hits: 0 });
-    }
-
-    /// Ends all faults.
-    pub fn clear(&self) {
-        self.rules().clear();
-    }
-
-    /// The faults in force.
-    pub fn list(&self) -> Vec<Fault> {
-        self.rules().iter().map(|rule| rule.fault.clone()).collect()
-    }
-
-    fn take(&self, in_operation: bool, request: (&str, &str, &str)) -> Option<Fault> {
-        let (method, path, client) = request;
-        for rule in self.rules().iter_mut() {
-            if rule.fault.in_operation != in_operation || !rule.fault.matches(method, path, client) {
-                continue;
-            }
-            rule.seen += 1;
-            let is_spent = rule.fault.times.is_some_and(|times| rule.hits >= times);
-            if rule.seen > rule.fault.after && !is_spent {
-                rule.hits += 1;
-                return Some(rule.fault.clone());
-            }
-        }
-        None
-    }
-
-    /// The fault that hits this request, if one does.
-    pub(crate) fn take_for_request(&self, method: &str, path: &str, client: &str) -> Option<Fault> {
-        self.take(false, (method, path, client))
-    }
-
-    /// How the operation that this request starts is to fail, if it is.
-    pub(crate) fn take_for_operation(&self, method: &str, path: &str, client: &str) -> Option<ArmError> {
-        self.take(true, (method, path, client)).map(|fault| {
-            let mut error = fault.error();
-            error.status = if error.status == 0 { 500 } else { error.status };
-            error
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,10 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_lets_some_requests_through_and_ends_after_its_count() {
-        let faults = Faults::default();
-        faults.add(Fault { path: "/a".into(), after: 1, times: Some(1), status: 503, ..Fault::default() });
-        let hits: Vec<bool> = (0..4).map(|_| faults.take_for_request("GET", "/a", "").is_some()).collect();
-        assert_eq!(hits, [false, true, false, false]);
+    fn a_busy_resource_says_in_a_detail_what_it_waits_for() {
+        let fault =
+            Fault { status: 429, code: "RetryableError".into(), retry_after_seconds: Some(3), ..Fault::default() };
+        let reply = fault.reply();
+        assert_eq!(reply.header("retry-after"), Some("3"));
+        assert_eq!(reply.body["error"]["details"][0]["code"], "RetryableErrorDueToAnotherOperation");
+    }
+
+    #[test]
+    fn a_fault_is_written_in_kebab_case_and_unknown_words_are_refused() {
+        let fault: Fault =
+            serde_json::from_str(r#"{"drop-request": true, "probability": 0.25, "for-milliseconds": 5}"#).unwrap();
+        assert!(fault.drop_request && fault.probability == Some(Probability::of(0.25).unwrap()));
+        assert!(serde_json::from_str::<Fault>(r#"{"drop_request": true}"#).is_err());
+        assert!(serde_json::from_str::<Fault>(r#"{"probability": 1.5}"#).is_err());
     }
 }

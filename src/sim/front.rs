@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,8 +15,11 @@ use serde_json::{Value, json};
 
 use crate::sim::admin::{Admin, AdminRequest};
 use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
+use crate::sim::clock::Clock;
 use crate::sim::directory;
 use crate::sim::entra::Entra;
+use crate::sim::fault::Hit;
+use crate::sim::identity;
 use crate::sim::log::{Entry, Surface};
 use crate::sim::metadata;
 use crate::sim::server::Cut;
@@ -31,6 +33,7 @@ pub(crate) struct Front {
     pub(crate) arm: Arm,
     pub(crate) entra: Entra,
     pub(crate) admin: Admin,
+    pub(crate) clock: Clock,
     pub(crate) origins: Vec<String>,
     pub(crate) locations: Vec<String>,
 }
@@ -94,19 +97,22 @@ impl Front {
             return self.administer(&arrived, path);
         }
         let client = arrived.header("user-agent").to_owned();
-        let fault = self.arm.faults().take_for_request(&arrived.method, &arrived.path, &client);
-        if let Some(fault) = &fault {
+        let hit = self.arm.faults().take_for_request(&arrived.method, &arrived.path, &client);
+        if let Some(Hit { fault, .. }) = &hit {
             if fault.hang {
                 // Until the client gives up or the server stops.
                 std::future::pending::<()>().await;
             }
-            tokio::time::sleep(Duration::from_millis(fault.delay_milliseconds)).await;
+            self.clock.sleep(fault.delay()).await;
         }
-        let (surface, mut reply) = match fault.as_ref().filter(|fault| fault.status != 0) {
-            Some(fault) => (Surface::ResourceManager, fault.reply()),
-            None => self.dispatch(&arrived),
+        let past = hit.as_ref().filter(|hit| hit.fault.stale).and_then(|hit| self.arm.past(hit.rule));
+        let fault = hit.map(|hit| hit.fault);
+        let (surface, mut reply) = match &fault {
+            Some(fault) if fault.drop_request => (Surface::ResourceManager, Reply::empty(502)),
+            Some(fault) if fault.refuses() => (Surface::ResourceManager, fault.reply()),
+            _ => self.dispatch(&arrived, past.as_ref()),
         };
-        let is_cut = fault.is_some_and(|fault| fault.drop_connection);
+        let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
         if arrived.method == "HEAD" {
             reply.body = Value::Null;
         }
@@ -146,7 +152,7 @@ impl Front {
         });
     }
 
-    fn dispatch(&self, arrived: &Arrived) -> (Surface, Reply) {
+    fn dispatch(&self, arrived: &Arrived, past: Option<&Arm>) -> (Surface, Reply) {
         let query = parse_query(&arrived.query);
         let path = format!("/{}", arrived.path.trim_matches('/'));
         match path.as_str() {
@@ -176,12 +182,15 @@ impl Front {
         if let Some(path) = path.strip_prefix("/v1.0/") {
             return (Surface::Authority, self.look_up(arrived, path, &query).unwrap_or_else(|error| error.reply()));
         }
-        let reply = self.manage(arrived, query).unwrap_or_else(|error| error.reply());
+        let arm = past.unwrap_or(&self.arm);
+        let mut reply = self.manage(arm, arrived, query).unwrap_or_else(|error| error.reply());
+        let region = self.locations.first().map_or("", String::as_str);
+        identity::stamp(&self.arm, (&arrived.headers, region), &mut reply);
         (Surface::ResourceManager, reply)
     }
 
     /// A request to the resource manager proper.
-    fn manage(&self, arrived: &Arrived, query: BTreeMap<String, String>) -> Result<Reply, ArmError> {
+    fn manage(&self, arm: &Arm, arrived: &Arrived, query: BTreeMap<String, String>) -> Result<Reply, ArmError> {
         let caller = self.authenticate(arrived)?;
         let request = Request {
             method: arrived.method.clone(),
@@ -192,7 +201,7 @@ impl Front {
             origin: arrived.origin.clone(),
             caller,
         };
-        Ok(self.arm.answer(&request))
+        Ok(arm.answer(&request))
     }
 
     /// A request to the directory, which everybody with a token may read.

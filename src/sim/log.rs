@@ -3,6 +3,7 @@
 //! Tests read it to prove what was *not* sent. So every entry says whether it is a write and whether it came from inside
 //! (the simulated cloud provider), because a plan of ours that causes no write must not be blamed for the controller's.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -59,20 +60,37 @@ pub(crate) struct Entry<'a> {
 
 /// The log; clones share their entries.
 #[derive(Clone, Debug, Default)]
-pub struct RequestLog(Arc<Mutex<Vec<LoggedRequest>>>);
+pub struct RequestLog(Arc<Mutex<Entries>>);
+
+/// How many requests are kept; a simulator may run for weeks.
+const KEPT: usize = 200_000;
+
+#[derive(Debug, Default)]
+struct Entries {
+    kept: VecDeque<LoggedRequest>,
+    count: u64,
+}
+
+impl Entries {
+    fn add(&mut self, request: LoggedRequest) {
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.count += 1;
+        self.kept.push_back(LoggedRequest { sequence: self.count, ..request });
+    }
+}
 
 impl RequestLog {
-    fn entries(&self) -> MutexGuard<'_, Vec<LoggedRequest>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn record(&self, entry: &Entry<'_>) {
-        let mut entries = self.entries();
         let served = matches!(entry.surface, Surface::ResourceManager | Surface::Kubernetes);
         let mutates = matches!(entry.method, "PUT" | "PATCH" | "POST" | "DELETE");
-        let sequence = entries.len() as u64 + 1;
-        entries.push(LoggedRequest {
-            sequence,
+        self.entries().add(LoggedRequest {
+            sequence: 0,
             surface: entry.surface,
             method: entry.method.to_owned(),
             path: entry.path.to_owned(),
@@ -86,17 +104,22 @@ impl RequestLog {
 
     /// Forgets everything, such as what the seed did.
     pub(crate) fn clear(&self) {
-        self.entries().clear();
+        *self.entries() = Entries::default();
     }
 
-    /// Everything so far.
+    /// How many requests there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.entries().count
+    }
+
+    /// Everything so far; of very many the latest.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.entries().clone()
+        self.entries().kept.iter().cloned().collect()
     }
 
     /// Writes by clients outside.
     pub fn writes(&self) -> Vec<LoggedRequest> {
-        self.entries().iter().filter(|request| request.is_write).cloned().collect()
+        self.entries().kept.iter().filter(|request| request.is_write).cloned().collect()
     }
 }
 
@@ -108,4 +131,26 @@ fn is_read_by_post(path: &str) -> bool {
         || last == "checkprivatelinkservicevisibility"
         || path.ends_with("/microsoft.resourcegraph/resources")
         || path.contains("selfsubject")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_forgets_the_oldest_and_goes_on_counting() {
+        let log = RequestLog::default();
+        let entry = Entry {
+            surface: Surface::Kubernetes,
+            method: "PATCH",
+            path: "/a",
+            query: "",
+            status: 200,
+            client: "",
+            is_internal: false,
+        };
+        (0..KEPT + 2).for_each(|_| log.record(&entry));
+        let requests = log.requests();
+        assert_eq!((requests.len(), requests[0].sequence, log.count()), (KEPT, 3, KEPT as u64 + 2));
+    }
 }

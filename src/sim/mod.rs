@@ -15,85 +15,47 @@ pub mod clock;
 mod cluster;
 pub mod controller;
 mod directory;
+mod endpoints;
 mod entra;
+mod error;
 pub mod fault;
 mod front;
+mod identity;
 pub mod kube;
 pub mod log;
 mod metadata;
+pub mod saved;
 mod seed;
 mod server;
-mod tls;
+pub mod tls;
 mod token;
 pub mod world;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
-use crate::sim::arm::{Arm, ArmOptions, ClusterAccess, Pace, Subscription, kubeconfig_entry};
+use crate::sim::arm::{Arm, ArmOptions, Subscription};
 use crate::sim::clock::Clock;
-use crate::sim::cluster::RunningCluster;
+use crate::sim::cluster::{Beginning, Clusters, RunningCluster};
+use crate::sim::endpoints::access;
+pub use crate::sim::endpoints::{ClusterEndpoint, Endpoints};
 use crate::sim::entra::Entra;
+pub use crate::sim::error::SimError;
 use crate::sim::fault::{Fault, Faults};
 use crate::sim::front::Front;
 use crate::sim::log::{LoggedRequest, RequestLog};
+use crate::sim::saved::{Ports, Saved, SavedEndpoint};
 use crate::sim::server::Shutdown;
-use crate::sim::tls::Tls;
-use crate::sim::world::{SubscriptionState, World};
+use crate::sim::tls::{Certificate, Tls};
+use crate::sim::world::{CloudProvider, SubscriptionState, World};
 
-/// A simulator that cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum SimError {
-    /// A port could not be opened.
-    #[error("the simulator cannot listen on {address}: choose another port, or 0 for any")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A certificate could not be made.
-    #[error("the simulator cannot make its certificates")]
-    Certificate(#[source] rcgen::Error),
-    /// The key of the certificate cannot be used.
-    #[error("the simulator cannot use the key that it made for its certificate")]
-    Key,
-    /// TLS could not be set up.
-    #[error("the simulator cannot set up TLS")]
-    Tls(#[source] rustls::Error),
-    /// A resource of the world breaks a rule of Azure.
-    #[error("the world cannot exist: {id} is refused with {code}: {message}")]
-    Seed {
-        /// The resource.
-        id: String,
-        /// The error code.
-        code: String,
-        /// The error message.
-        message: String,
-    },
-    /// A Service or node of the world breaks a rule of Kubernetes.
-    #[error("the world cannot exist: cluster {cluster} refuses {object}: {message}")]
-    Manifest {
-        /// The cluster.
-        cluster: String,
-        /// Kind and name of the object.
-        object: String,
-        /// What the API server says.
-        message: String,
-    },
-}
-
-/// Where a simulator listens; 0 is any port.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where a simulator listens, and as what; port 0 is any.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The port of Azure over plain HTTP, which also serves the admin API.
     pub azure_http_port: u16,
@@ -101,6 +63,10 @@ pub struct Options {
     pub azure_https_port: u16,
     /// The port of the first cluster's API over HTTPS; each further cluster takes the next one.
     pub kubernetes_port: u16,
+    /// What its servers present; made anew if absent.
+    pub certificate: Option<Certificate>,
+    /// Run no cloud provider, so that a real one can take its place.
+    pub no_cloud_provider: bool,
 }
 
 impl Options {
@@ -112,91 +78,16 @@ impl Options {
     }
 }
 
-/// How to reach one cluster.
-#[derive(Clone)]
-pub struct ClusterEndpoint {
-    /// The base URL of its API.
-    pub server: String,
-    /// The bearer token that it accepts.
-    pub token: String,
-}
-
-impl fmt::Debug for ClusterEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ClusterEndpoint({})", self.server)
-    }
-}
-
-/// How to reach a running simulator.
-#[derive(Clone)]
-pub struct Endpoints {
-    /// Azure Resource Manager over HTTPS, without a slash at the end.
-    pub resource_manager: String,
-    /// The same over plain HTTP.
-    pub resource_manager_http: String,
-    /// Entra ID, over HTTPS.
-    pub authority: String,
-    /// The certificate authority to trust, in PEM.
-    pub ca_pem: String,
-    /// The clusters by name, which is also the name of their context.
-    pub clusters: BTreeMap<String, ClusterEndpoint>,
-    /// The admin API.
-    pub admin_url: String,
-    /// The token of the admin API; keep it in a file that only its user can read.
-    pub admin_token: String,
-}
-
-impl fmt::Debug for Endpoints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resource_manager, clusters, .. } = self;
-        f.debug_struct("Endpoints").field("resource_manager", resource_manager).field("clusters", clusters).finish()
-    }
-}
-
-impl Endpoints {
-    fn of_azure(http: SocketAddr, https: SocketAddr, ca_pem: &str) -> Self {
-        Self {
-            resource_manager: format!("https://{https}"),
-            resource_manager_http: format!("http://{http}"),
-            authority: format!("https://{https}"),
-            ca_pem: ca_pem.to_owned(),
-            clusters: BTreeMap::new(),
-            admin_url: format!("http://{http}/_sim"),
-            admin_token: random_hex(),
-        }
-    }
-
-    /// A kubeconfig with one context per cluster, named like it.
-    pub fn kubeconfig(&self) -> String {
-        let entries: Vec<_> = self
-            .clusters
-            .iter()
-            .map(|(name, endpoint)| kubeconfig_entry(name, &access(endpoint, &self.ca_pem)))
-            .collect();
-        let part = |key: &str| entries.iter().map(|entry| entry[key].clone()).collect::<Vec<_>>();
-        let config = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "preferences": {},
-            "current-context": self.clusters.keys().next().cloned().unwrap_or_default(),
-            "clusters": part("cluster"),
-            "users": part("user"),
-            "contexts": part("context"),
-        });
-        serde_yaml::to_string(&config).expect("a JSON value of strings is YAML")
-    }
-}
-
-fn access(endpoint: &ClusterEndpoint, ca_pem: &str) -> ClusterAccess {
-    ClusterAccess { server: endpoint.server.clone(), ca_pem: ca_pem.to_owned(), token: endpoint.token.clone() }
-}
-
 /// A running simulator.
 pub struct Simulator {
     endpoints: Endpoints,
+    ports: Ports,
     arm: Arm,
     clock: Clock,
+    certificate: Certificate,
+    signing_key: [u8; 32],
     clusters: BTreeMap<String, RunningCluster>,
+    shared: Clusters,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
 }
@@ -209,29 +100,59 @@ impl Simulator {
     pub async fn start(world: &World, options: Options) -> Result<Self, SimError> {
         let clock = Clock::start();
         let arm = resource_manager(world, &clock)?;
-        let tls = Tls::generate()?;
+        Self::open(world, options, (arm, clock), None).await
+    }
+
+    /// Goes on with a world as it was when it was saved, at the ports it had unless the options name others.
+    ///
+    /// # Errors
+    /// If a port is taken, or if the saved world is not this one.
+    pub async fn resume(world: &World, options: Options, saved: &Saved) -> Result<Self, SimError> {
+        let clock = Clock::resume(saved.clock);
+        let arm = empty_resource_manager(world, &clock);
+        arm.restore(&saved.arm).map_err(|id| SimError::Saved { id })?;
+        arm.faults().restore(saved.faults.clone());
+        Self::open(world, options, (arm, clock), Some(saved)).await
+    }
+
+    async fn open(
+        world: &World,
+        options: Options,
+        (arm, clock): (Arm, Clock),
+        saved: Option<&Saved>,
+    ) -> Result<Self, SimError> {
+        let certificate = options.certificate.clone().or_else(|| saved.map(|saved| saved.certificate.clone()));
+        let certificate = certificate.map_or_else(Certificate::generate, Ok)?;
+        let tls = Tls::of(&certificate)?;
+        let signing_key = saved.map_or_else(random_key, |saved| saved.signing_key);
+        let ports = saved.map(|saved| saved.ports).unwrap_or_default().or(&options);
         let (stop, shutdown) = watch::channel(false);
-        let (http, http_address) = server::listen(options.azure_http_port).await?;
-        let (https, https_address) = server::listen(options.azure_https_port).await?;
-        let endpoints = Endpoints::of_azure(http_address, https_address, &tls.ca_pem);
+        let (http, http_address) = server::listen(ports.http).await?;
+        let (https, https_address) = server::listen(ports.https).await?;
+        let endpoints = Endpoints::of_azure(http_address, https_address, &certificate.ca);
+        let shared = Clusters::default();
         let front = Arc::new(Front {
             arm: arm.clone(),
-            entra: Entra::new(world, random_key(), clock.clone()),
-            admin: Admin { token: endpoints.admin_token.clone(), arm: arm.clone(), clock: clock.clone() },
+            entra: Entra::new(world, signing_key, clock.clone()),
+            admin: Admin {
+                token: endpoints.admin_token.clone(),
+                arm: arm.clone(),
+                clock: clock.clone(),
+                clusters: shared.clone(),
+            },
+            clock: clock.clone(),
             origins: vec![endpoints.resource_manager.clone(), endpoints.resource_manager_http.clone()],
             locations: vec![world.location.to_string()],
         });
-        let running = vec![
-            tokio::spawn(server::serve(front::router(front.clone(), true), http, None, shutdown.clone())),
-            tokio::spawn(server::serve(
-                front::router(front, false),
-                https,
-                Some(tls.acceptor.clone()),
-                shutdown.clone(),
-            )),
-        ];
-        let mut simulator = Self { endpoints, arm, clock, clusters: BTreeMap::new(), stop, running };
-        simulator.start_clusters(world, options, (&tls, shutdown)).await?;
+        let plain = server::serve(front::router(front.clone(), true), http, None, shutdown.clone());
+        let secure = front::router(front, false);
+        let secure = server::serve(secure, https, Some(tls.acceptor.clone()), shutdown.clone());
+        let running = vec![tokio::spawn(plain), tokio::spawn(secure)];
+        let ports = Ports { http: http_address.port(), https: https_address.port() };
+        let clusters = BTreeMap::new();
+        let mut simulator =
+            Self { endpoints, ports, arm, clock, certificate, signing_key, clusters, shared, stop, running };
+        simulator.start_clusters(world, &options, (&tls, shutdown, saved)).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
         Ok(simulator)
@@ -241,21 +162,69 @@ impl Simulator {
     async fn start_clusters(
         &mut self,
         world: &World,
-        options: Options,
-        (tls, shutdown): (&Tls, Shutdown),
+        options: &Options,
+        (tls, shutdown, saved): (&Tls, Shutdown, Option<&Saved>),
     ) -> Result<(), SimError> {
         for (index, own) in world.clusters.iter().enumerate() {
-            let (listener, address) = server::listen(options.cluster_port(index)).await?;
-            let token = self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
+            let saved = saved.and_then(|saved| saved.clusters.get(&own.name));
+            let port = match options.cluster_port(index) {
+                0 => saved.map_or(0, |saved| saved.port),
+                port => port,
+            };
+            let (listener, address) = server::listen(port).await?;
+            let new = || self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
+            let token = saved.map_or_else(new, |saved| saved.token.clone());
             let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
             self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
-            let cluster = cluster::start(world, own, (&self.arm, &self.clock, &endpoint.token), shutdown.clone())?;
+            let beginning = Beginning {
+                token: &endpoint.token,
+                saved: saved.map(|saved| &saved.objects),
+                has_cloud_provider: own.cloud_provider == CloudProvider::Simulated && !options.no_cloud_provider,
+                shutdown: shutdown.clone(),
+            };
+            let cluster = cluster::start(world, own, (&self.arm, &self.clock), beginning)?;
             let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
             self.running.push(tokio::spawn(served));
             self.endpoints.clusters.insert(own.name.clone(), endpoint);
             self.clusters.insert(own.name.clone(), cluster);
         }
+        let stale = self.arm.faults().list().into_iter().filter(|rule| rule.fault.stale);
+        for rule in stale {
+            self.clusters.values().for_each(|cluster| cluster.api.keep_for(rule.id));
+        }
+        self.shared.set(self.clusters.clone());
         Ok(())
+    }
+
+    /// Everything that a later start needs to go on from here. `world` is the text of the world's file.
+    pub fn save(&self, world: &str) -> Saved {
+        let endpoint = |(name, cluster): (&String, &RunningCluster)| {
+            let ClusterEndpoint { server, token } = &self.endpoints.clusters[name];
+            let port = server.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+            (name.clone(), SavedEndpoint { port, token: token.clone(), objects: cluster.api.save() })
+        };
+        let mut faults = self.arm.faults().list();
+        // What was there when they began is not kept, so stale reads end with the process.
+        faults.retain(|rule| !rule.fault.stale);
+        Saved {
+            world: world.to_owned(),
+            ports: self.ports,
+            clock: self.clock.reading(),
+            certificate: self.certificate.clone(),
+            signing_key: self.signing_key,
+            arm: self.arm.save(),
+            clusters: self.clusters.iter().map(endpoint).collect(),
+            faults,
+        }
+    }
+
+    /// Changes whenever something may have changed that is worth saving.
+    pub fn revision(&self) -> Revision {
+        Revision {
+            requests: self.arm.log().count(),
+            objects: self.clusters.values().map(|cluster| cluster.api.newest()).sum(),
+            ahead: self.clock.ahead(),
+        }
     }
 
     /// How to reach it.
@@ -282,7 +251,7 @@ impl Simulator {
 
     /// Makes the cloud providers try everything that failed again, now.
     pub fn resync(&self) {
-        self.clusters.values().for_each(|cluster| cluster.controller.resync());
+        self.shared.resync();
     }
 
     /// Every request so far, those of the simulated cloud provider included.
@@ -297,7 +266,11 @@ impl Simulator {
 
     /// Makes requests fail from now on.
     pub fn add_fault(&self, fault: Fault) {
-        self.arm.faults().add(fault);
+        let is_stale = fault.stale;
+        let id = self.arm.add_fault(fault);
+        if is_stale {
+            self.clusters.values().for_each(|cluster| cluster.api.keep_for(id));
+        }
     }
 
     /// Ends all faults.
@@ -311,15 +284,28 @@ impl Simulator {
     }
 
     /// Stops serving, lets answers in flight finish, and closes the ports.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.close().await;
+    }
+
+    /// Like [`Simulator::stop`], but what it holds can still be saved.
+    pub async fn close(&mut self) {
         let _ = self.stop.send(true);
         // A watch would hold its connection open for ever.
         self.clusters.values().for_each(|cluster| cluster.api.close());
-        for server in self.running {
+        for server in self.running.drain(..) {
             // A server that panicked has stopped as well.
             let _ = server.await;
         }
     }
+}
+
+/// What tells whether anything happened since a world was saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision {
+    requests: u64,
+    objects: u64,
+    ahead: Duration,
 }
 
 /// Makes a resource manager and everything that a world lists, without opening a port.
@@ -327,6 +313,20 @@ impl Simulator {
 /// # Errors
 /// If the world breaks a rule of Azure.
 pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
+    let arm = empty_resource_manager(world, clock);
+    // What exists from the start took no time to make.
+    let pace = std::mem::take(&mut arm.state().pace);
+    seed::sow(&arm, world)?;
+    arm.state().pace = pace;
+    arm.log().clear();
+    for fault in &world.faults {
+        arm.add_fault(fault.clone());
+    }
+    Ok(arm)
+}
+
+/// Makes a resource manager with the subscriptions, roles and principals of a world, and nothing else.
+fn empty_resource_manager(world: &World, clock: &Clock) -> Arm {
     let subscription = |own: &world::Subscription| Subscription {
         id: own.id.to_string(),
         name: own.name.clone(),
@@ -338,23 +338,16 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
-        // What exists from the start took no time to make.
-        pace: Pace { polls: 0, least: Duration::ZERO, retry_after: 0 },
+        pace: world.operations.pace(),
+        throttling: world.throttling,
         page_size: world.operations.page_size,
         subscriptions: world.subscriptions.iter().map(subscription).collect(),
         clock: clock.clone(),
-        faults: Faults::default(),
+        faults: Faults::new(world.seed, clock.clone()),
         log: RequestLog::default(),
     });
-    seed::sow(&arm, world)?;
-    arm.state().pace = Pace {
-        polls: world.operations.polls,
-        least: Duration::from_millis(world.operations.milliseconds),
-        retry_after: world.operations.retry_after_seconds,
-    };
-    arm.log().clear();
-    world.faults.iter().for_each(|fault| arm.faults().add(fault.clone()));
-    Ok(arm)
+    seed::directory(&arm, world);
+    arm
 }
 
 fn random_key() -> [u8; 32] {
@@ -362,8 +355,4 @@ fn random_key() -> [u8; 32] {
     key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     key
-}
-
-fn random_hex() -> String {
-    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
 }

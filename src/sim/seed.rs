@@ -31,10 +31,10 @@ pub(crate) fn sow(arm: &Arm, world: &World) -> Result<(), SimError> {
     Ok(())
 }
 
-/// The world's own roles, and every identity's assignments.
-fn roles(arm: &Arm, world: &World) {
+/// Makes the world's own roles and its principals known; who has which role is not said yet.
+pub(crate) fn directory(arm: &Arm, world: &World) {
+    let mut state = arm.state();
     for own in &world.role_definitions {
-        let mut state = arm.state();
         let id = state.chance.guid(&format!("role {}", own.name)).to_string();
         state.authorization.define(RoleDefinition {
             id,
@@ -45,11 +45,14 @@ fn roles(arm: &Arm, world: &World) {
             not_actions: own.not_actions.clone(),
         });
     }
+    world.identities.iter().for_each(|own| state.authorization.admit(&own.object_id()));
+}
+
+/// Gives every identity its roles.
+fn roles(arm: &Arm, world: &World) {
     for identity in &world.identities {
-        let principal = identity.object_id();
-        arm.state().authorization.admit(&principal);
         for (role, scope) in held_roles(world, identity) {
-            assign(arm, &principal, (&role, scope));
+            assign(arm, &identity.object_id(), (&role, scope));
         }
     }
 }

@@ -7,13 +7,15 @@ mod identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
-use crate::sim::arm::built_in_roles;
+use crate::sim::arm::{Pace, Style, Throttling, built_in_roles};
 use crate::sim::fault::Fault;
 pub use crate::sim::world::identity::{
     Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
@@ -49,6 +51,9 @@ pub struct World {
     /// How long operations take.
     #[serde(default)]
     pub operations: Operations,
+    /// What Azure's limits on the rate of requests do.
+    #[serde(default)]
+    pub throttling: Throttling,
     /// How the simulated cloud provider behaves.
     #[serde(default)]
     pub controller: Controller,
@@ -81,9 +86,11 @@ pub struct World {
 }
 
 /// How long operations take.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Operations {
+    /// How a write that has not ended yet is announced.
+    pub style: Style,
     /// Looks at an operation until it has ended; 0 makes every write synchronous.
     pub polls: u32,
     /// Wall time that an operation takes at least, in milliseconds.
@@ -92,11 +99,45 @@ pub struct Operations {
     pub retry_after_seconds: u32,
     /// Items per page of a list; 0 means no paging.
     pub page_size: usize,
+    /// Resource types that take longer or shorter, such as `Microsoft.Network/privateEndpoints`.
+    pub durations: BTreeMap<String, Length>,
+}
+
+/// How long the operations of one resource type take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Length {
+    /// Looks at an operation until it has ended.
+    pub polls: u32,
+    /// Time that an operation takes at least, in milliseconds.
+    #[serde(default)]
+    pub milliseconds: u64,
 }
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { polls: 2, milliseconds: 0, retry_after_seconds: 0, page_size: 0 }
+        Self {
+            style: Style::default(),
+            polls: 2,
+            milliseconds: 0,
+            retry_after_seconds: 0,
+            page_size: 0,
+            durations: BTreeMap::new(),
+        }
+    }
+}
+
+impl Operations {
+    /// The same in the resource manager's words.
+    pub(crate) fn pace(&self) -> Pace {
+        let length = |own: &Length| (own.polls, Duration::from_millis(own.milliseconds));
+        Pace {
+            polls: self.polls,
+            least: Duration::from_millis(self.milliseconds),
+            retry_after: self.retry_after_seconds,
+            style: self.style,
+            by_type: self.durations.iter().map(|(name, own)| (name.to_ascii_lowercase(), length(own))).collect(),
+        }
     }
 }
 
@@ -180,6 +221,9 @@ pub struct Cluster {
     /// The version of its cloud provider; the Kubernetes version if absent.
     #[serde(default)]
     pub cloud_provider_version: Option<String>,
+    /// Who reconciles its Services of type LoadBalancer.
+    #[serde(default)]
+    pub cloud_provider: CloudProvider,
     /// The name of its virtual network, one of the world's.
     pub virtual_network: String,
     /// The resource group of the virtual network; the node resource group if absent.
@@ -193,6 +237,17 @@ pub struct Cluster {
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+}
+
+/// Who reconciles the Services of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloudProvider {
+    /// The simulator itself.
+    #[default]
+    Simulated,
+    /// Nobody, or a real cloud provider that runs elsewhere.
+    None,
 }
 
 fn kubernetes_version() -> String {

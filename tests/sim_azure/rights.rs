@@ -18,7 +18,7 @@ async fn start_with_owner_and_guest() -> Running {
 }
 
 impl Running {
-    async fn get(&self, path: &str, identity: (&str, &str)) -> (u16, Value) {
+    async fn get_as(&self, path: &str, identity: (&str, &str)) -> (u16, Value) {
         answer(self.request(Method::GET, path, identity).await).await
     }
 
@@ -29,12 +29,12 @@ impl Running {
     /// What `az role assignment create --assignee <guest> --role <role> --scope <scope>` does; the assignment's path.
     async fn give_guest(&self, role: &str, scope: &str, name: u8) -> String {
         let filter = format!("$filter=servicePrincipalNames/any(c:c eq '{}')", GUEST.0);
-        let (status, found) = self.get(&format!("/v1.0/servicePrincipals?{filter}"), OWNER).await;
+        let (status, found) = self.get_as(&format!("/v1.0/servicePrincipals?{filter}"), OWNER).await;
         let principal = found["value"][0]["id"].clone();
         assert!(status == 200 && principal.is_string(), "{found}");
         let authorization = format!("{scope}/providers/Microsoft.Authorization");
         let filter = format!("api-version=2022-05-01-preview&$filter=roleName eq '{role}'");
-        let (_, roles) = self.get(&format!("{authorization}/roleDefinitions?{filter}"), OWNER).await;
+        let (_, roles) = self.get_as(&format!("{authorization}/roleDefinitions?{filter}"), OWNER).await;
         let path = format!(
             "{authorization}/roleAssignments/99999999-0000-0000-0000-0000000000{name:02}?api-version=2022-04-01"
         );
@@ -103,7 +103,7 @@ async fn the_directory_needs_a_token_and_knows_service_principals() {
     assert_eq!(found["value"][0]["displayName"], "guest");
     let (_, kinds) = world.send(Method::POST, "/v1.0/directoryObjects/getByIds", GUEST, json!({ "ids": [id] })).await;
     assert_eq!(kinds["value"][0]["id"], id);
-    assert_eq!(world.get(&format!("/v1.0/servicePrincipals/{id}"), GUEST).await.1["appId"], GUEST.0);
+    assert_eq!(world.get_as(&format!("/v1.0/servicePrincipals/{id}"), GUEST).await.1["appId"], GUEST.0);
     assert!(world.sim.writes().is_empty(), "looking somebody up is a read");
 }
 

@@ -1,17 +1,18 @@
 //! What Azure answers when it refuses.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
 
 /// A refusal in Azure's shape: `{"error":{"code","message","details"}}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ArmError {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
     /// `details[0].code`, which is where Azure says why it is busy.
-    pub(crate) detail: Option<&'static str>,
+    pub(crate) detail: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
 }
 
@@ -59,7 +60,7 @@ impl ArmError {
             "RetryableError",
             format!("A retryable error occurred. Another operation on {id} is in progress."),
         );
-        error.detail = Some("RetryableErrorDueToAnotherOperation");
+        error.detail = Some("RetryableErrorDueToAnotherOperation".to_owned());
         error
     }
 
@@ -70,7 +71,7 @@ impl ArmError {
             "RetryableError",
             format!("A retryable error occurred. The referenced resource {id} is not in Succeeded state."),
         );
-        error.detail = Some("ReferencedResourceNotProvisioned");
+        error.detail = Some("ReferencedResourceNotProvisioned".to_owned());
         error
     }
 

@@ -17,7 +17,7 @@ use crate::sim::arm::view;
 pub(crate) type Taken = Arc<BTreeSet<(IpAddr, String)>>;
 
 /// The kept answers.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     by_kind: BTreeMap<Kind, BTreeSet<String>>,
     /// Folded id to the keys of the resources that name it.

@@ -10,6 +10,7 @@
 
 mod access;
 mod address;
+mod announcement;
 mod authorization;
 mod error;
 mod extension;
@@ -19,6 +20,7 @@ mod load_balancer;
 mod managed_cluster;
 mod network_interface;
 mod operation;
+mod pace;
 mod private_dns;
 mod private_endpoint;
 mod private_endpoint_connection;
@@ -33,11 +35,13 @@ mod resource_graph;
 mod resource_group;
 mod route;
 mod rules;
+mod saved;
 mod scale_set;
 mod shown;
 mod state;
 mod store;
 mod subscription;
+mod throttle;
 mod view;
 mod virtual_network;
 mod write;
@@ -45,6 +49,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -53,14 +58,17 @@ use crate::sim::arm::authorization::Grants;
 pub(crate) use crate::sim::arm::authorization::{Assignment, RoleDefinition, built_in_roles};
 pub(crate) use crate::sim::arm::error::ArmError;
 pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
-pub use crate::sim::arm::operation::Pace;
 use crate::sim::arm::operation::Status;
+pub use crate::sim::arm::pace::{Pace, Style};
 pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};
 use crate::sim::arm::route::{ResourcePath, Route};
+pub(crate) use crate::sim::arm::saved::SavedArm;
 pub(crate) use crate::sim::arm::state::{ClusterAccess, State, Subscription};
+use crate::sim::arm::throttle::Throttle;
+pub use crate::sim::arm::throttle::Throttling;
 use crate::sim::chance::Chance;
 use crate::sim::clock::Clock;
-use crate::sim::fault::Faults;
+use crate::sim::fault::{Fault, Faults};
 use crate::sim::log::{Entry, RequestLog, Surface};
 
 /// An answer of the resource manager.
@@ -121,8 +129,11 @@ impl Reply {
 #[derive(Clone, Debug)]
 pub struct Arm {
     state: Arc<Mutex<State>>,
+    throttle: Throttle,
     log: RequestLog,
     faults: Faults,
+    /// What was there when each fault of stale reads began.
+    pasts: Arc<Mutex<BTreeMap<u64, Self>>>,
 }
 
 /// What an empty resource manager is made of.
@@ -132,6 +143,7 @@ pub(crate) struct ArmOptions {
     pub(crate) location: String,
     pub(crate) pace: Pace,
     pub(crate) page_size: usize,
+    pub(crate) throttling: Throttling,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) clock: Clock,
     pub(crate) faults: Faults,
@@ -141,7 +153,8 @@ pub(crate) struct ArmOptions {
 impl Arm {
     /// Makes a resource manager with subscriptions and nothing in them.
     pub(crate) fn new(options: ArmOptions) -> Self {
-        let ArmOptions { seed, location, pace, page_size, subscriptions, clock, faults, log } = options;
+        let ArmOptions { seed, location, pace, page_size, throttling, subscriptions, clock, faults, log } = options;
+        let throttle = Throttle::new(throttling, clock.clone());
         let state = State {
             store: Default::default(),
             operations: Default::default(),
@@ -157,7 +170,7 @@ impl Arm {
             clusters: Default::default(),
             alias_guid: None,
         };
-        Self { state: Arc::new(Mutex::new(state)), log, faults }
+        Self { state: Arc::new(Mutex::new(state)), throttle, log, faults, pasts: Arc::default() }
     }
 
     /// The state. A panic elsewhere leaves it usable: every write is made in one go at its end.
@@ -173,8 +186,7 @@ impl Arm {
         let mut request = Request::internal(method, path_and_query, headers, body);
         request.query.entry("api-version".to_owned()).or_insert_with(|| "2025-05-01".to_owned());
         let client = request.client();
-        let fault = self.faults.take_for_request(&request.method, &request.path, &client);
-        let reply = match fault.filter(|fault| fault.status != 0) {
+        let reply = match self.faults.take_for_call(&request.method, &request.path, &client) {
             Some(fault) => fault.reply(),
             None => self.answer(&request).into_json(),
         };
@@ -196,32 +208,56 @@ impl Arm {
     /// After a write that is the resource as it is now, after a delete an empty 204. An operation that failed gives its
     /// error, with the status that the error would have had as a refusal. A reply without operation is returned as it is.
     pub fn settle(&self, reply: &Reply) -> Reply {
-        let Some(url) = reply.header("Azure-AsyncOperation").or_else(|| reply.header("Location")) else {
+        let Some(id) = reply.header("x-ms-request-id").map(str::to_owned) else {
             return reply.clone();
         };
-        let path = url.split('?').next().unwrap_or_default();
-        let id = path.rsplit('/').next().unwrap_or_default().to_owned();
         let mut state = self.state();
         state.finish(&id);
         match state.status_of(&id) {
             Some((Status::Failed | Status::Canceled, Some(failure))) => failure.reply(),
-            _ => match reply.body["id"].as_str().and_then(ResourcePath::parse) {
-                Some(path) => match view::show(&state.store, &path) {
-                    Some(body) => Reply { status: reply.status, headers: Vec::new(), body },
-                    None => ArmError::not_found(&path.id()).reply(),
+            _ => match state.written(&id) {
+                Some(body) => Reply { status: reply.status, headers: Vec::new(), body },
+                None => match reply.body["id"].as_str() {
+                    Some(gone) => ArmError::not_found(gone).reply(),
+                    None => Reply::empty(204),
                 },
-                None => Reply::empty(204),
             },
         }
     }
 
     /// Serves a request. The caller is known; whether it may is decided here.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
-        let mut state = self.state();
-        match answer(&mut state, request) {
-            Ok(reply) => reply,
-            Err(error) => error.reply(),
-        }
+        let charge = self.throttle.charge(request);
+        let answered = match charge.refusal {
+            Some(refusal) => Err(refusal),
+            None => answer(&mut self.state(), request),
+        };
+        let mut reply = answered.unwrap_or_else(|error| error.reply());
+        reply.headers.extend(charge.headers);
+        reply
+    }
+
+    /// Adds a fault and returns its id. If it makes reads stale, what is there now is kept for it.
+    pub(crate) fn add_fault(&self, fault: Fault) -> u64 {
+        let is_stale = fault.stale;
+        let id = self.faults.add(fault);
+        let now = is_stale.then(|| (id, self.copy()));
+        let live: Vec<u64> = self.faults.list().iter().map(|rule| rule.id).collect();
+        let mut pasts = self.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.retain(|past, _| live.contains(past));
+        pasts.extend(now);
+        id
+    }
+
+    /// What was there when a fault began.
+    pub(crate) fn past(&self, fault: u64) -> Option<Self> {
+        self.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(&fault).cloned()
+    }
+
+    /// The same resources, in which nothing happens any more.
+    fn copy(&self) -> Self {
+        let state = State { operations: Default::default(), ..self.state().clone() };
+        Self { state: Arc::new(Mutex::new(state)), pasts: Arc::default(), ..self.clone() }
     }
 
     /// The log that all servers of this simulator write to.
@@ -248,6 +284,17 @@ impl Arm {
     pub(crate) fn raw_get(&self, id: &str) -> Option<Value> {
         let state = self.state();
         view::show(&state.store, &ResourcePath::parse(id)?)
+    }
+
+    /// Everything as the admin API lists it: of one type, or of all.
+    pub(crate) fn raw_list(&self, resource_type: &str) -> Vec<Value> {
+        let state = self.state();
+        let is_wanted = |own: &str| {
+            let segment = own.rsplit('/').next().unwrap_or_default();
+            resource_type.is_empty() || [own, segment].iter().any(|name| name.eq_ignore_ascii_case(resource_type))
+        };
+        let wanted = state.store.below("").filter(|own| is_wanted(own.path.resource_type));
+        wanted.map(|own| view::present(&state.store, own)).collect()
     }
 
     /// Puts a resource behind everybody's back: no rules, no operation, a new etag. Returns false for an unknown type.
@@ -279,7 +326,7 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         ));
     }
     match (request.method.as_str(), &route) {
-        (_, Route::Operation { id, is_result }) => state.poll(id, *is_result),
+        (_, Route::Operation { id, is_result }) => state.poll(request, id, *is_result),
         (_, Route::Extension { scope, name }) => extension::answer(state, request, (scope, name), &grants),
         ("GET" | "HEAD", _) => read::answer(state, request, &route, &grants),
         ("PUT", Route::Resource(path)) => write::put(state, request, path),

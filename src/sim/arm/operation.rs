@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::sim::arm::error::ArmError;
@@ -14,21 +15,10 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::Store;
-use crate::sim::arm::{Reply, remove};
+use crate::sim::arm::{Reply, remove, view};
+use crate::sim::fault::Failure;
 
-/// How long operations take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Looks at an operation until it has ended; 0 makes every write synchronous.
-    pub polls: u32,
-    /// Wall time that an operation takes at least.
-    pub least: Duration,
-    /// What `Retry-After` says, in seconds. 0 suits our own client; azcore and azure-core (Python, so `az` too) take it for
-    /// absent and fall back to 30 s, so that they need 1.
-    pub retry_after: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     InProgress,
     Succeeded,
@@ -48,31 +38,51 @@ impl Status {
 }
 
 /// What an operation does to its resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verb {
     Write,
     Delete,
-    DeleteGroup { subscription: String, group: String },
+    /// Takes an element out of the list of the resource that holds it.
+    DeleteChild {
+        id: String,
+    },
+    DeleteGroup {
+        subscription: String,
+        group: String,
+    },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Operation {
     pub(crate) key: String,
     verb: Verb,
     polls_left: u32,
     ready_at: Duration,
-    failure: Option<ArmError>,
+    failure: Option<Failure>,
+    /// The id of the resource that the operation writes; a delete has none to show.
+    shows: Option<String>,
     pub(crate) status: Status,
 }
 
 /// All operations, the ended ones too: clients may ask long after.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Operations {
     by_id: BTreeMap<String, Operation>,
     running: BTreeMap<String, String>,
 }
 
 impl Operations {
+    /// These operations; those that have not ended run.
+    pub(crate) fn of(by_id: BTreeMap<String, Operation>) -> Self {
+        let runs = by_id.iter().filter(|(_, own)| own.status == Status::InProgress);
+        let running = runs.map(|(id, own)| (own.key.clone(), id.clone())).collect();
+        Self { by_id, running }
+    }
+
+    pub(crate) fn all(&self) -> &BTreeMap<String, Operation> {
+        &self.by_id
+    }
+
     pub(crate) fn are_running(&self) -> bool {
         !self.running.is_empty()
     }
@@ -87,28 +97,38 @@ impl Operations {
 }
 
 impl State {
-    /// Starts an operation on a resource and returns its id, or `None` if it has already ended.
+    /// Starts the operation of a request on a resource and returns its id, or `None` if it has already ended.
     pub(crate) fn begin(&mut self, path: &ResourcePath, verb: Verb, request: &Request) -> Option<String> {
         let failure = self.faults.take_for_operation(&request.method, &request.path, &request.client());
-        self.begin_keyed(path.key(), verb, failure)
+        let (polls, least) = self.pace.of(path.resource_type);
+        let operation = Operation {
+            key: Store::holder_path(path).key(),
+            verb,
+            polls_left: failure.as_ref().and_then(|failure| failure.polls).unwrap_or(polls),
+            ready_at: self.clock.elapsed() + least,
+            failure,
+            shows: (request.method != "DELETE").then(|| path.id()),
+            status: Status::InProgress,
+        };
+        self.run(operation)
     }
 
-    pub(crate) fn begin_keyed(&mut self, key: String, verb: Verb, failure: Option<ArmError>) -> Option<String> {
-        if self.pace.polls == 0 && self.pace.least.is_zero() && failure.is_none() {
-            self.conclude(&key, verb, Status::Succeeded);
+    /// Starts an operation on something that is no resource, such as a group.
+    pub(crate) fn begin_keyed(&mut self, key: String, verb: Verb, failure: Option<Failure>) -> Option<String> {
+        let polls_left = failure.as_ref().and_then(|failure| failure.polls).unwrap_or(self.pace.polls);
+        let ready_at = self.clock.elapsed() + self.pace.least;
+        self.run(Operation { key, verb, polls_left, ready_at, failure, shows: None, status: Status::InProgress })
+    }
+
+    fn run(&mut self, operation: Operation) -> Option<String> {
+        let is_quick = operation.polls_left == 0 && self.clock.elapsed() >= operation.ready_at;
+        if is_quick && operation.failure.is_none() {
+            self.conclude(&operation.key, operation.verb, Status::Succeeded);
             return None;
         }
         let id = self.chance.guid("operation").to_string();
-        let operation = Operation {
-            key: key.clone(),
-            verb,
-            polls_left: self.pace.polls,
-            ready_at: self.clock.elapsed() + self.pace.least,
-            failure,
-            status: Status::InProgress,
-        };
+        self.operations.running.insert(operation.key.clone(), id.clone());
         self.operations.by_id.insert(id.clone(), operation);
-        self.operations.running.insert(key, id.clone());
         Some(id)
     }
 
@@ -136,7 +156,7 @@ impl State {
         }
         let status = match &operation.failure {
             None => Status::Succeeded,
-            Some(failure) if failure.code.starts_with("Canceled") => Status::Canceled,
+            Some(failure) if failure.is_cancel => Status::Canceled,
             Some(_) => Status::Failed,
         };
         operation.status = status;
@@ -152,8 +172,16 @@ impl State {
             (Verb::DeleteGroup { subscription, group }, Status::Succeeded) => {
                 remove::take_away_group(self, &subscription, &group);
             }
+            (Verb::DeleteChild { id }, ended) => {
+                remove::conclude_child(self, &id, ended == Status::Succeeded);
+                self.settle_state(key, ended);
+            }
             (Verb::Write | Verb::Delete, ended) => self.settle_state(key, ended),
-            (Verb::DeleteGroup { .. }, _) => {}
+            (Verb::DeleteGroup { subscription, group }, _) => {
+                if let Some(group) = self.store.group_mut(&subscription, &group) {
+                    group.is_deleting = false;
+                }
+            }
         }
     }
 
@@ -163,68 +191,41 @@ impl State {
     }
 
     /// Answers a poll of `Azure-AsyncOperation` or `Location`.
-    pub(crate) fn poll(&mut self, id: &str, is_result: bool) -> Result<Reply, ArmError> {
+    pub(crate) fn poll(&mut self, request: &Request, id: &str, is_result: bool) -> Result<Reply, ArmError> {
         self.look_at(id);
         let Some(operation) = self.operations.by_id.get(id) else {
             return Err(ArmError::new(404, "OperationNotFound", format!("The operation '{id}' was not found.")));
         };
         let retry_after = self.retry_after();
+        let failure = operation.failure.as_ref().map(|failure| &failure.error);
         if is_result {
-            return Ok(match operation.status {
-                Status::InProgress => Reply { status: 202, headers: vec![retry_after], body: Value::Null },
-                Status::Succeeded => Reply::empty(204),
-                Status::Failed | Status::Canceled => {
-                    let failure = operation.failure.clone().unwrap_or_else(|| ArmError::new(500, "Failed", "Failed."));
-                    return Err(failure);
+            return match operation.status {
+                Status::InProgress => {
+                    let here = format!("{}{}?api-version={}", request.origin, request.path, request.api_version());
+                    let headers = vec![retry_after, ("Location".to_owned(), here)];
+                    Ok(Reply { status: 202, headers, body: Value::Null })
                 }
-            });
+                Status::Succeeded => Ok(self.written(id).map_or_else(|| Reply::empty(204), Reply::ok)),
+                Status::Failed | Status::Canceled => {
+                    Err(failure.cloned().unwrap_or_else(|| ArmError::new(500, "Failed", "The operation failed.")))
+                }
+            };
         }
         let mut body = json!({ "status": operation.status.as_str() });
-        if let Some(failure) = operation.failure.as_ref().filter(|_| operation.status != Status::InProgress) {
+        if let Some(failure) = failure.filter(|_| operation.status != Status::InProgress) {
             body["error"] = failure.body();
         }
         Ok(Reply { status: 200, headers: vec![retry_after], body })
     }
 
+    /// The resource that an operation has written, as it is now.
+    pub(crate) fn written(&self, id: &str) -> Option<Value> {
+        let shown = self.operations.by_id.get(id)?.shows.as_ref()?;
+        view::show(&self.store, &ResourcePath::parse(shown)?)
+    }
+
     pub(crate) fn status_of(&self, id: &str) -> Option<(Status, Option<ArmError>)> {
-        self.operations.by_id.get(id).map(|operation| (operation.status, operation.failure.clone()))
-    }
-}
-
-impl State {
-    pub(crate) fn retry_after(&self) -> (String, String) {
-        ("Retry-After".to_owned(), self.pace.retry_after.to_string())
-    }
-
-    /// The region in whose name the operations of a resource run.
-    fn operation_region(&self, holder: &ResourcePath) -> String {
-        let own = self.store.get(holder).map(|own| own.location().to_owned());
-        own.filter(|own| !own.is_empty() && own != "global").unwrap_or_else(|| self.location.clone())
-    }
-
-    /// The headers that announce an operation, with the request's origin and api-version.
-    pub(crate) fn announce(&self, request: &Request, path: &ResourcePath, id: &str) -> Vec<(String, String)> {
-        let location = self.operation_region(&Store::holder_path(path));
-        let origin = &request.origin;
-        let version = request.query.get("api-version").map_or("2024-05-01", String::as_str);
-        let namespace = path.resource_type.split('/').next().unwrap_or_default();
-        let (status, result) = if path.kind.is_private_dns() {
-            let base =
-                format!("/subscriptions/{}/resourceGroups/{}/providers/{namespace}", path.subscription, path.group);
-            (format!("{base}/privateDnsOperationStatuses/{id}"), format!("{base}/privateDnsOperationResults/{id}"))
-        } else {
-            let base = format!("/subscriptions/{}/providers/{namespace}/locations/{location}", path.subscription);
-            (format!("{base}/operations/{id}"), format!("{base}/operationResults/{id}"))
-        };
-        let mut headers = vec![
-            ("Azure-AsyncOperation".to_owned(), format!("{origin}{status}?api-version={version}")),
-            ("Azure-AsyncNotification".to_owned(), "Enabled".to_owned()),
-            ("x-ms-request-id".to_owned(), id.to_owned()),
-            self.retry_after(),
-        ];
-        if request.method == "DELETE" {
-            headers.push(("Location".to_owned(), format!("{origin}{result}?api-version={version}")));
-        }
-        headers
+        let operation = self.operations.by_id.get(id)?;
+        Some((operation.status, operation.failure.as_ref().map(|failure| failure.error.clone())))
     }
 }

@@ -125,6 +125,6 @@ pub(crate) fn accepts(state: &mut State, request: &Request, route: &Route) -> Re
          register subscriptions."
     );
     let mut error = ArmError::new(409, "MissingSubscriptionRegistration", message);
-    error.detail = Some("MissingSubscriptionRegistration");
+    error.detail = Some("MissingSubscriptionRegistration".to_owned());
     Err(error)
 }

@@ -10,7 +10,7 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::{Store, group_key, is_named};
+use crate::sim::arm::store::{Resource, Store, group_key, is_named, properties_mut};
 use crate::sim::arm::{read, write};
 
 pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) -> Result<Reply, ArmError> {
@@ -34,14 +34,14 @@ pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) 
             mark(state, &holder, "Deleting");
             Verb::Delete
         }
-        // A child goes at once; its holder is busy until the operation ends.
+        // A child stays to be seen until the operation ends; its holder is busy as long.
         Home::InParent => {
-            take_child(state, &path);
+            state.store.update(&holder, |own| mark_child(own, &path, true));
             mark(state, &holder, "Updating");
-            Verb::Write
+            Verb::DeleteChild { id: path.id() }
         }
     };
-    match state.begin(&holder, verb, request) {
+    match state.begin(&path, verb, request) {
         Some(id) => {
             let headers = state.announce(request, &path, &id);
             Ok(Reply { status: 202, headers, body: Value::Null })
@@ -54,7 +54,11 @@ pub(crate) fn delete(state: &mut State, request: &Request, path: &ResourcePath) 
 fn already_running(state: &mut State, request: &Request, path: &ResourcePath) -> Result<Option<Reply>, ArmError> {
     let key = Store::holder_path(path).key();
     let Some(id) = state.operations.running_id(&key).cloned() else { return Ok(None) };
-    if path.kind.home() == Home::Own && state.operations.running_verb(&key) == Some(&Verb::Delete) {
+    let same = match path.kind.home() {
+        Home::Own => Verb::Delete,
+        Home::InParent => Verb::DeleteChild { id: path.id() },
+    };
+    if state.operations.running_verb(&key) == Some(&same) {
         let headers = state.announce(request, path, &id);
         return Ok(Some(Reply { status: 202, headers, body: Value::Null }));
     }
@@ -79,6 +83,27 @@ pub(crate) fn take_away(state: &mut State, key: &str) {
     if let Some(gone) = state.store.remove(&path) {
         state.authorization.scope_is_gone(key);
         rules::after_delete(state, &gone);
+    }
+}
+
+/// Marks an element as one that is being deleted, or takes the mark back.
+fn mark_child(holder: &mut Resource, path: &ResourcePath, is_deleting: bool) {
+    let Some(element) = holder.list_mut(path.segment()).iter_mut().find(|own| is_named(own, path.name())) else {
+        return;
+    };
+    match is_deleting {
+        true => drop(properties_mut(element).insert("provisioningState".to_owned(), "Deleting".into())),
+        false => drop(properties_mut(element).remove("provisioningState")),
+    }
+}
+
+/// The end of a child's deletion: it is gone, or it stays as it was.
+pub(crate) fn conclude_child(state: &mut State, id: &str, is_gone: bool) {
+    let Some(path) = ResourcePath::parse(id) else { return };
+    if is_gone {
+        take_child(state, &path);
+    } else {
+        state.store.update(&Store::holder_path(&path), |own| mark_child(own, &path, false));
     }
 }
 

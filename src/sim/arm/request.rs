@@ -52,6 +52,11 @@ impl Request {
         }
     }
 
+    /// The api-version that the client asked for.
+    pub(crate) fn api_version(&self) -> &str {
+        self.query.get("api-version").map_or("2024-05-01", String::as_str)
+    }
+
     /// The user agent.
     pub(crate) fn client(&self) -> String {
         self.headers.get("user-agent").cloned().unwrap_or_default()

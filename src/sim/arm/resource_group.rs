@@ -96,6 +96,6 @@ fn delete(state: &mut State, request: &Request, subscription: &str, name: &str) 
     };
     let version = request.query.get("api-version").map_or("2021-04-01", String::as_str);
     let url = format!("{}/subscriptions/{subscription}/operationresults/{id}?api-version={version}", request.origin);
-    let headers = vec![("Location".to_owned(), url), state.retry_after()];
+    let headers = vec![("Location".to_owned(), url), ("x-ms-request-id".to_owned(), id), state.retry_after()];
     Ok(Reply { status: 202, headers, body: Value::Null })
 }

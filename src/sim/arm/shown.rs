@@ -112,10 +112,13 @@ struct ChildProperties<'a>(&'a Value, &'a str);
 impl Serialize for ChildProperties<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in self.0.as_object().into_iter().flatten().filter(|(key, _)| *key != "provisioningState") {
+        for (key, value) in self.0.as_object().into_iter().flatten() {
             map.serialize_entry(key, value)?;
         }
-        map.serialize_entry("provisioningState", self.1)?;
+        // Only a child that is being deleted has a state of its own.
+        if self.0["provisioningState"].is_null() {
+            map.serialize_entry("provisioningState", self.1)?;
+        }
         map.end()
     }
 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::sim::arm::authorization::Authorization;
 use crate::sim::arm::error::ArmError;
-use crate::sim::arm::operation::{Operations, Pace};
+use crate::sim::arm::operation::Operations;
+use crate::sim::arm::pace::Pace;
 use crate::sim::arm::resource_graph::Quota;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::store::{Resource, Store};
@@ -42,7 +43,7 @@ impl fmt::Debug for ClusterAccess {
 }
 
 /// The state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) operations: Operations,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::sim::arm::index::{Facts, Index, Taken};
@@ -9,7 +10,7 @@ use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::route::ResourcePath;
 
 /// A resource group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) subscription: String,
     pub(crate) name: String,
@@ -85,7 +86,7 @@ pub(crate) fn is_named(element: &Value, name: &str) -> bool {
 }
 
 /// All resources and groups.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     resources: BTreeMap<String, Resource>,
     groups: BTreeMap<String, Group>,

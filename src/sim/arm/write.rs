@@ -6,6 +6,7 @@ use crate::sim::arm::Reply;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::operation::Verb;
+use crate::sim::arm::pace::Style;
 use crate::sim::arm::request::{Caller, Request};
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
@@ -112,7 +113,7 @@ fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
     let key = Store::holder_path(path).key();
     let refusal = match state.operations.running_verb(&key) {
         None => return Ok(()),
-        Some(Verb::Delete) => ArmError::new(
+        Some(Verb::Delete | Verb::DeleteChild { .. }) => ArmError::new(
             409,
             "AnotherOperationInProgress",
             format!("Another operation on this or dependent resource is in progress: {} is being deleted.", path.id()),
@@ -149,12 +150,15 @@ fn put_child(state: &mut State, draft: &Draft, mut element: Value) -> Result<(),
 
 /// Starts the operation and answers with the resource in its first phase.
 fn accept(state: &mut State, request: &Request, path: &ResourcePath, status: u16) -> Reply {
-    let holder = Store::holder_path(path);
     if path.kind.is_synchronous() {
         return Reply { status, headers: Vec::new(), body: view::show(&state.store, path).unwrap_or_default() };
     }
-    let started = state.begin(&holder, Verb::Write, request);
-    let headers = started.map(|id| state.announce(request, path, &id)).unwrap_or_default();
+    let started = state.begin(path, Verb::Write, request);
+    let headers = started.as_ref().map(|id| state.announce(request, path, id)).unwrap_or_default();
+    // Private DNS declares 202 for writes, the network types only 200 and 201: Python's clients insist on that.
+    if started.is_some() && state.pace.style == Style::Location && path.kind.is_private_dns() {
+        return Reply { status: 202, headers, body: Value::Null };
+    }
     Reply { status, headers, body: view::show(&state.store, path).unwrap_or_default() }
 }
 

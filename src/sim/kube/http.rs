@@ -1,7 +1,5 @@
 //! The Kubernetes API over HTTP: who asks, what the body is, and how an answer is written.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -13,7 +11,7 @@ use super::Cluster;
 use super::call::{Answer, Call};
 use super::status_error::ApiError;
 use super::watch::watch;
-use crate::sim::fault::Fault;
+use crate::sim::fault::{Fault, Hit};
 use crate::sim::log::{Entry, Surface};
 use crate::sim::server::Cut;
 
@@ -32,23 +30,28 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
     let agent = text(&parts.headers, header::USER_AGENT.as_str());
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let (method, path) = (parts.method.as_str(), parts.uri.path().to_owned());
-    let fault = cluster.faults().take_for_request(method, &path, &agent);
-    if let Some(fault) = &fault {
+    let hit = cluster.faults().take_for_request(method, &path, &agent);
+    if let Some(Hit { fault, .. }) = &hit {
         if fault.hang {
             // Until the client gives up or the server stops.
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(Duration::from_millis(fault.delay_milliseconds)).await;
+        cluster.clock().sleep(fault.delay()).await;
     }
-    let mut response = match fault.as_ref().filter(|fault| fault.status != 0) {
-        Some(fault) => broken(fault),
-        None => {
+    let past = hit.as_ref().filter(|hit| hit.fault.stale).and_then(|hit| cluster.past(hit.rule));
+    let fault = hit.map(|hit| hit.fault);
+    let mut response = match &fault {
+        Some(fault) if fault.drop_request => Response::new(Body::empty()),
+        Some(fault) if fault.refuses() => broken(fault),
+        _ => {
             let call = Call::new(method, &format!("{path}?{query}")).agent(&agent);
             let call = call.accept(&text(&parts.headers, "accept")).content_type(&text(&parts.headers, "content-type"));
-            answer(&cluster, (&parts.headers, body), call).await
+            // A watch is about what comes, so it is never stale.
+            let asked = past.as_ref().filter(|_| !call.is_watch()).unwrap_or(&cluster);
+            answer(asked, (&parts.headers, body), call).await
         }
     };
-    let is_cut = fault.is_some_and(|fault| fault.drop_connection);
+    let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
     if is_cut {
         response.extensions_mut().insert(Cut);
     }
@@ -72,7 +75,7 @@ fn broken(fault: &Fault) -> Response {
     });
     let body = fault.body.clone().unwrap_or_else(|| status.to_string());
     let mut response = json_response(fault.status, Body::from(body));
-    for (name, value) in &fault.headers {
+    for (name, value) in &fault.all_headers() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
             response.headers_mut().append(name, value);
         }

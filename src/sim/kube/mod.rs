@@ -17,6 +17,7 @@ mod kind;
 mod list;
 mod managed_fields;
 mod patch;
+mod saved;
 mod schema;
 mod service;
 mod store;
@@ -25,6 +26,7 @@ mod validate;
 mod watch;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,6 +39,7 @@ use crate::sim::log::RequestLog;
 
 use call::Call;
 use kind::Kind;
+pub(crate) use saved::SavedObjects;
 use status_error::ApiError;
 use store::Key;
 pub(crate) use store::{Change, ChangeKind};
@@ -101,6 +104,8 @@ struct Inner {
     changed: channel::Sender<u64>,
     progress: channel::Sender<Progress>,
     is_closed: channel::Sender<bool>,
+    /// What was there when each fault of stale reads began.
+    pasts: Mutex<BTreeMap<u64, Cluster>>,
 }
 
 /// A simulated cluster; clones are the same cluster.
@@ -110,14 +115,8 @@ pub struct Cluster(Arc<Inner>);
 impl Cluster {
     /// Makes a cluster with the namespaces and the `kubernetes` Service that every cluster has.
     pub fn new(options: ClusterOptions) -> Self {
-        let state = Mutex::new(State::new(options.seed.clone()));
-        let cluster = Self(Arc::new(Inner {
-            options,
-            state,
-            changed: channel::Sender::new(0),
-            progress: channel::Sender::new(Progress::default()),
-            is_closed: channel::Sender::new(false),
-        }));
+        let state = State::new(options.seed.clone());
+        let cluster = Self::holding(options, state);
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             cluster.create_raw(&manifest).expect("the built-in namespaces are valid");
@@ -130,6 +129,31 @@ impl Cluster {
         });
         cluster.create_raw(&kubernetes).expect("the built-in Service is valid");
         cluster
+    }
+
+    fn holding(options: ClusterOptions, state: State) -> Self {
+        Self(Arc::new(Inner {
+            options,
+            state: Mutex::new(state),
+            changed: channel::Sender::new(0),
+            progress: channel::Sender::new(Progress::default()),
+            is_closed: channel::Sender::new(false),
+            pasts: Mutex::default(),
+        }))
+    }
+
+    /// Keeps what is there now for a fault that makes reads stale.
+    pub(crate) fn keep_for(&self, fault: u64) {
+        let live: Vec<u64> = self.faults().list().iter().map(|rule| rule.id).collect();
+        let now = Self::holding(self.0.options.clone(), self.state().clone());
+        let mut pasts = self.0.pasts.lock().unwrap_or_else(PoisonError::into_inner);
+        pasts.retain(|past, _| live.contains(past));
+        pasts.insert(fault, now);
+    }
+
+    /// What was there when a fault began.
+    pub(crate) fn past(&self, fault: u64) -> Option<Self> {
+        self.0.pasts.lock().unwrap_or_else(PoisonError::into_inner).get(&fault).cloned()
     }
 
     /// The name of the cluster.
@@ -212,6 +236,17 @@ impl Cluster {
         (patch, manager): (&Value, &str),
     ) -> Result<Value, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/services/{service}?fieldManager={manager}");
+        let call = Call::new("PATCH", &path).content_type("application/merge-patch+json").body(patch.clone());
+        self.call(&call.agent("kubectl/v1.36.0")).into_result()
+    }
+
+    /// Merges a patch into any object as `kubectl patch --type merge` would.
+    ///
+    /// # Errors
+    /// What the API server refuses.
+    pub fn patch(&self, (kind, namespace, name): (&str, &str, &str), patch: &Value) -> Result<Value, ApiError> {
+        let kind = Kind::find(kind).ok_or_else(ApiError::unknown_path)?;
+        let path = format!("{}/{name}?fieldManager=kubectl-patch", path_of(kind, Some(namespace)));
         let call = Call::new("PATCH", &path).content_type("application/merge-patch+json").body(patch.clone());
         self.call(&call.agent("kubectl/v1.36.0")).into_result()
     }

@@ -47,7 +47,7 @@ pub(crate) struct Change {
 const HISTORY: usize = 2048;
 
 /// The objects and their history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     objects: BTreeMap<Key, Value>,
     version: u64,
@@ -59,6 +59,16 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new() -> Self {
         Self { objects: BTreeMap::new(), version: 1, history: VecDeque::new(), forgotten: 0 }
+    }
+
+    /// Goes on with objects as they were at a version, without a history.
+    pub(crate) fn resume(version: u64, objects: BTreeMap<Key, Value>) -> Self {
+        Self { objects, version, history: VecDeque::new(), forgotten: version }
+    }
+
+    /// Every object.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        self.objects.iter()
     }
 
     /// The version of the newest change.

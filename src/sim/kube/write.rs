@@ -64,7 +64,7 @@ pub(crate) struct Written {
 }
 
 /// The mutable part of a cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) store: Store,
     seed: String,
@@ -155,6 +155,16 @@ fn json_type(value: &Value) -> &'static str {
 impl State {
     pub(crate) fn new(seed: String) -> Self {
         Self { store: Store::new(), seed, created: 0 }
+    }
+
+    /// Goes on with what was saved.
+    pub(crate) fn resume(store: Store, seed: String, created: u64) -> Self {
+        Self { store, seed, created }
+    }
+
+    /// How many objects were ever created.
+    pub(crate) fn created(&self) -> u64 {
+        self.created
     }
 
     /// A POST.

@@ -21,12 +21,15 @@ mod role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use crate::sim::arm::authorization::built_in::names as built_in_roles;
 pub(crate) use crate::sim::arm::authorization::grants::{Grants, Readable};
 pub(crate) use crate::sim::arm::authorization::role::RoleDefinition;
 
 /// A role given to a principal at a scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Assignment {
     /// A GUID, which is also its name.
     pub(crate) id: String,
@@ -45,7 +48,7 @@ pub(crate) struct Assignment {
 }
 
 /// All roles and all assignments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Authorization {
     roles: BTreeMap<String, Arc<RoleDefinition>>,
     assignments: BTreeMap<String, Assignment>,
@@ -86,6 +89,11 @@ impl Authorization {
     /// Adds an assignment.
     pub(crate) fn assign(&mut self, assignment: Assignment) {
         self.assignments.insert(assignment.id.to_ascii_lowercase(), assignment);
+    }
+
+    /// All assignments.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values()
     }
 
     /// Forgets the assignments at a resource that is gone, and below it.

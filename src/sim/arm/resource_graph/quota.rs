@@ -9,7 +9,7 @@ const QUERIES: u32 = 15;
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// What each principal has used in its window.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Quota {
     used: BTreeMap<String, (Duration, u32)>,
 }

@@ -117,3 +117,90 @@ fn wall_time_can_be_demanded_and_moved() {
     clock.advance(std::time::Duration::from_secs(61));
     assert_eq!(get(&arm, &url)["status"], "Succeeded");
 }
+
+fn example_with(operations: &str) -> Arm {
+    let text = include_str!("../../../../examples/world.yaml").replace("{ polls: 2 }", operations);
+    crate::sim::resource_manager(&World::parse(&text).unwrap(), &Clock::start()).unwrap()
+}
+
+#[track_caller]
+fn path_of(reply: &Reply, header: &str) -> String {
+    reply.header(header).unwrap().split(".invalid").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn an_operation_can_be_announced_by_location_alone() {
+    let arm = example_with("{ polls: 2, style: location }");
+    let accepted = arm.call("PUT", &balancer(), &[], Some(with_frontends(&[])));
+    assert_eq!((accepted.status, accepted.header("Azure-AsyncOperation")), (201, None));
+    let result = path_of(&accepted, "Location");
+    assert_eq!(arm.call("GET", &result, &[], None).status, 202);
+    let ended = arm.call("GET", &result, &[], None);
+    assert_eq!((ended.status, &ended.body["name"]), (200, &json!("kubernetes-internal")));
+    let accepted = arm.call("DELETE", &balancer(), &[], None);
+    let result = path_of(&accepted, "Location");
+    assert_eq!([202, 204], [(); 2].map(|()| arm.call("GET", &result, &[], None).status));
+    arm.faults().add(Fault { in_operation: true, status: 409, code: "Conflict".into(), ..Fault::default() });
+    let accepted = arm.call("PUT", &balancer(), &[], Some(with_frontends(&[])));
+    let result = path_of(&accepted, "Location");
+    assert_eq!(arm.call("GET", &result, &[], None).status, 202);
+    refused(&arm.call("GET", &result, &[], None), 409, "Conflict");
+}
+
+#[test]
+fn private_dns_answers_202_when_only_location_tells() {
+    let arm = example_with("{ polls: 1, style: location }");
+    let zone = network("myResourceGroup", "privateDnsZones/some.internal");
+    let accepted = arm.call("PUT", &zone, &[], Some(json!({ "location": "global" })));
+    assert_eq!((accepted.status, &accepted.body), (202, &Value::Null));
+    assert_eq!(get(&arm, &path_of(&accepted, "Location"))["name"], "some.internal");
+}
+
+#[test]
+fn an_operation_can_be_told_by_the_state_of_its_resource_alone() {
+    let arm = example_with("{ polls: 2, style: provisioning-state }");
+    let state = || get(&arm, &balancer())["properties"]["provisioningState"].clone();
+    let accepted = arm.call("PUT", &balancer(), &[], Some(with_frontends(&[])));
+    assert_eq!((accepted.header("Azure-AsyncOperation"), accepted.header("Location")), (None, None));
+    assert_eq!([state(), state(), state()], ["Updating", "Updating", "Succeeded"]);
+    arm.faults().add(Fault { in_operation: true, canceled: true, times: Some(1), ..Fault::default() });
+    arm.call("PUT", &balancer(), &[], Some(with_frontends(&[])));
+    assert_eq!([state(), state(), state()], ["Updating", "Updating", "Canceled"]);
+    assert_eq!(arm.call("DELETE", &balancer(), &[], None).status, 202);
+    assert_eq!([state(), state()], ["Deleting", "Deleting"]);
+    refused(&arm.call("GET", &balancer(), &[], None), 404, "ResourceNotFound");
+}
+
+#[test]
+fn a_type_can_take_longer_than_others() {
+    let arm = example_with("{ polls: 1, durations: { Microsoft.Network/LoadBalancers: { polls: 4 } } }");
+    let looks = |id: &str, body: Value| {
+        let accepted = arm.call("PUT", id, &[], Some(body));
+        let url = path_of(&accepted, "Azure-AsyncOperation");
+        (1..9).find(|_| get(&arm, &url)["status"] == "Succeeded")
+    };
+    assert_eq!(looks(&balancer(), with_frontends(&[])), Some(4));
+    assert_eq!(looks(&subnet("pls-subnet"), get(&arm, &subnet("pls-subnet"))), Some(1));
+}
+
+#[test]
+fn an_operation_can_fail_late() {
+    let arm = example();
+    arm.faults().add(Fault { in_operation: true, polls: Some(5), code: "Late".into(), ..Fault::default() });
+    let accepted = arm.call("PUT", &balancer(), &[], Some(with_frontends(&[])));
+    let url = path_of(&accepted, "Azure-AsyncOperation");
+    let seen: Vec<Value> = (0..5).map(|_| get(&arm, &url)).collect();
+    assert!(seen[..4].iter().all(|document| document["status"] == "InProgress"), "{seen:?}");
+    assert_eq!((&seen[4]["status"], &seen[4]["error"]["code"]), (&json!("Failed"), &json!("Late")));
+}
+
+#[test]
+fn a_group_whose_delete_failed_is_usable_again() {
+    let arm = example();
+    let group = format!("{PROVIDER}/rg-pls");
+    arm.faults().add(Fault { in_operation: true, ..Fault::default() });
+    let accepted = arm.call("DELETE", &group, &[], None);
+    assert_eq!(get(&arm, &group)["properties"]["provisioningState"], "Deleting");
+    assert_eq!(arm.settle(&accepted).status, 500);
+    assert_eq!(get(&arm, &group)["properties"]["provisioningState"], "Succeeded");
+}

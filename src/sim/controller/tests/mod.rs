@@ -42,7 +42,8 @@ impl World {
         let arm = Arm::new(ArmOptions {
             seed: 1,
             location: "eastus2".to_owned(),
-            pace: Pace { polls: 2, least: Duration::ZERO, retry_after: 0 },
+            pace: Pace { polls: 2, ..Pace::default() },
+            throttling: Default::default(),
             page_size: 0,
             subscriptions: vec![Subscription {
                 id: SUBSCRIPTION.to_owned(),

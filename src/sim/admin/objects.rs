@@ -1,0 +1,68 @@
+//! Objects of a cluster, written as kubectl would: with its defaults and checks, and watched by the cloud provider.
+
+use serde_json::{Value, json};
+
+use super::{AdminRequest, Answer, problem};
+use crate::sim::cluster::Clusters;
+use crate::sim::kube::Cluster;
+use crate::sim::kube::status_error::ApiError;
+
+/// Answers a request below `objects`.
+pub(super) fn answer(clusters: &Clusters, request: &AdminRequest<'_>, path: &str) -> Answer {
+    let cluster = match find(clusters, request.query.get("cluster").map(String::as_str)) {
+        Ok(cluster) => cluster,
+        Err(message) => return problem(404, message),
+    };
+    if path.is_empty() {
+        let kind = request.query.get("kind").map_or("services", String::as_str);
+        return (200, json!({ "value": cluster.list(kind, None) }));
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    let [kind, namespace, name] = parts[..] else {
+        return problem(404, "Name an object as <kind>/<namespace>/<name>, with - for no namespace.");
+    };
+    let done = match (request.method, &request.body) {
+        ("GET", _) => Ok(cluster.get(kind, namespace, name)),
+        ("PUT", Some(body)) => put(&cluster, (kind, namespace, name), body.clone()).map(Some),
+        ("PATCH", Some(patch)) => cluster.patch((kind, namespace, name), patch).map(Some),
+        ("DELETE", _) => cluster.delete(kind, namespace, name).map(Some),
+        ("PUT" | "PATCH", None) => return problem(400, "Send the object, or what is to change in it, as JSON."),
+        _ => return problem(405, "Use GET, PUT, PATCH or DELETE."),
+    };
+    match done {
+        Ok(Some(object)) => (200, object),
+        Ok(None) => problem(404, format!("There is no {kind} {namespace}/{name} in cluster {}.", cluster.name())),
+        Err(ApiError { code, message, .. }) => problem(code, message),
+    }
+}
+
+/// The cluster of this name, or the only one.
+fn find(clusters: &Clusters, name: Option<&str>) -> Result<Cluster, String> {
+    let all = clusters.all();
+    let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
+    let found = match name {
+        Some(name) => all.get(name),
+        None if all.len() == 1 => all.values().next(),
+        None => return Err(format!("Say which cluster: one of {known}.")),
+    };
+    found.map(|cluster| cluster.api.clone()).ok_or_else(|| format!("There is no such cluster: one of {known}."))
+}
+
+/// Applies a manifest under the name that was asked for.
+fn put(cluster: &Cluster, (kind, namespace, name): (&str, &str, &str), mut manifest: Value) -> Result<Value, ApiError> {
+    let is_new = cluster.get("namespaces", "", namespace).is_none() && namespace != "-";
+    if !manifest["metadata"].is_object() {
+        manifest["metadata"] = json!({});
+    }
+    manifest["metadata"]["name"] = name.into();
+    if manifest["kind"].is_null() {
+        manifest["kind"] = kind.into();
+    }
+    if namespace != "-" {
+        manifest["metadata"]["namespace"] = namespace.into();
+    }
+    if is_new {
+        cluster.apply_raw(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))?;
+    }
+    cluster.apply_raw(&manifest)
+}

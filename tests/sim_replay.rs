@@ -1,0 +1,7 @@
+//! What other clients of Azure send, in the order in which they send it: each answer has to make the next request follow.
+//!
+//! The orders were read off recordings of the real programs. The bodies are our own, of the same shape.
+
+mod client;
+mod cloud_controller;
+mod terraform;
