@@ -8,4 +8,5 @@ mod neighbours;
 mod random;
 mod review;
 mod rights;
+mod simulate;
 mod story;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::sim::arm::{Caller, Principal};
 use crate::sim::clock::Clock;
 use crate::sim::token::{BadToken, LIFETIME, Tokens};
-use crate::sim::world::{Identity, World};
+use crate::sim::world::{Cluster, Identity, Role, World};
 
 /// Audiences that Azure's own clouds use; a token for one of them is a token for us.
 const WELL_KNOWN_AUDIENCES: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
@@ -22,6 +22,8 @@ pub(crate) type Answer = (u16, Value);
 /// The directory.
 pub(crate) struct Entra {
     identities: Vec<Identity>,
+    /// The managed identities of the clusters' cloud providers; nobody can sign in as one of them but by the endpoint.
+    cloud_providers: Vec<Identity>,
     tenant: String,
     tokens: Tokens,
     clock: Clock,
@@ -29,7 +31,13 @@ pub(crate) struct Entra {
 
 impl Entra {
     pub(crate) fn new(world: &World, key: [u8; 32], clock: Clock) -> Self {
-        Self { identities: world.identities.clone(), tenant: world.tenant.to_string(), tokens: Tokens::new(key), clock }
+        Self {
+            identities: world.identities.clone(),
+            cloud_providers: world.clusters.iter().map(|cluster| cloud_provider(world, cluster)).collect(),
+            tenant: world.tenant.to_string(),
+            tokens: Tokens::new(key),
+            clock,
+        }
     }
 
     /// Answers a path of the authority, or says that it is none.
@@ -84,10 +92,10 @@ impl Entra {
     pub(crate) fn managed_identity(&self, origin: &str, query: &BTreeMap<String, String>) -> Answer {
         let resource = query.get("resource").map(String::as_str).unwrap_or_default();
         let wanted = query.get("client_id").or_else(|| query.get("clientid"));
-        let identity = self.identities.iter().find(|own| match wanted {
-            Some(id) => own.client_id.as_str().eq_ignore_ascii_case(id),
-            None => own.managed,
-        });
+        let identity = match wanted {
+            Some(id) => self.identity(id),
+            None => self.identities.iter().find(|own| own.managed),
+        };
         let (Some(identity), false) = (identity, resource.is_empty()) else {
             return (400, json!({ "error": "invalid_request", "error_description": "Identity not found" }));
         };
@@ -132,23 +140,52 @@ impl Entra {
         let is_for_us = WELL_KNOWN_AUDIENCES.contains(&audience)
             || origins.iter().any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(audience));
         let client = claims["appid"].as_str().unwrap_or_default();
-        let identity = self.identities.iter().find(|own| own.client_id.as_str().eq_ignore_ascii_case(client));
+        let identity = self.identity(client);
         let Some(identity) = identity.filter(|_| is_for_us) else { return Err(BadToken::NotOurs) };
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
         Ok(Caller::Identity(Principal {
             name: identity.client_id.to_string(),
             object_id: identity.object_id(),
             tenant: tenant.to_owned(),
+            is_internal: self.is_cloud_provider(client),
         }))
     }
 
-    /// Everybody who can get a token.
+    /// Everybody whom the world lists.
     pub(crate) fn identities(&self) -> &[Identity] {
         &self.identities
     }
 
+    fn identity(&self, client_id: &str) -> Option<&Identity> {
+        let mut all = self.identities.iter().chain(&self.cloud_providers);
+        all.find(|own| own.client_id.as_str().eq_ignore_ascii_case(client_id))
+    }
+
+    /// True for the identity of a simulated cloud provider, whose requests are the simulator's own.
+    pub(crate) fn is_cloud_provider(&self, client_id: &str) -> bool {
+        self.cloud_providers.iter().any(|own| own.client_id.as_str().eq_ignore_ascii_case(client_id))
+    }
+
     pub(crate) fn tenant(&self) -> &str {
         &self.tenant
+    }
+}
+
+/// The identity of a cluster's cloud provider: contributor in the cluster's subscription, its client id follows from the
+/// world's seed.
+pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
+    let name = format!("privlink-sim/{}/cloud-provider/{}", world.seed, cluster.name);
+    let client_id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
+    let home = world.subscriptions.iter().find(|own| own.id == cluster.subscription);
+    Identity {
+        name: format!("cloud provider of {}", cluster.name),
+        client_id: client_id.parse().expect("a GUID is a client id"),
+        secret: None,
+        tenant: home.map(|own| world.tenant_of(own)),
+        role: Some(Role::Contributor),
+        subscriptions: Some(vec![cluster.subscription.clone()]),
+        assignments: Vec::new(),
+        managed: false,
     }
 }
 

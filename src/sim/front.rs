@@ -47,6 +47,8 @@ struct Arrived {
     body: Bytes,
     origin: String,
     is_plain: bool,
+    /// True for the simulator's own cloud provider.
+    is_internal: bool,
 }
 
 impl Arrived {
@@ -79,7 +81,7 @@ async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: Htt
         .collect();
     let scheme = if is_plain { "http" } else { "https" };
     let host = headers.get("host").map_or("127.0.0.1", String::as_str);
-    let arrived = Arrived {
+    let mut arrived = Arrived {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -87,7 +89,9 @@ async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: Htt
         headers,
         body,
         is_plain,
+        is_internal: false,
     };
+    arrived.is_internal = front.is_internal(&arrived);
     front.serve(arrived).await
 }
 
@@ -148,8 +152,19 @@ impl Front {
             query: &arrived.query,
             status,
             client: arrived.header("user-agent"),
-            is_internal: false,
+            is_internal: arrived.is_internal,
+            if_match: arrived.headers.get("if-match").map(String::as_str),
+            body: if surface == Surface::ResourceManager { &arrived.body } else { &[] },
         });
+    }
+
+    /// True if the simulated cloud provider asks, for a token or with one. Faults hit it like anybody.
+    fn is_internal(&self, arrived: &Arrived) -> bool {
+        if is_managed_identity(&arrived.path) {
+            let query = parse_query(&arrived.query);
+            return query.get("client_id").is_some_and(|id| self.entra.is_cloud_provider(id));
+        }
+        matches!(self.authenticate(arrived), Ok(Caller::Identity(principal)) if principal.is_internal)
     }
 
     fn dispatch(&self, arrived: &Arrived, past: Option<&Arm>) -> (Surface, Reply) {
@@ -161,7 +176,7 @@ impl Front {
                 let body = metadata::endpoints(&arrived.origin, version, &self.locations);
                 return (Surface::ResourceManager, Reply::ok(body));
             }
-            "/msi/token" | "/metadata/identity/oauth2/token" => {
+            path if is_managed_identity(path) => {
                 let is_meant = arrived.header("metadata") == "true" || !arrived.header("x-identity-header").is_empty();
                 let (status, body) = match is_meant {
                     true => self.entra.managed_identity(&arrived.origin, &query),
@@ -240,6 +255,10 @@ impl Front {
         error.headers.push(("WWW-Authenticate".to_owned(), challenge));
         Err(error)
     }
+}
+
+fn is_managed_identity(path: &str) -> bool {
+    matches!(path, "/msi/token" | "/metadata/identity/oauth2/token")
 }
 
 /// Puts a reply on the wire: JSON, nothing, or raw text.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  world.yaml ─▶ World ─ seed ─▶ Arm ◀─ front ◀─ https, http     az, Terraform, azure_identity, privlink
-//!                                 ▲      │  └ entra, metadata, admin
-//!                                 └ Arm::call ─ controller ◀─ Kubernetes API ◀─ https     kubectl, privlink
+//!                                         ▲ └ entra, metadata, admin
+//!                                         └ http ─ controller ◀─ Kubernetes API ◀─ https      kubectl, privlink
 //! ```
 //! It shares identifier types with the rest of the program and nothing else: with our codecs or rules it would agree with
 //! our mistakes. A program reaches it by base URLs and cannot tell.
@@ -23,6 +23,7 @@ mod front;
 mod identity;
 pub mod kube;
 pub mod log;
+mod machine;
 mod metadata;
 pub mod saved;
 mod seed;
@@ -41,7 +42,7 @@ use tokio::task::JoinHandle;
 use crate::sim::admin::Admin;
 use crate::sim::arm::{Arm, ArmOptions, Subscription};
 use crate::sim::clock::Clock;
-use crate::sim::cluster::{Beginning, Clusters, RunningCluster};
+use crate::sim::cluster::{AzurePlace, Beginning, Clusters, RunningCluster};
 use crate::sim::endpoints::access;
 pub use crate::sim::endpoints::{ClusterEndpoint, Endpoints};
 use crate::sim::entra::Entra;
@@ -182,7 +183,9 @@ impl Simulator {
                 has_cloud_provider: own.cloud_provider == CloudProvider::Simulated && !options.no_cloud_provider,
                 shutdown: shutdown.clone(),
             };
-            let cluster = cluster::start(world, own, (&self.arm, &self.clock), beginning)?;
+            let origin = &self.endpoints.resource_manager_http;
+            let azure = AzurePlace { arm: &self.arm, clock: &self.clock, origin };
+            let cluster = cluster::start(world, own, &azure, beginning)?;
             let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
             self.running.push(tokio::spawn(served));
             self.endpoints.clusters.insert(own.name.clone(), endpoint);

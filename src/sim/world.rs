@@ -4,10 +4,10 @@
 //! through the same rules as any client's request, so a world that could not exist does not start.
 
 mod identity;
+mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,11 +15,12 @@ use serde_json::Value;
 
 use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
-use crate::sim::arm::{Pace, Style, Throttling, built_in_roles};
+use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
 pub use crate::sim::world::identity::{
     Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
 };
+pub use crate::sim::world::operations::{Length, Operations};
 
 /// A world that cannot be read, or that contradicts itself.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +39,17 @@ pub enum WorldError {
 }
 
 /// Everything that exists at the start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct World {
     /// Decides every GUID; equal seeds give equal aliases.
     #[serde(default)]
     pub seed: u64,
     /// The region of everything that names none.
+    #[schemars(with = "String")]
     pub location: Location,
     /// The Entra tenant of every subscription that names none.
+    #[schemars(with = "String")]
     pub tenant: TenantId,
     /// How long operations take.
     #[serde(default)]
@@ -85,105 +88,58 @@ pub struct World {
     pub faults: Vec<Fault>,
 }
 
-/// How long operations take.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Operations {
-    /// How a write that has not ended yet is announced.
-    pub style: Style,
-    /// Looks at an operation until it has ended; 0 makes every write synchronous.
-    pub polls: u32,
-    /// Wall time that an operation takes at least, in milliseconds.
-    pub milliseconds: u64,
-    /// What `Retry-After` says, in seconds: 0 for our own client, 1 for others, which take 0 for absent and wait 30 s.
-    pub retry_after_seconds: u32,
-    /// Items per page of a list; 0 means no paging.
-    pub page_size: usize,
-    /// Resource types that take longer or shorter, such as `Microsoft.Network/privateEndpoints`.
-    pub durations: BTreeMap<String, Length>,
-}
-
-/// How long the operations of one resource type take.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Length {
-    /// Looks at an operation until it has ended.
-    pub polls: u32,
-    /// Time that an operation takes at least, in milliseconds.
-    #[serde(default)]
-    pub milliseconds: u64,
-}
-
-impl Default for Operations {
-    fn default() -> Self {
-        Self {
-            style: Style::default(),
-            polls: 2,
-            milliseconds: 0,
-            retry_after_seconds: 0,
-            page_size: 0,
-            durations: BTreeMap::new(),
-        }
-    }
-}
-
-impl Operations {
-    /// The same in the resource manager's words.
-    pub(crate) fn pace(&self) -> Pace {
-        let length = |own: &Length| (own.polls, Duration::from_millis(own.milliseconds));
-        Pace {
-            polls: self.polls,
-            least: Duration::from_millis(self.milliseconds),
-            retry_after: self.retry_after_seconds,
-            style: self.style,
-            by_type: self.durations.iter().map(|(name, own)| (name.to_ascii_lowercase(), length(own))).collect(),
-        }
-    }
-}
-
 /// How the simulated cloud provider behaves.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
-    /// Wait after a failed reconcile before it is tried again, in milliseconds.
+    /// First wait after a failed reconcile before it is tried again, in milliseconds; doubles up to sixty times this.
     pub retry_milliseconds: u64,
     /// Wait before a changed Service is looked at, in milliseconds.
     pub delay_milliseconds: u64,
+    /// How long it trusts what it has read of Azure, in seconds; 0 makes it read again every time.
+    pub cache_seconds: u64,
 }
 
 impl Default for Controller {
     fn default() -> Self {
-        Self { retry_milliseconds: 200, delay_milliseconds: 0 }
+        Self { retry_milliseconds: 5000, delay_milliseconds: 0, cache_seconds: 120 }
     }
 }
 
 /// A resource group.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Group {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ResourceGroup,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
 }
 
 /// A virtual network.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VirtualNetwork {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name.
     pub name: String,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
     /// Its ranges.
+    #[schemars(with = "Vec<String>")]
     pub address_space: Vec<Cidr>,
     /// Its subnets.
     #[serde(default)]
@@ -191,12 +147,13 @@ pub struct VirtualNetwork {
 }
 
 /// A subnet.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subnet {
     /// Its name.
     pub name: String,
     /// Its ranges: one, or an IPv4 and an IPv6 one.
+    #[schemars(with = "Vec<String>")]
     pub prefixes: Vec<Cidr>,
     /// `Enabled` (Azure's default) or `Disabled`.
     #[serde(default)]
@@ -204,16 +161,19 @@ pub struct Subnet {
 }
 
 /// An AKS cluster.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cluster {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, which is also the name of its kubeconfig context.
     pub name: String,
     /// The group of its load balancers and machines.
+    #[schemars(with = "String")]
     pub node_resource_group: ResourceGroup,
     /// The Kubernetes version.
     #[serde(default = "kubernetes_version")]
@@ -228,15 +188,30 @@ pub struct Cluster {
     pub virtual_network: String,
     /// The resource group of the virtual network; the node resource group if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub virtual_network_resource_group: Option<ResourceGroup>,
     /// The subnet of its nodes.
     pub subnet: String,
     /// Its nodes.
     #[serde(default)]
     pub nodes: Vec<Node>,
+    /// How its load balancers know the nodes.
+    #[serde(default)]
+    pub backend_pool_type: BackendPoolType,
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+}
+
+/// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendPoolType {
+    /// The network interfaces of the machines are members of the pool.
+    #[default]
+    NodeIpConfiguration,
+    /// The pool lists the addresses of the nodes.
+    NodeIp,
 }
 
 /// Who reconciles the Services of a cluster.
@@ -255,32 +230,36 @@ fn kubernetes_version() -> String {
 }
 
 /// A node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// Its address in the cluster's subnet.
+    #[schemars(with = "String")]
     pub address: IpAddr,
 }
 
 /// A private DNS zone.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrivateDnsZone {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, such as `orders.internal`.
     pub name: String,
     /// A record sets: relative name to addresses.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub records: BTreeMap<String, Vec<std::net::Ipv4Addr>>,
 }
 
 /// A resource as the body of a PUT.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawResource {
     /// The full resource id.
@@ -440,6 +419,14 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Reads JSON or YAML, such as a manifest.
+///
+/// # Errors
+/// If the text is neither.
+pub fn parse_yaml(text: &str) -> Result<Value, WorldError> {
+    serde_yaml::from_str(text).map_err(WorldError::Syntax)
 }
 
 fn known_subscription(

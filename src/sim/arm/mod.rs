@@ -199,6 +199,8 @@ impl Arm {
             status: reply.status,
             client: &client,
             is_internal: true,
+            if_match: request.headers.get("if-match").map(String::as_str),
+            body: &[],
         });
         reply
     }

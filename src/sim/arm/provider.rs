@@ -21,12 +21,16 @@ const FREE: [(&str, &[&str]); 3] = [
     ("Microsoft.Resources", &["resourceGroups", "resources", "subscriptions", "tags", "tenants"]),
 ];
 
+/// What the real cloud provider looks up although nothing of it is simulated: the zones of machines.
+const LOOKED_UP: (&str, &str) = ("Microsoft.Compute", "virtualMachines");
+
 /// Every namespace with its types, in Azure's spelling.
 fn namespaces() -> Vec<(&'static str, Vec<&'static str>)> {
     let served: BTreeSet<&str> = Kind::types().filter_map(|own| own.split('/').next()).collect();
     let served = served.into_iter().map(|namespace| {
         let types = Kind::types().filter_map(|own| own.strip_prefix(namespace)?.strip_prefix('/'));
-        (namespace, types.collect())
+        let looked_up = (namespace == LOOKED_UP.0).then_some(LOOKED_UP.1);
+        (namespace, looked_up.into_iter().chain(types).collect())
     });
     let free = FREE.iter().map(|(namespace, types)| (*namespace, types.to_vec()));
     served.chain(free).collect()

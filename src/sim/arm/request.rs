@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The platform itself: the simulated cloud provider, the seed, tests. It may do everything.
+    /// The platform itself: the seed, tests. It may do everything.
     Platform,
     /// An identity with a token.
     Identity(Principal),
@@ -19,6 +19,8 @@ pub(crate) struct Principal {
     pub(crate) name: String,
     pub(crate) object_id: String,
     pub(crate) tenant: String,
+    /// True for the simulator's own cloud provider.
+    pub(crate) is_internal: bool,
 }
 
 /// One request.

@@ -131,7 +131,8 @@ mod tests {
     const PATH: &str = "/subscriptions/S/resourceGroups/rg";
 
     fn request(method: &str, path: &str, who: &str) -> Request {
-        let principal = Principal { name: who.to_owned(), object_id: who.to_owned(), tenant: String::new() };
+        let principal =
+            Principal { name: who.to_owned(), object_id: who.to_owned(), tenant: String::new(), is_internal: false };
         Request { caller: Caller::Identity(principal), ..Request::internal(method, path, &[], None) }
     }
 

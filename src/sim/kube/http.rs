@@ -63,6 +63,8 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
         status: if is_cut { 0 } else { response.status().as_u16() },
         client: &agent,
         is_internal: false,
+        if_match: None,
+        body: &[],
     });
     response
 }

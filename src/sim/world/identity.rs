@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::azure::{ClientId, SubscriptionId, TenantId};
@@ -10,24 +11,27 @@ use crate::domain::azure::{ClientId, SubscriptionId, TenantId};
 ///
 /// `role` and `subscriptions` are shorthand for assignments at whole subscriptions; `assignments` may come in their
 /// place or beside them. Without any of them it can sign in and sees nothing.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Identity {
     /// What people call it.
     pub name: String,
     /// The application id.
+    #[schemars(with = "String")]
     pub client_id: ClientId,
     /// Its client secret; without one only federated assertions and the managed-identity endpoint work.
     #[serde(default)]
     pub secret: Option<String>,
     /// Its tenant; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub tenant: Option<TenantId>,
     /// What it may do in `subscriptions`.
     #[serde(default)]
     pub role: Option<Role>,
     /// Where it has its `role`; in all subscriptions of its tenant if absent.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub subscriptions: Option<Vec<SubscriptionId>>,
     /// Roles at any scope.
     #[serde(default)]
@@ -52,7 +56,7 @@ impl fmt::Debug for Identity {
 }
 
 /// The shorthand of an identity's rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Reads everything, and may ask for a cluster's user credential.
@@ -72,7 +76,7 @@ impl Role {
 }
 
 /// A role at a scope.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RoleAssignment {
     /// The name of the role: one of Azure's, or one of `role-definitions`.
@@ -91,7 +95,7 @@ impl RoleAssignment {
 }
 
 /// A role of one's own.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RoleDefinition {
     /// Its name, which assignments use.
@@ -107,15 +111,17 @@ pub struct RoleDefinition {
 }
 
 /// A subscription.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subscription {
     /// Its id.
+    #[schemars(with = "String")]
     pub id: SubscriptionId,
     /// Its display name.
     pub name: String,
     /// Its tenant; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub tenant: Option<TenantId>,
     /// Whether identities may write to it.
     #[serde(default)]
@@ -127,7 +133,7 @@ pub struct Subscription {
 }
 
 /// Whether a subscription can be written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubscriptionState {
     /// It can.

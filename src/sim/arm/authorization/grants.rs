@@ -148,7 +148,8 @@ mod tests {
                 created_by: String::new(),
             });
         }
-        let principal = Principal { name: "n".to_owned(), object_id: "p".to_owned(), tenant: "t".to_owned() };
+        let principal =
+            Principal { name: "n".to_owned(), object_id: "p".to_owned(), tenant: "t".to_owned(), is_internal: false };
         Grants::of(&all, &Caller::Identity(principal))
     }
 

@@ -53,7 +53,7 @@ impl Azure {
         let path = if path.contains('?') { path.to_owned() } else { format!("{path}?api-version=2025-05-01") };
         let mut request = Request::internal(method, &path, &[], body);
         let (name, object_id, tenant) = (name.to_owned(), self.object_id(name), self.world.tenant.to_string());
-        request.caller = Caller::Identity(Principal { name, object_id, tenant });
+        request.caller = Caller::Identity(Principal { name, object_id, tenant, is_internal: false });
         self.arm.answer(&request).into_json()
     }
 
