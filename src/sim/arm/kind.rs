@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     PublicIpAddress,
     ScaleSet,
     ScaleSetVm,
+    /// A template and what became of it.
+    Deployment,
     /// Kept as sent, without rules: network security groups, route tables, NAT gateways.
     Opaque,
 }
@@ -61,6 +63,7 @@ const TYPES: &[(&str, Kind)] = &[
     ("Microsoft.Network/privateDnsZones/TXT", Kind::RecordSet),
     ("Microsoft.Network/privateDnsZones/SOA", Kind::RecordSet),
     ("Microsoft.Network/privateDnsZones/virtualNetworkLinks", Kind::VirtualNetworkLink),
+    ("Microsoft.Resources/deployments", Kind::Deployment),
     ("Microsoft.ContainerService/managedClusters", Kind::ManagedCluster),
     ("Microsoft.Compute/virtualMachineScaleSets", Kind::ScaleSet),
     ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines", Kind::ScaleSetVm),
@@ -97,6 +100,7 @@ impl Kind {
             | Self::PublicIpAddress
             | Self::ScaleSet
             | Self::ScaleSetVm
+            | Self::Deployment
             | Self::Opaque => Home::Own,
         }
     }

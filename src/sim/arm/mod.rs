@@ -12,6 +12,7 @@ mod access;
 mod address;
 mod announcement;
 mod authorization;
+mod deployment;
 mod error;
 mod extension;
 mod index;
@@ -41,6 +42,7 @@ mod shown;
 mod state;
 mod store;
 mod subscription;
+mod template;
 mod throttle;
 mod view;
 mod virtual_network;
@@ -57,6 +59,7 @@ use serde_json::Value;
 use crate::sim::arm::authorization::Grants;
 pub(crate) use crate::sim::arm::authorization::{Assignment, RoleDefinition, built_in_roles};
 pub(crate) use crate::sim::arm::error::ArmError;
+use crate::sim::arm::kind::Kind;
 pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
 use crate::sim::arm::operation::Status;
 pub use crate::sim::arm::pace::{Pace, Style};
@@ -331,6 +334,10 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         (_, Route::Operation { id, is_result }) => state.poll(request, id, *is_result),
         (_, Route::Extension { scope, name }) => extension::answer(state, request, (scope, name), &grants),
         ("GET" | "HEAD", _) => read::answer(state, request, &route, &grants),
+        ("PUT", Route::Resource(path)) if path.kind == Kind::Deployment => deployment::put(state, request, path),
+        ("POST", Route::Action { path, action }) if path.kind == Kind::Deployment => {
+            deployment::act(state, request, path, action)
+        }
         ("PUT", Route::Resource(path)) => write::put(state, request, path),
         ("PATCH", Route::Resource(path)) => write::patch(state, request, path),
         ("DELETE", Route::Resource(path)) => remove::delete(state, request, path),

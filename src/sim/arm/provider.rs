@@ -18,7 +18,7 @@ const API_VERSIONS: [&str; 4] = ["2026-03-01", "2025-05-01", "2024-05-01", "2021
 const FREE: [(&str, &[&str]); 3] = [
     ("Microsoft.Authorization", &["permissions", "roleAssignments", "roleDefinitions"]),
     ("Microsoft.ResourceGraph", &["resources"]),
-    ("Microsoft.Resources", &["resourceGroups", "resources", "subscriptions", "tags", "tenants"]),
+    ("Microsoft.Resources", &["deployments", "resourceGroups", "resources", "subscriptions", "tags", "tenants"]),
 ];
 
 /// What the real cloud provider looks up although nothing of it is simulated: the zones of machines.
@@ -26,7 +26,8 @@ const LOOKED_UP: (&str, &str) = ("Microsoft.Compute", "virtualMachines");
 
 /// Every namespace with its types, in Azure's spelling.
 fn namespaces() -> Vec<(&'static str, Vec<&'static str>)> {
-    let served: BTreeSet<&str> = Kind::types().filter_map(|own| own.split('/').next()).collect();
+    let served: BTreeSet<&str> =
+        Kind::types().filter_map(|own| own.split('/').next()).filter(|own| !is_free(own)).collect();
     let served = served.into_iter().map(|namespace| {
         let types = Kind::types().filter_map(|own| own.strip_prefix(namespace)?.strip_prefix('/'));
         let looked_up = (namespace == LOOKED_UP.0).then_some(LOOKED_UP.1);

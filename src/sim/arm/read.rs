@@ -146,8 +146,11 @@ fn inside(subscription: &str, group: Option<&str>) -> String {
 /// The generic list: identity fields only, filtered by type if the client asks.
 fn everything(state: &State, request: &Request, (subscription, group): (&str, Option<&str>), grants: &Grants) -> Reply {
     let filter = request.query.get("$filter").map(|filter| filter.to_ascii_lowercase()).unwrap_or_default();
-    let wanted = filter.strip_prefix("resourcetype eq '").and_then(|rest| rest.split('\'').next());
-    let is_top_level = |own: &str| own.matches('/').count() == 1;
+    let asked_for = |field: &str| filter.split(&format!("{field} eq '")).nth(1)?.split('\'').next();
+    let wanted = asked_for("resourcetype");
+    let group = group.or_else(|| asked_for("resourcegroup"));
+    // Deployments are listed among their own kind only.
+    let is_top_level = |own: &str| own.matches('/').count() == 1 && own != "Microsoft.Resources/deployments";
     let fits = |own: &&Resource| {
         let own = own.path.resource_type;
         is_top_level(own) && wanted.is_none_or(|wanted| own.eq_ignore_ascii_case(wanted))

@@ -69,7 +69,7 @@ pub(crate) fn patch(state: &mut State, request: &Request, path: &ResourcePath) -
 }
 
 /// Group and parent have to be there.
-fn place_exists(state: &State, path: &ResourcePath) -> Result<(), ArmError> {
+pub(crate) fn place_exists(state: &State, path: &ResourcePath) -> Result<(), ArmError> {
     read::group_exists(state, &path.subscription, &path.group)?;
     if state.store.group(&path.subscription, &path.group).is_some_and(|group| group.is_deleting) {
         let message = format!("The resource group '{}' is in deprovisioning state.", path.group);
@@ -109,7 +109,7 @@ fn bare(etag: &str) -> &str {
 }
 
 /// One operation at a time per resource. The refusal counts as a look at the one that runs.
-fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
+pub(crate) fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
     let key = Store::holder_path(path).key();
     let refusal = match state.operations.running_verb(&key) {
         None => return Ok(()),

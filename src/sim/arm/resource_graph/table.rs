@@ -50,9 +50,10 @@ fn candidates<'a>(store: &'a Store, prefix: &str, types: Option<&BTreeSet<String
     of_type.collect()
 }
 
-/// Children are part of their parents' rows; links of zones are the only ones that Azure tracks on their own.
+/// Children are part of their parents' rows; links of zones are the only ones that Azure tracks on their own. Deployments
+/// it does not track at all.
 fn is_tracked(path: &ResourcePath) -> bool {
-    path.parent().is_none() || path.kind == Kind::VirtualNetworkLink
+    path.kind != Kind::Deployment && (path.parent().is_none() || path.kind == Kind::VirtualNetworkLink)
 }
 
 /// The types, in lower case, to which the conditions before anything else limit a query. Showing a resource costs much

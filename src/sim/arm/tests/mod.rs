@@ -1,5 +1,6 @@
 //! The rules, one by one, through [`Arm::call`].
 
+mod deployments;
 mod load_balancers;
 mod operations;
 mod others;
