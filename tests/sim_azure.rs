@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
 
+mod rights;
+
 use std::sync::Arc;
 use std::time::Duration;
 

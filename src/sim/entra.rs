@@ -4,14 +4,14 @@
 //! a token answer and a string in a managed-identity answer, and an error description has no character that JSON would
 //! escape, because `azure_identity` 1.0 cannot read one that has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::sim::arm::{Caller, Principal, Role};
+use crate::sim::arm::{Caller, Principal};
 use crate::sim::clock::Clock;
 use crate::sim::token::{BadToken, LIFETIME, Tokens};
-use crate::sim::world::{Cluster, Identity, World};
+use crate::sim::world::{Cluster, Identity, Role, World};
 
 /// Audiences that Azure's own clouds use; a token for one of them is a token for us.
 const WELL_KNOWN_AUDIENCES: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
@@ -24,7 +24,6 @@ pub(crate) struct Entra {
     identities: Vec<Identity>,
     /// The managed identities of the clusters' cloud providers; nobody can sign in as one of them but by the endpoint.
     cloud_providers: Vec<Identity>,
-    subscriptions: BTreeMap<String, BTreeSet<String>>,
     tenant: String,
     tokens: Tokens,
     clock: Clock,
@@ -32,14 +31,9 @@ pub(crate) struct Entra {
 
 impl Entra {
     pub(crate) fn new(world: &World, key: [u8; 32], clock: Clock) -> Self {
-        let mut subscriptions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for own in &world.subscriptions {
-            subscriptions.entry(world.tenant_of(own).to_string()).or_default().insert(own.id.to_string());
-        }
         Self {
             identities: world.identities.clone(),
             cloud_providers: world.clusters.iter().map(|cluster| cloud_provider(world, cluster)).collect(),
-            subscriptions,
             tenant: world.tenant.to_string(),
             tokens: Tokens::new(key),
             clock,
@@ -132,8 +126,8 @@ impl Entra {
             "exp": now + LIFETIME,
             "appid": identity.client_id,
             "idtyp": "app",
-            "oid": object_id(identity),
-            "sub": object_id(identity),
+            "oid": identity.object_id(),
+            "sub": identity.object_id(),
             "tid": tenant,
             "ver": "1.0",
         }))
@@ -149,17 +143,17 @@ impl Entra {
         let identity = self.identity(client);
         let Some(identity) = identity.filter(|_| is_for_us) else { return Err(BadToken::NotOurs) };
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
-        let subscriptions = match &identity.subscriptions {
-            Some(listed) => listed.iter().map(ToString::to_string).collect(),
-            None => self.subscriptions.get(tenant).cloned().unwrap_or_default(),
-        };
         Ok(Caller::Identity(Principal {
             name: identity.client_id.to_string(),
-            object_id: object_id(identity),
-            role: identity.role,
-            subscriptions,
+            object_id: identity.object_id(),
+            tenant: tenant.to_owned(),
             is_internal: self.is_cloud_provider(client),
         }))
+    }
+
+    /// Everybody whom the world lists.
+    pub(crate) fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 
     fn identity(&self, client_id: &str) -> Option<&Identity> {
@@ -188,16 +182,11 @@ pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
         client_id: client_id.parse().expect("a GUID is a client id"),
         secret: None,
         tenant: home.map(|own| world.tenant_of(own)),
-        role: Role::Contributor,
+        role: Some(Role::Contributor),
         subscriptions: Some(vec![cluster.subscription.clone()]),
+        assignments: Vec::new(),
         managed: false,
     }
-}
-
-/// The object id of an identity's service principal: follows from its client id.
-fn object_id(identity: &Identity) -> String {
-    let name = format!("privlink-sim/principal/{}", identity.client_id);
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
 /// The audience of a v2 scope. An audience that ends in a slash gives two, and Go adds scopes of its own.

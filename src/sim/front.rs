@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::sim::admin::{Admin, AdminRequest};
 use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
 use crate::sim::clock::Clock;
+use crate::sim::directory;
 use crate::sim::entra::Entra;
 use crate::sim::fault::Hit;
 use crate::sim::identity;
@@ -193,6 +194,9 @@ impl Front {
         if let Some((status, body)) = self.entra.answer(&path, &arrived.origin, &form) {
             return (Surface::Authority, Reply { status, headers: Vec::new(), body });
         }
+        if let Some(path) = path.strip_prefix("/v1.0/") {
+            return (Surface::Authority, self.look_up(arrived, path, &query).unwrap_or_else(|error| error.reply()));
+        }
         let arm = past.unwrap_or(&self.arm);
         let mut reply = self.manage(arm, arrived, query).unwrap_or_else(|error| error.reply());
         let region = self.locations.first().map_or("", String::as_str);
@@ -213,6 +217,19 @@ impl Front {
             caller,
         };
         Ok(arm.answer(&request))
+    }
+
+    /// A request to the directory, which everybody with a token may read.
+    fn look_up(&self, arrived: &Arrived, path: &str, query: &BTreeMap<String, String>) -> Result<Reply, ArmError> {
+        self.authenticate(arrived)?;
+        let body = arrived.json()?;
+        let (status, body) = directory::answer(
+            (self.entra.identities(), self.entra.tenant()),
+            (&arrived.method, path),
+            (query, body.as_ref()),
+            &arrived.origin,
+        );
+        Ok(Reply { status, headers: Vec::new(), body })
     }
 
     fn authenticate(&self, arrived: &Arrived) -> Result<Caller, ArmError> {

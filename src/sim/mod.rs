@@ -14,6 +14,7 @@ mod chance;
 pub mod clock;
 mod cluster;
 pub mod controller;
+mod directory;
 mod endpoints;
 mod entra;
 mod error;
@@ -39,7 +40,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
-use crate::sim::arm::{Arm, ArmOptions, ConnectRights, Subscription};
+use crate::sim::arm::{Arm, ArmOptions, Subscription};
 use crate::sim::clock::Clock;
 use crate::sim::cluster::{AzurePlace, Beginning, Clusters, RunningCluster};
 use crate::sim::endpoints::access;
@@ -52,7 +53,7 @@ use crate::sim::log::{LoggedRequest, RequestLog};
 use crate::sim::saved::{Ports, Saved, SavedEndpoint};
 use crate::sim::server::Shutdown;
 use crate::sim::tls::{Certificate, Tls};
-use crate::sim::world::{CloudProvider, Rights, World};
+use crate::sim::world::{CloudProvider, SubscriptionState, World};
 
 /// Where a simulator listens, and as what; port 0 is any.
 #[derive(Clone, Debug, Default)]
@@ -327,19 +328,17 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     Ok(arm)
 }
 
-/// Makes a resource manager with the subscriptions of a world and nothing in them.
+/// Makes a resource manager with the subscriptions, roles and principals of a world, and nothing else.
 fn empty_resource_manager(world: &World, clock: &Clock) -> Arm {
     let subscription = |own: &world::Subscription| Subscription {
         id: own.id.to_string(),
         name: own.name.clone(),
         tenant: world.tenant_of(own).to_string(),
-        rights: match &own.rights {
-            Rights::SameTenant => ConnectRights::SameTenant,
-            Rights::Nobody => ConnectRights::Subscriptions(Default::default()),
-            Rights::Subscriptions(list) => ConnectRights::Subscriptions(list.iter().map(ToString::to_string).collect()),
-        },
+        is_disabled: own.state == SubscriptionState::Disabled,
+        unregistered: own.not_registered.iter().map(|namespace| namespace.to_ascii_lowercase()).collect(),
+        registering: Default::default(),
     };
-    Arm::new(ArmOptions {
+    let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
         pace: world.operations.pace(),
@@ -349,7 +348,9 @@ fn empty_resource_manager(world: &World, clock: &Clock) -> Arm {
         clock: clock.clone(),
         faults: Faults::new(world.seed, clock.clone()),
         log: RequestLog::default(),
-    })
+    });
+    seed::directory(&arm, world);
+    arm
 }
 
 fn random_key() -> [u8; 32] {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::sim::SimError;
-use crate::sim::arm::Arm;
+use crate::sim::arm::{Arm, Assignment, RoleDefinition};
+use crate::sim::entra::cloud_provider;
 use crate::sim::machine::{Machine, machines, scale_set_id};
-use crate::sim::world::{BackendPoolType, Cluster, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World};
+use crate::sim::world::{
+    BackendPoolType, Cluster, Identity, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World,
+};
 
 /// The security group that AKS makes for the nodes.
 pub(crate) const SECURITY_GROUP: &str = "aks-agentpool-nsg";
@@ -33,7 +36,77 @@ pub(crate) fn sow(arm: &Arm, world: &World) -> Result<(), SimError> {
         put(arm, id, body.clone())?;
         arm.set_next_alias(None);
     }
+    roles(arm, world);
     Ok(())
+}
+
+/// Makes the world's own roles and its principals known; who has which role is not said yet.
+pub(crate) fn directory(arm: &Arm, world: &World) {
+    let mut state = arm.state();
+    for own in &world.role_definitions {
+        let id = state.chance.guid(&format!("role {}", own.name)).to_string();
+        state.authorization.define(RoleDefinition {
+            id,
+            name: own.name.clone(),
+            description: own.description.clone(),
+            is_built_in: false,
+            actions: own.actions.clone(),
+            not_actions: own.not_actions.clone(),
+        });
+    }
+    principals(world).iter().for_each(|own| state.authorization.admit(&own.object_id()));
+}
+
+/// Everybody who may have a role: the identities that the world lists, and those of its clusters.
+fn principals(world: &World) -> Vec<Identity> {
+    let clusters = world.clusters.iter().map(|cluster| cloud_provider(world, cluster));
+    world.identities.iter().cloned().chain(clusters).collect()
+}
+
+/// Gives every identity its roles.
+fn roles(arm: &Arm, world: &World) {
+    for identity in &principals(world) {
+        for (role, scope) in held_roles(world, identity) {
+            assign(arm, &identity.object_id(), (&role, scope));
+        }
+    }
+}
+
+/// The roles of an identity with their scopes: its shorthand spelled out, and its assignments.
+fn held_roles(world: &World, identity: &Identity) -> Vec<(String, String)> {
+    let tenant = identity.tenant.as_ref().unwrap_or(&world.tenant);
+    let whole: Vec<String> = match &identity.subscriptions {
+        Some(listed) => listed.iter().map(|id| format!("/subscriptions/{id}")).collect(),
+        None => {
+            let own = world.subscriptions.iter().filter(|own| world.tenant_of(own) == *tenant);
+            own.map(|own| format!("/subscriptions/{}", own.id)).collect()
+        }
+    };
+    let names = identity.role.map(|role| role.names()).unwrap_or_default();
+    let mut held: Vec<(String, String)> = Vec::new();
+    for scope in &whole {
+        held.extend(names.iter().map(|name| ((*name).to_owned(), scope.clone())));
+    }
+    held.extend(identity.assignments.iter().map(|own| (own.role.clone(), own.scope.clone())));
+    held
+}
+
+fn assign(arm: &Arm, principal: &str, (role, scope): (&str, String)) {
+    let mut state = arm.state();
+    // The world was checked: its roles are there.
+    let Some(role) = state.authorization.role_named(role).map(|role| role.id.clone()) else { return };
+    let id = state.chance.guid(&format!("role assignment {principal} {role} {scope}")).to_string();
+    let created_at = state.clock.unix_seconds();
+    state.authorization.assign(Assignment {
+        id,
+        scope,
+        role,
+        principal: principal.to_owned(),
+        principal_type: "ServicePrincipal".to_owned(),
+        description: None,
+        created_at,
+        created_by: String::new(),
+    });
 }
 
 fn put(arm: &Arm, id: &str, body: Value) -> Result<(), SimError> {

@@ -3,6 +3,7 @@
 //! Names are kebab-case and an unknown key is an error that names its path. Everything is put into the simulated Azure
 //! through the same rules as any client's request, so a world that could not exist does not start.
 
+mod identity;
 mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +13,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::azure::{ClientId, Location, ResourceGroup, SubscriptionId, TenantId};
+use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
-use crate::sim::arm::{Role, Throttling};
+use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
+pub use crate::sim::world::identity::{
+    Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
+};
 pub use crate::sim::world::operations::{Length, Operations};
 
 /// A world that cannot be read, or that contradicts itself.
@@ -59,6 +63,9 @@ pub struct World {
     /// Who can get a token.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// Roles beside Azure's own.
+    #[serde(default)]
+    pub role_definitions: Vec<RoleDefinition>,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
     /// The resource groups.
@@ -97,71 +104,6 @@ impl Default for Controller {
     fn default() -> Self {
         Self { retry_milliseconds: 5000, delay_milliseconds: 0, cache_seconds: 120 }
     }
-}
-
-/// An application that can get a token.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Identity {
-    /// What error messages call it.
-    pub name: String,
-    /// The application id.
-    #[schemars(with = "String")]
-    pub client_id: ClientId,
-    /// Its client secret; without one only federated assertions and the managed-identity endpoint work.
-    #[serde(default)]
-    pub secret: Option<String>,
-    /// Its tenant; the world's if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tenant: Option<TenantId>,
-    /// What it may do.
-    pub role: Role,
-    /// Where; all subscriptions of its tenant if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<Vec<String>>")]
-    pub subscriptions: Option<Vec<SubscriptionId>>,
-    /// True if the managed-identity endpoint hands out its tokens to callers that name no client.
-    #[serde(default)]
-    pub managed: bool,
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Identity({}, {})", self.name, self.client_id)
-    }
-}
-
-/// A subscription.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Subscription {
-    /// Its id.
-    #[schemars(with = "String")]
-    pub id: SubscriptionId,
-    /// Its display name.
-    pub name: String,
-    /// Its tenant; the world's if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tenant: Option<TenantId>,
-    /// Whose private endpoints may be approved by right of role on the Private Link Services here.
-    #[serde(default, with = "serde_yaml::with::singleton_map")]
-    #[schemars(with = "Rights")]
-    pub rights: Rights,
-}
-
-/// Who holds the approval right on the Private Link Services of a subscription.
-#[derive(Clone, Debug, Default, serde::Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rights {
-    /// Every subscription of the same tenant.
-    #[default]
-    SameTenant,
-    /// Nobody but the subscription itself.
-    Nobody,
-    /// These subscriptions.
-    Subscriptions(#[schemars(with = "BTreeSet<String>")] BTreeSet<SubscriptionId>),
 }
 
 /// A resource group.
@@ -382,9 +324,35 @@ impl World {
             for subscription in identity.subscriptions.iter().flatten() {
                 known_subscription(&known, subscription, || format!("identities[{index}].subscriptions"))?;
             }
+            for (place, assignment) in identity.assignments.iter().enumerate() {
+                self.check_assignment(&known, assignment, || format!("identities[{index}].assignments[{place}]"))?;
+            }
         }
         self.check_places()?;
         self.check_clusters()
+    }
+
+    fn check_assignment(
+        &self,
+        known: &BTreeSet<&SubscriptionId>,
+        assignment: &RoleAssignment,
+        path: impl Fn() -> String,
+    ) -> Result<(), WorldError> {
+        let RoleAssignment { role, scope } = assignment;
+        let Some(subscription) = assignment.subscription() else {
+            let problem = format!("'{scope}' is not the id of a subscription, a resource group or a resource");
+            return Err(inconsistent(&format!("{}.scope", path()), &problem));
+        };
+        known_subscription(known, &subscription, || format!("{}.scope", path()))?;
+        let is_known = built_in_roles().any(|own| own.eq_ignore_ascii_case(role))
+            || self.role_definitions.iter().any(|own| own.name.eq_ignore_ascii_case(role));
+        if is_known {
+            return Ok(());
+        }
+        let built_in: Vec<&str> = built_in_roles().collect();
+        let problem =
+            format!("there is no role {role}: add it to role-definitions, or use one of {}", built_in.join(", "));
+        Err(inconsistent(&format!("{}.role", path()), &problem))
     }
 
     fn check_places(&self) -> Result<(), WorldError> {
@@ -513,14 +481,26 @@ mod tests {
     }
 
     #[test]
-    fn rights_are_a_word_or_a_list() {
-        let with = |rights: &str| {
-            let world = World::parse(&MINIMAL.replace("name: one", &format!("name: one, rights: {rights}"))).unwrap();
-            world.subscriptions[0].rights.clone()
+    fn an_assignment_names_a_role_and_a_scope_that_exist() {
+        let with = |role: &str, scope: &str| {
+            error(&format!(
+                "{MINIMAL}identities: [{{name: p, client-id: 00000000-0000-0000-0000-0000000000b1, assignments: \
+                 [{{role: {role}, scope: {scope}}}]}}]"
+            ))
         };
-        assert!(matches!(with("nobody"), Rights::Nobody));
-        let list = with("{ subscriptions: [00000000-0000-0000-0000-000000000009] }");
-        assert!(matches!(list, Rights::Subscriptions(list) if list.len() == 1));
+        let text = with("Nobody", "/subscriptions/00000000-0000-0000-0000-000000000001");
+        assert!(text.contains("identities[0].assignments[0].role") && text.contains("Network Contributor"), "{text}");
+        let text = with("Reader", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg");
+        assert!(text.contains("identities[0].assignments[0].scope") && text.contains("add it"), "{text}");
+        assert!(with("Reader", "rg").contains("'rg' is not the id"));
+    }
+
+    #[test]
+    fn the_rights_that_the_readme_shows_are_rights_of_a_world() {
+        let readme = include_str!("../../README.md");
+        let shown = readme.split("```").find(|own| own.starts_with("yaml\nrole-definitions:")).unwrap();
+        let world = World::parse(&format!("{MINIMAL}{}", &shown["yaml\n".len()..])).unwrap();
+        assert_eq!(world.identities[0].assignments[1].role, world.role_definitions[0].name);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::sim::arm::authorization::Grants;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::operation::{Status, Verb};
 use crate::sim::arm::request::Request;
@@ -225,7 +226,8 @@ fn deploy(state: &mut State, request: &Request, step: &Step) -> Result<(), ArmEr
         body: Some(step.body.clone()),
         ..request.clone()
     };
-    access::check(state, &inner, &Route::Resource(step.path.clone()))?;
+    let grants = Grants::of(&state.authorization, &request.caller);
+    access::check(state, &inner, &Route::Resource(step.path.clone()), &grants)?;
     write::put(state, &inner, &step.path)?;
     let holder = Store::holder_path(&step.path).key();
     let Some(id) = state.operations.running_id(&holder).cloned() else { return Ok(()) };

@@ -75,6 +75,11 @@ impl Kind {
         TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource_type)).copied()
     }
 
+    /// Every type, in Azure's spelling.
+    pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+        TYPES.iter().map(|(name, _)| *name)
+    }
+
     pub(crate) fn home(self) -> Home {
         match self {
             Self::Subnet

@@ -126,18 +126,13 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::arm::request::{Principal, Role};
+    use crate::sim::arm::request::Principal;
 
     const PATH: &str = "/subscriptions/S/resourceGroups/rg";
 
     fn request(method: &str, path: &str, who: &str) -> Request {
-        let principal = Principal {
-            name: who.to_owned(),
-            object_id: who.to_owned(),
-            role: Role::Contributor,
-            subscriptions: Default::default(),
-            is_internal: false,
-        };
+        let principal =
+            Principal { name: who.to_owned(), object_id: who.to_owned(), tenant: String::new(), is_internal: false };
         Request { caller: Caller::Identity(principal), ..Request::internal(method, path, &[], None) }
     }
 
