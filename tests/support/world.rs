@@ -214,7 +214,12 @@ impl World {
             let balancer = super::case::network(super::case::PROVIDER, "MC_prod", "loadBalancers/kubernetes-internal");
             let name = format!("a{}", self.observed.services[key].uid.as_str().replace('-', ""));
             let id = balancer.child("frontendIPConfigurations", &format!("{name}-{number}"));
-            let frontend = LoadBalancerFrontend { id: id.clone(), address: Some(address), subnet: Some(subnet) };
+            let frontend = LoadBalancerFrontend {
+                id: id.clone(),
+                address: Some(address),
+                subnet: Some(subnet),
+                rules: Vec::new(),
+            };
             self.observed.frontends.insert(id, frontend);
         }
         self.publish(key);
