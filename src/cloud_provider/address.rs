@@ -7,6 +7,8 @@ use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
+use crate::cloud_provider::service::Family;
+use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
 use crate::domain::resource::subnet::LiveSubnet;
@@ -84,6 +86,22 @@ fn holder(state: &State, subnet: &ResourceId, address: IpAddr, own: &[ResourceId
 fn short(id: &ResourceId) -> String {
     let kind = id.resource_type().rsplit('/').next().unwrap_or_default().to_owned();
     format!("{kind}/{} in {}", id.name(), id.resource_group())
+}
+
+/// The free addresses nearest to the one that a Service pins, in the subnet that its frontend is in.
+pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr> {
+    let Some(node_subnet) = &state.cluster.node_subnet else { return Vec::new() };
+    let named = service.subnet().and_then(|name| Some(node_subnet.parent()?.child("subnets", name)));
+    let id = named.unwrap_or_else(|| node_subnet.clone());
+    let Some(subnet) = state.subnets.get(&id) else { return Vec::new() };
+    let is_inside = |address: &IpAddr| subnet.prefixes.iter().any(|prefix| prefix.contains(*address));
+    let wanted = service.pinned(Family::V4).and_then(|text| text.parse().ok());
+    let first = subnet.prefixes.first().map(|prefix| prefix.network().network());
+    let center = wanted.into_iter().chain(service.addresses.iter().copied()).find(is_inside).or(first);
+    match center {
+        Some(IpAddr::V4(center)) => nearest_free(state, &id, center, count),
+        Some(IpAddr::V6(_)) | None => Vec::new(),
+    }
 }
 
 /// The free addresses of a subnet nearest to a wanted one, nearest first, as far as anybody has seen.

@@ -143,6 +143,13 @@ pub enum What {
         /// Who is connected.
         connections: Vec<LiveConnection>,
     },
+    /// A Private Link Service that the cloud provider does not look at stands on a frontend that moves.
+    LinkUnproven {
+        /// Which.
+        link: ResourceId,
+        /// Who is connected.
+        connections: Vec<LiveConnection>,
+    },
     /// A subnet stops enforcing its policy on Private Link Services.
     PolicySwitchedOff {
         /// Which.
@@ -230,6 +237,13 @@ impl What {
             Self::LinkTuned { link, fields } => write!(f, "{} of {} change in place", fields.join(", "), link.name()),
             Self::LinkTakenOver { link, owner, .. } => {
                 write!(f, "{} is taken from {owner}: its consumers reach this Service instead", link.name())
+            }
+            Self::LinkUnproven { link, .. } => {
+                write!(
+                    f,
+                    "{} stands on the frontend that moves: it is not proven that its connections survive",
+                    link.name()
+                )
             }
             Self::PolicySwitchedOff { subnet } => {
                 write!(f, "the policy for Private Link Services of {} is switched off, for good", subnet.name())

@@ -51,7 +51,8 @@ impl Sync<'_> {
         let frontends = self.replacements(service, subnet.as_ref())?;
         self.check_ports(service, &frontends)?;
         let expected = balancing::expected(service)?;
-        self.lose_links(service, &frontends.removed, frontends.rule)?;
+        let moved: Vec<ResourceId> = frontends.created.iter().map(|(created, _)| created.id.clone()).collect();
+        self.lose_links(service, (&frontends.removed, &moved), frontends.rule)?;
         self.write(service, frontends, subnet.as_ref())?;
         self.tell_sharing(service, &had);
         self.set_rules(service, &rules, &expected);
@@ -68,7 +69,7 @@ impl Sync<'_> {
         if let Some(subnet) = self.state.subnets.get(&id) {
             return Ok(Some(subnet.clone()));
         }
-        if !self.state.are_networks_read {
+        if !self.state.lacks(&id) {
             return Ok(None);
         }
         let problem = format!("the network {} has no subnet {}", network.name(), id.name());
@@ -149,7 +150,7 @@ impl Sync<'_> {
         {
             let Some(wanted) = wanted else { continue };
             let Some(subnet) = subnet.filter(|_| frontend.subnet.is_some()) else {
-                let what = format!("whether {wanted} is free: the virtual networks of the cluster could not be read");
+                let what = format!("whether {wanted} is free: the virtual network of the cluster could not be read");
                 return Err(Stop::Unknown(Unknown(what)));
             };
             if let Some(failure) = address::refusal(self.state, subnet, (wanted, Use::Frontend), &own) {
@@ -233,7 +234,7 @@ impl Sync<'_> {
                 self.note_owner_gone(service, &frontend.id);
                 continue;
             }
-            self.lose_links(service, std::slice::from_ref(&frontend), rule)?;
+            self.lose_links(service, (std::slice::from_ref(&frontend), &[]), rule)?;
             self.state.frontends.retain(|other| other.id != frontend.id);
             self.tell(rule, What::FrontendRemoved { address });
         }

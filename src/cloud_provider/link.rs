@@ -61,10 +61,12 @@ impl Sync<'_> {
     /// What stands on frontends that go is deleted before they do, whoever made it: each connection, then the service.
     ///
     /// It is looked for where the Service says now. What stands elsewhere is not found, and the frontend then stays in use.
+    ///
+    /// What comes of a frontend that only moves, in `moved`, under a service that is not found, nobody has seen.
     pub(super) fn lose_links(
         &mut self,
         service: &Service,
-        frontends: &[LoadBalancerFrontend],
+        (frontends, moved): (&[LoadBalancerFrontend], &[ResourceId]),
         rule: &'static Rule,
     ) -> Result<(), Stop> {
         let group = self.group(service);
@@ -72,7 +74,11 @@ impl Sync<'_> {
             if let Some(link) = self.state.link_on(&frontend.id, &group).cloned() {
                 self.lose(&link, rule);
             }
-            if let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) {
+            let hidden = self.state.links.iter().find(|link| link.frontend == frontend.id).cloned();
+            if let Some(hidden) = hidden.as_ref().filter(|_| moved.contains(&frontend.id)) {
+                let (link, connections) = (hidden.id.clone(), hidden.connections.clone());
+                self.tell(&rule::LINK_UNDER_MOVE, What::LinkUnproven { link, connections });
+            } else if let Some(hidden) = hidden {
                 let problem = format!(
                     "{} stands on the frontend that would go, and the Service looks for it in the resource group {group}",
                     hidden.id
@@ -202,8 +208,8 @@ impl Sync<'_> {
         if let Some(subnet) = self.state.subnets.get(&id) {
             return Ok(subnet.clone());
         }
-        if !self.state.are_networks_read {
-            return Err(unknown("the virtual networks of the cluster could not be read"));
+        if !self.state.lacks(&id) {
+            return Err(unknown("the virtual network of the cluster could not be read"));
         }
         let problem = format!("the network {} has no subnet {}", network.name(), id.name());
         Err(fails(&rule::NAT_SUBNET_MISSING, "failed to get private link service subnet", problem).into())

@@ -19,7 +19,7 @@ const BASE: usize = 32;
 pub(super) fn base(key: &ObjectKey, uid: Option<&Uid>) -> String {
     match uid {
         Some(uid) => format!("a{}", uid.as_str().replace('-', "")).chars().take(BASE).collect(),
-        None => format!("a?{}.{};", key.namespace, key.name),
+        None => format!("a0new.{}.{}.", key.namespace, key.name),
     }
 }
 

@@ -222,6 +222,10 @@ rules! {
         "It is not found, so a second one is tried, or the frontend is to go under it: Azure refuses both.";
         "The resource group is read at every step, deletion included.";
         "Keep azure-pls-resource-group as it is, for every Service of a shared address alike.";
+    LINK_UNDER_MOVE = "CCM-PLS-MOVED", "A frontend moves under a Private Link Service of privlink's own", Inferred, PLS;
+        "Azure may refuse, or move it, or break its connections: nobody has recorded which.";
+        "The cloud provider does not see a Private Link Service in another resource group.";
+        "Keep the address, or move the consumers to a second Service first.";
     LINK_UNMANAGED = "CCM-PLS-UNMANAGED", "Somebody else's Private Link Service stands on the frontend", Code, PLS;
         "The sync fails at every try.";
         "Its tag k8s-azure-cluster-name does not name this cluster.";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::cloud_provider::name;
 use crate::domain::azure::Alias;
@@ -79,6 +80,18 @@ impl State {
     pub fn drop_link(&mut self, id: &ResourceId) {
         self.links.retain(|link| link.id != *id);
         self.held.retain(|held| held.holder != *id);
+    }
+
+    /// True if a network was read and does not have this subnet. One of another subscription is not read.
+    pub(super) fn lacks(&self, subnet: &ResourceId) -> bool {
+        let network = subnet.parent();
+        let is_seen = self.subnets.keys().any(|other| other.parent() == network);
+        self.are_networks_read && is_seen && !self.subnets.contains_key(subnet)
+    }
+
+    /// The private addresses of frontends as they stand.
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.frontends.iter().filter_map(|frontend| frontend.address).collect()
     }
 
     /// The id of a load balancer of this cluster.

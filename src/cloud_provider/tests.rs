@@ -430,7 +430,9 @@ fn dif010_another_resource_group_makes_a_second_one() {
     insta::assert_snapshot!([moved, both.says()].join("\n\n"), @r"
     FAILS at the Private Link Service, after the load balancer is done: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend, and the Service looks for it in rg-pls [] (CCM-PLS-GROUP)
 
-    FAILS when the load balancer is written: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend that would go, and the Service looks for it in the resource group rg-pls [InUseFrontendIPConfigurationCannotBeDeleted] (CCM-PLS-GROUP)
+    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
+    the frontend moves from 10.224.0.10 to 10.224.0.11 (CCM-FIP-ADDRESS)
+    FAILS at the Private Link Service, after the load balancer is done: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend, and the Service looks for it in rg-pls [] (CCM-PLS-GROUP)
     ");
 }
 
@@ -596,6 +598,28 @@ fn the_ninth_link_and_a_foreign_one_are_refused() {
 }
 
 #[test]
+fn a_link_in_another_group_is_not_seen_and_what_comes_of_it_is_not_proven() {
+    let elsewhere = || {
+        let mut case = Case::new();
+        let mut link = case.live_link().clone();
+        link.service.id = id("rg-pls", "privateLinkServices/pls-orders");
+        link.service.tags.clear();
+        case.observed.private_link_services = BTreeMap::from([(link.service.id.clone(), link)]);
+        case.without("azure-pls-create")
+    };
+    let moved = elsewhere().with("azure-load-balancer-ipv4", "10.224.0.11").says();
+    let renamed = elsewhere().with("azure-load-balancer-internal-subnet", "nodes").says();
+    insta::assert_snapshot!([moved, renamed].join("\n\n"), @r"
+    nothing happens (CCM-PLS-STAYS)
+    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
+    the frontend moves from 10.224.0.10 to 10.224.0.11 (CCM-FIP-ADDRESS)
+
+    nothing happens (CCM-PLS-STAYS)
+    FAILS when the load balancer is written: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-pls/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend that would go, and the Service looks for it in the resource group MC [InUseFrontendIPConfigurationCannotBeDeleted] (CCM-PLS-GROUP)
+    ");
+}
+
+#[test]
 fn joining_and_leaving_a_shared_address_hurts_nobody() {
     let joins = Case::new().on("other").with("azure-load-balancer-ipv4", "10.224.0.10").says();
     let leaves = Case::shared().on("other").with("azure-load-balancer-ipv4", "10.224.0.20").says();
@@ -614,7 +638,7 @@ fn what_was_not_read_is_not_guessed() {
     case.observed.subnets.clear();
     let area = Area::Networks(SUBSCRIPTION.parse().unwrap());
     case.observed.gaps.insert(Gap { area, reason: "403".to_owned() });
-    insta::assert_snapshot!(case.says(), @"not known: whether 10.224.0.11 is free: the virtual networks of the cluster could not be read");
+    insta::assert_snapshot!(case.says(), @"not known: whether 10.224.0.11 is free: the virtual network of the cluster could not be read");
 }
 
 #[test]

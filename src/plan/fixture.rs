@@ -87,10 +87,11 @@ impl World {
         Self { desired: desired(), observed: observed() }
     }
 
-    /// The same wishes, and nothing there yet but the cluster and the DNS zone.
+    /// The same wishes, and nothing there yet but the cluster, its network and the DNS zone.
     pub(crate) fn empty() -> Self {
         let full = observed();
-        let observed = Observed { cluster: full.cluster, dns_zones: full.dns_zones, ..Observed::default() };
+        let (cluster, subnets, dns_zones) = (full.cluster, full.subnets, full.dns_zones);
+        let observed = Observed { cluster, subnets, dns_zones, ..Observed::default() };
         Self { desired: desired(), observed }
     }
 
