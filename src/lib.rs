@@ -25,7 +25,7 @@
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
 //!  2 doing     apply   status     azure   kubernetes   git     adapters: words only
-//!  1 stages    repo   desired   observed   plan   approval     pure
+//!  1 stages    repo   desired   observed   cloud_provider   plan   approval     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
 //! ```
@@ -54,6 +54,7 @@ pub mod apply;
 pub mod approval;
 pub mod azure;
 pub mod cli;
+pub mod cloud_provider;
 pub mod config;
 pub mod desired;
 pub mod diagnostic;

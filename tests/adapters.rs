@@ -181,7 +181,7 @@ async fn a_world_is_observed_by_lists() {
     assert_eq!(zones[0].name(), "orders.internal");
     assert!(azure.dns_records(&zones[0]).await.unwrap().is_empty());
     assert!(azure.dns_links(&zones[0]).await.unwrap().is_empty());
-    assert!(azure.private_endpoints(&provider).await.unwrap().is_empty());
+    assert!(azure.private_endpoints(&provider).await.unwrap().endpoints.is_empty());
     assert!(azure.read(&network_id(PROVIDER, "rg-none", "privateEndpoints/x")).await.unwrap().is_none());
     let error = azure.private_link_services(&subscription(FOREIGN)).await.unwrap_err();
     assert!(matches!(error.class(), ErrorClass::Invalid | ErrorClass::Denied), "{error}");
@@ -202,7 +202,7 @@ async fn a_service_is_published_consumed_and_taken_down() {
     let manual = Request::Manual { message: "please".to_owned() };
     let wanted = endpoint("myAKSServicePE", Target::Alias(live.alias.clone().unwrap()), manual);
     finish(&azure, azure.put(&Resource::PrivateEndpoint(wanted.clone()), None).await).await;
-    let consumer = azure.private_endpoints(&subscription(CONSUMER)).await.unwrap().remove(0);
+    let consumer = azure.private_endpoints(&subscription(CONSUMER)).await.unwrap().endpoints.remove(0);
     assert_eq!(consumer.endpoint, wanted);
     assert_eq!(consumer.status, ConnectionStatus::Pending);
     assert_eq!(consumer.private_address, Some("10.50.1.4".parse().unwrap()));

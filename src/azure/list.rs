@@ -18,6 +18,7 @@ use crate::azure::request::Reach;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::resource::dns::LiveDnsLink;
@@ -25,6 +26,15 @@ use crate::domain::resource::dns::LiveDnsRecord;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::subnet::LiveSubnet;
+
+/// The private endpoints of a subscription, and what the network interfaces say that were read for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointList {
+    /// The endpoints.
+    pub endpoints: Vec<LivePrivateEndpoint>,
+    /// The addresses that network interfaces hold. Interfaces of scale sets are not among them: Azure lists those by set.
+    pub held: Vec<HeldAddress>,
+}
 
 impl Azure {
     /// Reads a managed cluster, and where its nodes get their addresses.
@@ -109,10 +119,7 @@ impl Azure {
     ///
     /// # Errors
     /// As every call.
-    pub async fn private_endpoints(
-        &self,
-        subscription: &SubscriptionId,
-    ) -> Result<Vec<LivePrivateEndpoint>, AzureError> {
+    pub async fn private_endpoints(&self, subscription: &SubscriptionId) -> Result<EndpointList, AzureError> {
         let reach = Reach::Subscription(subscription);
         let purpose = Purpose::list("private endpoints", of(subscription));
         let interfaces_purpose = Purpose::list("network interfaces", of(subscription));
@@ -134,7 +141,8 @@ impl Azure {
             let interface = endpoint.network_interface.as_ref();
             endpoint.private_address = interface.and_then(|id| addresses.get(id).copied().flatten());
         }
-        Ok(endpoints)
+        let held = decode_all(&interfaces_purpose, &interfaces, codec::private_endpoint::held_by_interface)?;
+        Ok(EndpointList { endpoints, held: held.into_iter().flatten().collect() })
     }
 
     /// Lists the private DNS zones of a subscription.

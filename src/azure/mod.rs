@@ -9,12 +9,12 @@
 
 pub mod cloud;
 pub mod error;
+pub mod list;
 pub mod operation;
 
 mod auth;
 mod codec;
 mod hint;
-mod list;
 mod read;
 mod request;
 mod send;

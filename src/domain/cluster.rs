@@ -37,6 +37,37 @@ pub struct LoadBalancerFrontend {
     pub address: Option<IpAddr>,
     /// Its subnet; `None` for a public frontend.
     pub subnet: Option<ResourceId>,
+    /// What listens on it, whoever it belongs to.
+    pub rules: Vec<BalancingRule>,
+}
+
+impl LoadBalancerFrontend {
+    /// The name of the load balancer it is part of.
+    pub fn balancer(&self) -> String {
+        self.id.parent().map(|balancer| balancer.name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// A port of a frontend: a load-balancing rule, or an inbound NAT rule.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BalancingRule {
+    /// Its name. The cloud provider begins it with a name made of the Service's uid.
+    pub name: String,
+    /// `Tcp`, `Udp` or `All`.
+    pub protocol: String,
+    /// The port of the frontend; 0 stands for all of them.
+    pub port: u16,
+}
+
+/// An address of a subnet that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HeldAddress {
+    /// The subnet.
+    pub subnet: ResourceId,
+    /// The address.
+    pub address: IpAddr,
+    /// Who has it: the private endpoint or Private Link Service behind a network interface, else the interface itself.
+    pub holder: ResourceId,
 }
 
 /// A Warning event of a Service.

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
@@ -81,6 +82,8 @@ pub struct Observed {
     pub private_link_services: BTreeMap<ResourceId, LivePrivateLinkService>,
     /// Private endpoints, by id.
     pub private_endpoints: BTreeMap<ResourceId, LivePrivateEndpoint>,
+    /// Addresses of subnets that network interfaces hold, as far as Azure lists them.
+    pub held: BTreeSet<HeldAddress>,
     /// Private DNS zones, by id.
     pub dns_zones: BTreeSet<ResourceId>,
     /// A record sets, by id.

@@ -248,11 +248,17 @@ mod tests {
             json!("10.224.10.39");
         world.observed.dns_records.clear();
         world.desired.policy.approval.severing = Consent::People(1);
-        insta::assert_snapshot!(differences(&old.body, &world.plan().body).join("\n"), @r#"
-        new: create dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api
+        insta::assert_snapshot!(differences(&old.body, &world.plan().body).join("\n"), @r"
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: it does not exist any more
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: addresses was {10.50.1.4} when that plan was made and is absent now
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: action was update and is create now
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: risk was disruptive and is notable now
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: metadata.privlink-document would change too, to privateendpoint/orders-pe
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: metadata.privlink-owner would change too, to 6f1c0000-0000-4000-8000-000000000001/prod
+        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: ttl would change too, to 300
         service/shop/orders: metadata.annotations[service.beta.kubernetes.io/azure-load-balancer-ipv4] was 10.224.10.224 when that plan was made and is 10.224.10.39 now
         the rule for severing changes was 2 people and is 1 person now
-        "#);
+        ");
         assert_eq!(differences(&old.body, &old.body), Vec::<String>::new());
     }
 

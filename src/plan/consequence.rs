@@ -1,61 +1,160 @@
 //! What others will do or suffer because of a change, and how bad that makes it.
 //!
-//! The model of the cloud provider does not exist yet. Until it does, every update, replace or delete of a Service that
-//! has a Private Link Service, and of a Private Link Service, says so and counts as severing, with everybody named who
-//! has a connection.
+//! What the cloud provider does about a Service is foreseen by its model, one Service after the other in the order of the
+//! plan. Where something would have to be known and was not read, the plan says so and counts the change as severing, with
+//! everybody named who has a connection.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::cloud_provider;
+use crate::cloud_provider::Prediction;
+use crate::cloud_provider::Unknown;
+use crate::cloud_provider::effect::What;
+use crate::cloud_provider::rule;
+use crate::cloud_provider::state::State;
+use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::connection::ConnectionStatus;
+use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::plan::action::Action;
+use crate::plan::change::Change;
 use crate::plan::change::Consequence;
 use crate::plan::change::Party;
+use crate::plan::doom;
 use crate::plan::draft::Draft;
+use crate::plan::edit;
+use crate::plan::order;
 use crate::plan::reads;
 use crate::plan::risk;
 use crate::plan::risk::NOT_ANALYSED;
+use crate::plan::smaller;
+use crate::plan::told;
 
-pub(super) fn predict(draft: &mut Draft<'_>) {
-    let keys: Vec<ResourceKey> = draft.changes.keys().cloned().collect();
-    for key in keys {
-        let consequence = affected_link(draft, &key).map(|link| not_analysed(draft, link));
-        let link_reads = affected_link(draft, &key).map(|link| (reads::connections(link), link.service.id.clone()));
-        let Some(change) = draft.changes.get_mut(&key) else { continue };
-        if let (Some(consequence), Some((connections, id))) = (consequence, link_reads) {
-            change.consequences.push(consequence);
-            change.reads.connections = connections;
-            if matches!(key, ResourceKey::Service(_)) {
-                change.reads.publisher = Some(id);
-            }
+/// What the model says about each Service that the plan changes.
+pub(super) type Foreseen = BTreeMap<ObjectKey, Result<Prediction, Unknown>>;
+
+/// Asks the model about every Service that the plan changes, in the order in which they are changed.
+pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
+    let mut foreseen = Foreseen::new();
+    let Some(mut state) = State::of(draft.observed) else { return foreseen };
+    // What privlink itself deletes is gone before a Service takes its place.
+    for change in draft.changes.values().filter(|change| change.action == Action::Delete) {
+        if let (ResourceKey::PrivateLinkService(PublisherKey::Own(_)), Some(id)) = (&change.key, &change.existing) {
+            state.drop_link(id);
         }
-        change.irreversible = risk::adds_nat_address(change);
-        change.risk = risk::rate(change);
     }
+    for service in order::of_services(draft) {
+        let Some(change) = draft.changes.get(&ResourceKey::Service(service.clone())) else { continue };
+        let live = draft.observed.services.get(&service);
+        let before = live.map(edit::before);
+        let after = edit::after(live, change);
+        let link = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
+        let prediction = match draft.observed.gap_for(&link) {
+            Some(gap) => Err(Unknown(format!("{} could not be read", gap.area))),
+            None => cloud_provider::predict(&mut state, before.as_ref(), after.as_ref()),
+        };
+        foreseen.insert(service, prediction);
+    }
+    foreseen
 }
 
-/// The Private Link Service that a change touches, directly or through its Service.
-fn affected_link<'a>(draft: &Draft<'a>, key: &ResourceKey) -> Option<&'a LivePrivateLinkService> {
-    let change = draft.changes.get(key)?;
+/// Gives every change its consequences and its risk.
+pub(super) fn predict(draft: &mut Draft<'_>) {
+    let foreseen = foresee(draft);
+    let keys: Vec<ResourceKey> = draft.changes.keys().cloned().collect();
+    for key in keys {
+        match &key {
+            ResourceKey::Service(service) => of_service(draft, &key, foreseen.get(service)),
+            ResourceKey::PrivateLinkService(publisher) => of_link(draft, &key, publisher),
+            _ => {
+                let Some(change) = draft.changes.get_mut(&key) else { continue };
+                change.risk = risk::rate(change);
+            }
+        }
+    }
+    doom::block(draft, &foreseen);
+    smaller::offer(draft, &foreseen);
+}
+
+fn of_service(draft: &mut Draft<'_>, key: &ResourceKey, foreseen: Option<&Result<Prediction, Unknown>>) {
+    let Some(change) = draft.changes.get(key) else { return };
+    let (consequences, lost, risk) = match foreseen {
+        Some(Ok(prediction)) => {
+            let lost = told::lost_links(prediction).first().map(|link| (*link).clone());
+            (told::consequences(draft, change, prediction), lost, risk::foreseen(change, prediction))
+        }
+        other => {
+            let reason = other.and_then(|result| result.as_ref().err()).map(ToString::to_string);
+            let link = touched_link(draft, change);
+            let told = link.map(|link| not_analysed(draft, link, reason.as_deref()));
+            let risk = if told.is_some() { risk::Risk::Severing.max(risk::rate(change)) } else { risk::rate(change) };
+            (told.into_iter().collect(), link.map(|link| link.service.id.clone()), risk)
+        }
+    };
+    let connections = lost.as_ref().and_then(|id| draft.observed.private_link_services.get(id)).map(reads::connections);
+    if let Some(Ok(prediction)) = foreseen {
+        told::notes(prediction).into_iter().for_each(|note| draft.note(key, note));
+    }
+    let Some(change) = draft.changes.get_mut(key) else { return };
+    change.consequences = consequences;
+    change.reads.connections = connections.unwrap_or_default();
+    change.reads.publisher = lost;
+    change.risk = risk;
+}
+
+/// The Private Link Service whose end a change of its Service may be: on its frontend, whoever built it.
+fn touched_link<'a>(draft: &Draft<'a>, change: &Change) -> Option<&'a LivePrivateLinkService> {
+    let ResourceKey::Service(service) = &change.key else { return None };
     if !matches!(change.action, Action::Update | Action::Replace | Action::Delete) {
         return None;
     }
-    match key {
-        // With the frontend goes every Private Link Service on it, whoever built it.
-        ResourceKey::Service(service) => {
-            let built = draft.observed.publisher(&PublisherKey::Cluster(service.clone()));
-            built.or_else(|| draft.observed.link_on_frontend_of(service))
-        }
-        ResourceKey::PrivateLinkService(publisher) => draft.observed.publisher(publisher),
-        _ => None,
-    }
+    let built = draft.observed.publisher(&PublisherKey::Cluster(service.clone()));
+    built.or_else(|| draft.observed.link_on_frontend_of(service))
 }
 
-fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService) -> Consequence {
+fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService, reason: Option<&str>) -> Consequence {
+    let because = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let text = format!(
+        "consequences not analysed{because}: {} may be deleted and rebuilt, with a new alias and every connection lost",
+        link.service.id.name()
+    );
+    Consequence { rule: NOT_ANALYSED, text, parties: parties(draft, &link.connections) }
+}
+
+fn of_link(draft: &mut Draft<'_>, key: &ResourceKey, publisher: &PublisherKey) {
+    let link = draft.observed.publisher(publisher);
+    let Some(change) = draft.changes.get(key) else { return };
+    let ours = change.action.is_destructive() && change.actor == crate::plan::action::Actor::Privlink;
+    let told = link.filter(|_| ours).map(|link| deleted(draft, change, link));
+    let Some(change) = draft.changes.get_mut(key) else { return };
+    change.consequences.extend(told);
+    change.irreversible = risk::adds_nat_address(change);
+    change.risk = risk::rate(change);
+}
+
+/// What a deletion by privlink itself takes along.
+fn deleted(draft: &Draft<'_>, change: &Change, link: &LivePrivateLinkService) -> Consequence {
+    let alias = link.alias.as_ref().map(|alias| format!(" and the alias {alias} is lost for ever"));
+    let anew = if change.action == Action::Replace { ", and built anew with another alias" } else { "" };
+    let text = format!(
+        "{} is deleted with its connections{anew}{}",
+        link.service.id.name(),
+        alias.filter(|_| anew.is_empty()).unwrap_or_default()
+    );
+    Consequence { rule: rule::LINK_DELETED.id, text, parties: parties(draft, &link.connections) }
+}
+
+/// Who has these connections. One that is disconnected already has nothing to lose.
+pub(super) fn parties<'c>(
+    draft: &Draft<'_>,
+    connections: impl IntoIterator<Item = &'c LiveConnection>,
+) -> BTreeSet<Party> {
     let consumers = &draft.desired.policy.consumers;
-    let party = |connection: &crate::domain::resource::connection::LiveConnection| {
+    let party = |connection: &LiveConnection| {
         let endpoint = connection.endpoint.clone().unwrap_or_else(|| connection.id.clone());
         let consumer = consumers.get(&endpoint.subscription()).map(|consumer| match &consumer.contact {
             Some(contact) => format!("{} ({contact})", consumer.name),
@@ -63,11 +162,22 @@ fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService) -> Consequence
         });
         Party { endpoint, status: connection.status.to_string(), consumer }
     };
-    let live = link.connections.iter().filter(|connection| connection.status != ConnectionStatus::Disconnected);
-    let parties: BTreeSet<Party> = live.map(party).collect();
-    let text = format!(
-        "consequences not analysed: {} may be deleted and rebuilt, with a new alias and every connection lost",
-        link.service.id.name()
-    );
-    Consequence { rule: NOT_ANALYSED, text, parties }
+    let live = connections.into_iter().filter(|connection| connection.status != ConnectionStatus::Disconnected);
+    live.map(party).collect()
+}
+
+/// The Private Link Services that the cloud provider deletes and builds anew, by the Service that makes it do so.
+pub(super) fn rebuilt(draft: &Draft<'_>) -> BTreeMap<ObjectKey, ResourceId> {
+    let mut rebuilt = BTreeMap::new();
+    for (service, prediction) in foresee(draft) {
+        let Ok(prediction) = prediction else { continue };
+        let old = prediction.effects.iter().find_map(|effect| match &effect.what {
+            What::LinkRebuilt { old, .. } => Some(old.clone()),
+            _ => None,
+        });
+        if let Some(old) = old {
+            rebuilt.insert(service, old);
+        }
+    }
+    rebuilt
 }

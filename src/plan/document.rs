@@ -109,6 +109,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
     let mut notes = draft.notes;
     notes.sort();
     notes.dedup();
+    let smaller_edits = draft.smaller_edits;
     let mut blockers = draft.blockers;
     blockers.sort();
     Plan {
@@ -118,6 +119,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
         notes,
         postponed: draft.postponed,
         blockers,
+        smaller_edits,
         gaps: draft.observed.gaps.iter().cloned().collect(),
         unchanged: draft.unchanged,
         body,

@@ -30,6 +30,7 @@ pub(super) struct Draft<'a> {
     pub(super) notes: Vec<Note>,
     pub(super) postponed: BTreeSet<ResourceKey>,
     pub(super) blockers: Vec<Blocker>,
+    pub(super) smaller_edits: Vec<Note>,
     pub(super) unchanged: usize,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             postponed: BTreeSet::new(),
             blockers: Vec::new(),
+            smaller_edits: Vec::new(),
             unchanged: 0,
         }
     }

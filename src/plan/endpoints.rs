@@ -119,13 +119,21 @@ pub(super) fn is_cut_by(observed: &Observed, endpoint: &ResourceId, other: &Chan
         ResourceKey::Service(service) => {
             let built = observed.publisher(&PublisherKey::Cluster(service.clone()));
             let on_frontend = built.or_else(|| observed.link_on_frontend_of(service));
-            other.action == Action::Delete && on_frontend.map(|live| &live.service.id) == Some(&link.service.id)
+            let goes =
+                other.action == Action::Delete && on_frontend.map(|live| &live.service.id) == Some(&link.service.id);
+            goes || cuts(other, endpoint)
         }
         ResourceKey::Subnet(_)
         | ResourceKey::PrivateEndpoint(_)
         | ResourceKey::DnsRecord(_)
         | ResourceKey::DnsLink(_) => false,
     }
+}
+
+/// True if the cloud provider cuts the endpoint because of a change.
+fn cuts(change: &Change, endpoint: &ResourceId) -> bool {
+    let parties = change.consequences.iter().flat_map(|consequence| &consequence.parties);
+    change.reads.publisher.is_some() && parties.into_iter().any(|party| party.endpoint == *endpoint)
 }
 
 fn reached<'a>(observed: &'a Observed, endpoint: &ResourceId) -> Option<&'a LivePrivateLinkService> {

@@ -25,6 +25,7 @@ use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Place;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
@@ -56,6 +57,7 @@ use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
+use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::scope::Scope;
 use crate::observed::Area;
 use crate::observed::Gap;
@@ -85,10 +87,11 @@ impl World {
         Self { desired: desired(), observed: observed() }
     }
 
-    /// The same wishes, and nothing there yet but the cluster and the DNS zone.
+    /// The same wishes, and nothing there yet but the cluster, its network and the DNS zone.
     pub(crate) fn empty() -> Self {
         let full = observed();
-        let observed = Observed { cluster: full.cluster, dns_zones: full.dns_zones, ..Observed::default() };
+        let (cluster, subnets, dns_zones) = (full.cluster, full.subnets, full.dns_zones);
+        let observed = Observed { cluster, subnets, dns_zones, ..Observed::default() };
         Self { desired: desired(), observed }
     }
 
@@ -370,7 +373,7 @@ fn cluster() -> ManagedCluster {
         id: id.parse().unwrap(),
         location: "eastus2".parse().unwrap(),
         node_resource_group: "MC_prod".parse().unwrap(),
-        node_subnet: Some(self::id(1, "rg-aks", "virtualNetworks/aks/subnets/nodes")),
+        node_subnet: Some(nodes()),
         version: Some("1.36.2".to_owned()),
     }
 }
@@ -409,8 +412,15 @@ fn live_link() -> LivePrivateLinkService {
     }
 }
 
+/// What the cloud provider begins the names of everything with that it makes for `shop/orders`.
+const BASE: &str = "a8d1e4f2a00004000800000000000000";
+
 fn frontend_id() -> ResourceId {
-    id(1, "MC_prod", "loadBalancers/kubernetes-internal/frontendIPConfigurations/a1b2c3")
+    id(1, "MC_prod", &format!("loadBalancers/kubernetes-internal/frontendIPConfigurations/{BASE}"))
+}
+
+fn nodes() -> ResourceId {
+    id(1, "rg-aks", "virtualNetworks/aks/subnets/nodes")
 }
 
 fn observed() -> Observed {
@@ -450,11 +460,20 @@ fn observed() -> Observed {
     let frontend = LoadBalancerFrontend {
         id: frontend_id(),
         address: Some(address),
-        subnet: Some(id(1, "rg-aks", "virtualNetworks/aks/subnets/nodes")),
+        subnet: Some(nodes()),
+        rules: vec![BalancingRule { name: format!("{BASE}-TCP-443"), protocol: "Tcp".to_owned(), port: 443 }],
+    };
+    let subnet = LiveSubnet {
+        id: nodes(),
+        prefixes: vec!["10.224.0.0/16".parse().unwrap()],
+        policy_enabled: false,
+        provisioning: Provisioning::Succeeded,
+        seen: seen(),
     };
     Observed {
         cluster: Some(cluster()),
         services: BTreeMap::from([(orders(), service)]),
+        subnets: BTreeMap::from([(nodes(), subnet)]),
         frontends: BTreeMap::from([(frontend.id.clone(), frontend)]),
         private_link_services: BTreeMap::from([(link_id(), live_link())]),
         private_endpoints: BTreeMap::from([(endpoint_id(), live_endpoint)]),

@@ -13,7 +13,9 @@ mod consequence;
 pub mod diff;
 mod dns;
 pub mod document;
+mod doom;
 mod draft;
+mod edit;
 mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -24,6 +26,8 @@ mod prune;
 pub mod reads;
 pub mod risk;
 mod services;
+mod smaller;
+mod told;
 mod unpublish;
 
 use std::collections::BTreeSet;
@@ -54,6 +58,8 @@ pub struct Plan {
     pub postponed: BTreeSet<ResourceKey>,
     /// What keeps it from being applied.
     pub blockers: Vec<Blocker>,
+    /// Edits that would hurt less, each tried out on the model: by the change that they would make smaller.
+    pub smaller_edits: Vec<Note>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
     /// How many resources are as they shall be.
@@ -105,6 +111,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     let mut draft = Draft::new(desired, observed);
     services::decide(&mut draft);
     private_links::decide(&mut draft);
+    private_links::expect_rebuilt(&mut draft);
     endpoints::decide(&mut draft);
     connections::decide(&mut draft);
     dns::decide(&mut draft);

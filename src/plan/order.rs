@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::dns::Addresses;
 use crate::domain::resource::private_endpoint::Target;
@@ -48,6 +49,23 @@ pub(super) fn order(draft: &mut Draft<'_>) -> Vec<Step> {
         draft.block("order", format!("{} wait for each other", missing.join(", ")), "split the change in two commits");
     }
     steps
+}
+
+/// The Services that the plan changes, in the order in which it does.
+pub(super) fn of_services(draft: &Draft<'_>) -> Vec<ObjectKey> {
+    let changes = || draft.changes.values().filter(|change| matches!(change.key, ResourceKey::Service(_)));
+    let moving: BTreeSet<&ResourceKey> =
+        changes().filter(|change| takes_over::is_moving(draft, change)).map(|change| &change.key).collect();
+    let mut edges: BTreeMap<&ResourceKey, BTreeSet<&ResourceKey>> = BTreeMap::new();
+    for change in changes() {
+        let others = changes().filter(|other| other.key != change.key && may_matter(&moving, change, other));
+        edges.insert(&change.key, others.filter(|it| waits_for(draft, change, it)).map(|it| &it.key).collect());
+    }
+    let keys = sort(&edges).into_iter().filter_map(|key| match key {
+        ResourceKey::Service(service) => Some(service),
+        _ => None,
+    });
+    keys.collect()
 }
 
 /// False for two Services of which neither goes nor moves: most pairs of most plans are such.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::desired::Intent;
 use crate::domain::annotation;
+use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::mark::is_mark_tag;
 use crate::domain::resource::Resource;
@@ -14,12 +15,14 @@ use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
+use crate::plan::consequence;
 use crate::plan::diff;
 use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
 use crate::plan::draft::creation;
 use crate::plan::reads;
 use crate::value::Fields;
+use crate::value::Output;
 use crate::value::Value;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
@@ -91,6 +94,33 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     change.fields = fields;
     change.resource = Some(Resource::Publication(publication.clone()));
     draft.add(change);
+}
+
+/// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.
+pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
+    for (service, old) in consequence::rebuilt(draft) {
+        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service));
+        let Some(intent) = draft.desired.intents.get(&key) else { continue };
+        let planned = draft.changes.remove(&key);
+        if planned.is_none() {
+            draft.unchanged = draft.unchanged.saturating_sub(1);
+        }
+        let alias = draft.observed.private_link_services.get(&old).and_then(|live| live.alias.as_ref());
+        let mut change = Change::new(key.clone(), Action::Replace);
+        change.actor = Actor::CloudProvider;
+        change.fields = planned.map(|planned| planned.fields).unwrap_or_default();
+        change.fields.push(FieldChange {
+            name: "alias".to_owned(),
+            before: alias.map(Value::text),
+            after: Some(Value::Produced { by: key, output: Output::Alias, known: None }),
+            forces_replacement: false,
+            manager: None,
+        });
+        change.reads.exists = true;
+        change.resource = Some(intent.resource.clone());
+        change.existing = Some(old);
+        draft.add(change);
+    }
 }
 
 /// The fields that go because their annotation goes; what no annotation of ours ever said is left open.

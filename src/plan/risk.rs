@@ -5,6 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cloud_provider::Prediction;
+use crate::cloud_provider::effect::Effect;
+use crate::cloud_provider::effect::What;
+use crate::cloud_provider::rule;
 use crate::domain::annotation;
 use crate::domain::cidr::Cidr;
 use crate::domain::key::ResourceKey;
@@ -46,6 +50,87 @@ impl fmt::Display for Risk {
 
 /// The rule under which a change to something with a Private Link Service is reported, until its consequences are known.
 pub const NOT_ANALYSED: &str = "CCM000";
+
+/// Rates a change of a Service whose effects are foreseen: by them, and by what the cloud provider does not see.
+pub fn foreseen(change: &Change, prediction: &Prediction) -> Risk {
+    let effects = prediction.effects.iter().map(effect).max().unwrap_or(Risk::Safe);
+    let doomed = if prediction.failure.is_some() { Risk::Disruptive } else { Risk::Safe };
+    let is_told = prediction.effects.iter().any(|effect| effect.rule != &rule::NO_SYNC);
+    let rest = match change.action {
+        Action::Update | Action::Replace => unforeseen(change, is_told || prediction.failure.is_some()),
+        Action::Create | Action::Delete | Action::Adopt => rate_alone(change),
+    };
+    effects.max(doomed).max(rest)
+}
+
+/// How bad one effect is.
+pub fn effect(effect: &Effect) -> Risk {
+    match &effect.what {
+        What::Nothing => Risk::Safe,
+        What::FrontendCreated { .. }
+        | What::FrontendKept { .. }
+        | What::FrontendJoined { .. }
+        | What::RulesAdded(_)
+        | What::LinkBuilt { .. }
+        | What::NatAdded { .. }
+        // Who is let in is rated by the field, which says whether that is wider or narrower.
+        | What::LinkTuned { .. }
+        | What::PolicySwitchedOff { .. }
+        | What::OwnerGone { .. } => Risk::Notable,
+        What::FrontendRemoved { .. } if [&rule::TYPE_GONE, &rule::SERVICE_GONE].contains(&effect.rule) => Risk::Severing,
+        What::FrontendReaddressed { .. }
+        | What::FrontendRenamed { .. }
+        | What::FrontendRemoved { .. }
+        | What::FrontendLeft { .. }
+        | What::PublicAddressReleased
+        | What::RulesRemoved(_)
+        | What::RulesChanged(_)
+        | What::NeighboursMoved { .. }
+        | What::NatReplaced { .. }
+        | What::ProxySwitched { .. } => Risk::Disruptive,
+        What::ConnectionCut { .. }
+        | What::LinkDeleted { .. }
+        | What::AliasLost { .. }
+        | What::LinkRebuilt { .. }
+        | What::LinkTakenOver { .. }
+        | What::LinkUnproven { .. } => Risk::Severing,
+        What::MadePublic => Risk::Exposing,
+    }
+}
+
+/// Rates the fields of a Service whose effects are not the cloud provider's alone.
+fn unforeseen(change: &Change, is_synced: bool) -> Risk {
+    let publishes = change.fields.iter().any(starts_publishing);
+    let rate = |field: &FieldChange| match annotation_of(field) {
+        Some(key) if !key.starts_with(annotation::PREFIX) => Risk::Safe,
+        Some(key) if publishes && annotation::PLS_KEYS.contains(&key) => Risk::Notable,
+        Some(key) if RATED_BY_FIELD.contains(&key) => annotation_field(key, field),
+        Some(_) => Risk::Notable,
+        None if is_synced && is_foreseen_field(change, &field.name) => Risk::Notable,
+        None => service_field(field),
+    };
+    change.fields.iter().map(rate).max().unwrap_or(Risk::Safe)
+}
+
+/// The annotations that say who is let in: the frontends and Private Link Services do not tell it.
+const RATED_BY_FIELD: [&str; 6] = [
+    annotation::PLS_VISIBILITY,
+    annotation::PLS_AUTO_APPROVAL,
+    "service.beta.kubernetes.io/azure-allowed-ip-ranges",
+    "service.beta.kubernetes.io/azure-allowed-service-tags",
+    "service.beta.kubernetes.io/azure-additional-public-ips",
+    "service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges",
+];
+
+/// True for a field of the spec that acts through the load balancer alone. A target port acts in the cluster too, unless
+/// its port comes or goes as a whole.
+fn is_foreseen_field(change: &Change, name: &str) -> bool {
+    let Some((port, rest)) = name.strip_prefix("spec.ports[").and_then(|rest| rest.split_once(']')) else {
+        return matches!(name, "spec.loadBalancerIP" | "spec.type");
+    };
+    let whole = format!("spec.ports[{port}]");
+    matches!(rest, ".name" | ".appProtocol") || change.fields.iter().any(|field| field.name == whole)
+}
 
 /// Rates a change.
 pub fn rate(change: &Change) -> Risk {

@@ -14,6 +14,7 @@ use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
 use crate::plan::action::Action;
+use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::Reads;
 use crate::plan::diff;
@@ -150,7 +151,8 @@ pub(super) fn delete_with_connections(draft: &mut Draft<'_>, publisher: Publishe
 
 /// The first half of a replacement is a deletion, and Azure's condition for it is the same.
 pub(super) fn cut_before_replacement(draft: &mut Draft<'_>) {
-    let is_replaced = |change: &&Change| change.action == Action::Replace;
+    // What the cloud provider replaces, it cuts itself.
+    let is_replaced = |change: &&Change| change.action == Action::Replace && change.actor == Actor::Privlink;
     let replaced = draft.changes.values().filter(is_replaced).filter_map(|change| match &change.key {
         ResourceKey::PrivateLinkService(publisher) => Some(publisher.clone()),
         _ => None,

@@ -98,6 +98,7 @@ fn merge(observed: &mut Observed, part: Observed) {
         frontends,
         private_link_services,
         private_endpoints,
+        held,
         dns_zones,
         dns_records,
         dns_links,
@@ -108,6 +109,7 @@ fn merge(observed: &mut Observed, part: Observed) {
     observed.frontends.extend(frontends);
     observed.private_link_services.extend(private_link_services);
     observed.private_endpoints.extend(private_endpoints);
+    observed.held.extend(held);
     observed.dns_zones.extend(dns_zones);
     observed.dns_records.extend(dns_records);
     observed.dns_links.extend(dns_links);
@@ -169,8 +171,11 @@ async fn subscription(azure: &Azure, policy: &Policy, id: &SubscriptionId) -> Ob
         tokio::join!(azure.private_link_services(id), azure.private_endpoints(id), azure.dns_zones(id));
     let links = read(&mut observed, Area::PrivateLinkServices(id.clone()), links);
     observed.private_link_services = links.into_iter().map(|live| (live.service.id.clone(), live)).collect();
-    let endpoints = read(&mut observed, Area::PrivateEndpoints(id.clone()), endpoints);
-    observed.private_endpoints = endpoints.into_iter().map(|live| (live.endpoint.id.clone(), live)).collect();
+    let listed = endpoints.map(|list| vec![list]);
+    for list in read(&mut observed, Area::PrivateEndpoints(id.clone()), listed) {
+        observed.private_endpoints = list.endpoints.into_iter().map(|live| (live.endpoint.id.clone(), live)).collect();
+        observed.held = list.held.into_iter().collect();
+    }
     let zones = read(&mut observed, Area::Dns(id.clone()), zones);
     observed.dns_zones = zones.into_iter().collect();
     let in_scope: BTreeSet<ResourceId> =

@@ -46,6 +46,8 @@ pub struct PlanV1 {
     pub unchanged: usize,
     /// The changes, each after everything it waits for.
     pub steps: Vec<StepV1>,
+    /// Edits that would hurt less.
+    pub smaller_edits: Vec<NoteV1>,
     /// What a reader should know beside the changes.
     pub notes: Vec<NoteV1>,
     /// What keeps it from being applied.
@@ -214,7 +216,8 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         problem: blocker.problem.clone(),
         help: blocker.help.clone(),
     };
-    let notes = plan.notes.iter().map(|note| NoteV1 { subject: note.subject.clone(), text: note.text.clone() });
+    let note = |note: &crate::plan::change::Note| NoteV1 { subject: note.subject.clone(), text: note.text.clone() };
+    let (notes, smaller_edits) = (plan.notes.iter().map(note), plan.smaller_edits.iter().map(note));
     let gaps = plan.gaps.iter().map(|gap| GapV1 { area: gap.area.to_string(), reason: gap.reason.clone() });
     let consents = consents(plan).into_iter();
     PlanV1 {
@@ -228,6 +231,7 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         risk: plan.risk().to_string(),
         unchanged: plan.unchanged,
         steps: plan.steps.iter().map(|it| step(plan, it, details)).collect(),
+        smaller_edits: smaller_edits.collect(),
         notes: notes.collect(),
         blockers: plan.blockers.iter().map(blocker).collect(),
         gaps: gaps.collect(),
@@ -313,7 +317,7 @@ mod tests {
     fn a_plan_for_programs_has_the_frozen_names() {
         let json = serde_json::to_value(of(&World::empty().plan(), Details::default())).unwrap();
         let names: Vec<&String> = json.as_object().unwrap().keys().collect();
-        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "notes", "owner", "risk", "steps", "unchanged"]"#);
+        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json["steps"][1]).unwrap(), @r#"
         {
           "action": "create",

@@ -36,11 +36,12 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     // What is cut short says so; those lines need room too.
     let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
     let affected = fitting(affected(plan), "who is affected", &mut budget);
+    let smaller = fitting(smaller_edits(plan), "smaller edits", &mut budget);
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
     let folded = folded(plan, details, &mut budget);
-    [head, affected, table, folded, troubles, notes, closing].concat()
+    [head, affected, smaller, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
@@ -217,6 +218,11 @@ fn troubles(plan: &Plan) -> Vec<String> {
     });
     let gaps = plan.gaps.iter().map(|gap| format!("- {}: {}", inert(&gap.area.to_string()), inert(&gap.reason)));
     [block("Cannot be applied", blockers.collect()), block("Could not be read", gaps.collect())].concat()
+}
+
+fn smaller_edits(plan: &Plan) -> Vec<String> {
+    let offers = plan.smaller_edits.iter().map(|offer| format!("- {}: {}", code(&offer.subject), inert(&offer.text)));
+    block("A smaller edit", offers.collect())
 }
 
 fn notes(plan: &Plan) -> Vec<String> {

@@ -28,7 +28,7 @@ use crate::render::table;
 pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     if plan.has_changes() {
-        text.append(head(plan)).append(affected(plan)).append(steps(plan, details));
+        text.append(head(plan)).append(affected(plan)).append(smaller_edits(plan)).append(steps(plan, details));
     } else {
         text.line(Label::Heading, unchanged(plan));
     }
@@ -148,6 +148,17 @@ fn affected(plan: &Plan) -> Text {
         for line in table::aligned(&rows) {
             text.plain("    ").line(Label::Severing, line);
         }
+    }
+    text
+}
+
+fn smaller_edits(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.smaller_edits.is_empty() {
+        text.end().line(Label::Heading, "A smaller edit");
+    }
+    for offer in &plan.smaller_edits {
+        text.plain(format!("  {}: ", shown::one_line(&offer.subject))).line(Label::Hint, shown::one_line(&offer.text));
     }
     text
 }

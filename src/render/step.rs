@@ -6,6 +6,7 @@ use crate::domain::mark;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Action;
+use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
@@ -74,6 +75,8 @@ pub(super) fn why(change: &Change) -> Vec<String> {
     let forcing: Vec<String> = change.forcing().map(|field| shown::field_name(&field.name)).collect();
     if !forcing.is_empty() {
         lines.push(format!("replaced because {} cannot change in place", forcing.join(", ")));
+    } else if change.action == Action::Replace && change.actor == Actor::CloudProvider {
+        lines.push("deleted with its frontend and built anew".to_owned());
     } else if change.action == Action::Replace {
         lines.push("replaced because Azure cannot make this change in place".to_owned());
     }

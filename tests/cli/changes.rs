@@ -91,18 +91,18 @@ fn a_port_added_to_a_service_is_one_update() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
         insta::assert_snapshot!(plan, @r#"
-    Changes
-      1. ~ service/default/alone: update  [disruptive]
-          asked for in environments/prod/alone.yaml:1
-          + spec.ports[443/TCP]       "open"
-          + spec.ports[443/TCP].name  "https"
-          + spec.ports[80/TCP].name   "http"
+        Changes
+          1. ~ service/default/alone: update  [notable]
+              asked for in environments/prod/alone.yaml:1
+              + spec.ports[443/TCP]       "open"
+              + spec.ports[443/TCP].name  "https"
+              + spec.ports[80/TCP].name   "http"
 
-    Approval
-      disruptive (1 change): 1 person who is neither author nor committer must approve
+        Approval
+          notable (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        "#);
     });
     let rules = balancer(&stage).unwrap()["properties"]["loadBalancingRules"].as_array().unwrap().clone();
     assert!(rules.iter().any(|rule| rule["properties"]["frontendPort"] == 443), "{rules:?}");
@@ -115,7 +115,7 @@ fn a_deleted_service_takes_its_frontend_and_link_service_along_and_the_last_one_
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 1 connection of 1 subscription
-      service/default/web: consequences not analysed: pls-web may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+      service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias (CCM-FIP-GONE)
         pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
 
     Changes
@@ -134,7 +134,7 @@ fn a_deleted_service_takes_its_frontend_and_link_service_along_and_the_last_one_
       3. - service/default/web: delete  [severing]
           no document asks for it any more
           waits for privateendpoint/pe-web (2)
-          1 connection affected (CCM000): see above
+          1 connection affected (CCM-FIP-GONE): see above
 
     Approval
       severing (3 changes): 1 person who is neither author nor committer must approve
@@ -272,17 +272,17 @@ fn unpublishing_takes_annotations_then_connections_then_the_link_service() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 1 connection of 1 subscription
-      service/default/web, privatelinkservice/default/web: consequences not analysed: pls-web may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+      privatelinkservice/default/web: pls-web is deleted with its connections and the alias pls-web.[GUID].eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
         pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
 
     Changes
-      1. ~ service/default/web: update  [severing]
+      1. ~ service/default/web: update  [notable]
           asked for in environments/prod/web.yaml:1
           - annotation azure-pls-auto-approval  {00000000-0000-0000-0000-000000000002}
           - annotation azure-pls-create         true
           - annotation azure-pls-name           "pls-web"
           - annotation azure-pls-visibility     {00000000-0000-0000-0000-000000000002}
-          1 connection affected (CCM000): see above
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
       2. - dnsrecord/web.orders.internal: delete  [severing]
           no document asks for it any more
           - addresses                   {10.50.1.N}
@@ -302,10 +302,11 @@ fn unpublishing_takes_annotations_then_connections_then_the_link_service() {
       5. - privatelinkservice/default/web: delete  [severing]
           no document asks for it any more
           waits for connection/pe-web -> default/web (4)
-          1 connection affected (CCM000): see above
+          1 connection affected (ARM-PLS-DELETED): see above
 
     Approval
-      severing (5 changes): 1 person who is neither author nor committer must approve
+      severing (4 changes): 1 person who is neither author nor committer must approve
+      notable (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
     "#));
@@ -328,18 +329,18 @@ fn unpublishing_cuts_a_foreign_consumer_by_name() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 2 connections of 1 subscription
-      service/default/web, privatelinkservice/default/web: consequences not analysed: pls-web may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+      privatelinkservice/default/web: pls-web is deleted with its connections and the alias pls-web.[GUID].eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
         pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
         theirs  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
 
     Changes
-      1. ~ service/default/web: update  [severing]
+      1. ~ service/default/web: update  [notable]
           asked for in environments/prod/web.yaml:1
           - annotation azure-pls-auto-approval  {00000000-0000-0000-0000-000000000002}
           - annotation azure-pls-create         true
           - annotation azure-pls-name           "pls-web"
           - annotation azure-pls-visibility     {00000000-0000-0000-0000-000000000002}
-          2 connections affected (CCM000): see above
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
       2. - connection/theirs -> default/web: delete  [severing]
           no document asks for it any more
           waits for service/default/web (1)
@@ -363,10 +364,11 @@ fn unpublishing_cuts_a_foreign_consumer_by_name() {
       6. - privatelinkservice/default/web: delete  [severing]
           no document asks for it any more
           waits for connection/pe-web -> default/web (5), connection/theirs -> default/web (2)
-          2 connections affected (CCM000): see above
+          2 connections affected (ARM-PLS-DELETED): see above
 
     Approval
-      severing (6 changes): 1 person who is neither author nor committer must approve
+      severing (5 changes): 1 person who is neither author nor committer must approve
+      notable (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
     "#));
@@ -406,50 +408,54 @@ fn a_foreign_service_gets_our_annotations_and_loses_only_them_again() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
         insta::assert_snapshot!(plan, @r#"
-    Changes
-      1. ~ service/default/helm: update  [notable]
-          asked for in environments/prod/web-published.yaml:6
-          + annotation privlink.dev/published-by  "6f1c2b9e-4d3a-4c57-9a1e-0b7d5f8c2a10/prod"
-          + annotation azure-pls-auto-approval    {00000000-0000-0000-0000-000000000002}
-          + annotation azure-pls-create           true
-          + annotation azure-pls-name             "pls-helm"
-          + annotation azure-pls-visibility       {00000000-0000-0000-0000-000000000002}
-      2. + privatelinkservice/default/helm: create by the cloud provider  [safe]
-          asked for in environments/prod/web-published.yaml:1
-          waits for service/default/helm (1)
-          + autoApproval   {00000000-0000-0000-0000-000000000002}
-          + name           "pls-helm"
-          + nat.count      1
-          + proxyProtocol  false
-          + visibility     {00000000-0000-0000-0000-000000000002}
+        Changes
+          1. ~ service/default/helm: update  [notable]
+              asked for in environments/prod/web-published.yaml:6
+              + annotation privlink.dev/published-by  "6f1c2b9e-4d3a-4c57-9a1e-0b7d5f8c2a10/prod"
+              + annotation azure-pls-auto-approval    {00000000-0000-0000-0000-000000000002}
+              + annotation azure-pls-create           true
+              + annotation azure-pls-name             "pls-helm"
+              + annotation azure-pls-visibility       {00000000-0000-0000-0000-000000000002}
+          2. + privatelinkservice/default/helm: create by the cloud provider  [safe]
+              asked for in environments/prod/web-published.yaml:1
+              waits for service/default/helm (1)
+              + autoApproval   {00000000-0000-0000-0000-000000000002}
+              + name           "pls-helm"
+              + nat.count      1
+              + proxyProtocol  false
+              + visibility     {00000000-0000-0000-0000-000000000002}
 
-    Approval
-      notable (1 change): 1 person who is neither author nor committer must approve
-      safe (1 change): nobody has to say yes
+        Notes
+          service/default/helm: the policy for Private Link Services of aks-subnet is switched off, for good (CCM-PLS-POLICY)
 
-    Plan id: [PLAN]
-    "#);
+        Approval
+          notable (1 change): 1 person who is neither author nor committer must approve
+          safe (1 change): nobody has to say yes
+
+        Plan id: [PLAN]
+        "#);
     });
     assert_eq!(links(&stage).len(), 1);
     stage.repo.edit("main", "main", &[(PUBLISH, None), ("environments/prod/README.md", Some("nothing\n"))]);
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Changes
-      1. ~ service/default/helm: update  [severing]
+      1. ~ service/default/helm: update  [notable]
           no document asks for it any more
           - annotation privlink.dev/published-by  "6f1c2b9e-4d3a-4c57-9a1e-0b7d5f8c2a10/prod"
           - annotation azure-pls-auto-approval    {00000000-0000-0000-0000-000000000002}
           - annotation azure-pls-create           true
           - annotation azure-pls-name             "pls-helm"
           - annotation azure-pls-visibility       {00000000-0000-0000-0000-000000000002}
-          consequences not analysed: pls-helm may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
       2. - privatelinkservice/default/helm: delete  [severing]
           no document asks for it any more
           waits for service/default/helm (1)
-          consequences not analysed: pls-helm may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+          pls-helm is deleted with its connections and the alias pls-helm.[GUID].eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
 
     Approval
-      severing (2 changes): 1 person who is neither author nor committer must approve
+      severing (1 change): 1 person who is neither author nor committer must approve
+      notable (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: [PLAN]
     "#));
@@ -588,17 +594,18 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
         insta::assert_snapshot!(plan, @r#"
-    Drift: what changed outside Git and would be put back
-      1. ~ service/default/alone: update  [disruptive]
-          asked for in environments/prod/alone.yaml:1
-          drift: changed outside Git, by kubectl-annotate
-          ~ annotation azure-load-balancer-ipv4  "10.224.10.99" -> "10.224.10.2"  (held by kubectl-annotate)
+        Drift: what changed outside Git and would be put back
+          1. ~ service/default/alone: update  [disruptive]
+              asked for in environments/prod/alone.yaml:1
+              drift: changed outside Git, by kubectl-annotate
+              ~ annotation azure-load-balancer-ipv4  "10.224.10.99" -> "10.224.10.2"  (held by kubectl-annotate)
+              the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS)
 
-    Approval
-      disruptive (1 change): 1 person who is neither author nor committer must approve
+        Approval
+          disruptive (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        "#);
     });
     let annotations = service(&stage, "alone")["metadata"]["annotations"].clone();
     assert_eq!(annotations["service.beta.kubernetes.io/azure-load-balancer-ipv4"], "10.224.10.2");

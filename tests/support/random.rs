@@ -108,7 +108,8 @@ impl Shop {
             format!("apiVersion: v1\nkind: Service\nmetadata:\n  name: {name}\n  namespace: shop\n  annotations:\n");
         text.push_str(&format!("{prefix}azure-load-balancer-internal: \"true\"\n"));
         if self.pinned {
-            text.push_str(&format!("{prefix}azure-load-balancer-ipv4: 10.224.0.{}\n", 20 + self.number));
+            let subnet = if self.apps_subnet { 225 } else { 224 };
+            text.push_str(&format!("{prefix}azure-load-balancer-ipv4: 10.{subnet}.0.{}\n", 20 + self.number));
         }
         if self.apps_subnet {
             text.push_str(&format!("{prefix}azure-load-balancer-internal-subnet: apps-subnet\n"));

@@ -12,6 +12,7 @@ use privlink::desired::Desired;
 use privlink::domain::annotation;
 use privlink::domain::annotation::PrivateLinkAnnotations;
 use privlink::domain::azure::ResourceId;
+use privlink::domain::cluster::BalancingRule;
 use privlink::domain::cluster::LoadBalancerFrontend;
 use privlink::domain::key::PublisherKey;
 use privlink::domain::kubernetes::ObjectKey;
@@ -57,6 +58,18 @@ pub(crate) struct World {
     /// Whose marks ours are.
     pub(crate) mark: Mark,
     counter: u32,
+}
+
+/// What the cloud provider begins every name with that it makes for a Service.
+fn base(live: &LiveService) -> String {
+    format!("a{}", live.uid.as_str().replace('-', "")).chars().take(32).collect()
+}
+
+fn frontend_name(live: &LiveService) -> String {
+    match live.annotations().get(annotation::INTERNAL_SUBNET) {
+        Some(subnet) => format!("{}-{subnet}", base(live)),
+        None => base(live),
+    }
 }
 
 fn seen(counter: u32) -> Seen {
@@ -209,15 +222,58 @@ impl World {
         if live.addresses.first() != Some(&address) {
             live.addresses = vec![address];
         }
+        let name = frontend_name(live);
+        self.drop_outdated(key, &name, address);
         self.drop_unused_frontends();
         if self.observed.frontend_of(key).is_none() {
             let balancer = super::case::network(super::case::PROVIDER, "MC_prod", "loadBalancers/kubernetes-internal");
-            let name = format!("a{}", self.observed.services[key].uid.as_str().replace('-', ""));
-            let id = balancer.child("frontendIPConfigurations", &format!("{name}-{number}"));
-            let frontend = LoadBalancerFrontend { id: id.clone(), address: Some(address), subnet: Some(subnet) };
+            let id = balancer.child("frontendIPConfigurations", &name);
+            let frontend = LoadBalancerFrontend {
+                id: id.clone(),
+                address: Some(address),
+                subnet: Some(subnet),
+                rules: Vec::new(),
+            };
             self.observed.frontends.insert(id, frontend);
         }
+        self.write_rules();
         self.publish(key);
+    }
+
+    /// A frontend of this Service with another name or address goes, and with it what stands on it.
+    fn drop_outdated(&mut self, key: &ObjectKey, name: &str, address: IpAddr) {
+        let base = base(&self.observed.services[key]);
+        let is_outdated = |frontend: &&LoadBalancerFrontend| {
+            let own = frontend.id.name();
+            own.starts_with(&base) && (own != name || frontend.address != Some(address))
+        };
+        let gone: Vec<ResourceId> =
+            self.observed.frontends.values().filter(is_outdated).map(|frontend| frontend.id.clone()).collect();
+        gone.iter().for_each(|id| self.drop_frontend(id));
+    }
+
+    fn drop_frontend(&mut self, id: &ResourceId) {
+        self.observed.frontends.remove(id);
+        let links = self.observed.private_link_services.values();
+        let links: Vec<ResourceId> =
+            links.filter(|live| live.frontend() == Some(id)).map(|live| live.service.id.clone()).collect();
+        for link in links {
+            self.remove_link(&link);
+        }
+    }
+
+    /// Every Service has a rule for each of its ports on the frontend of its address.
+    fn write_rules(&mut self) {
+        self.observed.frontends.values_mut().for_each(|frontend| frontend.rules.clear());
+        for (key, live) in self.observed.services.clone() {
+            let Some(id) = self.observed.frontend_of(&key).map(|frontend| frontend.id.clone()) else { continue };
+            let rules = live.manifest["spec"]["ports"].as_array().into_iter().flatten().map(|port| {
+                let number = u16::try_from(port["port"].as_u64().unwrap()).unwrap();
+                let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
+                BalancingRule { name: format!("{}-{protocol}-{number}", base(&live)), protocol, port: number }
+            });
+            self.observed.frontends.get_mut(&id).unwrap().rules.extend(rules);
+        }
     }
 
     /// The cloud provider builds what the annotations ask for, on every sync.
@@ -250,15 +306,7 @@ impl World {
         let gone = |frontend: &LoadBalancerFrontend| frontend.address.is_none_or(|address| !used.contains(&address));
         let gone: Vec<ResourceId> =
             self.observed.frontends.values().filter(|it| gone(it)).map(|it| it.id.clone()).collect();
-        for id in gone {
-            self.observed.frontends.remove(&id);
-            let links = self.observed.private_link_services.values();
-            let links: Vec<ResourceId> =
-                links.filter(|live| live.frontend() == Some(&id)).map(|live| live.service.id.clone()).collect();
-            for link in links {
-                self.remove_link(&link);
-            }
-        }
+        gone.iter().for_each(|id| self.drop_frontend(id));
     }
 
     /// The Private Link Service's part of the cloud provider.

@@ -8,6 +8,7 @@ use crate::azure::codec::parsed;
 use crate::azure::codec::required;
 use crate::azure::codec::text;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 
@@ -28,16 +29,36 @@ pub(crate) fn decode(body: &Json) -> Result<ManagedCluster, Malformed> {
     })
 }
 
-/// Reads the frontends of a load balancer.
+/// Reads the frontends of a load balancer, each with the rules on it.
 pub(crate) fn frontends(body: &Json) -> Result<Vec<LoadBalancerFrontend>, Malformed> {
+    let rules = rules(body)?;
     let frontend = |item: &Json| {
+        let id: ResourceId = required(item, "/id")?;
+        let own = rules.iter().filter(|(frontend, _)| *frontend == id).map(|(_, rule)| rule.clone());
         Ok(LoadBalancerFrontend {
-            id: required(item, "/id")?,
             address: parsed(item, "/properties/privateIPAddress")?,
             subnet: parsed(item, "/properties/subnet/id")?,
+            rules: own.collect(),
+            id,
         })
     };
     items(body, "/properties/frontendIPConfigurations")?.iter().map(frontend).collect()
+}
+
+/// Every rule that listens on a frontend, with the frontend. Outbound rules listen to nothing.
+fn rules(body: &Json) -> Result<Vec<(ResourceId, BalancingRule)>, Malformed> {
+    let lists = [items(body, "/properties/loadBalancingRules")?, items(body, "/properties/inboundNatRules")?];
+    let rule = |item: &Json| {
+        let port = item.pointer("/properties/frontendPort").and_then(Json::as_u64);
+        let rule = BalancingRule {
+            name: text(item, "/name").unwrap_or_default().to_owned(),
+            protocol: text(item, "/properties/protocol").unwrap_or_default().to_owned(),
+            port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
+        };
+        let frontend = parsed(item, "/properties/frontendIPConfiguration/id")?;
+        Ok(frontend.map(|frontend: ResourceId| (frontend, rule)))
+    };
+    lists.into_iter().flatten().filter_map(|item| rule(item).transpose()).collect()
 }
 
 #[cfg(test)]
@@ -69,5 +90,22 @@ mod tests {
             [{"id": id, "properties": {"publicIPAddress": {"id": "x"}, "privateIPAllocationMethod": "Dynamic"}}]}});
         let frontends = frontends(&body).unwrap();
         assert_eq!((frontends[0].address, &frontends[0].subnet), (None, &None));
+    }
+
+    #[test]
+    fn a_frontend_has_the_rules_that_listen_on_it() {
+        let id = |name: &str| format!("{GROUP}/Microsoft.Network/loadBalancers/lb/frontendIPConfigurations/{name}");
+        let rule = |name: &str, on: &str, port: u16| {
+            json!({"name": name, "properties": {"protocol": "Tcp", "frontendPort": port,
+                "frontendIPConfiguration": {"id": id(on)}}})
+        };
+        let body = json!({"properties": {
+            "frontendIPConfigurations": [{"id": id("f")}, {"id": id("g")}],
+            "loadBalancingRules": [rule("a-TCP-80", "F", 80), rule("b-TCP-81", "g", 81)],
+            "inboundNatRules": [rule("ssh", "f", 22), {"name": "pool", "properties": {}}]}});
+        let frontends = frontends(&body).unwrap();
+        let names = |index: usize| frontends[index].rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>();
+        assert_eq!((names(0), names(1)), (vec!["a-TCP-80", "ssh"], vec!["b-TCP-81"]));
+        assert_eq!(frontends[0].balancer(), "lb");
     }
 }

@@ -19,6 +19,7 @@ use crate::azure::codec::seen;
 use crate::azure::codec::text;
 use crate::azure::codec::text_map;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::HeldAddress;
 use crate::domain::mark::Mark;
 use crate::domain::resource::Seen;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
@@ -97,6 +98,22 @@ pub(crate) fn addresses_of_interface(body: &Json) -> Result<(ResourceId, Option<
     let configuration = configurations.iter().find(is_primary).or_else(|| configurations.first());
     let address = configuration.map(|item| parsed(item, "/properties/privateIPAddress")).transpose()?;
     Ok((required(body, "/id")?, address.flatten()))
+}
+
+/// Reads the addresses that a network interface holds, and for whom.
+pub(crate) fn held_by_interface(body: &Json) -> Result<Vec<HeldAddress>, Malformed> {
+    let owner = |name: &str| parsed::<ResourceId>(body, &format!("/properties/{name}/id"));
+    let holder = match owner("privateLinkService")?.or(owner("privateEndpoint")?) {
+        Some(owner) => owner,
+        None => required(body, "/id")?,
+    };
+    let held = |item: &Json| {
+        let address = parsed(item, "/properties/privateIPAddress")?;
+        let subnet = parsed(item, "/properties/subnet/id")?;
+        let of = |(address, subnet)| HeldAddress { subnet, address, holder: holder.clone() };
+        Ok(address.zip(subnet).map(of))
+    };
+    items(body, "/properties/ipConfigurations")?.iter().filter_map(|item| held(item).transpose()).collect()
 }
 
 /// Writes a private endpoint.
@@ -274,5 +291,17 @@ pub(crate) mod tests {
             {"properties": {"privateIPAddress": "10.0.2.5", "primary": false}},
             {"properties": {"privateIPAddress": "10.0.2.4", "primary": true}}]}});
         assert_eq!(addresses_of_interface(&nic).unwrap().1, Some("10.0.2.4".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_interface_holds_its_addresses_for_whom_it_was_made() {
+        let subnet = id("virtualNetworks/v/subnets/pe");
+        let mut nic = json!({"id": id("networkInterfaces/n"), "properties": {"ipConfigurations": [
+            {"properties": {"privateIPAddress": "10.0.2.5", "subnet": {"id": subnet}}},
+            {"properties": {"subnet": {"id": subnet}}}]}});
+        let held = held_by_interface(&nic).unwrap();
+        assert_eq!((held.len(), held[0].holder.name()), (1, "n"));
+        nic["properties"]["privateLinkService"] = json!({"id": id("privateLinkServices/p")});
+        assert_eq!(held_by_interface(&nic).unwrap()[0].holder.name(), "p");
     }
 }

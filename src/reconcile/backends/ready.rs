@@ -29,6 +29,7 @@ use crate::reconcile::backends::Backends;
 use crate::reconcile::backends::cluster_failure;
 use crate::reconcile::backends::impossible;
 use crate::value::Output;
+use crate::value::Value;
 
 fn not_yet(reason: impl Into<String>) -> Result<Done, Failure> {
     Ok(Done::NotYet { reason: reason.into() })
@@ -121,6 +122,10 @@ impl Backends<'_> {
                 |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
+        let old = change.fields.iter().find(|field| field.name == "alias").and_then(|field| field.before.as_ref());
+        if old.is_some() && old == link.alias.as_ref().map(Value::text).as_ref() {
+            return not_yet("the cloud provider to build it anew");
+        }
         let fields = published_fields(link);
         let differing = diff::diff_named(&fields, &publication.fields()).into_iter().map(|field| field.name);
         let withdrawn = change.fields.iter().filter(|field| field.after.is_none() && fields.contains_key(&field.name));

@@ -15,14 +15,14 @@ fn severing() -> World {
 #[test]
 fn a_pull_request_shows_who_is_affected_first() {
     insta::assert_snapshot!(plan(&severing().plan(), Details::default(), GITHUB_LIMIT), @r#"
-    <!-- privlink:v1 environment=prod plan=8e633888be341cbfa59e19366544cb598b9987606aba9e3ceabc70c322ebe7c0 -->
+    <!-- privlink:v1 environment=prod plan=14e33f33c17efe972fa0ac80c5fbdc26d3454b1c60672350eb4d310401607e2e -->
     ### privlink plan for prod: severing
 
-    `+` 0 to create, `~` 1 to update, `-/+` 0 to replace, `-` 0 to delete
+    `+` 0 to create, `~` 2 to update, `-/+` 2 to replace, `-` 0 to delete
 
     **Who is affected:** 3 connections of 3 subscriptions
 
-    `service/shop/orders`: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+    `service/shop/orders`: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
 
     | Endpoint | State | Consumer | Subscription |
     |---|---|---|---|
@@ -30,14 +30,21 @@ fn a_pull_request_shows_who_is_affected_first() {
     | `acme-pe` | `Approved` | `ACME trading (net@acme.example)` | `00000000-0000-0000-0000-000000000002` |
     | `beta-pe` | `Approved` | `unknown consumer` | `00000000-0000-0000-0000-000000000003` |
 
+    **A smaller edit**
+
+    - `service/shop/orders`: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
+
     | | Resource | Action | Risk | Why | Affects |
     |---|---|---|---|---|---|
     | `~` | `service/shop/orders` | update | severing | `environments/prod/orders.yaml` | 3 connections |
+    | `-/+` | `privatelinkservice/shop/orders` | replace by the cloud provider | severing | deleted with its frontend and built anew |  |
+    | `-/+` | `privateendpoint/orders-pe` | replace | severing | replaced because target cannot change in place |  |
+    | `~` | `dnsrecord/api.orders.internal` | update | disruptive | `environments/prod/consumer.yaml` |  |
 
     <details><summary><b>1. &#126; service/shop/orders: update</b> (severing)</summary>
 
     - asked for in `environments/prod/orders.yaml`
-    - consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+    - the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
 
     ```diff
     - annotation azure-load-balancer-ipv4: "10.224.10.224"
@@ -46,11 +53,50 @@ fn a_pull_request_shows_who_is_affected_first() {
 
     </details>
 
+    <details><summary><b>2. -/&#43; privatelinkservice/shop/orders: replace by the cloud provider</b> (severing)</summary>
+
+    - asked for in `environments/prod/orders.yaml`
+    - deleted with its frontend and built anew
+    - waits for `service/shop/orders`
+
+    ```diff
+    - alias: "pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice"
+    + alias: <alias: known after privatelinkservice/shop/orders>
+    ```
+
+    </details>
+
+    <details><summary><b>3. -/&#43; privateendpoint/orders-pe: replace</b> (severing)</summary>
+
+    - asked for in `environments/prod/consumer.yaml`
+    - replaced because target cannot change in place
+    - waits for `service/shop/orders`, `privatelinkservice/shop/orders`
+
+    ```diff
+    - target: …/MC_prod/privateLinkServices/pls-orders  (forces the replacement)
+    + target: <id: known after privatelinkservice/shop/orders>  (forces the replacement)
+    ```
+
+    </details>
+
+    <details><summary><b>4. &#126; dnsrecord/api.orders.internal: update</b> (disruptive)</summary>
+
+    - asked for in `environments/prod/consumer.yaml`
+    - waits for `privateendpoint/orders-pe`
+
+    ```diff
+    - addresses: {10.50.1.4}
+    + addresses: <address: known after privateendpoint/orders-pe>
+    ```
+
+    </details>
+
     **Approval**
 
-    - severing (1 change): 2 people who are neither author nor committer must approve
+    - severing (3 changes): 2 people who are neither author nor committer must approve
+    - disruptive (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: `8e633888be341cbfa59e19366544cb598b9987606aba9e3ceabc70c322ebe7c0`
+    Plan id: `14e33f33c17efe972fa0ac80c5fbdc26d3454b1c60672350eb4d310401607e2e`
     "#);
 }
 
@@ -89,8 +135,8 @@ proptest::proptest! {
 
 #[test]
 fn a_small_budget_drops_fields_before_people() {
-    let markdown = plan(&severing().plan(), Details::default(), 1_800);
+    let markdown = plan(&severing().plan(), Details::default(), 2_100);
     assert!(markdown.contains("acme-pe") && markdown.contains("beta-pe"), "{markdown}");
-    assert!(markdown.contains("The fields of 1 change do not fit here"), "{markdown}");
-    assert!(markdown.len() <= 1_800 && markdown.contains("Plan id: "), "{}", markdown.len());
+    assert!(markdown.contains(" do not fit here: see the whole plan"), "{markdown}");
+    assert!(markdown.len() <= 2_100 && markdown.contains("Plan id: "), "{}", markdown.len());
 }

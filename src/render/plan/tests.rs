@@ -106,25 +106,99 @@ fn a_changed_address_names_everybody_who_loses_service() {
     world.manifest()["metadata"]["annotations"][IPV4] = json!("10.224.10.40");
     insta::assert_snapshot!(shown(&world.plan()), @r#"
     Plan for prod: severing
-    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+    + 0 to create, ~ 2 to update, -/+ 2 to replace, - 0 to delete
 
     Who is affected: 3 connections of 3 subscriptions
-      service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+      service/shop/orders: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
         orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    A smaller edit
+      service/shop/orders: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
 
     Changes
       1. ~ service/shop/orders: update  [severing]
           asked for in environments/prod/orders.yaml
           ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.224.10.40"
-          3 connections affected (CCM000): see above
+          3 connections affected (CCM-FIP-ADDRESS): see above
+      2. -/+ privatelinkservice/shop/orders: replace by the cloud provider  [severing]
+          asked for in environments/prod/orders.yaml
+          deleted with its frontend and built anew
+          waits for service/shop/orders (1)
+          ~ alias  "pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice" -> <alias: known after privatelinkservice/shop/orders>
+      3. -/+ privateendpoint/orders-pe: replace  [severing]
+          asked for in environments/prod/consumer.yaml
+          replaced because target cannot change in place
+          waits for privatelinkservice/shop/orders (2)
+          ~ target  …/MC_prod/privateLinkServices/pls-orders -> <id: known after privatelinkservice/shop/orders>  (forces the replacement)
+      4. ~ dnsrecord/api.orders.internal: update  [disruptive]
+          asked for in environments/prod/consumer.yaml
+          waits for privateendpoint/orders-pe (3)
+          ~ addresses  {10.50.1.4} -> <address: known after privateendpoint/orders-pe>
+
+    Approval
+      severing (3 changes): 2 people who are neither author nor committer must approve
+      disruptive (1 change): 1 person who is neither author nor committer must approve
+
+    Plan id: 14e33f33c17efe972fa0ac80c5fbdc26d3454b1c60672350eb4d310401607e2e
+    "#);
+}
+
+#[test]
+fn the_readme_shows_what_is_shown() {
+    let mut world = World::converged();
+    world.manifest()["metadata"]["annotations"][IPV4] = json!("10.224.10.40");
+    let plan = shown(&world.plan());
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```\n").next());
+    assert_eq!(block, Some(plan.as_str()), "README.md shows another plan");
+}
+
+#[test]
+fn an_edit_that_destroys_and_then_fails_is_not_applicable_and_says_what_is_free() {
+    let mut world = World::converged();
+    world.manifest()["metadata"]["annotations"][IPV4] = json!("10.9.9.9");
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: severing, cannot be applied
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Who is affected: 3 connections of 3 subscriptions
+      service/shop/orders: pls-orders is deleted with every connection and its alias; then the sync fails when the load balancer is written and it is not built again (CCM-FIP-ADDRESS)
+        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    A smaller edit
+      service/shop/orders: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
+      service/shop/orders: free near it, as far as was seen: 10.224.10.225, 10.224.10.223, 10.224.10.226 (CCM-IP-OUTSIDE); to move there cuts every connection too
+
+    Changes
+      1. ~ service/shop/orders: update  [severing]
+          asked for in environments/prod/orders.yaml
+          ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.9.9.9"
+          3 connections affected (CCM-FIP-ADDRESS): see above
+
+    Cannot be applied
+      service/shop/orders: consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
+        help: Take an address of the subnet, or name the subnet that has it.
 
     Approval
       severing (1 change): 2 people who are neither author nor committer must approve
 
-    Plan id: 8e633888be341cbfa59e19366544cb598b9987606aba9e3ceabc70c322ebe7c0
+    Plan id: 7e6d8b21925429ea6ac1d757e2e62c5861c6b6815e0e665e118f156089f29dc9
     "#);
+}
+
+#[test]
+fn a_severing_edit_with_a_harmless_one_can_be_split() {
+    let mut world = World::converged();
+    world.manifest()["metadata"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-internal-subnet"] =
+        json!("nodes");
+    world.manifest()["metadata"]["annotations"]["service.beta.kubernetes.io/azure-pls-fqdns"] = json!("a.example");
+    let offers = world.plan().smaller_edits;
+    let offers: Vec<&str> = offers.iter().map(|offer| offer.text.as_str()).collect();
+    insta::assert_snapshot!(offers.join("\n"), @"keep the subnet annotation as it is: then nobody is cut and nothing fails; the other field can change without it, in a commit of its own");
 }
 
 #[test]
@@ -167,20 +241,19 @@ fn drift_stands_apart_and_names_the_field_manager() {
     world.live_service().managers.insert("spec.selector.app".to_owned(), "kubectl-edit".to_owned());
     world.live_link().connections.clear();
     insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
-    Plan for prod: severing
+    Plan for prod: disruptive
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
     Drift: what changed outside Git and would be put back
-      1. ~ service/shop/orders: update  [severing]
+      1. ~ service/shop/orders: update  [disruptive]
           asked for in environments/prod/orders.yaml
           drift: changed outside Git, by kubectl-edit
           ~ spec.selector.app  "orders-canary" -> "orders"  (held by kubectl-edit)
-          consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
 
     Approval
-      severing (1 change): 2 people who are neither author nor committer must approve
+      disruptive (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: 9acf5dc55588d27b92f35843918341c502f939c018e926092676ec41910fa004
+    Plan id: 6bd856bbe452bbba0258144ddafbf622329b1c23daa16b67ec3613c790a08d5a
     "#);
 }
 
@@ -224,17 +297,17 @@ fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 4 to delete
 
     Who is affected: 3 connections of 3 subscriptions
-      service/shop/orders, privatelinkservice/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
+      privatelinkservice/shop/orders: pls-orders is deleted with its connections and the alias pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
         orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
 
     Changes
-      1. ~ service/shop/orders: update  [severing]
+      1. ~ service/shop/orders: update  [notable]
           no document asks for it any more
           - annotation azure-pls-create  true
           - annotation azure-pls-name    "pls-orders"
-          3 connections affected (CCM000): see above
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
       2. - connection/orders-pe -> shop/orders: delete  [severing]
           no document asks for it any more
           waits for service/shop/orders (1)
@@ -250,12 +323,13 @@ fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
       5. - privatelinkservice/shop/orders: delete  [severing]
           no document asks for it any more
           waits for connection/orders-pe -> shop/orders (2), connection/acme-pe -> shop/orders (3), connection/beta-pe -> shop/orders (4)
-          3 connections affected (CCM000): see above
+          3 connections affected (ARM-PLS-DELETED): see above
 
     Approval
-      severing (5 changes): 2 people who are neither author nor committer must approve
+      severing (4 changes): 2 people who are neither author nor committer must approve
+      notable (1 change): the merge of the commit is enough
 
-    Plan id: bc4b84107938d45551656d75f6f82773ac6acfadb9591f2fe1cf418e0b21e215
+    Plan id: 4df87cfa8f6167af43182c898048cf69ebc6ea05c93f9b4282c65f191f0f083d
     "#);
 }
 
@@ -272,20 +346,15 @@ fn a_set_shows_who_comes_and_who_goes() {
     Plan for prod: exposing
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
-    Who is affected: 1 connection of 1 subscription
-      service/shop/orders: consequences not analysed: pls-orders may be deleted and rebuilt, with a new alias and every connection lost (CCM000)
-        acme-pe  Pending  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
-
     Changes
       1. ~ service/shop/orders: update  [exposing]
           asked for in environments/prod/orders.yaml
           ~ annotation azure-pls-visibility  + 00000000-0000-0000-0000-000000000004
                                              - 00000000-0000-0000-0000-000000000002
-          1 connection affected (CCM000): see above
 
     Approval
       exposing (1 change): 2 people who are neither author nor committer must approve
 
-    Plan id: 8cc0de24dee4bea69b220b78aa990d6960444e847e587434b3bf2dbb40e5e1ba
+    Plan id: 9238803e5d245d756141dffc0c73cf41d8607a9560861a5294988c5411a40ed7
     ");
 }

@@ -197,7 +197,7 @@ fn the_file_of_a_service_carries_its_private_link_service() {
       ports:
       - 443:30443/TCP
       createdAt: 2026-11-20T10:00:00Z
-      frontend: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_prod/providers/Microsoft.Network/loadBalancers/kubernetes-internal/frontendIPConfigurations/a1b2c3
+      frontend: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_prod/providers/Microsoft.Network/loadBalancers/kubernetes-internal/frontendIPConfigurations/a8d1e4f2a00004000800000000000000
     linkService:
       id: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_prod/providers/Microsoft.Network/privateLinkServices/pls-orders
       alias: pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice

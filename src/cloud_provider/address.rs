@@ -1,0 +1,118 @@
+//! Addresses of a subnet: which Azure would refuse, and which are free as far as anybody has seen.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+
+use crate::cloud_provider::effect::Failure;
+use crate::cloud_provider::effect::Stage;
+use crate::cloud_provider::rule;
+use crate::cloud_provider::rule::Rule;
+use crate::cloud_provider::service::Family;
+use crate::cloud_provider::service::Service;
+use crate::cloud_provider::state::State;
+use crate::domain::azure::ResourceId;
+use crate::domain::resource::subnet::LiveSubnet;
+
+/// How far from the wanted address a free one is looked for.
+const REACH: u32 = 1024;
+
+/// What an address is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Frontend,
+    Nat,
+}
+
+impl Use {
+    fn stage(self) -> Stage {
+        match self {
+            Self::Frontend => Stage::LoadBalancer,
+            Self::Nat => Stage::PrivateLink,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Frontend => "the address",
+            Self::Nat => "the NAT address",
+        }
+    }
+}
+
+/// Says why Azure will refuse an address; `own` are those whose addresses this very write sets free.
+pub(super) fn refusal(
+    state: &State,
+    subnet: &LiveSubnet,
+    (wanted, usage): (&str, Use),
+    own: &[ResourceId],
+) -> Option<Failure> {
+    let name = subnet.id.name();
+    let words = usage.words();
+    let failure = |rule: &'static Rule, code: &'static str, problem: String| {
+        Some(Failure { rule, stage: usage.stage(), code, problem })
+    };
+    let Ok(address) = wanted.parse::<IpAddr>() else {
+        return failure(&rule::IP_SYNTAX, "InvalidRequestFormat", format!("{words} {wanted:?} is no address"));
+    };
+    let prefix = subnet.prefixes.iter().find(|prefix| prefix.contains(address));
+    let Some(prefix) = prefix else {
+        let prefixes: Vec<String> = subnet.prefixes.iter().map(ToString::to_string).collect();
+        let problem = format!("{words} {address} is outside the subnet {name} ({})", prefixes.join(", "));
+        return failure(&rule::IP_OUTSIDE, "PrivateIPAddressNotInSubnet", problem);
+    };
+    if prefix.reserves(address) {
+        let problem = format!("Azure keeps {address} of the subnet {name} for itself");
+        return failure(&rule::IP_RESERVED, "PrivateIPAddressInReservedRange", problem);
+    }
+    let holder = holder(state, &subnet.id, address, own)?;
+    let problem = format!("{words} {address} is taken by {holder}");
+    failure(&rule::IP_TAKEN, "PrivateIPAddressIsAllocated", problem)
+}
+
+/// Who has an address, as far as anybody has seen.
+fn holder(state: &State, subnet: &ResourceId, address: IpAddr, own: &[ResourceId]) -> Option<String> {
+    let frontends = state.frontends.iter().filter(|frontend| !own.contains(&frontend.id));
+    let mut frontends =
+        frontends.filter(|frontend| frontend.subnet.as_ref() == Some(subnet) && frontend.address == Some(address));
+    if let Some(frontend) = frontends.next() {
+        let rule = frontend.rules.first().map(|rule| state.owner_of_rule(&rule.name));
+        return Some(rule.unwrap_or_else(|| format!("the frontend {}", frontend.id.name())));
+    }
+    let mut held = state.held.iter().filter(|held| held.subnet == *subnet && held.address == address);
+    held.find(|held| !own.contains(&held.holder)).map(|held| short(&held.holder))
+}
+
+/// `privateEndpoints/x in rg`: enough to find it, and no line too long.
+fn short(id: &ResourceId) -> String {
+    let kind = id.resource_type().rsplit('/').next().unwrap_or_default().to_owned();
+    format!("{kind}/{} in {}", id.name(), id.resource_group())
+}
+
+/// The free addresses nearest to the one that a Service pins, in the subnet that its frontend is in.
+pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr> {
+    let Some(node_subnet) = &state.cluster.node_subnet else { return Vec::new() };
+    let named = service.subnet().and_then(|name| Some(node_subnet.parent()?.child("subnets", name)));
+    let id = named.unwrap_or_else(|| node_subnet.clone());
+    let Some(subnet) = state.subnets.get(&id) else { return Vec::new() };
+    let is_inside = |address: &IpAddr| subnet.prefixes.iter().any(|prefix| prefix.contains(*address));
+    let wanted = service.pinned(Family::V4).and_then(|text| text.parse().ok());
+    let first = subnet.prefixes.first().map(|prefix| prefix.network().network());
+    let center = wanted.into_iter().chain(service.addresses.iter().copied()).find(is_inside).or(first);
+    match center {
+        Some(IpAddr::V4(center)) => nearest_free(state, &id, center, count),
+        Some(IpAddr::V6(_)) | None => Vec::new(),
+    }
+}
+
+/// The free addresses of a subnet nearest to a wanted one, nearest first, as far as anybody has seen.
+pub fn nearest_free(state: &State, subnet: &ResourceId, wanted: Ipv4Addr, count: usize) -> Vec<Ipv4Addr> {
+    let Some(subnet) = state.subnets.get(subnet) else { return Vec::new() };
+    let base = u32::from(wanted);
+    let is_free = |address: &Ipv4Addr| {
+        let address = IpAddr::V4(*address);
+        let prefix = subnet.prefixes.iter().find(|prefix| prefix.contains(address));
+        prefix.is_some_and(|prefix| !prefix.reserves(address)) && holder(state, &subnet.id, address, &[]).is_none()
+    };
+    let around = (1..=REACH).flat_map(|step| [base.checked_add(step), base.checked_sub(step)]);
+    around.flatten().map(Ipv4Addr::from).filter(is_free).take(count).collect()
+}

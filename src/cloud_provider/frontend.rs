@@ -1,0 +1,322 @@
+//! Frontends: whose they are, when one is replaced, which address a new one asks for, and what that does to others.
+//!
+//! A Service owns the frontends that carry its name; an internal one also those with an address that it pins. The second
+//! way is how Services share an address.
+
+use crate::cloud_provider::Unknown;
+use crate::cloud_provider::address;
+use crate::cloud_provider::address::Use;
+use crate::cloud_provider::balancing;
+use crate::cloud_provider::effect::Failure;
+use crate::cloud_provider::effect::Stage;
+use crate::cloud_provider::effect::What;
+use crate::cloud_provider::name;
+use crate::cloud_provider::rule;
+use crate::cloud_provider::rule::Rule;
+use crate::cloud_provider::service::Family;
+use crate::cloud_provider::service::Service;
+use crate::cloud_provider::sync::Stop;
+use crate::cloud_provider::sync::Sync;
+use crate::cloud_provider::sync::is_of;
+use crate::domain::azure::ResourceId;
+use crate::domain::cluster::LoadBalancerFrontend;
+use crate::domain::resource::subnet::LiveSubnet;
+
+/// What a write of the load balancer changes about frontends.
+struct Frontends {
+    /// Those that go.
+    removed: Vec<LoadBalancerFrontend>,
+    /// Those that come, each with the address it asks for.
+    created: Vec<(LoadBalancerFrontend, Option<String>)>,
+    rule: &'static Rule,
+}
+
+impl Sync<'_> {
+    /// The frontends of a Service on one side.
+    pub(super) fn owned(&self, service: &Service, is_internal: bool) -> Vec<LoadBalancerFrontend> {
+        let side = self.state.frontends.iter().filter(|frontend| self.state.is_on(frontend, is_internal));
+        side.filter(|frontend| is_primary(frontend, service) || (is_internal && is_claimed(frontend, service)))
+            .cloned()
+            .collect()
+    }
+
+    /// The load balancer's part of a sync.
+    pub(super) fn balance(&mut self, service: &Service) -> Result<(), Stop> {
+        let subnet = if service.is_internal() { self.frontend_subnet(service)? } else { None };
+        if !service.is_internal() {
+            check_public_pins(service)?;
+        }
+        let had: Vec<_> = self.before.map(|before| self.owned(before, before.is_internal())).unwrap_or_default();
+        let rules = self.rules_of(service);
+        let frontends = self.replacements(service, subnet.as_ref())?;
+        self.check_ports(service, &frontends)?;
+        let expected = balancing::expected(service)?;
+        let moved: Vec<ResourceId> = frontends.created.iter().map(|(created, _)| created.id.clone()).collect();
+        self.lose_links(service, (&frontends.removed, &moved), frontends.rule)?;
+        self.write(service, frontends, subnet.as_ref())?;
+        self.tell_sharing(service, &had);
+        self.set_rules(service, &rules, &expected);
+        Ok(())
+    }
+
+    fn frontend_subnet(&self, service: &Service) -> Result<Option<LiveSubnet>, Stop> {
+        let Some(network) = self.state.cluster.virtual_network() else { return Ok(None) };
+        let id = match (service.subnet(), &self.state.cluster.node_subnet) {
+            (Some(name), _) => network.child("subnets", name),
+            (None, Some(id)) => id.clone(),
+            (None, None) => return Ok(None),
+        };
+        if let Some(subnet) = self.state.subnets.get(&id) {
+            return Ok(Some(subnet.clone()));
+        }
+        if !self.state.lacks(&id) {
+            return Ok(None);
+        }
+        let problem = format!("the network {} has no subnet {}", network.name(), id.name());
+        let code = "failed to get subnet";
+        Err(Failure { rule: &rule::SUBNET_MISSING, stage: Stage::Checks, code, problem }.into())
+    }
+
+    /// Which frontends go and which come.
+    fn replacements(&self, service: &Service, subnet: Option<&LiveSubnet>) -> Result<Frontends, Stop> {
+        let is_internal = service.is_internal();
+        let owned = self.owned(service, is_internal);
+        let previous: Vec<_> = owned.iter().filter_map(|frontend| frontend.address).collect();
+        let outdated = |frontend: &&LoadBalancerFrontend| why_outdated(frontend, service, subnet).is_some();
+        let rule = owned.iter().find_map(|frontend| why_outdated(frontend, service, subnet));
+        let (removed, kept): (Vec<_>, Vec<_>) = owned.iter().partition(outdated);
+        let mut created = Vec::new();
+        for family in &service.families {
+            if kept.iter().any(|frontend| family_of(frontend, service) == *family) {
+                continue;
+            }
+            let name = frontend_name(service, *family);
+            let id = self.state.balancer(is_internal).child("frontendIPConfigurations", &name);
+            if !is_internal {
+                created.push((LoadBalancerFrontend { id, address: None, subnet: None, rules: Vec::new() }, None));
+                continue;
+            }
+            let candidates = previous.iter().chain(&service.addresses).filter(|own| Family::of(**own) == *family);
+            let mut fitting =
+                candidates.filter(|own| subnet.is_some_and(|it| it.prefixes.iter().any(|p| p.contains(**own))));
+            let wanted = service.pinned(*family).map(ToOwned::to_owned).or(fitting.next().map(ToString::to_string));
+            let address = wanted.as_deref().and_then(|text| text.parse().ok());
+            let subnet = subnet.map(|subnet| subnet.id.clone());
+            created.push((LoadBalancerFrontend { id, address, subnet, rules: Vec::new() }, wanted));
+        }
+        let removed = removed.into_iter().cloned().collect();
+        Ok(Frontends { removed, created, rule: rule.unwrap_or(&rule::FRONTEND_MADE) })
+    }
+
+    /// Another Service's rule for the same port of a frontend is refused before anything is written.
+    fn check_ports(&self, service: &Service, frontends: &Frontends) -> Result<(), Failure> {
+        let stays = |frontend: &&LoadBalancerFrontend| {
+            let goes = frontends.removed.iter().any(|removed| removed.id == frontend.id);
+            let comes = frontends.created.iter().any(|(created, _)| created.id == frontend.id);
+            !goes || comes
+        };
+        for frontend in self.owned(service, service.is_internal()).iter().filter(stays) {
+            for rule in frontend.rules.iter().filter(|rule| !is_of(rule, service)) {
+                let same = |port: &&crate::cloud_provider::service::Port| {
+                    port.port == rule.port && port.protocol.eq_ignore_ascii_case(&rule.protocol)
+                };
+                if let Some(port) = service.ports.iter().find(same) {
+                    let other = self.state.owner_of_rule(&rule.name);
+                    let at = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+                    let problem = format!("{}/{} of {at} is {other}'s already", port.port, port.protocol);
+                    let code = "which is being referenced by an existing loadBalancing rule";
+                    return Err(Failure { rule: &rule::PORT_CLASH, stage: Stage::Checks, code, problem });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The write of the load balancer: Azure decides, and it is all or nothing.
+    fn write(&mut self, service: &Service, frontends: Frontends, subnet: Option<&LiveSubnet>) -> Result<(), Stop> {
+        let Frontends { removed, created, rule } = frontends;
+        let own: Vec<ResourceId> = removed.iter().map(|frontend| frontend.id.clone()).collect();
+        for frontend in &removed {
+            let others = self.others_on(frontend, service);
+            let stays = created.iter().any(|(created, _)| created.id == frontend.id);
+            if !others.is_empty() && !stays {
+                let problem = format!("{} still uses the frontend that would go", others.join(", "));
+                let code = "InvalidResourceReference";
+                return Err(Failure { rule: &rule::SHARED_DANGLES, stage: Stage::LoadBalancer, code, problem }.into());
+            }
+        }
+        for (frontend, wanted) in
+            created.iter().filter(|(frontend, _)| frontend.subnet.is_some() || service.is_internal())
+        {
+            let Some(wanted) = wanted else { continue };
+            let Some(subnet) = subnet.filter(|_| frontend.subnet.is_some()) else {
+                let what = format!("whether {wanted} is free: the virtual network of the cluster could not be read");
+                return Err(Stop::Unknown(Unknown(what)));
+            };
+            if let Some(failure) = address::refusal(self.state, subnet, (wanted, Use::Frontend), &own) {
+                return Err(failure.into());
+            }
+        }
+        self.state.frontends.retain(|frontend| !own.contains(&frontend.id));
+        self.settle(service, (removed, created), rule);
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        service: &Service,
+        (mut removed, created): (Vec<LoadBalancerFrontend>, Vec<(LoadBalancerFrontend, Option<String>)>),
+        rule: &'static Rule,
+    ) {
+        for (mut frontend, wanted) in created {
+            let family = family_of(&frontend, service);
+            let at = removed.iter().position(|removed| family_of(removed, service) == family);
+            let Some(old) = at.map(|at| removed.remove(at)) else {
+                let what =
+                    if service.is_internal() { What::FrontendCreated { address: wanted } } else { What::MadePublic };
+                let rule = if service.is_internal() { &rule::FRONTEND_MADE } else { &rule::MADE_PUBLIC };
+                self.tell(rule, what);
+                self.state.frontends.push(frontend);
+                continue;
+            };
+            let from = old.address.map(|address| address.to_string()).unwrap_or_default();
+            if old.id == frontend.id {
+                let others = self.others_on(&old, service);
+                frontend.rules.clone_from(&old.rules);
+                self.tell(rule, What::FrontendReaddressed { from, to: wanted.clone() });
+                if !others.is_empty() {
+                    self.tell(&rule::SHARED_MOVES, What::NeighboursMoved { others, to: wanted });
+                }
+            } else {
+                self.tell(rule, What::FrontendRenamed { from, to: wanted });
+            }
+            self.state.frontends.push(frontend);
+        }
+        for frontend in removed {
+            self.tell(rule, What::FrontendRemoved { address: frontend.address.map(|address| address.to_string()) });
+        }
+    }
+
+    /// Who comes to share an address, and who leaves one.
+    fn tell_sharing(&mut self, service: &Service, had: &[LoadBalancerFrontend]) {
+        let has = self.owned(service, service.is_internal());
+        let address = |frontend: &LoadBalancerFrontend| frontend.address.map(|own| own.to_string()).unwrap_or_default();
+        for frontend in has.iter().filter(|frontend| !is_primary(frontend, service)) {
+            if !had.iter().any(|before| before.id == frontend.id) {
+                let others = self.others_on(frontend, service);
+                self.tell(&rule::SHARED_JOINED, What::FrontendJoined { address: address(frontend), others });
+            }
+        }
+        for frontend in had.iter().filter(|frontend| !is_primary(frontend, service)) {
+            if !has.iter().any(|after| after.id == frontend.id) {
+                let others = self.others_on(frontend, service);
+                self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address: address(frontend), others });
+            }
+        }
+    }
+
+    /// A Service is deleted, or needs no load balancer any more: its frontends go unless others use them.
+    pub(super) fn take_off(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
+        for side in [service.is_internal(), !service.is_internal()] {
+            self.drop_frontends(service, side, rule)?;
+            self.drop_rules(service, side);
+        }
+        Ok(())
+    }
+
+    fn drop_frontends(&mut self, service: &Service, is_internal: bool, rule: &'static Rule) -> Result<(), Stop> {
+        for frontend in self.owned(service, is_internal) {
+            let others = self.others_on(&frontend, service);
+            let address = frontend.address.map(|address| address.to_string());
+            if !others.is_empty() {
+                let address = address.unwrap_or_default();
+                self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
+                self.note_owner_gone(service, &frontend.id);
+                continue;
+            }
+            self.lose_links(service, (std::slice::from_ref(&frontend), &[]), rule)?;
+            self.state.frontends.retain(|other| other.id != frontend.id);
+            self.tell(rule, What::FrontendRemoved { address });
+        }
+        Ok(())
+    }
+
+    /// At the end of each sync, what the Service has on the other side goes.
+    pub(super) fn leave_other_side(&mut self, service: &Service) {
+        let was_internal = !service.is_internal();
+        for frontend in self.owned(service, was_internal) {
+            let others = self.others_on(&frontend, service);
+            let address = frontend.address.map(|address| address.to_string());
+            if !others.is_empty() {
+                self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: address.unwrap_or_default(), others });
+            } else if was_internal && self.lose_links_of_other_side(service, &frontend) {
+                // The deletion asks for another round, which nobody makes here: the frontend goes with the next sync.
+            } else {
+                let (rule, what) = match was_internal {
+                    true => (&rule::MADE_PUBLIC, What::FrontendRemoved { address }),
+                    false => (&rule::MADE_INTERNAL, What::PublicAddressReleased),
+                };
+                self.tell(rule, what);
+                self.state.frontends.retain(|other| other.id != frontend.id);
+            }
+        }
+        self.drop_rules(service, was_internal);
+    }
+}
+
+/// A private address on a public Service is refused.
+fn check_public_pins(service: &Service) -> Result<(), Failure> {
+    let is_private = |text: &str| match text.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(address)) => address.is_private(),
+        Ok(std::net::IpAddr::V6(_)) | Err(_) => false,
+    };
+    let pinned = service.families.iter().filter_map(|family| service.pinned(*family)).find(|text| is_private(text));
+    let Some(address) = pinned else { return Ok(()) };
+    let problem = format!("the private address {address} is pinned on a Service that would be public");
+    let code = "cannot use non-public LoadBalancer IP";
+    Err(Failure { rule: &rule::PUBLIC_PIN, stage: Stage::Checks, code, problem })
+}
+
+fn is_primary(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
+    frontend.id.name().starts_with(&service.base)
+}
+
+fn is_claimed(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
+    let Some(address) = frontend.address.map(|address| address.to_string()) else { return false };
+    service.is_internal() && service.claims().iter().any(|own| own.eq_ignore_ascii_case(&address))
+}
+
+fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> Family {
+    match service.families.as_slice() {
+        [only] => *only,
+        _ if frontend.id.name().ends_with("-IPv6") => Family::V6,
+        _ => Family::V4,
+    }
+}
+
+fn frontend_name(service: &Service, family: Family) -> String {
+    let name = name::frontend(&service.base, service.subnet());
+    if service.is_dual_stack() && family == Family::V6 { format!("{name}-IPv6") } else { name }
+}
+
+/// The rule by which an owned frontend is replaced, if it is.
+fn why_outdated(
+    frontend: &LoadBalancerFrontend,
+    service: &Service,
+    subnet: Option<&LiveSubnet>,
+) -> Option<&'static Rule> {
+    let family = family_of(frontend, service);
+    if !frontend.id.name().eq_ignore_ascii_case(&frontend_name(service, family)) {
+        return is_primary(frontend, service).then_some(&rule::FRONTEND_SUBNET);
+    }
+    if !service.is_internal() {
+        return None;
+    }
+    let elsewhere = subnet.is_some_and(|subnet| frontend.subnet.as_ref() != Some(&subnet.id));
+    if elsewhere && service.subnet().is_some() {
+        return Some(&rule::FRONTEND_SUBNET);
+    }
+    let wanted = service.pinned(family)?;
+    let has = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+    (!wanted.eq_ignore_ascii_case(&has)).then_some(&rule::FRONTEND_ADDRESS)
+}

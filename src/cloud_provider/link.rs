@@ -1,0 +1,371 @@
+//! The Private Link Service of a frontend: who may shape it, what is written in place, and what its end takes along.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::cloud_provider::Unknown;
+use crate::cloud_provider::address;
+use crate::cloud_provider::address::Use;
+use crate::cloud_provider::effect::Failure;
+use crate::cloud_provider::effect::Stage;
+use crate::cloud_provider::effect::What;
+use crate::cloud_provider::name;
+use crate::cloud_provider::rule;
+use crate::cloud_provider::rule::Rule;
+use crate::cloud_provider::service::Family;
+use crate::cloud_provider::service::Service;
+use crate::cloud_provider::state::Link;
+use crate::cloud_provider::sync::Stop;
+use crate::cloud_provider::sync::Sync;
+use crate::domain::annotation;
+use crate::domain::annotation::PrivateLinkAnnotations;
+use crate::domain::azure::ResourceId;
+use crate::domain::cluster::LoadBalancerFrontend;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::Nat;
+use crate::domain::resource::subnet::LiveSubnet;
+
+/// How many Private Link Services a Standard load balancer carries. Source: Microsoft's limits of Private Link.
+const LIMIT: usize = 8;
+
+/// The annotations whose mere presence tunes a Private Link Service.
+const TUNING: [&str; 8] = [
+    annotation::PLS_NAME,
+    annotation::PLS_SUBNET,
+    annotation::PLS_ADDRESS_COUNT,
+    annotation::PLS_ADDRESSES,
+    annotation::PLS_FQDNS,
+    annotation::PLS_PROXY_PROTOCOL,
+    annotation::PLS_VISIBILITY,
+    annotation::PLS_AUTO_APPROVAL,
+];
+
+fn fails(rule: &'static Rule, code: &'static str, problem: String) -> Failure {
+    Failure { rule, stage: Stage::PrivateLink, code, problem }
+}
+
+impl Sync<'_> {
+    /// The group in which a Service looks for its Private Link Service.
+    fn group(&self, service: &Service) -> String {
+        let named = service.raw(annotation::PLS_RESOURCE_GROUP).map(str::trim).filter(|text| !text.is_empty());
+        named.map_or_else(|| self.state.cluster.node_resource_group.to_string(), ToOwned::to_owned)
+    }
+
+    /// The Private Link Services on the frontends of a Service.
+    pub(super) fn links_of(&self, service: &Service) -> Vec<&Link> {
+        let owned = self.owned(service, service.is_internal());
+        let stands = |link: &&Link| owned.iter().any(|frontend| frontend.id == link.frontend);
+        self.state.links.iter().filter(stands).collect()
+    }
+
+    /// What stands on frontends that go is deleted before they do, whoever made it: each connection, then the service.
+    ///
+    /// It is looked for where the Service says now. What stands elsewhere is not found, and the frontend then stays in use.
+    ///
+    /// What comes of a frontend that only moves, in `moved`, under a service that is not found, nobody has seen.
+    pub(super) fn lose_links(
+        &mut self,
+        service: &Service,
+        (frontends, moved): (&[LoadBalancerFrontend], &[ResourceId]),
+        rule: &'static Rule,
+    ) -> Result<(), Stop> {
+        let group = self.group(service);
+        for frontend in frontends {
+            if let Some(link) = self.state.link_on(&frontend.id, &group).cloned() {
+                self.lose(&link, rule);
+            }
+            let hidden = self.state.links.iter().find(|link| link.frontend == frontend.id).cloned();
+            if let Some(hidden) = hidden.as_ref().filter(|_| moved.contains(&frontend.id)) {
+                let (link, connections) = (hidden.id.clone(), hidden.connections.clone());
+                self.tell(&rule::LINK_UNDER_MOVE, What::LinkUnproven { link, connections });
+            } else if let Some(hidden) = hidden {
+                let problem = format!(
+                    "{} stands on the frontend that would go, and the Service looks for it in the resource group {group}",
+                    hidden.id
+                );
+                let code = "InUseFrontendIPConfigurationCannotBeDeleted";
+                let failure = Failure { rule: &rule::LINK_ELSEWHERE, stage: Stage::LoadBalancer, code, problem };
+                return Err(failure.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Sync::lose_links`], in the clean-up after a switch of sides, which does not notice what it does not find.
+    /// Answers whether there was one.
+    pub(super) fn lose_links_of_other_side(&mut self, service: &Service, frontend: &LoadBalancerFrontend) -> bool {
+        let group = self.group(service);
+        let link = self.state.link_on(&frontend.id, &group).cloned();
+        link.inspect(|link| self.lose(link, &rule::MADE_PUBLIC)).is_some()
+    }
+
+    fn lose(&mut self, link: &Link, rule: &'static Rule) {
+        for connection in &link.connections {
+            let connection = Box::new(connection.clone());
+            self.tell(rule, What::ConnectionCut { link: link.id.clone(), connection });
+        }
+        self.tell(rule, What::LinkDeleted { link: link.id.clone() });
+        if let Some(alias) = link.alias.clone() {
+            self.tell(rule, What::AliasLost { alias });
+        }
+        self.state.drop_link(&link.id);
+    }
+
+    /// After its owner is gone, nobody can tune a shared Private Link Service.
+    pub(super) fn note_owner_gone(&mut self, service: &Service, frontend: &ResourceId) {
+        let group = self.group(service);
+        let link = self.state.link_on(frontend, &group);
+        let link = link.filter(|link| is_owner(link, service)).map(|link| link.id.clone());
+        if let Some(link) = link {
+            self.tell(&rule::OWNER_GONE, What::OwnerGone { link });
+        }
+    }
+
+    /// Makes or tunes the Private Link Service of a frontend. The first condition that holds decides.
+    pub(super) fn ensure_link(&mut self, service: &Service, frontend: &LoadBalancerFrontend) -> Result<(), Stop> {
+        if !service.wants_link() {
+            return Ok(());
+        }
+        if service.is_dual_stack() || service.families == [Family::V6] {
+            let problem = "a Private Link Service carries IPv4 alone, and no load balancer that has IPv6 frontends too";
+            return Err(fails(&rule::LINK_IPV6, "IPv6 is not supported", problem.to_owned()).into());
+        }
+        let floats = !service.is_on("azure-disable-load-balancer-floating-ip");
+        if !service.is_internal() && floats {
+            let problem = "a Private Link Service is asked for on a public Service".to_owned();
+            return Err(fails(&rule::LINK_PUBLIC, "must be internal or disable floating ip", problem).into());
+        }
+        let group = self.group(service);
+        let attached = self.state.link_on(&frontend.id, &group).cloned();
+        if let Some(link) = &attached {
+            if !link.cluster_tag.eq_ignore_ascii_case(name::CLUSTER) {
+                let problem = format!("{} stands on the frontend, and the cluster did not make it", link.id);
+                return Err(fails(&rule::LINK_UNMANAGED, "already has unmanaged private link service", problem).into());
+            }
+            if !is_owner(link, service) {
+                return self.share(service, link);
+            }
+        }
+        self.write_link(service, frontend, attached)
+    }
+
+    fn share(&mut self, service: &Service, link: &Link) -> Result<(), Stop> {
+        if let Some(key) = TUNING.into_iter().find(|key| service.raw(key).is_some()) {
+            let problem = format!("{key} tunes {}, which belongs to the Service {}", link.id.name(), link.owner_tag);
+            let code = "already has existing private link service";
+            return Err(fails(&rule::LINK_NOT_OWNER, code, problem).into());
+        }
+        if self.before.is_none_or(|before| !before.wants_link()) {
+            self.tell(&rule::LINK_SHARED, What::Nothing);
+        }
+        Ok(())
+    }
+
+    fn write_link(
+        &mut self,
+        service: &Service,
+        frontend: &LoadBalancerFrontend,
+        attached: Option<Link>,
+    ) -> Result<(), Stop> {
+        let name = link_name(service, frontend, attached.as_ref())?;
+        let subnet = self.nat_subnet(service)?;
+        let asked = match PrivateLinkAnnotations::read(&service.annotations) {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return Ok(()),
+            Err(errors) => {
+                let problem = errors.first().map(ToString::to_string).unwrap_or_default();
+                return Err(fails(&rule::LINK_REFUSED, "", problem).into());
+            }
+        };
+        let exposure = Exposure {
+            nat: Nat {
+                subnet: Some(subnet.id.clone()),
+                count: asked.count,
+                addresses: asked.addresses.into_iter().map(IpAddr::V4).collect(),
+            },
+            visibility: asked.visibility,
+            auto_approval: asked.auto_approval,
+            fqdns: asked.fqdns,
+            proxy_protocol: asked.proxy_protocol,
+        };
+        match attached {
+            Some(link) => self.tune(&link, exposure, &subnet),
+            None => self.build(service, (frontend, &name), exposure, &subnet),
+        }
+    }
+
+    fn nat_subnet(&self, service: &Service) -> Result<LiveSubnet, Stop> {
+        let unknown = |what: &str| Stop::Unknown(Unknown(format!("which subnet NAT addresses come from: {what}")));
+        let Some(network) = self.state.cluster.virtual_network() else {
+            return Err(unknown("nobody knows the subnet of the nodes"));
+        };
+        let named = service.raw(annotation::PLS_SUBNET).filter(|text| !text.trim().is_empty()).or(service.subnet());
+        let id = match (named, &self.state.cluster.node_subnet) {
+            (Some(name), _) => network.child("subnets", name),
+            (None, Some(id)) => id.clone(),
+            (None, None) => return Err(unknown("nobody knows the subnet of the nodes")),
+        };
+        if let Some(subnet) = self.state.subnets.get(&id) {
+            return Ok(subnet.clone());
+        }
+        if !self.state.lacks(&id) {
+            return Err(unknown("the virtual network of the cluster could not be read"));
+        }
+        let problem = format!("the network {} has no subnet {}", network.name(), id.name());
+        Err(fails(&rule::NAT_SUBNET_MISSING, "failed to get private link service subnet", problem).into())
+    }
+
+    fn tune(&mut self, link: &Link, wanted: Exposure, subnet: &LiveSubnet) -> Result<(), Stop> {
+        let had = &link.exposure;
+        let nat = is_other_nat(&had.nat, &wanted.nat);
+        let proxy = had.proxy_protocol != wanted.proxy_protocol;
+        let fields = [
+            ("fqdns", had.fqdns != wanted.fqdns),
+            ("visibility", had.visibility != wanted.visibility),
+            ("auto-approval", had.auto_approval != wanted.auto_approval),
+        ];
+        let fields: Vec<&'static str> =
+            fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+        if !nat && !proxy && fields.is_empty() && !link.is_failed {
+            return Ok(());
+        }
+        self.switch_policy_off(subnet);
+        self.check_nat(&wanted.nat, subnet, &link.id)?;
+        if nat {
+            let (rule, what) = if only_adds(&had.nat, &wanted.nat) {
+                (&rule::NAT_ADDED, What::NatAdded { link: link.id.clone() })
+            } else {
+                (&rule::NAT_REPLACED, What::NatReplaced { link: link.id.clone() })
+            };
+            self.tell(rule, what);
+        }
+        if proxy {
+            let on = wanted.proxy_protocol;
+            self.tell(&rule::LINK_PROXY, What::ProxySwitched { link: link.id.clone(), on });
+        }
+        if !fields.is_empty() {
+            self.tell(&rule::LINK_TUNED, What::LinkTuned { link: link.id.clone(), fields });
+        }
+        for own in self.state.links.iter_mut().filter(|own| own.id == link.id) {
+            own.exposure = wanted.clone();
+        }
+        Ok(())
+    }
+
+    fn build(
+        &mut self,
+        service: &Service,
+        (frontend, name): (&LoadBalancerFrontend, &str),
+        exposure: Exposure,
+        subnet: &LiveSubnet,
+    ) -> Result<(), Stop> {
+        self.switch_policy_off(subnet);
+        let group = self.group(service);
+        if let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) {
+            let problem = format!("{} stands on the frontend, and the Service looks for it in {group}", hidden.id);
+            return Err(fails(&rule::LINK_ELSEWHERE, "", problem).into());
+        }
+        let standing = |link: &&Link| link.frontend.parent() == frontend.id.parent();
+        if self.state.links.iter().filter(standing).count() >= LIMIT {
+            let problem = format!("the load balancer carries {LIMIT} Private Link Services already");
+            return Err(fails(&rule::LINK_NINTH, "", problem).into());
+        }
+        let id = self.state.in_group(&group, "privateLinkServices", name);
+        let id =
+            id.ok_or_else(|| fails(&rule::LINK_REFUSED, "", format!("{name:?} in {group:?} is no name in Azure")))?;
+        self.check_nat(&exposure.nat, subnet, &id)?;
+        let taken = self.state.links.iter().find(|link| link.id == id).cloned();
+        match &taken {
+            Some(other) => self.take_over(service, other),
+            None => self.tell_built(service, name),
+        }
+        self.state.links.retain(|link| link.id != id);
+        self.state.links.push(Link {
+            id,
+            frontend: frontend.id.clone(),
+            connections: taken.as_ref().map(|other| other.connections.clone()).unwrap_or_default(),
+            alias: taken.and_then(|other| other.alias),
+            cluster_tag: name::CLUSTER.to_owned(),
+            owner_tag: service.key.to_string(),
+            exposure,
+            is_failed: false,
+        });
+        Ok(())
+    }
+
+    fn tell_built(&mut self, service: &Service, name: &str) {
+        let deleted = self.effects.iter().find_map(|effect| match &effect.what {
+            What::LinkDeleted { link } => Some((effect.rule, link.clone())),
+            _ => None,
+        });
+        let is_foreseeable = service.raw(annotation::PLS_NAME).is_some() || self.before.is_some();
+        match deleted {
+            Some((rule, old)) => self.tell(rule, What::LinkRebuilt { old, name: name.to_owned() }),
+            None => self.tell(&rule::LINK_BUILT, What::LinkBuilt { name: is_foreseeable.then(|| name.to_owned()) }),
+        }
+    }
+
+    fn take_over(&mut self, service: &Service, other: &Link) {
+        if is_owner(other, service) {
+            // Its own, left on another frontend: the owner tag exempts it in every version.
+            self.tell(&rule::LINK_REPOINTED, What::LinkBuilt { name: Some(other.id.name().to_owned()) });
+            return;
+        }
+        let owner = if other.owner_tag.is_empty() { "whoever made it".to_owned() } else { other.owner_tag.clone() };
+        let connections = other.connections.clone();
+        self.tell(&rule::LINK_TAKEN_OVER, What::LinkTakenOver { link: other.id.clone(), owner, connections });
+    }
+
+    fn switch_policy_off(&mut self, subnet: &LiveSubnet) {
+        let Some(live) = self.state.subnets.get_mut(&subnet.id).filter(|live| live.policy_enabled) else { return };
+        live.policy_enabled = false;
+        self.tell(&rule::POLICY_OFF, What::PolicySwitchedOff { subnet: subnet.id.clone() });
+    }
+
+    fn check_nat(&self, nat: &Nat, subnet: &LiveSubnet, link: &ResourceId) -> Result<(), Stop> {
+        for address in &nat.addresses {
+            let wanted = (address.to_string(), Use::Nat);
+            let own = std::slice::from_ref(link);
+            if let Some(failure) = address::refusal(self.state, subnet, (&wanted.0, wanted.1), own) {
+                return Err(failure.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_owner(link: &Link, service: &Service) -> bool {
+    link.owner_tag.eq_ignore_ascii_case(&service.key.to_string())
+}
+
+fn link_name(service: &Service, frontend: &LoadBalancerFrontend, attached: Option<&Link>) -> Result<String, Failure> {
+    let wanted = service.raw(annotation::PLS_NAME).map(str::trim);
+    match (attached.map(|link| link.id.name()), wanted) {
+        (Some(has), Some(wanted)) if !has.eq_ignore_ascii_case(wanted) => {
+            let problem = format!("{has} cannot be renamed to {wanted}");
+            Err(fails(&rule::LINK_NAME, "cannot change existing private link service name", problem))
+        }
+        (Some(has), _) => Ok(has.to_owned()),
+        (None, Some("")) => Err(fails(&rule::LINK_REFUSED, "", format!("{} is blank", annotation::PLS_NAME))),
+        (None, Some(wanted)) => Ok(wanted.to_owned()),
+        (None, None) => Ok(name::link(frontend.id.name())),
+    }
+}
+
+/// True if NAT configurations are written anew. Dynamic addresses are all alike.
+fn is_other_nat(had: &Nat, wanted: &Nat) -> bool {
+    let set = |nat: &Nat| nat.addresses.iter().copied().collect::<BTreeSet<_>>();
+    had.count != wanted.count
+        || had.subnet.is_some() && had.subnet != wanted.subnet
+        || set(had) != set(wanted)
+        || had.addresses.first() != wanted.addresses.first()
+}
+
+/// True if no address goes.
+fn only_adds(had: &Nat, wanted: &Nat) -> bool {
+    let dynamic = |nat: &Nat| usize::from(nat.count).saturating_sub(nat.addresses.len());
+    (had.subnet.is_none() || had.subnet == wanted.subnet)
+        && had.addresses.iter().all(|address| wanted.addresses.contains(address))
+        && had.addresses.first() == wanted.addresses.first()
+        && dynamic(wanted) >= dynamic(had)
+}

@@ -1,0 +1,150 @@
+//! As much of the world as the cloud provider's decisions depend on, in a form that can be changed step by step.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::cloud_provider::name;
+use crate::domain::azure::Alias;
+use crate::domain::azure::ResourceId;
+use crate::domain::cluster::HeldAddress;
+use crate::domain::cluster::LoadBalancerFrontend;
+use crate::domain::cluster::ManagedCluster;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::resource::Provisioning;
+use crate::domain::resource::connection::LiveConnection;
+use crate::domain::resource::private_link_service::CLUSTER_TAG;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::domain::resource::private_link_service::SERVICE_TAG;
+use crate::domain::resource::subnet::LiveSubnet;
+use crate::observed::Area;
+use crate::observed::Observed;
+
+/// A Private Link Service as the cloud provider looks at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Its id.
+    pub id: ResourceId,
+    /// The frontend it stands on.
+    pub frontend: ResourceId,
+    /// Who is connected.
+    pub connections: Vec<LiveConnection>,
+    pub(super) alias: Option<Alias>,
+    pub(super) cluster_tag: String,
+    pub(super) owner_tag: String,
+    pub(super) exposure: Exposure,
+    pub(super) is_failed: bool,
+}
+
+/// The world of one cluster.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(super) cluster: ManagedCluster,
+    pub(super) frontends: Vec<LoadBalancerFrontend>,
+    pub(super) links: Vec<Link>,
+    pub(super) subnets: BTreeMap<ResourceId, LiveSubnet>,
+    pub(super) held: BTreeSet<HeldAddress>,
+    pub(super) are_networks_read: bool,
+    /// Services by the base of the names of what was made for them.
+    services: BTreeMap<String, ObjectKey>,
+}
+
+impl State {
+    /// Takes the cluster's part of what was seen; `None` if there is no cluster.
+    pub fn of(observed: &Observed) -> Option<Self> {
+        let cluster = observed.cluster.clone()?;
+        let in_group = |id: &ResourceId| id.resource_group() == cluster.node_resource_group;
+        let networks = Area::Networks(cluster.id.subscription());
+        let links =
+            observed.private_link_services.values().filter_map(Link::of).filter(|link| in_group(&link.frontend));
+        let services =
+            observed.services.values().map(|live| (name::base(&live.key, Some(&live.uid)), live.key.clone()));
+        Some(Self {
+            frontends: observed.frontends.values().filter(|frontend| in_group(&frontend.id)).cloned().collect(),
+            links: links.collect(),
+            subnets: observed.subnets.clone(),
+            held: observed.held.clone(),
+            are_networks_read: !observed.gaps.iter().any(|gap| gap.area == networks),
+            services: services.collect(),
+            cluster,
+        })
+    }
+
+    /// The Private Link Services as they stand.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// Takes a Private Link Service away, as a deletion by somebody else does.
+    pub fn drop_link(&mut self, id: &ResourceId) {
+        self.links.retain(|link| link.id != *id);
+        self.held.retain(|held| held.holder != *id);
+    }
+
+    /// True if a network was read and does not have this subnet. One of another subscription is not read.
+    pub(super) fn lacks(&self, subnet: &ResourceId) -> bool {
+        let network = subnet.parent();
+        let is_seen = self.subnets.keys().any(|other| other.parent() == network);
+        self.are_networks_read && is_seen && !self.subnets.contains_key(subnet)
+    }
+
+    /// The private addresses of frontends as they stand.
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        self.frontends.iter().filter_map(|frontend| frontend.address).collect()
+    }
+
+    /// The id of a load balancer of this cluster.
+    pub(super) fn balancer(&self, is_internal: bool) -> ResourceId {
+        let name = if is_internal { name::INTERNAL } else { name::CLUSTER };
+        self.in_group(self.cluster.node_resource_group.as_str(), "loadBalancers", name)
+            .expect("the group of a cluster that exists has a valid name")
+    }
+
+    /// The id of a network resource in a group of the cluster's subscription; `None` if the names are not Azure's.
+    pub(super) fn in_group(&self, group: &str, kind: &str, name: &str) -> Option<ResourceId> {
+        let subscription = self.cluster.id.subscription();
+        let id =
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/{kind}/{name}");
+        id.parse().ok()
+    }
+
+    /// True for a frontend of the load balancer that internal (or public) Services are on.
+    pub(super) fn is_on(&self, frontend: &LoadBalancerFrontend, is_internal: bool) -> bool {
+        frontend.id.parent().is_some_and(|balancer| balancer == self.balancer(is_internal))
+    }
+
+    /// The Private Link Service on a frontend, if one stands there in this group.
+    pub(super) fn link_on(&self, frontend: &ResourceId, group: &str) -> Option<&Link> {
+        let is_here = |link: &&Link| link.id.resource_group().as_str().eq_ignore_ascii_case(group);
+        self.links.iter().filter(|link| link.frontend == *frontend).find(is_here)
+    }
+
+    /// Whom a rule of the load balancer belongs to, as people know it.
+    pub(super) fn owner_of_rule(&self, rule: &str) -> String {
+        let rule = rule.to_ascii_lowercase();
+        let owner = self.services.iter().find(|(base, _)| rule.starts_with(&base.to_ascii_lowercase()));
+        owner.map_or_else(|| format!("whoever has the rule {rule}"), |(_, key)| key.to_string())
+    }
+}
+
+impl Link {
+    fn of(live: &LivePrivateLinkService) -> Option<Self> {
+        let tag = |wanted: &str| {
+            let tags = live.service.tags.iter();
+            tags.into_iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value.trim().to_owned())
+        };
+        Some(Self {
+            id: live.service.id.clone(),
+            frontend: live.frontend()?.clone(),
+            connections: live.connections.clone(),
+            alias: live.alias.clone(),
+            cluster_tag: tag(CLUSTER_TAG).unwrap_or_default(),
+            owner_tag: tag(SERVICE_TAG).unwrap_or_default(),
+            exposure: live.service.exposure.clone(),
+            is_failed: live.provisioning == Provisioning::Failed,
+        })
+    }
+}
