@@ -7,8 +7,8 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 10] =
-    ["demo", "init", "check", "plan", "apply", "approve", "status", "agent", "schema", "simulate"];
+const COMMANDS: [&str; 11] =
+    ["demo", "init", "check", "plan", "apply", "approve", "status", "agent", "explain", "schema", "simulate"];
 
 #[test]
 fn the_reference_of_the_command_line_is_this() {
