@@ -106,6 +106,8 @@ pub enum On {
     Key,
     /// Its value.
     Value,
+    /// Some bytes of its value's text, as it is read: without quotes, escapes resolved.
+    Part(ByteRange),
     /// The document or file as a whole.
     Whole,
 }
@@ -191,6 +193,13 @@ impl Place {
     #[must_use]
     pub fn on_key(mut self) -> Self {
         self.on = On::Key;
+        self
+    }
+
+    /// The same place, pointing at some bytes of the text that is its value.
+    #[must_use]
+    pub fn part(mut self, range: Range<usize>) -> Self {
+        self.on = On::Part(range.into());
         self
     }
 

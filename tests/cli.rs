@@ -2,6 +2,7 @@
 
 mod article;
 mod changes;
+mod check;
 mod docs;
 mod help;
 mod neighbours;

@@ -4,6 +4,7 @@
 
 mod actions;
 mod approval;
+mod check;
 mod connections;
 mod coverage;
 mod engine;

@@ -1,13 +1,17 @@
 //! `privlink check`: everything that can be said about the files alone.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::ValueEnum;
 
 use crate::cli::Exit;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
+use crate::diagnostic::Code;
 use crate::diagnostic::FileName;
+use crate::diagnostic::Severity;
 use crate::domain::commit::File;
 use crate::domain::commit::RepoPath;
 use crate::git::Limits;
@@ -16,6 +20,7 @@ use crate::reconcile::planning;
 use crate::reconcile::source;
 use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Source;
+use crate::render;
 use crate::render::Label;
 use crate::render::count;
 
@@ -25,10 +30,26 @@ pub struct CheckArguments {
     /// The config repository
     #[arg(default_value = ".")]
     folder: PathBuf,
+    /// Tell remarks, too: what is true of many Services that work, and worth knowing
+    #[arg(long)]
+    remarks: bool,
+    /// End with exit code 3 for warnings, too
+    #[arg(long, value_enum, value_name = "WHAT")]
+    deny: Option<Deny>,
+    /// Explain each rule that was broken
+    #[arg(long)]
+    explain: bool,
+}
+
+/// What is as bad as an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Warnings.
+    Warnings,
 }
 
 pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let CheckArguments { folder } = arguments;
+    let CheckArguments { folder, remarks, deny, explain } = arguments;
     let snapshot = Repository::snapshot_folder(folder, &Limits::default())?;
     let settings: RepoPath = SETTINGS_FILE.parse()?;
     let authority = match snapshot.files.get(&settings) {
@@ -53,12 +74,21 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
     };
     let mut diagnostics = loaded.reading.diagnostics.clone();
     for name in loaded.settings.environments.keys() {
-        let policy = planning::policy(&loaded, name)?;
+        let mut policy = planning::policy(&loaded, name)?;
+        policy.levels.remarks = *remarks;
         diagnostics.extend(planning::resolve_files(&loaded, &policy, None).1);
     }
     let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
     runner::show(&diagnostics, &loaded.reading.sources, printer);
-    if diagnostics.has_errors() {
+    if *explain {
+        let codes: BTreeSet<Code> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        codes
+            .into_iter()
+            .filter_map(|code| render::explain::page(code.as_str()))
+            .for_each(|page| printer.result(&page));
+    }
+    let denied = *deny == Some(Deny::Warnings) && diagnostics.count(Severity::Warning) > 0;
+    if diagnostics.has_errors() || denied {
         return Ok(Exit::Files);
     }
     let documents = count(loaded.reading.documents.len(), "document");

@@ -6,6 +6,7 @@ pub mod approve;
 pub mod check;
 #[cfg(feature = "sim")]
 pub mod demo;
+pub mod explain;
 pub mod init;
 mod interrupt;
 mod options;
@@ -55,6 +56,7 @@ enum Command {
     Approve(approve::ApproveArguments),
     Status(status::StatusArguments),
     Agent(agent::AgentArguments),
+    Explain(explain::ExplainArguments),
     Schema(schema::SchemaArguments),
     #[cfg(feature = "sim")]
     Simulate(simulate::SimulateArguments),
@@ -143,6 +145,7 @@ async fn dispatch(
         Command::Approve(arguments) => approve::run(arguments, &config, printer).await,
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
+        Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         #[cfg(feature = "sim")]
         Command::Simulate(arguments) => simulate::run(arguments, &config, printer).await,

@@ -1,5 +1,6 @@
 //! From `privlink.toml` to the rules of one environment.
 
+use crate::desired::check::Levels;
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
 use crate::desired::policy::CloudName;
@@ -10,6 +11,7 @@ use crate::desired::policy::Consumer;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
+use crate::diagnostic::Severity;
 use crate::domain::mark::Mark;
 use crate::domain::name::EnvironmentName;
 use crate::domain::scope::Scope;
@@ -17,6 +19,7 @@ use crate::repo::settings::Cloud;
 use crate::repo::settings::Cluster;
 use crate::repo::settings::Environment;
 use crate::repo::settings::Level;
+use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
 use crate::repo::settings::Signatures;
 
@@ -53,6 +56,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         prune: *prune,
         max_deletes: *max_deletes,
         approval: approval(environment, *signatures),
+        levels: levels(settings),
         approvers: approvers
             .map(|(name, approver)| {
                 (name.clone(), Approver { ssh: approver.ssh.as_ref().map(|key| key.as_str().to_owned()) })
@@ -65,6 +69,17 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
             .collect(),
         status: StatusTarget { branch: settings.status.branch_of(name), author: settings.status.author.clone() },
     })
+}
+
+fn levels(settings: &Settings) -> Levels {
+    let severity = |level: &RuleLevel| match level {
+        RuleLevel::Off => None,
+        RuleLevel::Remark => Some(Severity::Info),
+        RuleLevel::Warning => Some(Severity::Warning),
+        RuleLevel::Error => Some(Severity::Error),
+    };
+    let by_rule = settings.check.levels.iter().map(|(rule, level)| (rule.clone(), severity(level))).collect();
+    Levels { by_rule, remarks: false }
 }
 
 fn cloud_name(cloud: &Cloud) -> CloudName {

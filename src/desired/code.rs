@@ -2,27 +2,39 @@
 
 use crate::diagnostic::Code;
 
-/// Two documents are one and the same resource.
-pub const DUPLICATE: Code = Code::new("DES001");
-/// A reference leads nowhere.
-pub const NO_REFERENT: Code = Code::new("DES002");
-/// A field and an annotation say different things.
-pub const DISAGREE: Code = Code::new("DES003");
-/// The document lies outside the environment's scope.
-pub const OUT_OF_SCOPE: Code = Code::new("DES004");
-/// The environment has no cluster.
-pub const NO_CLUSTER: Code = Code::new("DES005");
-/// Who is let in without asking cannot even see the service.
-pub const NOT_VISIBLE: Code = Code::new("DES006");
-/// An alias can only be asked for by hand.
-pub const ALIAS_NEEDS_MANUAL: Code = Code::new("DES007");
-/// The resource group does not go with who builds the service.
-pub const RESOURCE_GROUP: Code = Code::new("DES008");
-/// NAT addresses and their number do not go together.
-pub const NAT_COUNT: Code = Code::new("DES009");
-/// An annotation with which the cloud provider's sync fails for ever.
-pub const ANNOTATION: Code = Code::new("DES010");
-/// `spec.loadBalancerIP` is deprecated.
-pub const LOAD_BALANCER_IP: Code = Code::new("IP008");
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $name: Code = Code::new($code);)+
+
+        /// Every code of this stage that is not a rule's, with what it means, in order.
+        pub const ALL: &[(Code, &str)] = &[$(($name, concat!($($doc),+).trim_ascii())),+];
+    };
+}
+
+codes! {
+    /// Two documents are one and the same resource.
+    DUPLICATE = "DES001";
+    /// A reference leads nowhere.
+    NO_REFERENT = "DES002";
+    /// A field and an annotation say different things.
+    DISAGREE = "DES003";
+    /// The document lies outside the environment's scope.
+    OUT_OF_SCOPE = "DES004";
+    /// The environment has no cluster.
+    NO_CLUSTER = "DES005";
+    /// Who is let in without asking cannot even see the service.
+    NOT_VISIBLE = "DES006";
+    /// An alias can only be asked for by hand.
+    ALIAS_NEEDS_MANUAL = "DES007";
+    /// The resource group does not go with who builds the service.
+    RESOURCE_GROUP = "DES008";
+    /// NAT addresses and their number do not go together.
+    NAT_COUNT = "DES009";
+    /// An annotation with which the cloud provider's sync fails for ever.
+    ANNOTATION = "DES010";
+    /// `[check] levels` of privlink.toml names a rule that is none, or whose level cannot be changed.
+    LEVELS = "DES011";
+}
+
 /// A Private Link Service on a load balancer that is not internal.
 pub const NOT_INTERNAL: Code = Code::new("PLS001");

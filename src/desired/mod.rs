@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod authority;
+pub mod check;
 pub mod code;
 pub mod policy;
 pub mod resolve;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::desired::check::Levels;
 use crate::domain::azure::ClientId;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -38,6 +39,8 @@ pub struct Policy {
     pub max_deletes: u32,
     /// Who must say yes, by risk.
     pub approval: ApprovalRules,
+    /// How its files are judged.
+    pub levels: Levels,
     /// Who may say yes.
     pub approvers: BTreeMap<ApproverName, Approver>,
     /// Who is behind a subscription.

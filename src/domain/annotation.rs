@@ -16,9 +16,24 @@ use crate::value::Value;
 /// The prefix of every key here.
 pub const PREFIX: &str = "service.beta.kubernetes.io/";
 
+mod parse;
+
+pub use parse::Token;
+pub use parse::int32;
+pub use parse::is_boolean_folded;
+pub use parse::is_true_exact;
+pub use parse::is_true_folded;
+pub use parse::is_true_trimmed;
+pub use parse::items;
+pub use parse::port_key;
+pub use parse::tokens;
+
 macro_rules! keys {
     ($($(#[$meta:meta])* $name:ident = $key:literal;)*) => {
         $($(#[$meta])* pub const $name: &str = concat!("service.beta.kubernetes.io/", $key);)*
+
+        /// Every key that the cloud provider reads from a Service, but for those that begin with `port_`.
+        pub const KNOWN: &[&str] = &[$($name),*];
     };
 }
 
@@ -51,7 +66,80 @@ keys! {
     PLS_VISIBILITY = "azure-pls-visibility";
     /// Who is let in without asking.
     PLS_AUTO_APPROVAL = "azure-pls-auto-approval";
+    /// The set of machines behind a Basic load balancer.
+    MODE = "azure-load-balancer-mode";
+    /// The load balancers of a cluster that has several.
+    CONFIGURATIONS = "azure-load-balancer-configurations";
+    /// The resource group of public addresses.
+    LOAD_BALANCER_RESOURCE_GROUP = "azure-load-balancer-resource-group";
+    /// One rule for all ports.
+    HA_PORTS = "azure-load-balancer-enable-high-availability-ports";
+    /// Sends traffic to node ports instead of to the frontend's own address and port.
+    DISABLE_FLOATING_IP = "azure-disable-load-balancer-floating-ip";
+    /// Minutes after which an idle connection is forgotten, 4-100.
+    IDLE_TIMEOUT = "azure-load-balancer-tcp-idle-timeout";
+    /// Forgets idle connections without a word.
+    DISABLE_TCP_RESET = "azure-load-balancer-disable-tcp-reset";
+    /// How health is probed: tcp, http or https.
+    PROBE_PROTOCOL = "azure-load-balancer-health-probe-protocol";
+    /// The path that http and https probes ask for.
+    PROBE_PATH = "azure-load-balancer-health-probe-request-path";
+    /// Seconds between probes, 5 or more.
+    PROBE_INTERVAL = "azure-load-balancer-health-probe-interval";
+    /// Failed probes after which a node gets no traffic, 2 or more.
+    PROBE_COUNT = "azure-load-balancer-health-probe-num-of-probe";
+    /// Clients that the network security group lets in.
+    ALLOWED_RANGES = "azure-allowed-ip-ranges";
+    /// The same, by its older name.
+    SOURCE_RANGES = "load-balancer-source-ranges";
+    /// Azure services that the network security group lets in.
+    ALLOWED_TAGS = "azure-allowed-service-tags";
+    /// Denies everybody who is not in the ranges.
+    DENY_ALL = "azure-deny-all-except-load-balancer-source-ranges";
+    /// Leaves the network security group alone.
+    DISABLE_NSG_RULE = "azure-disable-load-balancer-nsg-rule";
+    /// More public addresses that lead here.
+    ADDITIONAL_PUBLIC_IPS = "azure-additional-public-ips";
+    /// The public address, by name.
+    PIP_NAME = "azure-pip-name";
+    /// The public IPv6 address, by name.
+    PIP_NAME_IPV6 = "azure-pip-name-ipv6";
+    /// The prefix the public address is taken from.
+    PIP_PREFIX = "azure-pip-prefix-id";
+    /// The prefix the public IPv6 address is taken from.
+    PIP_PREFIX_IPV6 = "azure-pip-prefix-id-ipv6";
+    /// Tags of the public address.
+    PIP_TAGS = "azure-pip-tags";
+    /// IP tags of the public address.
+    PIP_IP_TAGS = "azure-pip-ip-tags";
+    /// The DNS label of the public address.
+    DNS_LABEL = "azure-dns-label-name";
+    /// Documented, and read by nobody.
+    SHARED_RULE = "azure-shared-securityrule";
 }
+
+/// What follows `port_<number>_` in the keys of single ports.
+pub const PORT_SUFFIXES: [&str; 7] = [
+    "no_lb_rule",
+    "no_probe_rule",
+    "health-probe_protocol",
+    "health-probe_port",
+    "health-probe_interval",
+    "health-probe_num-of-probe",
+    "health-probe_request-path",
+];
+
+/// The keys that tune a Private Link Service: their mere presence makes a Service claim it as its own.
+pub const PLS_TUNING: [&str; 8] = [
+    PLS_NAME,
+    PLS_SUBNET,
+    PLS_ADDRESS_COUNT,
+    PLS_ADDRESSES,
+    PLS_FQDNS,
+    PLS_PROXY_PROTOCOL,
+    PLS_VISIBILITY,
+    PLS_AUTO_APPROVAL,
+];
 
 /// Every annotation that shapes the Private Link Service, `azure-pls-create` first.
 pub const PLS_KEYS: [&str; 10] = [
@@ -69,7 +157,13 @@ pub const PLS_KEYS: [&str; 10] = [
 
 /// True only for `true`, byte for byte: what decides between an internal and a public load balancer.
 pub fn is_internal(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.get(INTERNAL).is_some_and(|text| text == "true")
+    annotations.get(INTERNAL).is_some_and(|text| is_true_exact(text))
+}
+
+/// True for a spelling of yes that the cloud provider does not take for one where it counts: `True`, `yes`, `1`.
+pub fn is_misspelt_internal(text: &str) -> bool {
+    !is_true_exact(text)
+        && ["true", "yes", "y", "1", "on", "enabled"].contains(&text.trim().to_ascii_lowercase().as_str())
 }
 
 /// True if a Private Link Service is asked for: blanks and case do not matter here.
@@ -77,13 +171,9 @@ pub fn wants_private_link(annotations: &BTreeMap<String, String>) -> bool {
     annotations.get(PLS_CREATE).is_some_and(|text| is_true_trimmed(text))
 }
 
-fn is_true_trimmed(text: &str) -> bool {
-    text.trim().eq_ignore_ascii_case("true")
-}
-
 /// Splits at U+0020 only and trims each token: a comma or a tab stays inside its token.
 pub fn split_list(text: &str) -> Vec<String> {
-    text.split(' ').map(str::trim).filter(|token| !token.is_empty()).map(ToOwned::to_owned).collect()
+    tokens(text).map(|token| token.text.to_owned()).collect()
 }
 
 /// What the annotations of one Service ask of its Private Link Service, in the provider's reading.
@@ -188,8 +278,8 @@ fn read_addresses(text: Option<&str>, errors: &mut Vec<InvalidAnnotation>) -> Ve
 fn read_count(text: Option<&str>, statics: usize, errors: &mut Vec<InvalidAnnotation>) -> u8 {
     let count = match text {
         None => 1,
-        Some(text) => match text.trim().parse::<i32>() {
-            Ok(count @ 1..=8) => u8::try_from(count).expect("1 to 8 fits"),
+        Some(text) => match int32(text) {
+            Some(count @ 1..=8) => u8::try_from(count).expect("1 to 8 fits"),
             _ => {
                 errors.push(invalid(PLS_ADDRESS_COUNT, text, "write a whole number from 1 to 8"));
                 return 1;

@@ -245,6 +245,7 @@ fn policy() -> Policy {
         prune: false,
         max_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
+        levels: crate::desired::check::Levels::default(),
         approvers: BTreeMap::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {

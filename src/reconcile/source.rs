@@ -7,6 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::config::Config;
+use crate::desired::check;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::FileName;
@@ -484,6 +485,7 @@ pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
     };
     let (settings, mut diagnostics, sources) = repo::settings::read(name.clone(), bytes);
     let Some(settings) = settings else { return Err((diagnostics, sources)) };
+    diagnostics.extend(check::unread_levels(&settings, name));
     let mut reading = repo::read(&source.snapshot, &settings);
     reading.sources.merge(sources);
     diagnostics.extend(std::mem::take(&mut reading.diagnostics));

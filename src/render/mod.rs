@@ -6,6 +6,7 @@
 pub mod age;
 pub mod apply;
 pub mod diagnostic;
+pub mod explain;
 pub mod json;
 pub mod markdown;
 pub mod plan;

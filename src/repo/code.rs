@@ -64,6 +64,9 @@ codes! {
     NO_SETTINGS = "CONF008";
 }
 
+/// An annotation of the cloud provider that is not text: a rule of `desired::check`, found here.
+pub const ANNOTATION_TYPE: Code = Code::new("ANN001");
+
 #[cfg(test)]
 mod tests {
     use super::*;

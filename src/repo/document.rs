@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Severity, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Severity, Step, did_you_mean};
+use crate::domain::annotation;
 use crate::domain::commit::RepoPath;
 use crate::domain::kubernetes::{Namespace, ObjectKey};
 use crate::domain::name::EnvironmentName;
@@ -224,7 +225,7 @@ fn service(mut manifest: Value, root: &Place, diagnostics: &mut Diagnostics) -> 
         service_rule::check(service, root, &mut found);
     }
     let refused = found.count(Severity::Error) > 0;
-    diagnostics.extend(found);
+    diagnostics.extend(found.into_iter().map(of_annotation));
     let Service { api_version: _, kind: _, metadata, spec } = service.filter(|_| !refused)?;
     let namespace = metadata.namespace.unwrap_or_else(Namespace::default_namespace);
     Some(ServiceManifest {
@@ -234,6 +235,18 @@ fn service(mut manifest: Value, root: &Place, diagnostics: &mut Diagnostics) -> 
         spec,
         manifest,
     })
+}
+
+// An annotation that is not text has a name of its own among the ways to break a load balancer.
+fn of_annotation(diagnostic: Diagnostic) -> Diagnostic {
+    let path = diagnostic.place().map_or(&[][..], |place| place.path.as_slice());
+    let ours = matches!(path, [_, Step::Key(map), Step::Key(key)]
+        if map == "annotations" && key.starts_with(annotation::PREFIX));
+    if ours && diagnostic.code == code::WRONG_TYPE {
+        Diagnostic { code: code::ANNOTATION_TYPE, ..diagnostic }
+    } else {
+        diagnostic
+    }
 }
 
 fn refuse_server_fields(manifest: &mut Value, root: &Place, diagnostics: &mut Diagnostics) {

@@ -113,6 +113,23 @@ pub struct Check {
     /// What happens to documents of kinds that are not known.
     #[schemars(extend("default" = "error"))]
     pub other_kinds: OtherKinds,
+    /// How bad the findings of single rules are, by the rule's id. Default: as `privlink explain` says.
+    pub levels: BTreeMap<String, RuleLevel>,
+}
+
+/// How bad the findings of a rule are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RuleLevel {
+    /// They are not told.
+    Off,
+    /// They are worth knowing.
+    Remark,
+    /// They are probably not what was meant.
+    Warning,
+    /// Nothing is planned until they are repaired.
+    Error,
 }
 
 /// What happens to documents of kinds that are not known.

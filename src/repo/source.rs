@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{FileName, On, Place, Step};
 
+mod scalar;
+
 /// Where the entries of one document are, by path of keys. Ranges are bytes of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
@@ -104,7 +106,13 @@ impl Sources {
         let source = self.files.get(&place.file).filter(|source| !source.text.is_empty())?;
         let range = match (place.span, source.documents.get(place.document)) {
             (Some(span), _) => span.into(),
-            (None, Some(index)) => index.range(&place.path, place.on).unwrap_or(0..0),
+            (None, Some(index)) => {
+                let whole = index.range(&place.path, place.on).unwrap_or(0..0);
+                match place.on {
+                    On::Part(part) if index.contains(&place.path) => part_of(&source.text, whole, part.into()),
+                    On::Part(_) | On::Key | On::Value | On::Whole => whole,
+                }
+            }
             (None, None) => 0..0,
         };
         Some(one_line(&source.text, range))
@@ -122,6 +130,13 @@ impl Sources {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
     }
+}
+
+// Text that spans lines was folded: then the value as a whole is pointed at.
+fn part_of(text: &str, whole: Range<usize>, part: Range<usize>) -> Range<usize> {
+    let raw = text.get(whole.clone()).unwrap_or("");
+    let range = scalar::written(raw, part).map(|range| whole.start + range.start..whole.start + range.end);
+    range.unwrap_or(whole)
 }
 
 // Cuts a range to the text, to whole characters and to its first line.

@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "demo",
     "init",
     "check",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 25] = [
     "approve",
     "status",
     "agent",
+    "explain",
     "schema",
     "simulate",
     "simulate ctl",

@@ -161,13 +161,25 @@ fn consume(number: usize, name: &str, exposed: &Exposed, endpoint: &Endpoint) ->
     }
 }
 
+/// PROXY protocol is a matter of the whole cluster: all published Services use it, or none.
+fn agree_on_proxy_protocol(exposed: &mut [Exposed]) {
+    let by_document = exposed.iter().any(|it| matches!(it.publication, Publication::Document { .. }));
+    let mut first = None;
+    for it in exposed {
+        if let Publication::Annotations { proxy, .. } = &mut it.publication {
+            *proxy = !by_document && *first.get_or_insert(*proxy);
+        }
+    }
+}
+
 #[test]
 fn a_random_repository_applied_leaves_nothing_to_do() {
     let config = Config { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
     let mut runner =
         TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()));
     let repositories = proptest::collection::vec(exposed(), 1..=6);
-    let result = runner.run(&repositories, |exposed| {
+    let result = runner.run(&repositories, |mut exposed| {
+        agree_on_proxy_protocol(&mut exposed);
         let stage = Stage::new();
         let mut all = vec![("privlink.toml".to_owned(), worlds::settings())];
         all.extend(exposed.iter().enumerate().flat_map(|(number, exposed)| files(number, exposed)));

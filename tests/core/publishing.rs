@@ -262,7 +262,7 @@ fn sharers_that_go_in_the_same_plan_do_not_keep_it() {
             text.replace("    service.beta.kubernetes.io/azure-load-balancer-internal-subnet: apps-subnet\n", "");
         text.replace("name: web", &format!("name: {name}")).replace("app: web", &format!("app: {name}"))
     };
-    let both = Case::empty().with("a", &pinned("a")).with("b", &pinned("b"));
+    let both = Case::empty().with("a", &pinned("a")).with("b", &pinned("b").replace("port: 80", "port: 81"));
     let mut world = converge(&both.resolve());
     assert_eq!(world.observed.private_link_services.len(), 1);
     let neither = both.edit("a", "azure-pls-create: \"true\"", "azure-pls-create: \"false\"").without("b").resolve();

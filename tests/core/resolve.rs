@@ -267,15 +267,20 @@ fn an_annotation_that_fails_for_ever_is_refused_at_its_place() {
     let annotated = |line: &str| {
         Case::shop().edit("web", "  annotations:\n", &format!("  annotations:\n    service.beta.kubernetes.io/azure-pls-create: \"true\"\n    service.beta.kubernetes.io/{line}\n"))
     };
-    for (line, rule) in [
-        ("azure-pls-ip-configuration-ip-address-count: \"9\"", "from 1 to 8"),
-        ("azure-pls-ip-configuration-ip-address: \"10.225.1.8,10.225.1.9\"", "separate by spaces"),
-        ("azure-pls-visibility: everybody", "is not a subscription id"),
-        ("azure-pls-name: \"-x\"", "1-80 letters"),
+    for (line, rule, help) in [
+        ("azure-pls-ip-configuration-ip-address-count: \"9\"", "PLS005", "from 1 to 8"),
+        ("azure-pls-ip-configuration-ip-address: \"10.225.1.8,10.225.1.9\"", "ANN008", "separated by blanks"),
+        ("azure-pls-visibility: everybody", "PLS021", "is not the id of a subscription"),
+        ("azure-pls-name: \"-x\"", "PLS012", "1-80 letters"),
     ] {
-        says(&annotated(line), &["DES010"], &[rule, "web.yaml"]);
+        let case = annotated(line);
+        says(&case, &[rule], &[help, "web.yaml"]);
+        // Without its rule the annotation still has no meaning.
+        let (_, diagnostics, shown) = case.read_with(|policy| policy.levels.by_rule.extend([(rule.to_owned(), None)]));
+        let codes: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+        assert_eq!(codes, ["DES010"], "{shown}");
     }
-    says(&annotated("azure-pls-visibility: \"*\""), &[], &[]);
+    says(&annotated("azure-pls-visibility: \"*\""), &["PLS023"], &["anyone with the alias"]);
 }
 
 #[test]
@@ -283,7 +288,16 @@ fn only_an_internal_service_is_published() {
     let public = |name: &str| {
         Case::shop().edit(name, "azure-load-balancer-internal: \"true\"", "azure-load-balancer-internal: \"True\"")
     };
-    says(&public("orders").without("endpoints"), &["PLS001"], &["needs an internal load balancer"]);
-    says(&public("payments"), &["PLS001"], &["shop/payments has a public one"]);
-    says(&public("web"), &[], &[]);
+    for name in ["orders", "payments"] {
+        says(&public(name).without("endpoints"), &["ANN003"], &["not `true` to the cloud provider"]);
+    }
+    says(&public("web"), &["ANN003"], &["the load balancer of default/web is public"]);
+    let not = |name: &str| public(name).edit(name, "\"True\"", "\"false\"");
+    let not_orders = not("orders").without("endpoints").edit(
+        "orders",
+        "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.224.0.25\n",
+        "",
+    );
+    says(&not_orders, &["PLS001"], &["needs an internal load balancer"]);
+    says(&not("payments"), &["PLS001"], &["shop/payments has a public one"]);
 }

@@ -437,7 +437,7 @@ error[REPO014]: `metadata.name`: "Internal_App" is not a Service name
   |
   = help: use at most 63 lower-case letters, digits and '-', starting with a letter and ending with a letter or digit
 
-error[REPO013]: `metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-internal"]` is true and must be text
+error[ANN001]: `metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-internal"]` is true and must be text
  --> a.yaml:6:62
   |
 6 |     service.beta.kubernetes.io/azure-load-balancer-internal: true

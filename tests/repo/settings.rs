@@ -114,7 +114,8 @@ fn every_mistake_is_one_error_at_its_place() {
     only("a = \n", "REPO004", 1, 5);
     only("version = 1\n", "REPO006", 1, 1);
     only("[chek]\n", "REPO011", 1, 2);
-    only("[check]\nlevels = {}\n", "REPO011", 2, 1);
+    only("[check]\nlevel = {}\n", "REPO011", 2, 1);
+    only("[check]\nlevels = { PLS023 = \"no\" }\n", "REPO014", 2, 21);
     only("[check\n", "REPO004", 1, 7);
     only("[check]\n[check]\n", "REPO006", 2, 2);
     only("[environments]\nprod = [1]\n", "REPO013", 2, 1);

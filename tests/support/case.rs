@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use privlink::desired::Desired;
 use privlink::desired::authority;
+use privlink::desired::policy::Policy;
 use privlink::desired::resolve::Source;
 use privlink::desired::resolve::resolve;
 use privlink::diagnostic::Diagnostics;
@@ -257,13 +258,19 @@ impl Case {
 
     /// Reads and resolves; what is said comes rendered too.
     pub(crate) fn read(&self) -> (Desired, Diagnostics, String) {
+        self.read_with(|_| {})
+    }
+
+    /// The same under other rules.
+    pub(crate) fn read_with(&self, change: impl FnOnce(&mut Policy)) -> (Desired, Diagnostics, String) {
         let settings = self.settings();
         let file = |(name, text): (&String, &String)| {
             (format!("environments/prod/{name}").parse().unwrap(), File::Bytes(text.clone().into_bytes()))
         };
         let snapshot = Snapshot { files: self.files.iter().map(file).collect(), ..Snapshot::default() };
         let reading = repo::read(&snapshot, &settings);
-        let policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
+        let mut policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
+        change(&mut policy);
         let cluster = cluster();
         let (desired, mut diagnostics) = resolve(Source {
             documents: &reading.documents,

@@ -4,16 +4,21 @@ mod endpoints;
 mod publish;
 mod services;
 
+pub(super) use publish::encode as link_annotations;
+
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::desired::ConnectionRules;
 use crate::desired::Desired;
 use crate::desired::Intent;
+use crate::desired::check;
 use crate::desired::code;
 use crate::desired::policy::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
+use crate::diagnostic::Severity;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
@@ -60,8 +65,22 @@ pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
     let Resolver { source, intents, connections, diagnostics } = resolver;
+    let diagnostics = with_rules(diagnostics, check::check(&documents, &source.policy.levels));
     let desired = Desired { policy: source.policy.clone(), intents, connections, path_exists: source.path_exists };
     (desired, diagnostics)
+}
+
+/// Both, each mistake once: that an annotation means nothing is only said if no rule said why.
+fn with_rules(resolved: Diagnostics, found: Diagnostics) -> Diagnostics {
+    let document = |diagnostic: &Diagnostic| diagnostic.place().map(|place| (place.file.clone(), place.document));
+    let errors = found.iter().filter(|found| found.severity == Severity::Error);
+    let told: BTreeSet<_> = errors.filter_map(document).collect();
+    let echoes = |diagnostic: &Diagnostic| {
+        diagnostic.code == code::ANNOTATION && document(diagnostic).is_some_and(|document| told.contains(&document))
+    };
+    let mut all: Diagnostics = resolved.into_iter().filter(|diagnostic| !echoes(diagnostic)).collect();
+    all.extend(found);
+    all
 }
 
 /// The state of one resolution.

@@ -205,7 +205,8 @@ fn annotate(
     Some(PublisherKey::Cluster(key))
 }
 
-fn encode(spec: &wire::Spec) -> BTreeMap<String, String> {
+/// What a document says, as annotations.
+pub(in crate::desired) fn encode(spec: &wire::Spec) -> BTreeMap<String, String> {
     let nat = spec.nat.as_ref();
     let count = nat_count(nat);
     Encoder::new()
@@ -334,7 +335,7 @@ fn check_service(resolver: &mut Resolver<'_>, document: &Document, key: &ObjectK
         resolver.say(diagnostic);
     }
     let annotations = annotations_of(resolver, key);
-    if annotations.is_some_and(|annotations| !annotation::is_internal(&annotations)) {
+    if annotations.is_some_and(|annotations| !annotation::is_internal(&annotations) && !is_misspelt(&annotations)) {
         let diagnostic =
             Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
                 .label(document.path_of("spec.service"), format!("{key} has a public one, or none"))
@@ -390,6 +391,9 @@ fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Docu
             }
         };
         if service.deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
+            if is_misspelt(&annotations) {
+                continue;
+            }
             let diagnostic =
                 Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
                     .label(place.clone().at("metadata.annotations").child(annotation::PLS_CREATE), "asked for here")
@@ -420,10 +424,14 @@ fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Docu
     }
 }
 
+/// True if the Service is meant to be internal and is not: a rule says how its flag is spelled.
+fn is_misspelt(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.get(annotation::INTERNAL).is_some_and(|text| annotation::is_misspelt_internal(text))
+}
+
 /// With floating IP disabled the cloud provider publishes a public load balancer, too.
 fn floats(annotations: &BTreeMap<String, String>) -> bool {
-    let key = format!("{}azure-disable-load-balancer-floating-ip", annotation::PREFIX);
-    annotations.get(&key).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    annotations.get(annotation::DISABLE_FLOATING_IP).is_some_and(|text| annotation::is_true_folded(text))
 }
 
 fn refuse_annotation(resolver: &mut Resolver<'_>, document: &Document, error: &annotation::InvalidAnnotation) {

@@ -3,10 +3,8 @@
 use serde_json::Value as Json;
 use serde_json::json;
 
-use crate::desired::code;
 use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
-use crate::diagnostic::Diagnostic;
 use crate::domain::mark::ADOPT_ANNOTATION;
 use crate::domain::mark::Mark;
 use crate::domain::resource::Resource;
@@ -23,7 +21,6 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
         if resolver.cluster(&place).is_none() {
             continue;
         }
-        warn_of_load_balancer_ip(resolver, document, manifest);
         let service = Service {
             key: manifest.key.clone(),
             deployment: Deployment::Whole,
@@ -32,15 +29,6 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
         let adopt = manifest.annotations.get(ADOPT_ANNOTATION).cloned();
         resolver.add(Resource::Service(service), Origin { document, place, adopt });
     }
-}
-
-fn warn_of_load_balancer_ip(resolver: &mut Resolver<'_>, document: &Document, manifest: &ServiceManifest) {
-    let Some(address) = manifest.manifest.pointer("/spec/loadBalancerIP").and_then(Json::as_str) else { return };
-    let key = if address.contains(':') { crate::domain::annotation::IPV6 } else { crate::domain::annotation::IPV4 };
-    let diagnostic = Diagnostic::warning(code::LOAD_BALANCER_IP, "spec.loadBalancerIP is deprecated")
-        .label(document.path_of("spec.loadBalancerIP"), "works, and cannot say both families")
-        .help(format!("write the annotation instead: {key}: {address}"));
-    resolver.say(diagnostic);
 }
 
 /// What is applied: the manifest with its namespace and our labels, and with the key fields that merging needs.

@@ -1,0 +1,112 @@
+//! The pages of the rules, made from the rules themselves, so that no page can be missing or out of date.
+
+use crate::desired;
+use crate::desired::check::Rule;
+use crate::desired::check::rules;
+use crate::diagnostic::Severity;
+use crate::render::Label;
+use crate::render::Text;
+use crate::render::table;
+use crate::repo;
+
+/// Characters of a line of prose.
+const WIDTH: usize = 96;
+
+/// The page of a rule or of another code; `None` if there is none of this name.
+pub fn page(code: &str) -> Option<Text> {
+    if let Some(rule) = rules().find(|rule| rule.code.as_str() == code) {
+        return Some(page_of(rule));
+    }
+    let (code, meaning) = others().find(|(other, _)| *other == code)?;
+    let mut text = Text::new();
+    text.line(Label::Heading, code);
+    prose(&mut text, meaning);
+    Some(text)
+}
+
+/// Every code that has a page: the rules first.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    rules().map(|rule| rule.code.as_str()).chain(others().map(|(code, _)| code))
+}
+
+/// Every rule in one line each, then the other codes.
+pub fn list() -> Text {
+    let mut text = Text::new();
+    text.line(Label::Heading, "What breaks a load balancer or a Private Link Service");
+    let row = |rule: &Rule| vec![rule.code.to_string(), word(rule.severity).to_owned(), rule.title.to_owned()];
+    lines(&mut text, &rules().map(row).collect::<Vec<_>>());
+    text.end().line(Label::Heading, "What is wrong with a file, with a reference or with the settings");
+    let row = |(code, meaning): (&str, &str)| vec![code.to_owned(), meaning.to_owned()];
+    lines(&mut text, &others().map(row).collect::<Vec<_>>());
+    text
+}
+
+fn lines(text: &mut Text, rows: &[Vec<String>]) {
+    for line in table::aligned(rows) {
+        text.line(Label::Plain, format!("  {line}"));
+    }
+}
+
+fn others() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = repo::code::ALL.iter().chain(desired::code::ALL);
+    all.map(|(code, meaning)| (code.as_str(), *meaning))
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "remark",
+    }
+}
+
+fn page_of(rule: &Rule) -> Text {
+    let label = match rule.severity {
+        Severity::Error => Label::Error,
+        Severity::Warning => Label::Warning,
+        Severity::Info => Label::Hint,
+    };
+    let mut text = Text::new();
+    text.push(label, format!("{} ({})", rule.code, word(rule.severity))).push(Label::Plain, ": ");
+    text.line(Label::Heading, rule.title).end();
+    section(&mut text, "What happens", rule.why);
+    section(&mut text, "How to avoid it", rule.avoid);
+    section(&mut text, "How we know", &format!("It is {}.", rule.evidence));
+    if let Some(versions) = rule.versions {
+        section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
+    }
+    let told = match (rule.severity, rule.has_level()) {
+        (_, false) => "Always: without it the document has no meaning.".to_owned(),
+        (Severity::Info, true) => format!(
+            "With `privlink check --remarks`, or `[check] levels = {{ {} = \"warning\" }}` in privlink.toml.",
+            rule.code
+        ),
+        (_, true) => format!("Always, unless `[check] levels` of privlink.toml says {} = \"off\".", rule.code),
+    };
+    section(&mut text, "When it is told", &told);
+    text
+}
+
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+fn section(text: &mut Text, heading: &str, words: &str) {
+    text.line(Label::Dim, heading);
+    prose(text, words);
+    text.end();
+}
+
+fn prose(text: &mut Text, words: &str) {
+    let mut line = String::new();
+    for word in words.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            text.line(Label::Plain, format!("  {line}"));
+            line.clear();
+        }
+        line.push_str(if line.is_empty() { "" } else { " " });
+        line.push_str(word);
+    }
+    text.line(Label::Plain, format!("  {line}"));
+}

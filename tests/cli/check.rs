@@ -1,0 +1,128 @@
+//! `privlink check` and `privlink explain`, as people run them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use privlink::cli::Exit;
+use privlink::desired::check::rules;
+
+use super::docs;
+use crate::runner::Ran;
+use crate::runner::Scratch;
+use crate::runner::run;
+use crate::runner::worlds;
+
+/// A folder with settings and one Service, checked.
+fn check(settings: &str, manifest: &str, arguments: &[&str]) -> Ran {
+    let home = Scratch::new();
+    write(home.path(), "privlink.toml", settings);
+    write(home.path(), "environments/prod/web.yaml", manifest);
+    let folder = home.path().to_str().unwrap().to_owned();
+    let all: Vec<&str> = [&["check", &folder], arguments].concat();
+    run(&all, &BTreeMap::new())
+}
+
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn explain(arguments: &[&str]) -> Ran {
+    run(&[&["explain"], arguments].concat(), &BTreeMap::new())
+}
+
+#[test]
+fn a_page_says_what_happens_and_how_to_avoid_it() {
+    insta::assert_snapshot!(explain(&["ann003"]).ends(Exit::Done).out, @r#"
+    ANN003 (error): the internal flag is spelled so that the load balancer is public
+
+    What happens
+      Only `true`, byte for byte, makes a load balancer internal. `True`, `yes` or `true ` gives a
+      public load balancer with a public IP address, while other parts of the cloud provider take the
+      Service for an internal one.
+
+    How to avoid it
+      Write service.beta.kubernetes.io/azure-load-balancer-internal: "true".
+
+    How we know
+      It is read in the cloud provider's code.
+
+    When it is told
+      Always, unless `[check] levels` of privlink.toml says ANN003 = "off".
+    "#);
+    insta::assert_snapshot!(explain(&["RUL001"]).ends(Exit::Done).out, @r#"
+    RUL001 (error): the idle timeout is not a number of minutes from 4 to 100
+
+    What happens
+      The rules of the load balancer cannot be built: the Service keeps EXTERNAL-IP <pending>.
+
+    How to avoid it
+      Write whole minutes from 4 to 100.
+
+    How we know
+      It is read in the cloud provider's code.
+
+    Versions of the cloud provider
+      Before 1.25.17, 1.26.13 and 1.27.7 the limit is 30.
+
+    When it is told
+      Always, unless `[check] levels` of privlink.toml says RUL001 = "off".
+    "#);
+    insta::assert_snapshot!(explain(&["REPO006"]).ends(Exit::Done).out, @"
+    REPO006
+      A key is written twice.
+    ");
+}
+
+#[test]
+fn every_rule_has_a_page_and_a_line_in_the_list() {
+    let list = explain(&[]).ends(Exit::Done).out;
+    for rule in rules() {
+        let page = explain(&[rule.code.as_str()]).ends(Exit::Done).out;
+        assert!(page.contains(rule.title) && page.contains("What happens"), "{page}");
+        assert!(list.contains(&format!("  {} ", rule.code)), "{} is not in the list", rule.code);
+    }
+    for code in ["REPO004", "CONF003", "DES001"] {
+        assert!(list.contains(code), "{code} is not in the list");
+    }
+}
+
+#[test]
+fn an_unknown_rule_is_told_with_the_nearest_one() {
+    explain(&["ANN03"]).ends(Exit::Failed).says("there is no rule ANN03: did you mean ANN003?");
+}
+
+#[test]
+fn remarks_are_made_to_who_asks() {
+    let manifest = docs::service("web", &[("azure-pls-create", "true")]);
+    let ran = check(&worlds::settings(), &manifest, &[]).ends(Exit::Done);
+    assert!(!ran.err.contains("PLS033"), "{}", ran.err);
+    check(&worlds::settings(), &manifest, &["--remarks"]).ends(Exit::Done).says("info[PLS033]");
+}
+
+#[test]
+fn warnings_can_be_as_bad_as_errors() {
+    let manifest = docs::service("web", &[("azure-pls-create", "true"), ("azure-pls-visibility", "*")]);
+    check(&worlds::settings(), &manifest, &[]).ends(Exit::Done).says("warning[PLS023]");
+    check(&worlds::settings(), &manifest, &["--deny", "warnings"]).ends(Exit::Files).says("warning[PLS023]");
+}
+
+#[test]
+fn the_rules_that_were_broken_are_explained_on_demand() {
+    let manifest = docs::service("web", &[("azure-load-balancer-tcp-idle-timeout", "0")]);
+    let ran = check(&worlds::settings(), &manifest, &["--explain"]).ends(Exit::Files);
+    assert!(ran.out.starts_with("RUL001 (error): ") && ran.out.contains("How to avoid it"), "{}", ran.out);
+}
+
+#[test]
+fn settings_decide_how_bad_a_rule_is() {
+    let with = |levels: &str| format!("{}\n[check]\nlevels = {{ {levels} }}\n", worlds::settings());
+    let manifest = docs::service("web", &[("azure-pls-create", "true"), ("azure-pls-visibility", "*")]);
+    let ran = check(&with("PLS023 = \"off\""), &manifest, &[]).ends(Exit::Done);
+    assert!(!ran.err.contains("PLS023"), "{}", ran.err);
+    check(&with("PLS023 = \"error\""), &manifest, &[]).ends(Exit::Files).says("error[PLS023]");
+    check(&with("PLS033 = \"warning\""), &manifest, &[]).ends(Exit::Done).says("warning[PLS033]");
+    check(&with("PLS23 = \"off\""), &manifest, &[]).ends(Exit::Files).says("did you mean `PLS023`?");
+    check(&with("PLS001 = \"off\""), &manifest, &[]).ends(Exit::Files).says("the level of PLS001 cannot be changed");
+}
