@@ -31,7 +31,7 @@
 //! ```
 //!
 //! A room imports from floors below, not from its neighbours, with the exceptions that `tests/architecture/floors.rs`
-//! names with a reason each; that table is the rule, and a test. Only `cli/simulate.rs` and `cli/demo.rs` know `sim`.
+//! names with a reason each; that table is the rule, and a test. Only `cli/simulate` and `cli/demo.rs` know `sim`.
 //!
 //! # To add a resource kind
 //!

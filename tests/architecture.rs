@@ -38,7 +38,7 @@ const YAML: &[(&str, &[&str])] = &[
 ];
 
 /// Who may name the simulator.
-const SIM: &[&str] = &["sim/", "lib.rs", "cli/simulate.rs", "cli/demo.rs"];
+const SIM: &[&str] = &["sim/", "lib.rs", "cli/simulate.rs", "cli/simulate/", "cli/demo.rs"];
 
 /// Words that promise instead of doing.
 const PROMISES: &[&str] = &["todo!", "unimplemented!", "TODO", "FIXME", "XXX", "for now"];

@@ -7,4 +7,6 @@ mod help;
 mod neighbours;
 mod random;
 mod review;
+mod rights;
+mod simulate;
 mod story;

@@ -27,4 +27,6 @@ mod sim_faults;
 mod sim_kube;
 #[cfg(feature = "sim")]
 mod sim_replay;
+#[cfg(feature = "sim")]
+mod sim_state;
 mod support;

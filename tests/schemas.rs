@@ -22,6 +22,8 @@ fn schemas_are_fresh() {
         }
     }
     let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    // A build without the simulator knows no world.
+    let names = names.filter(|name| cfg!(feature = "sim") || name != "world.json");
     let written: BTreeMap<String, String> =
         names.map(|name| (name.clone(), fs::read_to_string(folder.join(&name)).unwrap())).collect();
     let bless = "PRIVLINK_BLESS=1 cargo test schemas_are_fresh writes them";

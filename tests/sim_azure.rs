@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
 
+mod rights;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,12 +37,16 @@ pub(crate) async fn start_in(world: &str) -> Running {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let world = World::parse(world).unwrap();
     let sim = Simulator::start(&world, Options::default()).await.unwrap();
-    let ca = reqwest::Certificate::from_pem(sim.endpoints().ca_pem.as_bytes()).unwrap();
-    let client = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(20)).build().unwrap();
-    Running { sim, client }
+    Running::of(sim)
 }
 
 impl Running {
+    pub(crate) fn of(sim: Simulator) -> Self {
+        let ca = reqwest::Certificate::from_pem(sim.endpoints().ca_pem.as_bytes()).unwrap();
+        let client = Client::builder().tls_certs_only([ca]).timeout(Duration::from_secs(20)).build().unwrap();
+        Self { sim, client }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         let version = if path.contains('?') { "" } else { "?api-version=2025-05-01" };
         format!("{}{path}{version}", self.sim.endpoints().resource_manager)
@@ -265,7 +271,12 @@ async fn the_admin_api_changes_clusters_as_kubectl_would() {
     let patch = json!({ "metadata": { "annotations": { "mine": "yes" } } });
     let (_, body) = answer(world.admin(Method::PATCH, path).json(&patch)).await;
     assert_eq!(body["metadata"]["annotations"]["mine"], "yes");
-    assert_eq!(answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": 1 }))).await.0, 400);
+    assert_eq!(
+        answer(world.admin(Method::PUT, "objects/service/fresh/bad").json(&json!({ "spec": { "type": "Nonsense" } })))
+            .await
+            .0,
+        422
+    );
     assert_eq!(answer(world.admin(Method::GET, "objects/service/web")).await.0, 404);
     assert_eq!(answer(world.admin(Method::GET, "objects?cluster=other")).await.0, 404);
     assert_eq!(answer(world.admin(Method::DELETE, path)).await.0, 200);

@@ -1,7 +1,5 @@
 //! Faults and the small print of Azure's answers, over real HTTP.
 
-#![expect(clippy::unwrap_used, reason = "clippy's exemption of tests does not cover the functions beside them")]
-
 use std::time::Duration;
 
 use privlink::sim::fault::Fault;

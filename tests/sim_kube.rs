@@ -108,6 +108,40 @@ async fn a_conflict_and_a_missing_token_come_as_status() {
 }
 
 #[tokio::test]
+async fn bodies_and_answers_may_be_yaml() {
+    let (simulator, _) = start().await;
+    let endpoint = &simulator.endpoints().clusters["myAKSCluster"];
+    let ca = reqwest::Certificate::from_pem(simulator.endpoints().ca_pem.as_bytes()).unwrap();
+    let http = reqwest::Client::builder().tls_certs_merge([ca]).build().unwrap();
+    let url = format!("{}/api/v1/namespaces/default/configmaps", endpoint.server);
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  answer: \"42\"\n";
+    let post = |content_type: &str, body: &str| {
+        let request = http.post(&url).bearer_auth(&endpoint.token).header("Content-Type", content_type);
+        request.body(body.to_owned()).send()
+    };
+    assert_eq!(post("application/yaml", yaml).await.unwrap().status(), 201);
+    assert_eq!(post("text/xml", "<x/>").await.unwrap().status(), 415);
+    assert_eq!(post("application/vnd.kubernetes.protobuf", "nothing").await.unwrap().status(), 400);
+    let shown = http.get(format!("{url}/settings")).bearer_auth(&endpoint.token).header("Accept", "application/yaml");
+    assert!(shown.send().await.unwrap().text().await.unwrap().contains("answer: '42'"));
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_watch_list_sends_what_there_is_and_then_says_so() {
+    let (simulator, client) = start().await;
+    let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(client.clone());
+    let params = WatchParams::default().initial_events();
+    let mut watch = nodes.watch(&params, "").await.unwrap().boxed();
+    let WatchEvent::Added(node) = watch.next().await.unwrap().unwrap() else { panic!("expected the node") };
+    assert_eq!(node.name_any(), "aks-nodepool1-12345678-vmss000000");
+    let WatchEvent::Bookmark(end) = watch.next().await.unwrap().unwrap() else { panic!("expected a bookmark") };
+    assert_eq!(end.metadata.annotations["k8s.io/initial-events-end"], "true");
+    drop(watch);
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn an_old_watch_is_told_that_it_is_gone() {
     let (simulator, client) = start().await;
     simulator.cluster("myAKSCluster").unwrap().compact();

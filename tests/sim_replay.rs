@@ -2,6 +2,8 @@
 //!
 //! The orders were read off recordings of the real programs. The bodies are our own, of the same shape.
 
+#![expect(clippy::panic, reason = "a replay that cannot go on should stop")]
+
 mod client;
 mod cloud_controller;
 mod terraform;

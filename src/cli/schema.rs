@@ -12,7 +12,7 @@ use crate::diagnostic::did_you_mean;
 use crate::render;
 use crate::repo;
 
-/// Print the JSON Schemas of documents, settings, plans, approvals and status
+/// Print the JSON Schemas of documents, settings, plans, approvals, status and simulated worlds
 #[derive(Debug, Args)]
 pub struct SchemaArguments {
     /// One of them; without it the names are printed
@@ -23,7 +23,18 @@ pub struct SchemaArguments {
 pub fn all() -> BTreeMap<String, Value> {
     let own = render::schema::schemas().into_iter().map(|(name, schema)| (file_name(name), schema.to_value()));
     let people = repo::schema::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema));
-    people.chain(own).collect()
+    people.chain(own).chain(of_simulator()).collect()
+}
+
+/// The schema of a world; a build without the simulator has none.
+#[cfg(feature = "sim")]
+fn of_simulator() -> Option<(String, Value)> {
+    Some(("world.json".to_owned(), crate::cli::simulate::schema()))
+}
+
+#[cfg(not(feature = "sim"))]
+fn of_simulator() -> Option<(String, Value)> {
+    None
 }
 
 /// `PrivateLinkServiceStatus` → `private-link-service-status.json`.

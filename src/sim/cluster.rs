@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
-use crate::sim::controller::{CloudConfig, Controller};
+use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
 use crate::sim::kube::status_error::ApiError;
 use crate::sim::kube::{Cluster, ClusterOptions, SavedObjects, Token};
+use crate::sim::machine::{Machine, machines, scale_set_id};
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
+use crate::sim::{entra, seed};
 
 /// A cluster and what runs in it.
 #[derive(Clone)]
@@ -51,13 +53,21 @@ pub(crate) struct Beginning<'a> {
     pub(crate) shutdown: Shutdown,
 }
 
+/// The Azure that a cluster is in, and the address at which its cloud provider reaches it.
+pub(crate) struct AzurePlace<'a> {
+    pub(crate) arm: &'a Arm,
+    pub(crate) clock: &'a Clock,
+    pub(crate) origin: &'a str,
+}
+
 /// Starts a cluster. Its Services exist before its cloud provider looks at them for the first time.
 pub(crate) fn start(
     world: &World,
     own: &world::Cluster,
-    (arm, clock): (&Arm, &Clock),
+    azure: &AzurePlace<'_>,
     beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
+    let AzurePlace { arm, clock, origin } = *azure;
     let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
     let options = ClusterOptions {
         name: own.name.clone(),
@@ -72,15 +82,17 @@ pub(crate) fn start(
         Some(saved) => Cluster::resume(options, saved),
         None => populate(Cluster::new(options), own)?,
     };
-    let start = || Controller::start(api.clone(), arm.clone(), cloud_config(world, own), shutdown);
+    let client_id = entra::cloud_provider(world, own).client_id.to_string();
+    let access = AzureAccess { origin: origin.to_owned(), client_id };
+    let start = || Controller::start(api.clone(), access, cloud_config(world, own), shutdown);
     let controller = has_cloud_provider.then(start);
     Ok(RunningCluster { api, controller })
 }
 
 /// Makes the world's nodes and Services.
 fn populate(api: Cluster, own: &world::Cluster) -> Result<Cluster, SimError> {
-    for node in &own.nodes {
-        accept(&api, &node_manifest(own, node), Cluster::create_raw)?;
+    for machine in machines(own) {
+        accept(&api, &node_manifest(own, &machine), Cluster::create_raw)?;
     }
     for service in &own.services {
         if let Some(namespace) = service["metadata"]["namespace"].as_str() {
@@ -111,29 +123,32 @@ fn cloud_config(world: &World, own: &world::Cluster) -> CloudConfig {
     let rejects = |version: &String| CloudConfig::version_rejects_foreign_names(version);
     CloudConfig {
         subscription: own.subscription.to_string(),
-        resource_group: own.node_resource_group.to_string(),
+        // The real one folds this name when it reads its configuration, and no other.
+        resource_group: own.node_resource_group.as_str().to_ascii_lowercase(),
         location: world.location.to_string(),
         network_group: own.network_group().to_string(),
         network: own.virtual_network.clone(),
         subnet: own.subnet.clone(),
+        security_group_group: own.node_resource_group.to_string(),
+        security_group: seed::SECURITY_GROUP.to_owned(),
+        backend_pool_type: own.backend_pool_type,
         cluster_name: "kubernetes".to_owned(),
         rejects_foreign_names: own.cloud_provider_version.as_ref().is_none_or(rejects),
         retry: Duration::from_millis(world.controller.retry_milliseconds),
         delay: Duration::from_millis(world.controller.delay_milliseconds),
+        cache: Duration::from_secs(world.controller.cache_seconds),
     }
 }
 
-fn node_manifest(own: &world::Cluster, node: &world::Node) -> Value {
+fn node_manifest(own: &world::Cluster, machine: &Machine<'_>) -> Value {
+    let Machine { scale_set, instance, node } = machine;
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": node.name, "labels": {
             "kubernetes.io/hostname": node.name,
             "kubernetes.azure.com/cluster": own.node_resource_group,
         }},
-        "spec": {"providerID": format!(
-            "azure:///subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}",
-            own.subscription, own.node_resource_group, node.name
-        )},
+        "spec": {"providerID": format!("azure://{}/virtualMachines/{instance}", scale_set_id(own, scale_set))},
         "status": {
             "addresses": [
                 {"type": "InternalIP", "address": node.address},

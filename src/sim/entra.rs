@@ -4,14 +4,14 @@
 //! a token answer and a string in a managed-identity answer, and an error description has no character that JSON would
 //! escape, because `azure_identity` 1.0 cannot read one that has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use crate::sim::arm::{Caller, Principal};
 use crate::sim::clock::Clock;
 use crate::sim::token::{BadToken, LIFETIME, Tokens};
-use crate::sim::world::{Identity, World};
+use crate::sim::world::{Cluster, Identity, Role, World};
 
 /// Audiences that Azure's own clouds use; a token for one of them is a token for us.
 const WELL_KNOWN_AUDIENCES: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
@@ -22,7 +22,8 @@ pub(crate) type Answer = (u16, Value);
 /// The directory.
 pub(crate) struct Entra {
     identities: Vec<Identity>,
-    subscriptions: BTreeMap<String, BTreeSet<String>>,
+    /// The managed identities of the clusters' cloud providers; nobody can sign in as one of them but by the endpoint.
+    cloud_providers: Vec<Identity>,
     tenant: String,
     tokens: Tokens,
     clock: Clock,
@@ -30,13 +31,9 @@ pub(crate) struct Entra {
 
 impl Entra {
     pub(crate) fn new(world: &World, key: [u8; 32], clock: Clock) -> Self {
-        let mut subscriptions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for own in &world.subscriptions {
-            subscriptions.entry(world.tenant_of(own).to_string()).or_default().insert(own.id.to_string());
-        }
         Self {
             identities: world.identities.clone(),
-            subscriptions,
+            cloud_providers: world.clusters.iter().map(|cluster| cloud_provider(world, cluster)).collect(),
             tenant: world.tenant.to_string(),
             tokens: Tokens::new(key),
             clock,
@@ -95,10 +92,10 @@ impl Entra {
     pub(crate) fn managed_identity(&self, origin: &str, query: &BTreeMap<String, String>) -> Answer {
         let resource = query.get("resource").map(String::as_str).unwrap_or_default();
         let wanted = query.get("client_id").or_else(|| query.get("clientid"));
-        let identity = self.identities.iter().find(|own| match wanted {
-            Some(id) => own.client_id.as_str().eq_ignore_ascii_case(id),
-            None => own.managed,
-        });
+        let identity = match wanted {
+            Some(id) => self.identity(id),
+            None => self.identities.iter().find(|own| own.managed),
+        };
         let (Some(identity), false) = (identity, resource.is_empty()) else {
             return (400, json!({ "error": "invalid_request", "error_description": "Identity not found" }));
         };
@@ -129,8 +126,8 @@ impl Entra {
             "exp": now + LIFETIME,
             "appid": identity.client_id,
             "idtyp": "app",
-            "oid": object_id(identity),
-            "sub": object_id(identity),
+            "oid": identity.object_id(),
+            "sub": identity.object_id(),
             "tid": tenant,
             "ver": "1.0",
         }))
@@ -143,19 +140,30 @@ impl Entra {
         let is_for_us = WELL_KNOWN_AUDIENCES.contains(&audience)
             || origins.iter().any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(audience));
         let client = claims["appid"].as_str().unwrap_or_default();
-        let identity = self.identities.iter().find(|own| own.client_id.as_str().eq_ignore_ascii_case(client));
+        let identity = self.identity(client);
         let Some(identity) = identity.filter(|_| is_for_us) else { return Err(BadToken::NotOurs) };
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
-        let subscriptions = match &identity.subscriptions {
-            Some(listed) => listed.iter().map(ToString::to_string).collect(),
-            None => self.subscriptions.get(tenant).cloned().unwrap_or_default(),
-        };
         Ok(Caller::Identity(Principal {
             name: identity.client_id.to_string(),
-            object_id: object_id(identity),
-            role: identity.role,
-            subscriptions,
+            object_id: identity.object_id(),
+            tenant: tenant.to_owned(),
+            is_internal: self.is_cloud_provider(client),
         }))
+    }
+
+    /// Everybody whom the world lists.
+    pub(crate) fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    fn identity(&self, client_id: &str) -> Option<&Identity> {
+        let mut all = self.identities.iter().chain(&self.cloud_providers);
+        all.find(|own| own.client_id.as_str().eq_ignore_ascii_case(client_id))
+    }
+
+    /// True for the identity of a simulated cloud provider, whose requests are the simulator's own.
+    pub(crate) fn is_cloud_provider(&self, client_id: &str) -> bool {
+        self.cloud_providers.iter().any(|own| own.client_id.as_str().eq_ignore_ascii_case(client_id))
     }
 
     pub(crate) fn tenant(&self) -> &str {
@@ -163,10 +171,22 @@ impl Entra {
     }
 }
 
-/// The object id of an identity's service principal: follows from its client id.
-fn object_id(identity: &Identity) -> String {
-    let name = format!("privlink-sim/principal/{}", identity.client_id);
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+/// The identity of a cluster's cloud provider: contributor in the cluster's subscription, its client id follows from the
+/// world's seed.
+pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
+    let name = format!("privlink-sim/{}/cloud-provider/{}", world.seed, cluster.name);
+    let client_id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
+    let home = world.subscriptions.iter().find(|own| own.id == cluster.subscription);
+    Identity {
+        name: format!("cloud provider of {}", cluster.name),
+        client_id: client_id.parse().expect("a GUID is a client id"),
+        secret: None,
+        tenant: home.map(|own| world.tenant_of(own)),
+        role: Some(Role::Contributor),
+        subscriptions: Some(vec![cluster.subscription.clone()]),
+        assignments: Vec::new(),
+        managed: false,
+    }
 }
 
 /// The audience of a v2 scope. An audience that ends in a slash gives two, and Go adds scopes of its own.

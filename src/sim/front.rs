@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::sim::admin::{Admin, AdminRequest};
 use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
 use crate::sim::clock::Clock;
+use crate::sim::directory;
 use crate::sim::entra::Entra;
 use crate::sim::fault::Hit;
 use crate::sim::identity;
@@ -46,6 +47,8 @@ struct Arrived {
     body: Bytes,
     origin: String,
     is_plain: bool,
+    /// True for the simulator's own cloud provider.
+    is_internal: bool,
 }
 
 impl Arrived {
@@ -78,7 +81,7 @@ async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: Htt
         .collect();
     let scheme = if is_plain { "http" } else { "https" };
     let host = headers.get("host").map_or("127.0.0.1", String::as_str);
-    let arrived = Arrived {
+    let mut arrived = Arrived {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -86,7 +89,9 @@ async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: Htt
         headers,
         body,
         is_plain,
+        is_internal: false,
     };
+    arrived.is_internal = front.is_internal(&arrived);
     front.serve(arrived).await
 }
 
@@ -147,8 +152,19 @@ impl Front {
             query: &arrived.query,
             status,
             client: arrived.header("user-agent"),
-            is_internal: false,
+            is_internal: arrived.is_internal,
+            if_match: arrived.headers.get("if-match").map(String::as_str),
+            body: if surface == Surface::ResourceManager { &arrived.body } else { &[] },
         });
+    }
+
+    /// True if the simulated cloud provider asks, for a token or with one. Faults hit it like anybody.
+    fn is_internal(&self, arrived: &Arrived) -> bool {
+        if is_managed_identity(&arrived.path) {
+            let query = parse_query(&arrived.query);
+            return query.get("client_id").is_some_and(|id| self.entra.is_cloud_provider(id));
+        }
+        matches!(self.authenticate(arrived), Ok(Caller::Identity(principal)) if principal.is_internal)
     }
 
     fn dispatch(&self, arrived: &Arrived, past: Option<&Arm>) -> (Surface, Reply) {
@@ -160,7 +176,7 @@ impl Front {
                 let body = metadata::endpoints(&arrived.origin, version, &self.locations);
                 return (Surface::ResourceManager, Reply::ok(body));
             }
-            "/msi/token" | "/metadata/identity/oauth2/token" => {
+            path if is_managed_identity(path) => {
                 let is_meant = arrived.header("metadata") == "true" || !arrived.header("x-identity-header").is_empty();
                 let (status, body) = match is_meant {
                     true => self.entra.managed_identity(&arrived.origin, &query),
@@ -177,6 +193,9 @@ impl Front {
         form.extend(query.clone());
         if let Some((status, body)) = self.entra.answer(&path, &arrived.origin, &form) {
             return (Surface::Authority, Reply { status, headers: Vec::new(), body });
+        }
+        if let Some(path) = path.strip_prefix("/v1.0/") {
+            return (Surface::Authority, self.look_up(arrived, path, &query).unwrap_or_else(|error| error.reply()));
         }
         let arm = past.unwrap_or(&self.arm);
         let mut reply = self.manage(arm, arrived, query).unwrap_or_else(|error| error.reply());
@@ -198,6 +217,19 @@ impl Front {
             caller,
         };
         Ok(arm.answer(&request))
+    }
+
+    /// A request to the directory, which everybody with a token may read.
+    fn look_up(&self, arrived: &Arrived, path: &str, query: &BTreeMap<String, String>) -> Result<Reply, ArmError> {
+        self.authenticate(arrived)?;
+        let body = arrived.json()?;
+        let (status, body) = directory::answer(
+            (self.entra.identities(), self.entra.tenant()),
+            (&arrived.method, path),
+            (query, body.as_ref()),
+            &arrived.origin,
+        );
+        Ok(Reply { status, headers: Vec::new(), body })
     }
 
     fn authenticate(&self, arrived: &Arrived) -> Result<Caller, ArmError> {
@@ -223,6 +255,10 @@ impl Front {
         error.headers.push(("WWW-Authenticate".to_owned(), challenge));
         Err(error)
     }
+}
+
+fn is_managed_identity(path: &str) -> bool {
+    matches!(path, "/msi/token" | "/metadata/identity/oauth2/token")
 }
 
 /// Puts a reply on the wire: JSON, nothing, or raw text.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// Which server a request reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,12 @@ pub struct LoggedRequest {
     pub is_internal: bool,
     /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside.
     pub is_write: bool,
+    /// `If-Match`, for a request to the resource manager that had one. Only seen from inside.
+    #[serde(skip)]
+    pub if_match: Option<String>,
+    /// The body of a request to the resource manager, if bodies are kept. Only seen from inside.
+    #[serde(skip)]
+    pub body: Option<Value>,
 }
 
 /// What a server tells the log.
@@ -56,6 +63,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: u16,
     pub(crate) client: &'a str,
     pub(crate) is_internal: bool,
+    pub(crate) if_match: Option<&'a str>,
+    /// Raw; empty for none.
+    pub(crate) body: &'a [u8],
 }
 
 /// The log; clones share their entries.
@@ -69,6 +79,7 @@ const KEPT: usize = 200_000;
 struct Entries {
     kept: VecDeque<LoggedRequest>,
     count: u64,
+    keeps_bodies: bool,
 }
 
 impl Entries {
@@ -89,7 +100,9 @@ impl RequestLog {
     pub(crate) fn record(&self, entry: &Entry<'_>) {
         let served = matches!(entry.surface, Surface::ResourceManager | Surface::Kubernetes);
         let mutates = matches!(entry.method, "PUT" | "PATCH" | "POST" | "DELETE");
-        self.entries().add(LoggedRequest {
+        let mut entries = self.entries();
+        let body = if entries.keeps_bodies { serde_json::from_slice(entry.body).ok() } else { None };
+        entries.add(LoggedRequest {
             sequence: 0,
             surface: entry.surface,
             method: entry.method.to_owned(),
@@ -99,12 +112,20 @@ impl RequestLog {
             client: entry.client.to_owned(),
             is_internal: entry.is_internal,
             is_write: served && mutates && !entry.is_internal && !is_read_by_post(entry.path),
+            if_match: entry.if_match.map(str::to_owned),
+            body,
         });
     }
 
     /// Forgets everything, such as what the seed did.
     pub(crate) fn clear(&self) {
-        *self.entries() = Entries::default();
+        let mut entries = self.entries();
+        *entries = Entries { keeps_bodies: entries.keeps_bodies, ..Entries::default() };
+    }
+
+    /// Keeps bodies from now on. Otherwise they are dropped, because a simulator may run for weeks.
+    pub fn keep_bodies(&self) {
+        self.entries().keeps_bodies = true;
     }
 
     /// How many requests there were.
@@ -148,6 +169,8 @@ mod tests {
             status: 200,
             client: "",
             is_internal: false,
+            if_match: None,
+            body: &[],
         };
         (0..KEPT + 2).for_each(|_| log.record(&entry));
         let requests = log.requests();

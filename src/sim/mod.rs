@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  world.yaml ─▶ World ─ seed ─▶ Arm ◀─ front ◀─ https, http     az, Terraform, azure_identity, privlink
-//!                                 ▲      │  └ entra, metadata, admin
-//!                                 └ Arm::call ─ controller ◀─ Kubernetes API ◀─ https     kubectl, privlink
+//!                                         ▲ └ entra, metadata, admin
+//!                                         └ http ─ controller ◀─ Kubernetes API ◀─ https      kubectl, privlink
 //! ```
 //! It shares identifier types with the rest of the program and nothing else: with our codecs or rules it would agree with
 //! our mistakes. A program reaches it by base URLs and cannot tell.
@@ -14,6 +14,7 @@ mod chance;
 pub mod clock;
 mod cluster;
 pub mod controller;
+mod directory;
 mod endpoints;
 mod entra;
 mod error;
@@ -22,6 +23,7 @@ mod front;
 mod identity;
 pub mod kube;
 pub mod log;
+mod machine;
 mod metadata;
 pub mod saved;
 mod seed;
@@ -38,9 +40,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
-use crate::sim::arm::{Arm, ArmOptions, ConnectRights, Subscription};
+use crate::sim::arm::{Arm, ArmOptions, Subscription};
 use crate::sim::clock::Clock;
-use crate::sim::cluster::{Beginning, Clusters, RunningCluster};
+use crate::sim::cluster::{AzurePlace, Beginning, Clusters, RunningCluster};
 use crate::sim::endpoints::access;
 pub use crate::sim::endpoints::{ClusterEndpoint, Endpoints};
 use crate::sim::entra::Entra;
@@ -51,7 +53,7 @@ use crate::sim::log::{LoggedRequest, RequestLog};
 use crate::sim::saved::{Ports, Saved, SavedEndpoint};
 use crate::sim::server::Shutdown;
 use crate::sim::tls::{Certificate, Tls};
-use crate::sim::world::{CloudProvider, Rights, World};
+use crate::sim::world::{CloudProvider, SubscriptionState, World};
 
 /// Where a simulator listens, and as what; port 0 is any.
 #[derive(Clone, Debug, Default)]
@@ -181,7 +183,9 @@ impl Simulator {
                 has_cloud_provider: own.cloud_provider == CloudProvider::Simulated && !options.no_cloud_provider,
                 shutdown: shutdown.clone(),
             };
-            let cluster = cluster::start(world, own, (&self.arm, &self.clock), beginning)?;
+            let origin = &self.endpoints.resource_manager_http;
+            let azure = AzurePlace { arm: &self.arm, clock: &self.clock, origin };
+            let cluster = cluster::start(world, own, &azure, beginning)?;
             let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
             self.running.push(tokio::spawn(served));
             self.endpoints.clusters.insert(own.name.clone(), endpoint);
@@ -324,19 +328,17 @@ pub fn resource_manager(world: &World, clock: &Clock) -> Result<Arm, SimError> {
     Ok(arm)
 }
 
-/// Makes a resource manager with the subscriptions of a world and nothing in them.
+/// Makes a resource manager with the subscriptions, roles and principals of a world, and nothing else.
 fn empty_resource_manager(world: &World, clock: &Clock) -> Arm {
     let subscription = |own: &world::Subscription| Subscription {
         id: own.id.to_string(),
         name: own.name.clone(),
         tenant: world.tenant_of(own).to_string(),
-        rights: match &own.rights {
-            Rights::SameTenant => ConnectRights::SameTenant,
-            Rights::Nobody => ConnectRights::Subscriptions(Default::default()),
-            Rights::Subscriptions(list) => ConnectRights::Subscriptions(list.iter().map(ToString::to_string).collect()),
-        },
+        is_disabled: own.state == SubscriptionState::Disabled,
+        unregistered: own.not_registered.iter().map(|namespace| namespace.to_ascii_lowercase()).collect(),
+        registering: Default::default(),
     };
-    Arm::new(ArmOptions {
+    let arm = Arm::new(ArmOptions {
         seed: world.seed,
         location: world.location.to_string(),
         pace: world.operations.pace(),
@@ -346,7 +348,9 @@ fn empty_resource_manager(world: &World, clock: &Clock) -> Arm {
         clock: clock.clone(),
         faults: Faults::new(world.seed, clock.clone()),
         log: RequestLog::default(),
-    })
+    });
+    seed::directory(&arm, world);
+    arm
 }
 
 fn random_key() -> [u8; 32] {

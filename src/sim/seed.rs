@@ -1,10 +1,19 @@
 //! From a world to what is in the simulated Azure, through the same requests that any client would send.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::sim::SimError;
-use crate::sim::arm::Arm;
-use crate::sim::world::{Cluster, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World};
+use crate::sim::arm::{Arm, Assignment, RoleDefinition};
+use crate::sim::entra::cloud_provider;
+use crate::sim::machine::{Machine, machines, scale_set_id};
+use crate::sim::world::{
+    BackendPoolType, Cluster, Identity, PrivateDnsZone, RawResource, Subnet, VirtualNetwork, World,
+};
+
+/// The security group that AKS makes for the nodes.
+pub(crate) const SECURITY_GROUP: &str = "aks-agentpool-nsg";
 
 /// Puts everything a world lists.
 pub(crate) fn sow(arm: &Arm, world: &World) -> Result<(), SimError> {
@@ -27,7 +36,77 @@ pub(crate) fn sow(arm: &Arm, world: &World) -> Result<(), SimError> {
         put(arm, id, body.clone())?;
         arm.set_next_alias(None);
     }
+    roles(arm, world);
     Ok(())
+}
+
+/// Makes the world's own roles and its principals known; who has which role is not said yet.
+pub(crate) fn directory(arm: &Arm, world: &World) {
+    let mut state = arm.state();
+    for own in &world.role_definitions {
+        let id = state.chance.guid(&format!("role {}", own.name)).to_string();
+        state.authorization.define(RoleDefinition {
+            id,
+            name: own.name.clone(),
+            description: own.description.clone(),
+            is_built_in: false,
+            actions: own.actions.clone(),
+            not_actions: own.not_actions.clone(),
+        });
+    }
+    principals(world).iter().for_each(|own| state.authorization.admit(&own.object_id()));
+}
+
+/// Everybody who may have a role: the identities that the world lists, and those of its clusters.
+fn principals(world: &World) -> Vec<Identity> {
+    let clusters = world.clusters.iter().map(|cluster| cloud_provider(world, cluster));
+    world.identities.iter().cloned().chain(clusters).collect()
+}
+
+/// Gives every identity its roles.
+fn roles(arm: &Arm, world: &World) {
+    for identity in &principals(world) {
+        for (role, scope) in held_roles(world, identity) {
+            assign(arm, &identity.object_id(), (&role, scope));
+        }
+    }
+}
+
+/// The roles of an identity with their scopes: its shorthand spelled out, and its assignments.
+fn held_roles(world: &World, identity: &Identity) -> Vec<(String, String)> {
+    let tenant = identity.tenant.as_ref().unwrap_or(&world.tenant);
+    let whole: Vec<String> = match &identity.subscriptions {
+        Some(listed) => listed.iter().map(|id| format!("/subscriptions/{id}")).collect(),
+        None => {
+            let own = world.subscriptions.iter().filter(|own| world.tenant_of(own) == *tenant);
+            own.map(|own| format!("/subscriptions/{}", own.id)).collect()
+        }
+    };
+    let names = identity.role.map(|role| role.names()).unwrap_or_default();
+    let mut held: Vec<(String, String)> = Vec::new();
+    for scope in &whole {
+        held.extend(names.iter().map(|name| ((*name).to_owned(), scope.clone())));
+    }
+    held.extend(identity.assignments.iter().map(|own| (own.role.clone(), own.scope.clone())));
+    held
+}
+
+fn assign(arm: &Arm, principal: &str, (role, scope): (&str, String)) {
+    let mut state = arm.state();
+    // The world was checked: its roles are there.
+    let Some(role) = state.authorization.role_named(role).map(|role| role.id.clone()) else { return };
+    let id = state.chance.guid(&format!("role assignment {principal} {role} {scope}")).to_string();
+    let created_at = state.clock.unix_seconds();
+    state.authorization.assign(Assignment {
+        id,
+        scope,
+        role,
+        principal: principal.to_owned(),
+        principal_type: "ServicePrincipal".to_owned(),
+        description: None,
+        created_at,
+        created_by: String::new(),
+    });
 }
 
 fn put(arm: &Arm, id: &str, body: Value) -> Result<(), SimError> {
@@ -68,67 +147,99 @@ fn virtual_network(arm: &Arm, world: &World, network: &VirtualNetwork) -> Result
     put(arm, &id, body)
 }
 
-/// The cluster itself, and in its node resource group the security group and the scale set that AKS makes.
+/// The cluster itself, and in its node resource group the security group and the scale sets that AKS makes.
 fn sow_cluster(arm: &Arm, world: &World, cluster: &Cluster) -> Result<(), SimError> {
     let group =
         format!("/subscriptions/{}/resourceGroups/{}/providers", cluster.subscription, cluster.node_resource_group);
     let subnet = format!("{}/subnets/{}", cluster.network_id(), cluster.subnet);
-    let security_group = format!("{group}/Microsoft.Network/networkSecurityGroups/aks-agentpool-nsg");
+    let security_group = format!("{group}/Microsoft.Network/networkSecurityGroups/{SECURITY_GROUP}");
+    let place = MachinePlace { subnet: &subnet, security_group: &security_group, has_v6: has_v6(world, cluster) };
     let rules = json!({ "securityRules": [], "defaultSecurityRules": [] });
     put(arm, &security_group, json!({ "location": world.location, "properties": rules }))?;
     put(arm, &cluster.id(), managed_cluster(world, cluster, &subnet))?;
-    let Some(first) = cluster.nodes.first() else { return Ok(()) };
-    let prefix = first.name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let scale_set = format!("{group}/Microsoft.Compute/virtualMachineScaleSets/{prefix}");
-    put(arm, &scale_set, scale_set_body(world, prefix, cluster.nodes.len(), (&subnet, &security_group)))?;
-    for (index, node) in cluster.nodes.iter().enumerate() {
-        let mut interface = interface(prefix, &subnet, &security_group);
-        interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] =
-            node.address.to_string().into();
-        let machine = format!("{scale_set}/virtualMachines/{index}");
-        let body = json!({
-            "location": world.location,
-            "instanceId": index.to_string(),
-            "properties": {
-                "latestModelApplied": true,
-                "osProfile": { "computerName": node.name },
-                "networkProfile": {
-                    "networkInterfaces": [
-                        { "id": format!("{machine}/networkInterfaces/{prefix}"), "properties": { "primary": true } },
-                    ],
-                },
-                "networkProfileConfiguration": { "networkInterfaceConfigurations": [interface] },
-                "instanceView": {
-                    "statuses": [{ "code": "ProvisioningState/succeeded" }, { "code": "PowerState/running" }],
-                },
-            },
-        });
-        put(arm, &machine, body)?;
+    let all = machines(cluster);
+    let mut scale_sets: BTreeMap<&str, usize> = BTreeMap::new();
+    all.iter().for_each(|machine| *scale_sets.entry(machine.scale_set).or_default() += 1);
+    for (name, capacity) in scale_sets {
+        let body = scale_set_body(world, name, capacity, &place);
+        put(arm, &scale_set_id(cluster, name), body)?;
     }
-    Ok(())
+    all.iter().try_for_each(|machine| sow_machine(arm, world, (cluster, machine), &place))
 }
 
-fn interface(name: &str, subnet: &str, security_group: &str) -> Value {
+/// What the interfaces of machines are attached to.
+struct MachinePlace<'a> {
+    subnet: &'a str,
+    security_group: &'a str,
+    /// True if the subnet has a range of IPv6.
+    has_v6: bool,
+}
+
+fn has_v6(world: &World, cluster: &Cluster) -> bool {
+    let networks = world.virtual_networks.iter().filter(|own| own.name.eq_ignore_ascii_case(&cluster.virtual_network));
+    let subnets = networks.flat_map(|own| &own.subnets).filter(|own| own.name.eq_ignore_ascii_case(&cluster.subnet));
+    subnets.flat_map(|own| &own.prefixes).any(|prefix| prefix.to_string().contains(':'))
+}
+
+fn sow_machine(
+    arm: &Arm,
+    world: &World,
+    (cluster, machine): (&Cluster, &Machine<'_>),
+    place: &MachinePlace<'_>,
+) -> Result<(), SimError> {
+    let Machine { scale_set, instance, node } = machine;
+    let mut interface = interface(scale_set, place);
+    interface["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] = node.address.to_string().into();
+    let id = format!("{}/virtualMachines/{instance}", scale_set_id(cluster, scale_set));
+    let body = json!({
+        "location": world.location,
+        "instanceId": instance.to_string(),
+        "properties": {
+            "latestModelApplied": true,
+            "osProfile": { "computerName": node.name },
+            "networkProfile": {
+                "networkInterfaces": [
+                    { "id": format!("{id}/networkInterfaces/{scale_set}"), "properties": { "primary": true } },
+                ],
+            },
+            "networkProfileConfiguration": { "networkInterfaceConfigurations": [interface] },
+            "instanceView": {
+                "statuses": [{ "code": "ProvisioningState/succeeded" }, { "code": "PowerState/running" }],
+            },
+        },
+    });
+    put(arm, &id, body)
+}
+
+/// An interface with a configuration for each family of its subnet; the one for IPv4 is primary.
+fn interface(name: &str, place: &MachinePlace<'_>) -> Value {
+    let configuration = |name: &str, version: &str| {
+        json!({
+            "name": name,
+            "properties": {
+                "primary": version == "IPv4",
+                "subnet": { "id": place.subnet },
+                "privateIPAddressVersion": version,
+                "loadBalancerBackendAddressPools": [],
+            },
+        })
+    };
+    let mut configurations = vec![configuration("ipconfig1", "IPv4")];
+    if place.has_v6 {
+        configurations.push(configuration("ipconfig-v6", "IPv6"));
+    }
     json!({
         "name": name,
         "properties": {
             "primary": true,
             "enableIPForwarding": true,
-            "networkSecurityGroup": { "id": security_group },
-            "ipConfigurations": [{
-                "name": "ipconfig1",
-                "properties": {
-                    "primary": true,
-                    "subnet": { "id": subnet },
-                    "privateIPAddressVersion": "IPv4",
-                    "loadBalancerBackendAddressPools": [],
-                },
-            }],
+            "networkSecurityGroup": { "id": place.security_group },
+            "ipConfigurations": configurations,
         },
     })
 }
 
-fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, security_group): (&str, &str)) -> Value {
+fn scale_set_body(world: &World, prefix: &str, capacity: usize, place: &MachinePlace<'_>) -> Value {
     json!({
         "location": world.location,
         "sku": { "name": "Standard_DS2_v2", "tier": "Standard", "capacity": capacity },
@@ -140,7 +251,7 @@ fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, securit
             "virtualMachineProfile": {
                 "osProfile": { "computerNamePrefix": prefix },
                 "networkProfile": {
-                    "networkInterfaceConfigurations": [interface(prefix, subnet, security_group)],
+                    "networkInterfaceConfigurations": [interface(prefix, place)],
                 },
             },
         },
@@ -149,6 +260,10 @@ fn scale_set_body(world: &World, prefix: &str, capacity: usize, (subnet, securit
 
 fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
     let dns = cluster.name.to_ascii_lowercase();
+    let pool_type = match cluster.backend_pool_type {
+        BackendPoolType::NodeIpConfiguration => "nodeIPConfiguration",
+        BackendPoolType::NodeIp => "nodeIP",
+    };
     json!({
         "location": world.location,
         "sku": { "name": "Base", "tier": "Free" },
@@ -169,7 +284,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
                 "networkPlugin": "azure",
                 "loadBalancerSku": "standard",
                 "outboundType": "loadBalancer",
-                "loadBalancerProfile": { "backendPoolType": "nodeIPConfiguration" },
+                "loadBalancerProfile": { "backendPoolType": pool_type },
             },
             "agentPoolProfiles": [{
                 "name": "nodepool1",

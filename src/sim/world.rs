@@ -3,18 +3,24 @@
 //! Names are kebab-case and an unknown key is an error that names its path. Everything is put into the simulated Azure
 //! through the same rules as any client's request, so a world that could not exist does not start.
 
+mod identity;
+mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::domain::azure::{ClientId, Location, ResourceGroup, SubscriptionId, TenantId};
+use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
-use crate::sim::arm::{Pace, Role, Style, Throttling};
+use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
+pub use crate::sim::world::identity::{
+    Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
+};
+pub use crate::sim::world::operations::{Length, Operations};
 
 /// A world that cannot be read, or that contradicts itself.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +39,17 @@ pub enum WorldError {
 }
 
 /// Everything that exists at the start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct World {
     /// Decides every GUID; equal seeds give equal aliases.
     #[serde(default)]
     pub seed: u64,
     /// The region of everything that names none.
+    #[schemars(with = "String")]
     pub location: Location,
     /// The Entra tenant of every subscription that names none.
+    #[schemars(with = "String")]
     pub tenant: TenantId,
     /// How long operations take.
     #[serde(default)]
@@ -55,6 +63,9 @@ pub struct World {
     /// Who can get a token.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// Roles beside Azure's own.
+    #[serde(default)]
+    pub role_definitions: Vec<RoleDefinition>,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
     /// The resource groups.
@@ -77,164 +88,58 @@ pub struct World {
     pub faults: Vec<Fault>,
 }
 
-/// How long operations take.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Operations {
-    /// How a write that has not ended yet is announced.
-    pub style: Style,
-    /// Looks at an operation until it has ended; 0 makes every write synchronous.
-    pub polls: u32,
-    /// Wall time that an operation takes at least, in milliseconds.
-    pub milliseconds: u64,
-    /// What `Retry-After` says, in seconds: 0 for our own client, 1 for others, which take 0 for absent and wait 30 s.
-    pub retry_after_seconds: u32,
-    /// Items per page of a list; 0 means no paging.
-    pub page_size: usize,
-    /// Resource types that take longer or shorter, such as `Microsoft.Network/privateEndpoints`.
-    pub durations: BTreeMap<String, Length>,
-}
-
-/// How long the operations of one resource type take.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Length {
-    /// Looks at an operation until it has ended.
-    pub polls: u32,
-    /// Time that an operation takes at least, in milliseconds.
-    #[serde(default)]
-    pub milliseconds: u64,
-}
-
-impl Default for Operations {
-    fn default() -> Self {
-        Self {
-            style: Style::default(),
-            polls: 2,
-            milliseconds: 0,
-            retry_after_seconds: 0,
-            page_size: 0,
-            durations: BTreeMap::new(),
-        }
-    }
-}
-
-impl Operations {
-    /// The same in the resource manager's words.
-    pub(crate) fn pace(&self) -> Pace {
-        let length = |own: &Length| (own.polls, Duration::from_millis(own.milliseconds));
-        Pace {
-            polls: self.polls,
-            least: Duration::from_millis(self.milliseconds),
-            retry_after: self.retry_after_seconds,
-            style: self.style,
-            by_type: self.durations.iter().map(|(name, own)| (name.to_ascii_lowercase(), length(own))).collect(),
-        }
-    }
-}
-
 /// How the simulated cloud provider behaves.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Controller {
-    /// Wait after a failed reconcile before it is tried again, in milliseconds.
+    /// First wait after a failed reconcile before it is tried again, in milliseconds; doubles up to sixty times this.
     pub retry_milliseconds: u64,
     /// Wait before a changed Service is looked at, in milliseconds.
     pub delay_milliseconds: u64,
+    /// How long it trusts what it has read of Azure, in seconds; 0 makes it read again every time.
+    pub cache_seconds: u64,
 }
 
 impl Default for Controller {
     fn default() -> Self {
-        Self { retry_milliseconds: 200, delay_milliseconds: 0 }
+        Self { retry_milliseconds: 5000, delay_milliseconds: 0, cache_seconds: 120 }
     }
-}
-
-/// An application that can get a token.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Identity {
-    /// What error messages call it.
-    pub name: String,
-    /// The application id.
-    pub client_id: ClientId,
-    /// Its client secret; without one only federated assertions and the managed-identity endpoint work.
-    #[serde(default)]
-    pub secret: Option<String>,
-    /// Its tenant; the world's if absent.
-    #[serde(default)]
-    pub tenant: Option<TenantId>,
-    /// What it may do.
-    pub role: Role,
-    /// Where; all subscriptions of its tenant if absent.
-    #[serde(default)]
-    pub subscriptions: Option<Vec<SubscriptionId>>,
-    /// True if the managed-identity endpoint hands out its tokens to callers that name no client.
-    #[serde(default)]
-    pub managed: bool,
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Identity({}, {})", self.name, self.client_id)
-    }
-}
-
-/// A subscription.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Subscription {
-    /// Its id.
-    pub id: SubscriptionId,
-    /// Its display name.
-    pub name: String,
-    /// Its tenant; the world's if absent.
-    #[serde(default)]
-    pub tenant: Option<TenantId>,
-    /// Whose private endpoints may be approved by right of role on the Private Link Services here.
-    #[serde(default, with = "serde_yaml::with::singleton_map")]
-    pub rights: Rights,
-}
-
-/// Who holds the approval right on the Private Link Services of a subscription.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rights {
-    /// Every subscription of the same tenant.
-    #[default]
-    SameTenant,
-    /// Nobody but the subscription itself.
-    Nobody,
-    /// These subscriptions.
-    Subscriptions(BTreeSet<SubscriptionId>),
 }
 
 /// A resource group.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Group {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its name.
+    #[schemars(with = "String")]
     pub name: ResourceGroup,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
 }
 
 /// A virtual network.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VirtualNetwork {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name.
     pub name: String,
     /// Its region; the world's if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub location: Option<Location>,
     /// Its ranges.
+    #[schemars(with = "Vec<String>")]
     pub address_space: Vec<Cidr>,
     /// Its subnets.
     #[serde(default)]
@@ -242,12 +147,13 @@ pub struct VirtualNetwork {
 }
 
 /// A subnet.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subnet {
     /// Its name.
     pub name: String,
     /// Its ranges: one, or an IPv4 and an IPv6 one.
+    #[schemars(with = "Vec<String>")]
     pub prefixes: Vec<Cidr>,
     /// `Enabled` (Azure's default) or `Disabled`.
     #[serde(default)]
@@ -255,16 +161,19 @@ pub struct Subnet {
 }
 
 /// An AKS cluster.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cluster {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, which is also the name of its kubeconfig context.
     pub name: String,
     /// The group of its load balancers and machines.
+    #[schemars(with = "String")]
     pub node_resource_group: ResourceGroup,
     /// The Kubernetes version.
     #[serde(default = "kubernetes_version")]
@@ -279,15 +188,30 @@ pub struct Cluster {
     pub virtual_network: String,
     /// The resource group of the virtual network; the node resource group if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub virtual_network_resource_group: Option<ResourceGroup>,
     /// The subnet of its nodes.
     pub subnet: String,
     /// Its nodes.
     #[serde(default)]
     pub nodes: Vec<Node>,
+    /// How its load balancers know the nodes.
+    #[serde(default)]
+    pub backend_pool_type: BackendPoolType,
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+}
+
+/// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendPoolType {
+    /// The network interfaces of the machines are members of the pool.
+    #[default]
+    NodeIpConfiguration,
+    /// The pool lists the addresses of the nodes.
+    NodeIp,
 }
 
 /// Who reconciles the Services of a cluster.
@@ -306,32 +230,36 @@ fn kubernetes_version() -> String {
 }
 
 /// A node.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// Its address in the cluster's subnet.
+    #[schemars(with = "String")]
     pub address: IpAddr,
 }
 
 /// A private DNS zone.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrivateDnsZone {
     /// Where it is.
+    #[schemars(with = "String")]
     pub subscription: SubscriptionId,
     /// Its resource group.
+    #[schemars(with = "String")]
     pub resource_group: ResourceGroup,
     /// Its name, such as `orders.internal`.
     pub name: String,
     /// A record sets: relative name to addresses.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
     pub records: BTreeMap<String, Vec<std::net::Ipv4Addr>>,
 }
 
 /// A resource as the body of a PUT.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RawResource {
     /// The full resource id.
@@ -396,9 +324,35 @@ impl World {
             for subscription in identity.subscriptions.iter().flatten() {
                 known_subscription(&known, subscription, || format!("identities[{index}].subscriptions"))?;
             }
+            for (place, assignment) in identity.assignments.iter().enumerate() {
+                self.check_assignment(&known, assignment, || format!("identities[{index}].assignments[{place}]"))?;
+            }
         }
         self.check_places()?;
         self.check_clusters()
+    }
+
+    fn check_assignment(
+        &self,
+        known: &BTreeSet<&SubscriptionId>,
+        assignment: &RoleAssignment,
+        path: impl Fn() -> String,
+    ) -> Result<(), WorldError> {
+        let RoleAssignment { role, scope } = assignment;
+        let Some(subscription) = assignment.subscription() else {
+            let problem = format!("'{scope}' is not the id of a subscription, a resource group or a resource");
+            return Err(inconsistent(&format!("{}.scope", path()), &problem));
+        };
+        known_subscription(known, &subscription, || format!("{}.scope", path()))?;
+        let is_known = built_in_roles().any(|own| own.eq_ignore_ascii_case(role))
+            || self.role_definitions.iter().any(|own| own.name.eq_ignore_ascii_case(role));
+        if is_known {
+            return Ok(());
+        }
+        let built_in: Vec<&str> = built_in_roles().collect();
+        let problem =
+            format!("there is no role {role}: add it to role-definitions, or use one of {}", built_in.join(", "));
+        Err(inconsistent(&format!("{}.role", path()), &problem))
     }
 
     fn check_places(&self) -> Result<(), WorldError> {
@@ -467,6 +421,14 @@ impl World {
     }
 }
 
+/// Reads JSON or YAML, such as a manifest.
+///
+/// # Errors
+/// If the text is neither.
+pub fn parse_yaml(text: &str) -> Result<Value, WorldError> {
+    serde_yaml::from_str(text).map_err(WorldError::Syntax)
+}
+
 fn known_subscription(
     known: &BTreeSet<&SubscriptionId>,
     id: &SubscriptionId,
@@ -519,14 +481,26 @@ mod tests {
     }
 
     #[test]
-    fn rights_are_a_word_or_a_list() {
-        let with = |rights: &str| {
-            let world = World::parse(&MINIMAL.replace("name: one", &format!("name: one, rights: {rights}"))).unwrap();
-            world.subscriptions[0].rights.clone()
+    fn an_assignment_names_a_role_and_a_scope_that_exist() {
+        let with = |role: &str, scope: &str| {
+            error(&format!(
+                "{MINIMAL}identities: [{{name: p, client-id: 00000000-0000-0000-0000-0000000000b1, assignments: \
+                 [{{role: {role}, scope: {scope}}}]}}]"
+            ))
         };
-        assert!(matches!(with("nobody"), Rights::Nobody));
-        let list = with("{ subscriptions: [00000000-0000-0000-0000-000000000009] }");
-        assert!(matches!(list, Rights::Subscriptions(list) if list.len() == 1));
+        let text = with("Nobody", "/subscriptions/00000000-0000-0000-0000-000000000001");
+        assert!(text.contains("identities[0].assignments[0].role") && text.contains("Network Contributor"), "{text}");
+        let text = with("Reader", "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg");
+        assert!(text.contains("identities[0].assignments[0].scope") && text.contains("add it"), "{text}");
+        assert!(with("Reader", "rg").contains("'rg' is not the id"));
+    }
+
+    #[test]
+    fn the_rights_that_the_readme_shows_are_rights_of_a_world() {
+        let readme = include_str!("../../README.md");
+        let shown = readme.split("```").find(|own| own.starts_with("yaml\nrole-definitions:")).unwrap();
+        let world = World::parse(&format!("{MINIMAL}{}", &shown["yaml\n".len()..])).unwrap();
+        assert_eq!(world.identities[0].assignments[1].role, world.role_definitions[0].name);
     }
 
     #[test]

@@ -7,8 +7,33 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 10] =
-    ["demo", "init", "check", "plan", "apply", "approve", "status", "agent", "schema", "simulate"];
+const COMMANDS: [&str; 25] = [
+    "demo",
+    "init",
+    "check",
+    "plan",
+    "apply",
+    "approve",
+    "status",
+    "agent",
+    "schema",
+    "simulate",
+    "simulate ctl",
+    "simulate ctl requests",
+    "simulate ctl get",
+    "simulate ctl list",
+    "simulate ctl put",
+    "simulate ctl patch",
+    "simulate ctl annotate",
+    "simulate ctl delete",
+    "simulate ctl fault",
+    "simulate ctl fault add",
+    "simulate ctl fault clear",
+    "simulate ctl advance",
+    "simulate ctl clock",
+    "simulate ctl resync",
+    "simulate ctl state",
+];
 
 #[test]
 fn the_reference_of_the_command_line_is_this() {
@@ -17,7 +42,8 @@ fn the_reference_of_the_command_line_is_this() {
     let (_, global) = reference.split_once("\nGlobal options:\n").unwrap();
     let global = global.to_owned();
     for command in COMMANDS {
-        let help = run(&[command, "--help"], &environment).ends(Exit::Done).out;
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = run(&arguments, &environment).ends(Exit::Done).out;
         let (own, same) = help.split_once("\nGlobal options:\n").unwrap();
         assert_eq!(same, global, "every command has the same global options");
         write!(reference, "\n======== privlink {command} --help\n\n{own}").unwrap();

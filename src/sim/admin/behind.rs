@@ -13,7 +13,7 @@ pub(super) fn answer(arm: &Arm, request: &AdminRequest<'_>, id: &str) -> Answer 
     }
     let id = format!("/{id}");
     let held = arm.raw_get(&id);
-    let done = match (request.method, held, &request.body) {
+    let done = match (request.method, held.clone(), &request.body) {
         ("GET", Some(own), _) => return (200, own),
         ("GET" | "PATCH", None, _) => false,
         ("PUT", _, Some(body)) => arm.raw_put(&id, body.clone()),
@@ -26,7 +26,8 @@ pub(super) fn answer(arm: &Arm, request: &AdminRequest<'_>, id: &str) -> Answer 
         _ => return problem(405, "Use GET, PUT, PATCH or DELETE."),
     };
     match done {
-        true => (200, arm.raw_get(&id).unwrap_or(Value::Null)),
+        // What was deleted is shown as it was.
+        true => (200, arm.raw_get(&id).or(held).unwrap_or(Value::Null)),
         false => {
             problem(404, format!("There is no resource {id}, or it is of a type that the simulator does not have."))
         }

@@ -9,21 +9,21 @@ use crate::sim::kube::status_error::ApiError;
 
 /// Answers a request below `objects`.
 pub(super) fn answer(clusters: &Clusters, request: &AdminRequest<'_>, path: &str) -> Answer {
-    let cluster = match find(clusters, request.query.get("cluster").map(String::as_str)) {
+    let named = request.query.get("cluster").map(String::as_str);
+    if path.is_empty() {
+        return list(clusters, named, request.query.get("kind").map_or("services", String::as_str));
+    }
+    let cluster = match find(clusters, named) {
         Ok(cluster) => cluster,
         Err(message) => return problem(404, message),
     };
-    if path.is_empty() {
-        let kind = request.query.get("kind").map_or("services", String::as_str);
-        return (200, json!({ "value": cluster.list(kind, None) }));
-    }
     let parts: Vec<&str> = path.split('/').collect();
     let [kind, namespace, name] = parts[..] else {
         return problem(404, "Name an object as <kind>/<namespace>/<name>, with - for no namespace.");
     };
     let done = match (request.method, &request.body) {
         ("GET", _) => Ok(cluster.get(kind, namespace, name)),
-        ("PUT", Some(body)) => put(&cluster, (kind, namespace, name), body.clone()).map(Some),
+        ("PUT", Some(body)) => cluster.put((kind, namespace, name), body.clone()).map(Some),
         ("PATCH", Some(patch)) => cluster.patch((kind, namespace, name), patch).map(Some),
         ("DELETE", _) => cluster.delete(kind, namespace, name).map(Some),
         ("PUT" | "PATCH", None) => return problem(400, "Send the object, or what is to change in it, as JSON."),
@@ -36,6 +36,18 @@ pub(super) fn answer(clusters: &Clusters, request: &AdminRequest<'_>, path: &str
     }
 }
 
+/// The objects of a kind, in one cluster or in all.
+fn list(clusters: &Clusters, named: Option<&str>, kind: &str) -> Answer {
+    let all = clusters.all();
+    if let Some(unknown) = named.filter(|name| !all.contains_key(*name)) {
+        return problem(404, format!("There is no cluster {unknown}."));
+    }
+    let wanted = all.values().filter(|own| named.is_none_or(|name| own.api.name() == name));
+    let object = |cluster: &Cluster, object: Value| json!({ "cluster": cluster.name(), "object": object });
+    let found = wanted.flat_map(|own| own.api.list(kind, None).into_iter().map(|one| object(&own.api, one)));
+    (200, json!({ "value": found.collect::<Vec<_>>() }))
+}
+
 /// The cluster of this name, or the only one.
 fn find(clusters: &Clusters, name: Option<&str>) -> Result<Cluster, String> {
     let all = clusters.all();
@@ -46,23 +58,4 @@ fn find(clusters: &Clusters, name: Option<&str>) -> Result<Cluster, String> {
         None => return Err(format!("Say which cluster: one of {known}.")),
     };
     found.map(|cluster| cluster.api.clone()).ok_or_else(|| format!("There is no such cluster: one of {known}."))
-}
-
-/// Applies a manifest under the name that was asked for.
-fn put(cluster: &Cluster, (kind, namespace, name): (&str, &str, &str), mut manifest: Value) -> Result<Value, ApiError> {
-    let is_new = cluster.get("namespaces", "", namespace).is_none() && namespace != "-";
-    if !manifest["metadata"].is_object() {
-        manifest["metadata"] = json!({});
-    }
-    manifest["metadata"]["name"] = name.into();
-    if manifest["kind"].is_null() {
-        manifest["kind"] = kind.into();
-    }
-    if namespace != "-" {
-        manifest["metadata"]["namespace"] = namespace.into();
-    }
-    if is_new {
-        cluster.apply_raw(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))?;
-    }
-    cluster.apply_raw(&manifest)
 }

@@ -1,59 +1,54 @@
-//! Who may do what: subscriptions an identity does not see do not exist for it, readers do not write.
+//! Whether a request may go on: the caller's rights first, then what its subscription allows.
+//!
+//! A subscription in which the caller has no role at all does not exist for it. The platform may do everything, in
+//! disabled subscriptions too: a world has to come into being somehow.
 
+use crate::sim::arm::authorization::action::{Needed, needed};
+use crate::sim::arm::authorization::{Grants, linked};
 use crate::sim::arm::error::ArmError;
-use crate::sim::arm::request::{Caller, Principal, Request, Role};
+use crate::sim::arm::request::{Caller, Principal, Request};
 use crate::sim::arm::route::Route;
 use crate::sim::arm::state::State;
+use crate::sim::arm::{provider, subscription};
 
 /// Refuses what the caller may not do.
-pub(crate) fn check(state: &State, request: &Request, route: &Route) -> Result<(), ArmError> {
+pub(crate) fn check(state: &mut State, request: &Request, route: &Route, grants: &Grants) -> Result<(), ArmError> {
     if let Some(subscription) = route.subscription() {
-        let is_visible = match &request.caller {
-            Caller::Platform => true,
-            Caller::Identity(principal) => principal.subscriptions.contains(&subscription.to_ascii_lowercase()),
-        };
-        if !is_visible || !state.subscriptions.contains_key(&subscription.to_ascii_lowercase()) {
-            let message = format!("The subscription '{subscription}' could not be found.");
-            return Err(ArmError::new(404, "SubscriptionNotFound", message));
+        let exists = state.subscriptions.contains_key(&subscription.to_ascii_lowercase());
+        if !exists || !grants.reaches(subscription) {
+            return Err(subscription::not_found(subscription));
         }
     }
     let Caller::Identity(principal) = &request.caller else { return Ok(()) };
-    if principal.role == Role::Reader && needs_write(request, route) {
-        return Err(denied(principal, request, route));
+    let needed = needed(request, route);
+    if let Some(needed) = needed.filter(|needed| !grants.allows(&needed.action, &needed.scope)) {
+        return Err(denied(principal, &needed));
     }
-    Ok(())
+    some_of_a_list(principal, route, grants)?;
+    if let (Route::Resource(path), "PUT" | "PATCH", Some(body)) = (route, request.method.as_str(), &request.body) {
+        linked::check((grants, principal), path, body)?;
+    }
+    provider::accepts(state, request, route)
 }
 
-/// Asking for visibility, for a query, or for the user credential of a cluster is a POST that readers may send.
-fn needs_write(request: &Request, route: &Route) -> bool {
-    let is_read = matches!(request.method.as_str(), "GET" | "HEAD");
-    let is_allowed_post = match route {
-        Route::Action { action, .. } => action == "listclusterusercredential",
-        Route::LocationAction { action, .. } => action == "checkprivatelinkservicevisibility",
-        Route::ResourceGraph => true,
-        _ => false,
-    };
-    !is_read && !is_allowed_post
+/// A list shows what the caller may read; in a group in which that can be nothing, Azure refuses to list.
+fn some_of_a_list(principal: &Principal, route: &Route, grants: &Grants) -> Result<(), ArmError> {
+    let Route::List { subscription, group: Some(group), parent: None, resource_type } = route else { return Ok(()) };
+    let action = format!("{resource_type}/read");
+    let group = format!("/subscriptions/{subscription}/resourceGroups/{group}");
+    if grants.places(&action).touch(subscription, &group) {
+        return Ok(());
+    }
+    let namespace = resource_type.split('/').next().unwrap_or_default();
+    Err(denied(principal, &Needed { action, scope: format!("{group}/providers/{namespace}") }))
 }
 
-fn denied(principal: &Principal, request: &Request, route: &Route) -> ArmError {
-    let (resource_type, scope) = match route {
-        Route::Resource(path) | Route::Action { path, .. } => (path.resource_type.to_owned(), path.id()),
-        Route::Group { .. } => ("Microsoft.Resources/subscriptions/resourceGroups".to_owned(), request.path.clone()),
-        _ => ("Microsoft.Resources/subscriptions".to_owned(), request.path.clone()),
-    };
-    let action = match (request.method.as_str(), route) {
-        ("DELETE", _) => format!("{resource_type}/delete"),
-        ("POST", Route::Action { action, .. }) => format!("{resource_type}/{action}/action"),
-        _ => format!("{resource_type}/write"),
-    };
-    ArmError::new(
-        403,
-        "AuthorizationFailed",
-        format!(
-            "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope \
-             '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
-            principal.name, principal.object_id
-        ),
-    )
+fn denied(principal: &Principal, needed: &Needed) -> ArmError {
+    let Principal { name, object_id, .. } = principal;
+    let Needed { action, scope } = needed;
+    let message = format!(
+        "The client '{name}' with object id '{object_id}' does not have authorization to perform action '{action}' over \
+         scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials."
+    );
+    ArmError::new(403, "AuthorizationFailed", message)
 }

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     PublicIpAddress,
     ScaleSet,
     ScaleSetVm,
+    /// A template and what became of it.
+    Deployment,
     /// Kept as sent, without rules: network security groups, route tables, NAT gateways.
     Opaque,
 }
@@ -61,6 +63,7 @@ const TYPES: &[(&str, Kind)] = &[
     ("Microsoft.Network/privateDnsZones/TXT", Kind::RecordSet),
     ("Microsoft.Network/privateDnsZones/SOA", Kind::RecordSet),
     ("Microsoft.Network/privateDnsZones/virtualNetworkLinks", Kind::VirtualNetworkLink),
+    ("Microsoft.Resources/deployments", Kind::Deployment),
     ("Microsoft.ContainerService/managedClusters", Kind::ManagedCluster),
     ("Microsoft.Compute/virtualMachineScaleSets", Kind::ScaleSet),
     ("Microsoft.Compute/virtualMachineScaleSets/virtualMachines", Kind::ScaleSetVm),
@@ -70,6 +73,11 @@ impl Kind {
     /// The type in Azure's spelling, from any spelling.
     pub(crate) fn find(resource_type: &str) -> Option<(&'static str, Self)> {
         TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource_type)).copied()
+    }
+
+    /// Every type, in Azure's spelling.
+    pub(crate) fn types() -> impl Iterator<Item = &'static str> {
+        TYPES.iter().map(|(name, _)| *name)
     }
 
     pub(crate) fn home(self) -> Home {
@@ -92,6 +100,7 @@ impl Kind {
             | Self::PublicIpAddress
             | Self::ScaleSet
             | Self::ScaleSetVm
+            | Self::Deployment
             | Self::Opaque => Home::Own,
         }
     }

@@ -11,6 +11,8 @@
 mod access;
 mod address;
 mod announcement;
+mod authorization;
+mod deployment;
 mod error;
 mod extension;
 mod index;
@@ -24,11 +26,13 @@ mod private_dns;
 mod private_endpoint;
 mod private_endpoint_connection;
 mod private_link_service;
+mod provider;
 mod public_ip_address;
 mod reach;
 mod read;
 mod remove;
 mod request;
+mod resource_graph;
 mod resource_group;
 mod route;
 mod rules;
@@ -38,6 +42,7 @@ mod shown;
 mod state;
 mod store;
 mod subscription;
+mod template;
 mod throttle;
 mod view;
 mod virtual_network;
@@ -51,15 +56,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use crate::sim::arm::authorization::Grants;
+pub(crate) use crate::sim::arm::authorization::{Assignment, RoleDefinition, built_in_roles};
 pub(crate) use crate::sim::arm::error::ArmError;
+use crate::sim::arm::kind::Kind;
 pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
 use crate::sim::arm::operation::Status;
 pub use crate::sim::arm::pace::{Pace, Style};
-pub use crate::sim::arm::request::Role;
 pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};
 use crate::sim::arm::route::{ResourcePath, Route};
 pub(crate) use crate::sim::arm::saved::SavedArm;
-pub(crate) use crate::sim::arm::state::{ClusterAccess, ConnectRights, State, Subscription};
+pub(crate) use crate::sim::arm::state::{ClusterAccess, State, Subscription};
 use crate::sim::arm::throttle::Throttle;
 pub use crate::sim::arm::throttle::Throttling;
 use crate::sim::chance::Chance;
@@ -161,6 +168,8 @@ impl Arm {
             page_size,
             location,
             subscriptions: subscriptions.into_iter().map(|own| (own.id.to_ascii_lowercase(), own)).collect(),
+            authorization: Default::default(),
+            quota: Default::default(),
             clusters: Default::default(),
             alias_guid: None,
         };
@@ -193,6 +202,8 @@ impl Arm {
             status: reply.status,
             client: &client,
             is_internal: true,
+            if_match: request.headers.get("if-match").map(String::as_str),
+            body: &[],
         });
         reply
     }
@@ -311,7 +322,8 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
             format!("No resource type is served at {}.", request.path),
         ));
     }
-    access::check(state, request, &route)?;
+    let grants = Grants::of(&state.authorization, &request.caller);
+    access::check(state, request, &route, &grants)?;
     if !request.query.contains_key("api-version") {
         return Err(ArmError::invalid(
             "MissingApiVersionParameter",
@@ -320,8 +332,12 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
     }
     match (request.method.as_str(), &route) {
         (_, Route::Operation { id, is_result }) => state.poll(request, id, *is_result),
-        (_, Route::Extension { scope, name }) => extension::answer(state, request, scope, name),
-        ("GET" | "HEAD", _) => read::answer(state, request, &route),
+        (_, Route::Extension { scope, name }) => extension::answer(state, request, (scope, name), &grants),
+        ("GET" | "HEAD", _) => read::answer(state, request, &route, &grants),
+        ("PUT", Route::Resource(path)) if path.kind == Kind::Deployment => deployment::put(state, request, path),
+        ("POST", Route::Action { path, action }) if path.kind == Kind::Deployment => {
+            deployment::act(state, request, path, action)
+        }
         ("PUT", Route::Resource(path)) => write::put(state, request, path),
         ("PATCH", Route::Resource(path)) => write::patch(state, request, path),
         ("DELETE", Route::Resource(path)) => remove::delete(state, request, path),
@@ -330,11 +346,12 @@ fn answer(state: &mut State, request: &Request) -> Result<Reply, ArmError> {
         }
         ("POST", Route::Action { path, action }) => rules::act(state, request, path, action),
         ("POST", Route::LocationAction { subscription, action }) => {
-            reach::act_at_location(state, request, subscription, action)
+            reach::act_at_location(state, request, (subscription, action), &grants)
         }
         ("POST", Route::Providers { subscription, namespace: Some(namespace), registers: true }) => {
-            Ok(subscription::provider(state, subscription, namespace))
+            provider::register(state, subscription, namespace)
         }
+        ("POST", Route::ResourceGraph) => resource_graph::answer(state, request, &grants),
         (method, _) => Err(ArmError::new(
             405,
             "MethodNotAllowed",

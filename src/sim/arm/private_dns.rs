@@ -9,7 +9,7 @@ use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::Kind;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
-use crate::sim::arm::store::{list_mut, properties_mut};
+use crate::sim::arm::store::{Resource, list_mut, properties_mut};
 use crate::sim::arm::write::Draft;
 
 /// Records per set [Microsoft's limits page].
@@ -85,7 +85,27 @@ pub(crate) fn prepare_link(state: &mut State, draft: &Draft, mut body: Value) ->
     Ok(body)
 }
 
+/// The SOA record set that every zone has from the start.
+pub(crate) fn after_put_zone(state: &mut State, draft: &Draft) {
+    let Some(path) = draft.path.child("SOA", "@").filter(|_| draft.is_new()) else { return };
+    let etag = state.next_etag(&path);
+    let body = json!({ "properties": { "ttl": 3600, "soaRecord": {
+        "host": "azureprivatedns.net", "email": "azureprivatedns-host.microsoft.com", "serialNumber": 1,
+        "refreshTime": 3600, "retryTime": 300, "expireTime": 2_419_200, "minimumTtl": 10,
+    } } });
+    state.store.put(Resource { path, etag, state: "Succeeded".to_owned(), body });
+}
+
+/// The SOA record set lives and dies with its zone.
+pub(crate) fn may_delete_record_set(path: &ResourcePath) -> Result<(), ArmError> {
+    if path.segment() != "SOA" {
+        return Ok(());
+    }
+    Err(ArmError::invalid("BadRequest", format!("The record set {} of type SOA cannot be deleted.", path.id())))
+}
+
 pub(crate) fn prepare_zone_group(state: &mut State, draft: &Draft, mut body: Value) -> Result<Value, ArmError> {
+    only_zone_group(state, draft)?;
     let configurations = list_mut(properties_mut(&mut body), "privateDnsZoneConfigs");
     if configurations.len() > 5 {
         let message = format!("The zone group {} has more than 5 zones.", draft.path.id());
@@ -99,6 +119,20 @@ pub(crate) fn prepare_zone_group(state: &mut State, draft: &Draft, mut body: Val
         own.insert("recordSets".to_owned(), json!([]));
     }
     Ok(body)
+}
+
+/// One zone group per private endpoint [Microsoft's limits page]; the code is unseen.
+fn only_zone_group(state: &State, draft: &Draft) -> Result<(), ArmError> {
+    let Some(endpoint) = draft.path.parent() else { return Ok(()) };
+    let prefix = format!("{}/", endpoint.key());
+    let mut groups = state.store.of_kind(Kind::PrivateDnsZoneGroup).map(|own| &own.path);
+    match groups.find(|own| own.key().starts_with(&prefix) && own.key() != draft.path.key()) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("Private endpoint {} already has the zone group {}.", endpoint.id(), other.name());
+            Err(ArmError::invalid("PrivateEndpointCannotHaveMoreThanOnePrivateDnsZoneGroup", message))
+        }
+    }
 }
 
 /// A zone with links cannot be deleted; its record sets go with it.

@@ -1,7 +1,7 @@
 //! Private endpoints: how they find their service, who approves them, and what can never change.
 //!
 //! ```text
-//!  automatic (by id only)   the service lists the subscription, or the caller's role may approve ─▶ Approved
+//!  automatic (by id only)   the service lists the subscription, or the caller may approve on it ─▶ Approved
 //!                           otherwise 403 LinkedAuthorizationFailed
 //!  manual (by id or alias)  the service lists the subscription ─▶ Approved, otherwise ─▶ Pending
 //!  Pending ─▶ Approved | Rejected by the provider;  connection or service deleted ─▶ Disconnected, for good
@@ -10,8 +10,11 @@
 use serde_json::{Value, json};
 
 use crate::sim::arm::address::Pool;
+use crate::sim::arm::authorization::Grants;
+use crate::sim::arm::authorization::linked::{self, APPROVAL};
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::Kind;
+use crate::sim::arm::request::Caller;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::{Resource, is_named, list_mut, properties_mut};
@@ -147,9 +150,9 @@ fn find_service(state: &mut State, draft: &Draft, body: &Value, list: &str) -> R
         false => state.store.by_id(&target).filter(|own| own.path.kind == Kind::PrivateLinkService),
     };
     let service = service.cloned().ok_or_else(unknown)?;
-    let consumer = &draft.path.subscription;
+    let grants = Grants::of(&state.authorization, &draft.caller);
     // By id and automatically the service answers with its own refusal, which says more than "not found".
-    if list == MANUAL && !reach::is_visible(state, &service, consumer) {
+    if list == MANUAL && !reach::is_visible(&service, &draft.path.subscription, &grants) {
         return Err(unknown());
     }
     if state.operations.running_id(&service.path.key()).is_some() {
@@ -165,22 +168,13 @@ fn decide_at_creation(
     body: &Value,
     (list, service): (&str, &Resource),
 ) -> Result<Value, ArmError> {
-    let consumer = &draft.path.subscription;
-    let is_listed = reach::is_auto_approved(service, consumer) && reach::is_visible(state, service, consumer);
-    let may_approve = reach::has_rights(state, &service.path.subscription, consumer);
-    if is_listed || (list == AUTOMATIC && may_approve) {
+    let grants = Grants::of(&state.authorization, &draft.caller);
+    let may_approve = list == AUTOMATIC && grants.allows(APPROVAL, &service.path.id());
+    if may_approve || reach::is_auto_approved(service, &draft.path.subscription) {
         return Ok(json!({ "status": "Approved", "description": "Auto-Approved", "actionsRequired": "None" }));
     }
-    if list == AUTOMATIC {
-        let message = format!(
-            "The client has permission to perform action 'Microsoft.Network/privateEndpoints/write' on scope '{}'; \
-             however, it does not have permission to perform action(s) \
-             'Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action' on the linked scope(s) \
-             '{}' (respectively).",
-            draft.path.id(),
-            service.path.id()
-        );
-        return Err(ArmError::new(403, "LinkedAuthorizationFailed", message));
+    if let (AUTOMATIC, Caller::Identity(principal)) = (list, &draft.caller) {
+        return Err(linked::refusal(principal, &draft.path, &[(APPROVAL, service.path.id())]));
     }
     let request = body["properties"][list][0]["properties"]["requestMessage"].as_str().unwrap_or_default();
     Ok(json!({ "status": "Pending", "description": request, "actionsRequired": "None" }))

@@ -209,6 +209,12 @@ fn nat_configurations(state: &mut State, draft: &Draft, body: &mut Value) -> Res
         let message = format!("Private link service {} must have 1 to {NAT_ADDRESSES} IP configurations.", path.id());
         return Err(ArmError::invalid("InvalidNumberOfPrivateLinkServiceIpConfigurationsSpecified", message));
     }
+    // Documented: NAT addresses can be added, not removed. The code is unseen.
+    let held = draft.before.as_ref().map_or(0, |before| before.list("ipConfigurations").len());
+    if configurations.len() < held {
+        let message = format!("Private link service {} has {held} IP configurations; none can be removed.", path.id());
+        return Err(ArmError::invalid("PrivateLinkServiceIpConfigurationsCannotBeRemoved", message));
+    }
     for configuration in &mut configurations {
         nat_subnet(state, draft, configuration, &location)?;
     }

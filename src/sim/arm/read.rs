@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
+use crate::sim::arm::authorization::{Grants, Readable};
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::request::Request;
@@ -11,13 +12,16 @@ use crate::sim::arm::route::{ResourcePath, Route};
 use crate::sim::arm::state::State;
 use crate::sim::arm::store::{Resource, Store, group_key};
 use crate::sim::arm::view::Item;
-use crate::sim::arm::{reach, resource_group, subscription, view, virtual_network};
+use crate::sim::arm::{provider, reach, resource_group, subscription, view, virtual_network};
 
-pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Result<Reply, ArmError> {
+pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants: &Grants) -> Result<Reply, ArmError> {
     match route {
         Route::Resource(path) => one(state, path),
         Route::List { subscription, group, parent, resource_type } => {
-            let items = list(state, (subscription, group.as_deref()), parent.as_ref(), resource_type)?;
+            let items = match parent {
+                Some(parent) => children(state, parent, resource_type)?,
+                None => list(state, (subscription, group.as_deref()), resource_type, grants)?,
+            };
             let (reply, holders) = match items {
                 Items::Resources(found) => {
                     let page = Page::of(state, request, found);
@@ -30,23 +34,28 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route) -> Res
             holders.iter().for_each(|holder| state.tick(holder));
             Ok(reply)
         }
-        Route::Everything { subscription, group } => Ok(everything(state, request, subscription, group.as_deref())),
+        Route::Everything { subscription, group } => {
+            Ok(everything(state, request, (subscription, group.as_deref()), grants))
+        }
         Route::Groups { subscription } => {
-            Ok(page(state, request, resource_group::list(state, subscription), |group| group))
+            Ok(page(state, request, resource_group::list(state, subscription, grants), |group| group))
         }
         Route::Group { subscription, group } => resource_group::get(state, request, subscription, group),
         Route::Action { path, action } => read_action(state, request, path, action),
         Route::LocationAction { subscription, action } if action == "autoapprovedprivatelinkservices" => {
-            Ok(page(state, request, reach::auto_approved(state, subscription), |service| service))
+            Ok(page(state, request, reach::auto_approved(state, subscription, grants), |service| service))
         }
-        Route::Tenants => Ok(subscription::tenants(state)),
-        Route::Subscriptions => Ok(subscription::list(state, request)),
+        Route::Tenants => Ok(subscription::tenants(state, &request.caller, grants)),
+        Route::Subscriptions => Ok(subscription::list(state, request, grants)),
         Route::Subscription { subscription } => subscription::get(state, subscription),
         Route::Locations { subscription } => Ok(subscription::locations(state, subscription)),
         Route::Providers { subscription, namespace: Some(namespace), .. } => {
-            Ok(subscription::provider(state, subscription, namespace))
+            provider::get(state, subscription, namespace)
         }
-        Route::Providers { subscription, namespace: None, .. } => Ok(subscription::providers(state, subscription)),
+        Route::Providers { subscription, namespace: None, .. } => {
+            let items = provider::list(state, subscription);
+            Ok(page(state, request, items, |own| own))
+        }
         Route::LocationAction { .. }
         | Route::Operation { .. }
         | Route::Extension { .. }
@@ -93,20 +102,27 @@ enum Items<'a> {
     },
 }
 
+/// The resources of a type that the caller may read.
 fn list<'a>(
     state: &'a State,
     (subscription, group): (&str, Option<&str>),
-    parent: Option<&ResourcePath>,
     resource_type: &str,
+    grants: &Grants,
 ) -> Result<Items<'a>, ArmError> {
     if let Some(group) = group {
         group_exists(state, subscription, group)?;
     }
     let Some((_, kind)) = Kind::find(resource_type) else { return Ok(Items::Resources(Vec::new())) };
-    let Some(parent) = parent else {
-        let found = state.store.of_kind_below(kind, &inside(subscription, group));
-        return Ok(Items::Resources(found.filter(|own| own.path.resource_type == resource_type).collect()));
-    };
+    let mut readable = Readable::by(grants);
+    let found = state.store.of_kind_below(kind, &inside(subscription, group));
+    let found = found.filter(|own| own.path.resource_type == resource_type && readable.shows(&own.path));
+    Ok(Items::Resources(found.collect()))
+}
+
+/// The children of a resource.
+fn children<'a>(state: &'a State, parent: &ResourcePath, resource_type: &str) -> Result<Items<'a>, ArmError> {
+    group_exists(state, &parent.subscription, &parent.group)?;
+    let Some((_, kind)) = Kind::find(resource_type) else { return Ok(Items::Resources(Vec::new())) };
     let parent = state.store.canonical(parent);
     let Some(holder) = state.store.get(&parent) else { return Err(ArmError::not_found(&parent.id())) };
     let segment = resource_type.rsplit('/').next().unwrap_or_default();
@@ -128,15 +144,20 @@ fn inside(subscription: &str, group: Option<&str>) -> String {
 }
 
 /// The generic list: identity fields only, filtered by type if the client asks.
-fn everything(state: &State, request: &Request, subscription: &str, group: Option<&str>) -> Reply {
+fn everything(state: &State, request: &Request, (subscription, group): (&str, Option<&str>), grants: &Grants) -> Reply {
     let filter = request.query.get("$filter").map(|filter| filter.to_ascii_lowercase()).unwrap_or_default();
-    let wanted = filter.strip_prefix("resourcetype eq '").and_then(|rest| rest.split('\'').next());
-    let is_top_level = |own: &str| own.matches('/').count() == 1;
+    let asked_for = |field: &str| filter.split(&format!("{field} eq '")).nth(1)?.split('\'').next();
+    let wanted = asked_for("resourcetype");
+    let group = group.or_else(|| asked_for("resourcegroup"));
+    // Deployments are listed among their own kind only.
+    let is_top_level = |own: &str| own.matches('/').count() == 1 && own != "Microsoft.Resources/deployments";
     let fits = |own: &&Resource| {
         let own = own.path.resource_type;
         is_top_level(own) && wanted.is_none_or(|wanted| own.eq_ignore_ascii_case(wanted))
     };
-    let found: Vec<&Resource> = state.store.below(&inside(subscription, group)).filter(fits).collect();
+    let mut readable = Readable::by(grants);
+    let found = state.store.below(&inside(subscription, group)).filter(fits);
+    let found: Vec<&Resource> = found.filter(|own| readable.shows(&own.path)).collect();
     let brief = |own: &Resource| {
         let item = view::present(&state.store, own);
         let mut out =

@@ -81,6 +81,7 @@ pub(crate) fn take_away(state: &mut State, key: &str) {
         take_away(state, &child);
     }
     if let Some(gone) = state.store.remove(&path) {
+        state.authorization.scope_is_gone(key);
         rules::after_delete(state, &gone);
     }
 }
@@ -124,6 +125,7 @@ pub(crate) fn take_away_group(state: &mut State, subscription: &str, group: &str
         take_away(state, &key);
     }
     state.store.remove_group(subscription, group);
+    state.authorization.scope_is_gone(&format!("/subscriptions/{subscription}/resourceGroups/{group}"));
 }
 
 /// A delete behind everybody's back: no checks, but what hangs on the resource still learns of it.

@@ -1,13 +1,13 @@
 //! A request as the resource manager sees it, whether it came over HTTP or from inside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The platform itself: the simulated cloud provider, the seed, tests. It may do everything.
+    /// The platform itself: the seed, tests. It may do everything.
     Platform,
     /// An identity with a token.
     Identity(Principal),
@@ -18,18 +18,9 @@ pub(crate) enum Caller {
 pub(crate) struct Principal {
     pub(crate) name: String,
     pub(crate) object_id: String,
-    pub(crate) role: Role,
-    pub(crate) subscriptions: BTreeSet<String>,
-}
-
-/// What an identity may do in its subscriptions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Reads everything, and may ask for a cluster's user credential.
-    Reader,
-    /// Reads and writes everything.
-    Contributor,
+    pub(crate) tenant: String,
+    /// True for the simulator's own cloud provider.
+    pub(crate) is_internal: bool,
 }
 
 /// One request.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
+use crate::sim::arm::authorization::Grants;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::operation::Verb;
 use crate::sim::arm::read;
@@ -26,8 +27,11 @@ fn show(group: &Group) -> Value {
     out
 }
 
-pub(crate) fn list(state: &State, subscription: &str) -> Vec<Value> {
-    state.store.groups().filter(|own| own.subscription.eq_ignore_ascii_case(subscription)).map(show).collect()
+/// The groups of a subscription that the caller may read.
+pub(crate) fn list(state: &State, subscription: &str, grants: &Grants) -> Vec<Value> {
+    let readable = grants.places("Microsoft.Resources/subscriptions/resourceGroups/read");
+    let groups = state.store.groups().filter(|own| own.subscription.eq_ignore_ascii_case(subscription));
+    groups.filter(|own| readable.cover(&own.subscription.to_ascii_lowercase(), || own.id())).map(show).collect()
 }
 
 pub(crate) fn get(state: &mut State, request: &Request, subscription: &str, name: &str) -> Result<Reply, ArmError> {

@@ -249,9 +249,9 @@ fn in_provider(subscription: String, group: Option<String>, rest: &[String]) -> 
 /// Operation URLs live under whatever provider started them; only the last two parts matter.
 fn operation(parts: &[String]) -> Option<Route> {
     let [.., word, id] = parts else { return None };
-    let says = |words: [&str; 2]| words.iter().any(|own| own.eq_ignore_ascii_case(word));
-    let is_result = says(["operationResults", "privateDnsOperationResults"]);
-    if !is_result && !says(["operations", "privateDnsOperationStatuses"]) {
+    let says = |words: &[&str]| words.iter().any(|own| own.eq_ignore_ascii_case(word));
+    let is_result = says(&["operationResults", "privateDnsOperationResults"]);
+    if !is_result && !says(&["operations", "operationStatuses", "privateDnsOperationStatuses"]) {
         return None;
     }
     (parts.len() > 3).then(|| Route::Operation { id: id.clone(), is_result })

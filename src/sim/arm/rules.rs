@@ -30,7 +30,8 @@ pub(crate) fn prepare(state: &mut State, draft: &Draft, body: Value) -> Result<V
         Kind::ScaleSet | Kind::ScaleSetVm => Ok(scale_set::prepare(draft, &body)),
         Kind::PublicIpAddress => public_ip_address::prepare(state, draft, body),
         Kind::ManagedCluster | Kind::Opaque => Ok(body),
-        Kind::Subnet
+        Kind::Deployment
+        | Kind::Subnet
         | Kind::FrontendIpConfiguration
         | Kind::BackendAddressPool
         | Kind::LoadBalancerPart
@@ -60,6 +61,7 @@ pub(crate) fn after_put(state: &mut State, draft: &Draft) {
         Kind::PrivateEndpoint => private_endpoint::after_put(state, draft),
         Kind::PrivateEndpointConnection => private_endpoint_connection::after_put(state, &draft.path),
         Kind::LoadBalancer => load_balancer::after_put(state, draft),
+        Kind::PrivateDnsZone => private_dns::after_put_zone(state, draft),
         _ => {}
     }
 }
@@ -74,6 +76,7 @@ pub(crate) fn may_delete(state: &State, path: &ResourcePath) -> Result<(), ArmEr
         Kind::NetworkInterface => network_interface::may_delete(state, path),
         Kind::PublicIpAddress => public_ip_address::may_delete(state, path),
         Kind::PrivateDnsZone => private_dns::may_delete_zone(state, path),
+        Kind::RecordSet => private_dns::may_delete_record_set(path),
         Kind::FrontendIpConfiguration | Kind::LoadBalancerPart => Err(read_only(path)),
         _ => Ok(()),
     }

@@ -1,11 +1,12 @@
 //! What a resource manager keeps across runs, and how it goes on from that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::sim::arm::Arm;
+use crate::sim::arm::authorization::Assignment;
 use crate::sim::arm::operation::{Operation, Operations};
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::store::{Group, Resource};
@@ -26,6 +27,9 @@ struct SavedResource {
 pub(crate) struct SavedArm {
     groups: Vec<Group>,
     resources: Vec<SavedResource>,
+    assignments: Vec<Assignment>,
+    /// The resource providers that each subscription still has to register.
+    unregistered: BTreeMap<String, BTreeSet<String>>,
     operations: BTreeMap<String, Operation>,
     /// How often each purpose has drawn by chance.
     drawn: BTreeMap<String, u64>,
@@ -43,6 +47,8 @@ impl Arm {
         SavedArm {
             groups: state.store.groups().cloned().collect(),
             resources: state.store.below("").map(resource).collect(),
+            assignments: state.authorization.assignments().cloned().collect(),
+            unregistered: state.subscriptions.iter().map(|(id, own)| (id.clone(), own.unregistered.clone())).collect(),
             operations: state.operations.all().clone(),
             drawn: state.chance.drawn().clone(),
         }
@@ -58,6 +64,14 @@ impl Arm {
             let path = ResourcePath::parse(id).ok_or_else(|| id.clone())?;
             let (etag, provisioning, body) = (etag.clone(), provisioning.clone(), body.clone());
             state.store.put(Resource { path, etag, state: provisioning, body });
+        }
+        for assignment in &saved.assignments {
+            state.authorization.assign(assignment.clone());
+        }
+        for (id, unregistered) in &saved.unregistered {
+            if let Some(own) = state.subscriptions.get_mut(id) {
+                own.unregistered.clone_from(unregistered);
+            }
         }
         state.operations = Operations::of(saved.operations.clone());
         state.chance.restore(saved.drawn.clone());

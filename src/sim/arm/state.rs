@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::sim::arm::authorization::Authorization;
 use crate::sim::arm::error::ArmError;
 use crate::sim::arm::operation::Operations;
 use crate::sim::arm::pace::Pace;
+use crate::sim::arm::resource_graph::Quota;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::store::{Resource, Store};
 use crate::sim::chance::Chance;
@@ -18,15 +20,12 @@ pub(crate) struct Subscription {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) tenant: String,
-    /// Whose private endpoints may be approved on Private Link Services here by right of role.
-    pub(crate) rights: ConnectRights,
-}
-
-/// Who holds the approval right (and so sees unlisted services) on the Private Link Services of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ConnectRights {
-    SameTenant,
-    Subscriptions(BTreeSet<String>),
+    /// A disabled one can be read, but not written.
+    pub(crate) is_disabled: bool,
+    /// Resource providers, in lower case, that have to be registered before anything of theirs is made.
+    pub(crate) unregistered: BTreeSet<String>,
+    /// Those whose registration was asked for; the next look at them finds it done.
+    pub(crate) registering: BTreeSet<String>,
 }
 
 /// How to reach the simulated API server of a managed cluster.
@@ -56,6 +55,10 @@ pub(crate) struct State {
     pub(crate) page_size: usize,
     pub(crate) location: String,
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
+    /// Roles and who has them where.
+    pub(crate) authorization: Authorization,
+    /// Queries that each principal has left.
+    pub(crate) quota: Quota,
     /// Access to clusters, by the folded id of the managed cluster.
     pub(crate) clusters: BTreeMap<String, ClusterAccess>,
     /// While the seed runs, the GUID that the next alias is to have.

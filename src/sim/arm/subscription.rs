@@ -1,11 +1,13 @@
-//! Tenants, subscriptions, locations and resource providers.
+//! Tenants, subscriptions and their regions.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::sim::arm::Reply;
+use crate::sim::arm::authorization::Grants;
 use crate::sim::arm::error::ArmError;
+use crate::sim::arm::read;
 use crate::sim::arm::request::{Caller, Request};
 use crate::sim::arm::state::{State, Subscription};
 
@@ -15,40 +17,50 @@ fn show(own: &Subscription) -> Value {
         "subscriptionId": own.id,
         "tenantId": own.tenant,
         "displayName": own.name,
-        "state": "Enabled",
+        "state": own.state(),
         "managedByTenants": [],
         "authorizationSource": "RoleBased",
-        "subscriptionPolicies": {
-            "locationPlacementId": "Public_2014-09-01",
-            "quotaId": "PayAsYouGo_2014-09-01",
-            "spendingLimit": "Off",
-        },
+        "subscriptionPolicies": policies(),
     })
 }
 
-/// The subscriptions that the caller sees.
-pub(crate) fn list(state: &State, request: &Request) -> Reply {
-    let sees = |own: &&Subscription| match &request.caller {
-        Caller::Platform => true,
-        Caller::Identity(principal) => principal.subscriptions.contains(&own.id.to_ascii_lowercase()),
-    };
-    let value: Vec<Value> = state.subscriptions.values().filter(sees).map(show).collect();
-    Reply::ok(json!({ "count": { "type": "Total", "value": value.len() }, "value": value }))
+/// What a subscription may use and spend.
+pub(crate) fn policies() -> Value {
+    json!({ "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off" })
 }
 
-pub(crate) fn get(state: &State, subscription: &str) -> Result<Reply, ArmError> {
-    match state.subscriptions.get(&subscription.to_ascii_lowercase()) {
-        Some(own) => Ok(Reply::ok(show(own))),
-        None => Err(ArmError::new(
-            404,
-            "SubscriptionNotFound",
-            format!("The subscription '{subscription}' could not be found."),
-        )),
+impl Subscription {
+    /// The word that Azure has for its state.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.is_disabled { "Disabled" } else { "Enabled" }
     }
 }
 
-pub(crate) fn tenants(state: &State) -> Reply {
-    let tenants: BTreeSet<&str> = state.subscriptions.values().map(|own| own.tenant.as_str()).collect();
+pub(crate) fn not_found(subscription: &str) -> ArmError {
+    ArmError::new(404, "SubscriptionNotFound", format!("The subscription '{subscription}' could not be found."))
+}
+
+/// The subscriptions that the caller sees.
+pub(crate) fn list(state: &State, request: &Request, grants: &Grants) -> Reply {
+    let items: Vec<Value> = state.subscriptions.values().filter(|own| grants.reaches(&own.id)).map(show).collect();
+    let count = items.len();
+    let mut reply = read::page(state, request, items, |own| own).into_json();
+    reply.body["count"] = json!({ "type": "Total", "value": count });
+    reply
+}
+
+pub(crate) fn get(state: &State, subscription: &str) -> Result<Reply, ArmError> {
+    let own = state.subscriptions.get(&subscription.to_ascii_lowercase());
+    own.map(|own| Reply::ok(show(own))).ok_or_else(|| not_found(subscription))
+}
+
+/// The caller's own tenant, and those of the subscriptions that it sees.
+pub(crate) fn tenants(state: &State, caller: &Caller, grants: &Grants) -> Reply {
+    let seen = state.subscriptions.values().filter(|own| grants.reaches(&own.id));
+    let mut tenants: BTreeSet<&str> = seen.map(|own| own.tenant.as_str()).collect();
+    if let Caller::Identity(principal) = caller {
+        tenants.insert(&principal.tenant);
+    }
     let show = |tenant: &str| {
         json!({
             "id": format!("/tenants/{tenant}"),
@@ -64,7 +76,7 @@ pub(crate) fn tenants(state: &State) -> Reply {
 }
 
 /// `East US 2` for `eastus2`: Azure's lists speak of regions by display name.
-fn display_name(location: &str) -> String {
+pub(crate) fn display_name(location: &str) -> String {
     let (base, number) = location.split_at(location.find(|c: char| c.is_ascii_digit()).unwrap_or(location.len()));
     let mut words = Vec::new();
     let mut rest = base;
@@ -116,47 +128,4 @@ pub(crate) fn locations(state: &State, subscription: &str) -> Reply {
         })
     };
     Reply::ok(json!({ "value": names.into_iter().map(show).collect::<Vec<_>>() }))
-}
-
-const API_VERSIONS: [&str; 4] = ["2026-03-01", "2025-05-01", "2024-05-01", "2021-04-01"];
-
-fn show_provider(state: &State, subscription: &str, namespace: &str) -> Value {
-    let location = display_name(&state.location);
-    let resource_type = |name: &str| {
-        json!({
-            "resourceType": name,
-            "locations": [location],
-            "apiVersions": API_VERSIONS,
-            "defaultApiVersion": API_VERSIONS[0],
-            // The cloud provider copies these zones into the frontends of internal load balancers.
-            "zoneMappings": [{ "location": location, "zones": ["1", "2", "3"] }],
-            "capabilities": "CrossResourceGroupResourceMove, CrossSubscriptionResourceMove, SupportsTags, SupportsLocation",
-        })
-    };
-    let types: &[&str] = match namespace.to_ascii_lowercase().as_str() {
-        "microsoft.compute" => {
-            &["virtualMachines", "virtualMachineScaleSets", "virtualMachineScaleSets/virtualMachines"]
-        }
-        "microsoft.containerservice" => &["managedClusters"],
-        "microsoft.resources" => &["subscriptions", "resourceGroups", "tags"],
-        _ => &["virtualNetworks", "loadBalancers", "privateLinkServices", "privateEndpoints", "privateDnsZones"],
-    };
-    json!({
-        "id": format!("/subscriptions/{subscription}/providers/{namespace}"),
-        "namespace": namespace,
-        "registrationPolicy": "RegistrationRequired",
-        "registrationState": "Registered",
-        "authorizations": [],
-        "resourceTypes": types.iter().map(|name| resource_type(name)).collect::<Vec<_>>(),
-    })
-}
-
-pub(crate) fn provider(state: &State, subscription: &str, namespace: &str) -> Reply {
-    Reply::ok(show_provider(state, subscription, namespace))
-}
-
-pub(crate) fn providers(state: &State, subscription: &str) -> Reply {
-    let namespaces = ["Microsoft.Network", "Microsoft.Compute", "Microsoft.ContainerService", "Microsoft.Resources"];
-    let all: Vec<Value> = namespaces.iter().map(|own| show_provider(state, subscription, own)).collect();
-    Reply::ok(json!({ "value": all }))
 }

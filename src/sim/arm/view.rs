@@ -192,8 +192,7 @@ fn zone(store: &Store, zone: &Resource, properties: &mut Map<String, Value>) {
         ("maxNumberOfRecordSets", 25_000),
         ("maxNumberOfVirtualNetworkLinks", 1000),
         ("maxNumberOfVirtualNetworkLinksWithRegistration", 100),
-        // The SOA record that Azure makes with the zone counts too.
-        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).len() + 1),
+        ("numberOfRecordSets", children(store, zone, Kind::RecordSet).len()),
         ("numberOfVirtualNetworkLinks", links.len()),
         ("numberOfVirtualNetworkLinksWithRegistration", registering),
     ];

@@ -7,7 +7,7 @@ use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::{Home, Kind};
 use crate::sim::arm::operation::Verb;
 use crate::sim::arm::pace::Style;
-use crate::sim::arm::request::Request;
+use crate::sim::arm::request::{Caller, Request};
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::rules;
 use crate::sim::arm::state::State;
@@ -19,6 +19,8 @@ pub(crate) struct Draft {
     pub(crate) path: ResourcePath,
     /// The resource, or for a child the resource that holds it.
     pub(crate) before: Option<Resource>,
+    /// Who asks for it.
+    pub(crate) caller: Caller,
 }
 
 impl Draft {
@@ -34,7 +36,7 @@ pub(crate) fn put(state: &mut State, request: &Request, path: &ResourcePath) -> 
     not_busy(state, &path)?;
     let body = request.body.clone().filter(Value::is_object).ok_or_else(ArmError::body_is_not_an_object)?;
     let existed = state.store.exists(&path);
-    let draft = Draft { before: state.holder(&path).cloned(), path };
+    let draft = Draft { before: state.holder(&path).cloned(), path, caller: request.caller.clone() };
     match draft.path.kind.home() {
         Home::Own => put_own(state, &draft, body)?,
         Home::InParent => put_child(state, &draft, body)?,
@@ -59,7 +61,7 @@ pub(crate) fn patch(state: &mut State, request: &Request, path: &ResourcePath) -
     }
     precondition(state, request, &path)?;
     not_busy(state, &path)?;
-    let draft = Draft { before: state.store.get(&path).cloned(), path };
+    let draft = Draft { before: state.store.get(&path).cloned(), path, caller: request.caller.clone() };
     put_own(state, &draft, body)?;
     let etag = state.next_etag(&draft.path);
     state.store.stamp(&draft.path.key(), etag, Some("Succeeded"));
@@ -67,7 +69,7 @@ pub(crate) fn patch(state: &mut State, request: &Request, path: &ResourcePath) -
 }
 
 /// Group and parent have to be there.
-fn place_exists(state: &State, path: &ResourcePath) -> Result<(), ArmError> {
+pub(crate) fn place_exists(state: &State, path: &ResourcePath) -> Result<(), ArmError> {
     read::group_exists(state, &path.subscription, &path.group)?;
     if state.store.group(&path.subscription, &path.group).is_some_and(|group| group.is_deleting) {
         let message = format!("The resource group '{}' is in deprovisioning state.", path.group);
@@ -107,7 +109,7 @@ fn bare(etag: &str) -> &str {
 }
 
 /// One operation at a time per resource. The refusal counts as a look at the one that runs.
-fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
+pub(crate) fn not_busy(state: &mut State, path: &ResourcePath) -> Result<(), ArmError> {
     let key = Store::holder_path(path).key();
     let refusal = match state.operations.running_verb(&key) {
         None => return Ok(()),

@@ -26,6 +26,9 @@ pub(crate) const PROBE_INTERVAL: &str = "azure-load-balancer-health-probe-interv
 pub(crate) const PROBE_COUNT: &str = "azure-load-balancer-health-probe-num-of-probe";
 pub(crate) const ALLOWED_RANGES: &str = "azure-allowed-ip-ranges";
 pub(crate) const LEGACY_RANGES: &str = "load-balancer-source-ranges";
+pub(crate) const ALLOWED_TAGS: &str = "azure-allowed-service-tags";
+pub(crate) const DENY_ALL: &str = "azure-deny-all-except-load-balancer-source-ranges";
+pub(crate) const SECURITY_RULE_OFF: &str = "azure-disable-load-balancer-nsg-rule";
 pub(crate) const ADDITIONAL_IPS: &str = "azure-additional-public-ips";
 pub(crate) const PLS_CREATE: &str = "azure-pls-create";
 pub(crate) const PLS_NAME: &str = "azure-pls-name";
@@ -104,6 +107,12 @@ impl Annotations {
     /// The value trimmed, unless it is blank.
     pub(crate) fn trimmed(&self, key: &str) -> Option<&str> {
         self.raw(key).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// Items between commas, each trimmed; a blank value is one empty item.
+    pub(crate) fn items(&self, key: &str) -> Vec<String> {
+        let items = self.raw(key).into_iter().flat_map(|value| value.split(','));
+        items.map(|item| item.trim().to_owned()).collect()
     }
 
     /// The subnet that the frontend goes to, if the Service is internal and names one.

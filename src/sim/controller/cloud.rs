@@ -1,13 +1,18 @@
 //! What the cloud provider is configured with, and where its resources are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::azure::{Azure, CloudError};
+use super::cache::Caches;
 use super::event::Recorder;
 use super::name;
 use super::service::Service;
+use crate::sim::clock::Clock;
+use crate::sim::world::BackendPoolType;
 
 /// The cloud provider's configuration (`azure.json`), as AKS writes it.
 #[derive(Clone, Debug)]
@@ -24,14 +29,22 @@ pub struct CloudConfig {
     pub network: String,
     /// The subnet that frontends go to by default.
     pub subnet: String,
+    /// The resource group of the nodes' security group.
+    pub security_group_group: String,
+    /// The nodes' security group.
+    pub security_group: String,
+    /// How load balancers know the nodes.
+    pub backend_pool_type: BackendPoolType,
     /// The cluster name, which names the load balancers; `kubernetes` on AKS.
     pub cluster_name: String,
     /// True if it refuses a Private Link Service name that another Service has (pull request 10943).
     pub rejects_foreign_names: bool,
-    /// Wait before a failed Service is tried again; doubles up to sixty times this.
+    /// Wait before a failed Service is tried again, in the simulator's time; doubles up to sixty times this.
     pub retry: Duration,
     /// Wait before a Service is looked at, so that people can watch.
     pub delay: Duration,
+    /// How long what was read of Azure is trusted; scale sets and machines five times as long.
+    pub cache: Duration,
 }
 
 impl CloudConfig {
@@ -52,14 +65,20 @@ pub(crate) struct Cloud {
     pub(crate) azure: Azure,
     pub(crate) config: CloudConfig,
     pub(crate) recorder: Recorder,
-    /// The zones of the region, which new internal frontends span.
-    pub(crate) zones: Vec<String>,
+    pub(crate) caches: Caches,
+    /// The zones of the region, once they are known.
+    zones: Arc<OnceCell<Vec<String>>>,
 }
 
 impl Cloud {
-    pub(crate) fn new(azure: Azure, config: CloudConfig, recorder: Recorder) -> Self {
-        let zones = zones(&azure, &config).unwrap_or_default();
-        Self { azure, config, recorder, zones }
+    pub(crate) fn new(azure: Azure, config: CloudConfig, (recorder, clock): (Recorder, Clock)) -> Self {
+        let caches = Caches::new(clock, config.cache);
+        Self { azure, config, recorder, caches, zones: Arc::default() }
+    }
+
+    /// The zones of the region, which new internal frontends span. Asked for until Azure has answered once.
+    pub(crate) async fn zones(&self) -> Result<Vec<String>, CloudError> {
+        self.zones.get_or_try_init(|| zones(&self.azure, &self.config)).await.cloned()
     }
 
     fn group_path(&self, group: &str) -> String {
@@ -82,6 +101,20 @@ impl Cloud {
         format!("{}/publicIPAddresses", self.group_path(group.unwrap_or(&self.config.resource_group)))
     }
 
+    /// The nodes' security group.
+    pub(crate) fn security_group_path(&self) -> String {
+        let CloudConfig { security_group_group, security_group, .. } = &self.config;
+        format!("{}/networkSecurityGroups/{security_group}", self.group_path(security_group_group))
+    }
+
+    /// The scale sets of the nodes.
+    pub(crate) fn scale_sets_path(&self) -> String {
+        let CloudConfig { subscription, resource_group, .. } = &self.config;
+        format!(
+            "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/Microsoft.Compute/virtualMachineScaleSets"
+        )
+    }
+
     /// Private Link Services in the group that the Service names, else in the node resource group.
     pub(crate) fn link_services_path(&self, service: &Service) -> String {
         let group = service.annotations.trimmed(super::annotation::PLS_GROUP);
@@ -89,16 +122,21 @@ impl Cloud {
         format!("{}/privateLinkServices", self.group_path(group))
     }
 
+    /// The cluster's network.
+    pub(crate) fn network_path(&self) -> String {
+        let CloudConfig { network_group, network, .. } = &self.config;
+        format!("{}/virtualNetworks/{network}", self.group_path(network_group))
+    }
+
     /// A subnet of the cluster's network. The name goes into the URL as it is, blanks and all.
     pub(crate) fn subnet_path(&self, subnet: &str) -> String {
-        let CloudConfig { network_group, network, .. } = &self.config;
-        format!("{}/virtualNetworks/{network}/subnets/{subnet}", self.group_path(network_group))
+        format!("{}/subnets/{subnet}", self.network_path())
     }
 }
 
-fn zones(azure: &Azure, config: &CloudConfig) -> Result<Vec<String>, CloudError> {
+async fn zones(azure: &Azure, config: &CloudConfig) -> Result<Vec<String>, CloudError> {
     let path = format!("/subscriptions/{}/providers/Microsoft.Compute", config.subscription);
-    let provider = azure.get(&path)?.unwrap_or_default();
+    let provider = azure.get(&path).await?.unwrap_or_default();
     let fold = |text: &str| text.replace(' ', "").to_ascii_lowercase();
     let types = provider["resourceTypes"].as_array().into_iter().flatten();
     let machines = types.into_iter().find(|own| own["resourceType"] == "virtualMachines");

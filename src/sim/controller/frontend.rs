@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::cloud::{Cloud, list, text};
+use super::cloud::{list, text};
 use super::name;
 use super::service::{Family, Service};
 use crate::domain::cidr::Cidr;
@@ -90,33 +90,30 @@ pub(crate) struct NewFrontend<'a> {
     pub(crate) subnet: &'a Value,
     /// Addresses that the load balancer gave to the Service before.
     pub(crate) previous: &'a [String],
-    /// The zones of the frontend that it replaces.
-    pub(crate) zones: Option<Value>,
+    /// The zones of the frontend that it replaces, else all of the region.
+    pub(crate) zones: Value,
 }
 
-impl Cloud {
-    /// A new internal frontend.
-    pub(crate) fn internal_frontend(&self, service: &Service, new: &NewFrontend<'_>) -> Value {
-        let name = name::frontend(service, new.family);
-        let mut properties = json!({
-            "privateIPAllocationMethod": "Dynamic",
-            "subnet": {"id": text(new.subnet, "/id"), "name": text(new.subnet, "/name")},
-        });
-        if let Some(address) = address(service, new) {
-            properties["privateIPAllocationMethod"] = json!("Static");
-            properties["privateIPAddress"] = json!(address);
-        }
-        if new.family == Family::V6 {
-            properties["privateIPAddressVersion"] = json!("IPv6");
-        }
-        let id = format!("{}/frontendIPConfigurations/{name}", new.balancer);
-        let mut frontend = json!({"id": id, "name": name, "properties": properties});
-        let zones = new.zones.clone().unwrap_or_else(|| json!(self.zones));
-        if zones.as_array().is_some_and(|zones| !zones.is_empty()) {
-            frontend["zones"] = zones;
-        }
-        frontend
+/// A new internal frontend.
+pub(crate) fn internal_frontend(service: &Service, new: &NewFrontend<'_>) -> Value {
+    let name = name::frontend(service, new.family);
+    let mut properties = json!({
+        "privateIPAllocationMethod": "Dynamic",
+        "subnet": {"id": text(new.subnet, "/id"), "name": text(new.subnet, "/name")},
+    });
+    if let Some(address) = address(service, new) {
+        properties["privateIPAllocationMethod"] = json!("Static");
+        properties["privateIPAddress"] = json!(address);
     }
+    if new.family == Family::V6 {
+        properties["privateIPAddressVersion"] = json!("IPv6");
+    }
+    let id = format!("{}/frontendIPConfigurations/{name}", new.balancer);
+    let mut frontend = json!({"id": id, "name": name, "properties": properties});
+    if new.zones.as_array().is_some_and(|zones| !zones.is_empty()) {
+        frontend["zones"] = new.zones.clone();
+    }
+    frontend
 }
 
 /// The address to ask for: pinned, else one it had before if the subnet contains it, else whichever is free.
@@ -189,7 +186,7 @@ mod tests {
         let mut own = service("test1", &[INTERNAL], spec);
         own.ingress = vec!["1.2.3.4".to_owned(), "2001::1".to_owned()];
         let subnet = json!({"properties": {"addressPrefixes": ["1.2.3.0/24", "2001::/64"]}});
-        let new = |family| NewFrontend { balancer: "", family, subnet: &subnet, previous: &[], zones: None };
+        let new = |family| NewFrontend { balancer: "", family, subnet: &subnet, previous: &[], zones: Value::Null };
         assert_eq!(address(&own, &new(Family::V4)).as_deref(), Some("1.2.3.4"));
         assert_eq!(address(&own, &new(Family::V6)).as_deref(), Some("2001::1"));
         own.ingress = vec!["9.9.9.9".to_owned()];

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::azure::CloudError;
 use super::cloud::{Cloud, list, list_mut, text};
 use super::event::{AZURE_PROVIDER, Report};
-use super::frontend::{self, NewFrontend, Ownership};
+use super::frontend::{self, NewFrontend, Ownership, internal_frontend};
 use super::name;
 use super::rule::{self, Ends, Expected};
 use super::service::{Family, Service};
@@ -25,8 +25,8 @@ pub(crate) enum Pass {
 
 impl Cloud {
     /// The load balancers of this cluster.
-    fn balancers(&self, service: &Service) -> Result<Vec<Value>, CloudError> {
-        let all = self.azure.list(&self.balancers_path());
+    async fn balancers(&self, service: &Service) -> Result<Vec<Value>, CloudError> {
+        let all = self.azure.list(&self.balancers_path()).await;
         let mut all = all.inspect_err(|error| self.recorder.azure_failure(service, "ListLoadBalancers", error))?;
         let cluster = &self.config.cluster_name;
         let names = [cluster.clone(), format!("{cluster}-internal")];
@@ -35,14 +35,27 @@ impl Cloud {
     }
 
     /// The load balancer that a Service is on or belongs to.
-    pub(crate) fn balancer_of(&self, service: &Service) -> Result<Option<Value>, CloudError> {
+    pub(crate) async fn balancer_of(&self, service: &Service) -> Result<Option<Value>, CloudError> {
+        Ok(self.pick(service, self.balancers(service).await?))
+    }
+
+    /// The same before a change, where an empty list is asked for once more.
+    async fn balancer_to_change(&self, service: &Service) -> Result<Option<Value>, CloudError> {
+        let mut all = self.balancers(service).await?;
+        if all.is_empty() {
+            all = self.balancers(service).await?;
+        }
+        Ok(self.pick(service, all))
+    }
+
+    fn pick(&self, service: &Service, all: Vec<Value>) -> Option<Value> {
         let wanted = name::load_balancer(&self.config.cluster_name, service);
-        Ok(self.balancers(service)?.into_iter().find(|balancer| text(balancer, "/name").eq_ignore_ascii_case(&wanted)))
+        all.into_iter().find(|balancer| text(balancer, "/name").eq_ignore_ascii_case(&wanted))
     }
 
     /// Brings the load balancer to what the Service wants, or takes the Service off it.
-    pub(crate) fn pass(&self, service: &Service, is_wanted: bool) -> Result<Pass, CloudError> {
-        let existing = self.balancer_of(service)?;
+    pub(crate) async fn pass(&self, service: &Service, is_wanted: bool) -> Result<Pass, CloudError> {
+        let existing = self.balancer_to_change(service).await?;
         let before = match (existing, is_wanted) {
             (None, false) => return Ok(Pass::Settled(None)),
             (Some(existing), _) => existing,
@@ -54,7 +67,7 @@ impl Cloud {
         let mut draft = before.clone();
         let (removed, expected) = if is_wanted {
             self.add_pools(&mut draft, service);
-            let removed = self.replace_frontends(&mut draft, service)?;
+            let removed = self.replace_frontends(&mut draft, service).await?;
             (removed, self.expected(&draft, service)?)
         } else {
             (self.drop_frontends(&mut draft, service), Expected::default())
@@ -64,22 +77,48 @@ impl Cloud {
         if draft == before {
             return Ok(Pass::Settled(Some(before)));
         }
-        if self.delete_link_services_of(service, &removed) {
+        if self.delete_link_services_of(service, &removed).await {
             return Ok(Pass::LinkServiceDeleted);
         }
-        self.write_balancer(service, draft).map(Pass::Settled)
+        self.write_balancer(service, &before, draft).await.map(Pass::Settled)
     }
 
-    fn write_balancer(&self, service: &Service, draft: Value) -> Result<Option<Value>, CloudError> {
+    /// Writes the load balancer, or deletes it with its last frontend, after the machines have left its pools.
+    async fn write_balancer(
+        &self,
+        service: &Service,
+        before: &Value,
+        draft: Value,
+    ) -> Result<Option<Value>, CloudError> {
         let path = self.balancer_path(service);
         if list(&draft, "frontendIPConfigurations").is_empty() {
-            let deleted = self.azure.delete(&path);
+            self.leave_pools(before).await?;
+            let deleted = self.azure.delete(&path).await;
+            self.caches.balancers.forget(&path);
             deleted.inspect_err(|error| self.recorder.azure_failure(service, "DeleteLoadBalancer", error))?;
             return Ok(None);
         }
         let etag = draft["etag"].as_str().map(str::to_owned);
-        self.azure.put(&path, draft, etag.as_deref())?;
-        self.azure.get(&path)
+        let written = self.azure.put(&path, draft, etag.as_deref()).await;
+        // A refusal says nothing about what is there, unless somebody else has written meanwhile.
+        if written.as_ref().map_or_else(|error| error.status == Some(412), |_| true) {
+            self.caches.balancers.forget(&path);
+        }
+        written?;
+        self.known_balancer(service).await
+    }
+
+    /// A load balancer as it was read last.
+    pub(crate) async fn known_balancer(&self, service: &Service) -> Result<Option<Value>, CloudError> {
+        let path = self.balancer_path(service);
+        if let Some(known) = self.caches.balancers.get(&path) {
+            return Ok(Some(known));
+        }
+        let found = self.azure.get(&path).await?;
+        if let Some(found) = &found {
+            self.caches.balancers.put(&path, found.clone());
+        }
+        Ok(found)
     }
 
     fn add_pools(&self, draft: &mut Value, service: &Service) {
@@ -93,43 +132,45 @@ impl Cloud {
     }
 
     /// Replaces what is outdated and adds what is missing; returns the frontends that go away.
-    fn replace_frontends(&self, draft: &mut Value, service: &Service) -> Result<Vec<Value>, CloudError> {
-        let subnet = if service.is_internal() { Some(self.frontend_subnet(service)?) } else { None };
+    async fn replace_frontends(&self, draft: &mut Value, service: &Service) -> Result<Vec<Value>, CloudError> {
+        let subnet = if service.is_internal() { Some(self.frontend_subnet(service).await?) } else { None };
         let addresses = |frontend: &&Value| text(frontend, "/properties/privateIPAddress").to_owned();
         let previous: Vec<String> = frontend::owned(draft, service).iter().map(addresses).collect();
         let is_outdated = |own: &Value| {
             frontend::ownership(own, service) != Ownership::None && frontend::is_outdated(own, service, subnet.as_ref())
         };
         let removed = take(list_mut(draft, "frontendIPConfigurations"), is_outdated);
+        let region = if subnet.is_some() { self.zones().await? } else { Vec::new() };
         for family in &service.families {
             if frontend::owned_of_family(draft, service, *family).is_some() {
                 continue;
             }
             let zones = removed.last().and_then(|removed: &Value| removed.get("zones").cloned());
+            let zones = zones.unwrap_or_else(|| json!(region));
             let new = match &subnet {
                 Some(subnet) => {
                     let balancer = &self.balancer_path(service);
                     let new = NewFrontend { balancer, family: *family, subnet, previous: &previous, zones };
-                    self.internal_frontend(service, &new)
+                    internal_frontend(service, &new)
                 }
-                None => self.public_frontend(service, *family)?,
+                None => self.public_frontend(service, *family).await?,
             };
             list_mut(draft, "frontendIPConfigurations").push(new);
         }
         Ok(removed)
     }
 
-    fn frontend_subnet(&self, service: &Service) -> Result<Value, CloudError> {
+    async fn frontend_subnet(&self, service: &Service) -> Result<Value, CloudError> {
         let subnet = service.annotations.frontend_subnet().unwrap_or(&self.config.subnet);
-        self.azure.get(&self.subnet_path(subnet))?.ok_or_else(|| {
+        self.azure.get(&self.subnet_path(subnet)).await?.ok_or_else(|| {
             let balancer = name::load_balancer(&self.config.cluster_name, service);
             let (key, network) = (service.key(), &self.config.network);
             CloudError::local(format!("ensure({key}): lb({balancer}) - failed to get subnet: {network}/{subnet}"))
         })
     }
 
-    fn public_frontend(&self, service: &Service, family: Family) -> Result<Value, CloudError> {
-        let address = self.public_address(service, family)?;
+    async fn public_frontend(&self, service: &Service, family: Family) -> Result<Value, CloudError> {
+        let address = self.public_address(service, family).await?;
         let name = name::frontend(service, family);
         let id = format!("{}/frontendIPConfigurations/{name}", self.balancer_path(service));
         Ok(json!({"id": id, "name": name, "properties": {"publicIPAddress": {"id": address["id"]}}}))
@@ -181,32 +222,42 @@ fn take(items: &mut Vec<Value>, is_taken: impl FnMut(&Value) -> bool) -> Vec<Val
     taken
 }
 
-/// Another Service's rule for the same port and protocol on a shared frontend is refused before anything is written.
-fn check_port_clashes(balancer: &Value, own: &Value, service: &Service) -> Result<(), CloudError> {
+/// Another Service's rule for the same port and protocol on a shared frontend is refused before anything is written, and
+/// so is one that takes a port of a NAT rule or of a NAT pool.
+pub(crate) fn check_port_clashes(balancer: &Value, own: &Value, service: &Service) -> Result<(), CloudError> {
     let id = text(own, "/id");
     let base = name::base(service).to_ascii_lowercase();
+    let is_own = |rule: &Value| text(rule, "/name").to_ascii_lowercase().starts_with(&base);
     let here = |part: &&Value| text(part, "/properties/frontendIPConfiguration/id").eq_ignore_ascii_case(id);
-    let rules = list(balancer, "loadBalancingRules").iter().filter(here);
-    let foreign = rules.filter(|rule| !text(rule, "/name").to_ascii_lowercase().starts_with(&base));
-    let nat = list(balancer, "inboundNatRules").iter().filter(here);
-    let all = foreign.map(|rule| (rule, "loadBalancing")).chain(nat.map(|rule| (rule, "inbound NAT")));
-    for (rule, kind) in all {
+    let of = |list_name: &str| list(balancer, list_name).iter().filter(here);
+    let rules = of("loadBalancingRules").filter(|rule| !is_own(rule)).map(|rule| (rule, "loadBalancing rule"));
+    let nat = of("inboundNatRules").map(|rule| (rule, "inbound NAT rule"));
+    let pools = of("inboundNatPools").map(|pool| (pool, "inbound NAT pool"));
+    for (part, kind) in rules.chain(nat).chain(pools) {
         let clash = service.ports.iter().find(|port| {
-            rule["properties"]["frontendPort"] == json!(port.port)
-                && text(rule, "/properties/protocol").eq_ignore_ascii_case(&port.protocol)
+            takes(&part["properties"], port.port)
+                && text(part, "/properties/protocol").eq_ignore_ascii_case(&port.protocol)
         });
         if let Some(port) = clash {
             return Err(CloudError::local(format!(
                 "checkLoadBalancerResourcesConflicts: service port {} is trying to consume the port {} which is being \
-                 referenced by an existing {kind} rule {} with the same protocol {} and frontend IP config with ID {id}",
+                 referenced by an existing {kind} {} with the same protocol {} and frontend IP config with ID {id}",
                 port.name,
                 port.port,
-                text(rule, "/name"),
-                text(rule, "/properties/protocol"),
+                text(part, "/name"),
+                text(part, "/properties/protocol"),
             )));
         }
     }
     Ok(())
+}
+
+/// True if a rule has this frontend port, or a pool has it in its range.
+fn takes(properties: &Value, port: u16) -> bool {
+    let number = |key: &str| properties[key].as_u64();
+    let (first, last) = (number("frontendPortRangeStart"), number("frontendPortRangeEnd"));
+    let is_in_range = first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&u64::from(port)));
+    number("frontendPort") == Some(u64::from(port)) || is_in_range
 }
 
 /// Replaces the Service's parts of a list; those that agree already stay as they are, foreign ones are not touched.

@@ -7,20 +7,28 @@
 //! ```
 //! It does what cloud-provider-azure does, the harmful parts included, in the order in which that does it; the order
 //! decides what is lost when a step fails. One Service at a time. A Service that did not change is not looked at again.
-//! Left out: caches of the real one (up to 120 s), node membership of backend pools, and security groups.
+//! Azure is reached over HTTP, with an identity of the cluster's own; the Kubernetes API is called in process, so that
+//! everybody can tell when there is nothing left to do. Left out: Basic and multiple load balancers, machines outside of
+//! scale sets, and the lease that keeps other controllers of AKS away.
 
+mod access;
 mod annotation;
 mod azure;
+mod cache;
 mod cleanup;
 mod cloud;
 mod event;
 mod frontend;
 mod load_balancer;
+mod machine;
 mod name;
 mod nat;
+mod node;
+mod pool;
 mod private_link;
 mod public_ip;
 mod rule;
+mod security_group;
 mod service;
 mod sync;
 
@@ -29,23 +37,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::{JoinError, JoinHandle};
 
+pub use self::azure::AzureAccess;
 pub use self::cloud::CloudConfig;
 
-use self::azure::{Azure, CloudError};
+use self::azure::Azure;
 use self::cloud::Cloud;
 use self::event::Recorder;
 use self::service::{Service, needs_update};
 use self::sync::Syncer;
-use crate::sim::arm::Arm;
+use crate::sim::clock::Clock;
 use crate::sim::kube::{Change, ChangeKind, Cluster, Progress};
+use crate::sim::server::stopped;
 
 /// Namespace and name.
 type Key = (String, String);
 
 /// What is done with one Service.
-type Step = fn(&Syncer, &str, &str) -> Result<(), CloudError>;
+#[derive(Clone, Copy)]
+enum Step {
+    Sync,
+    UpdateNodes,
+}
 
 /// How much longer than the first wait the longest one is (5 s and 300 s in the real controller).
 const LONGEST_WAIT: u32 = 60;
@@ -53,68 +67,84 @@ const LONGEST_WAIT: u32 = 60;
 /// A running controller.
 #[derive(Clone, Debug)]
 pub struct Controller {
+    cluster: Cluster,
     resync: Arc<Notify>,
 }
 
 struct Loop {
-    syncer: Syncer,
+    syncer: Arc<Syncer>,
+    clock: Clock,
+    shutdown: watch::Receiver<bool>,
     seen: u64,
+    /// How many demands for retries it has taken notice of.
+    answered: u64,
     ready: BTreeSet<Key>,
     /// Services to look at because the nodes changed; after those that changed themselves.
     moved: BTreeSet<Key>,
-    /// Services that failed, and when each is tried again.
-    waiting: BTreeMap<Key, Instant>,
+    /// Services that failed, and when each is tried again, in the simulator's time.
+    waiting: BTreeMap<Key, Duration>,
     failures: BTreeMap<Key, u32>,
 }
 
 impl Controller {
     /// Starts the controller of a cluster. It stops when `shutdown` turns true or its sender goes away.
-    pub fn start(cluster: Cluster, arm: Arm, config: CloudConfig, shutdown: watch::Receiver<bool>) -> Self {
-        let resync = Arc::new(Notify::new());
-        cluster.report(Progress { is_running: true, is_working: true, seen: 0 });
+    pub fn start(cluster: Cluster, access: AzureAccess, config: CloudConfig, shutdown: watch::Receiver<bool>) -> Self {
+        let (resync, clock) = (Arc::new(Notify::new()), cluster.clock().clone());
+        cluster.report(Progress { is_running: true, is_working: true, ..Progress::default() });
         let recorder = Recorder::new(cluster.clone());
-        let cloud = Cloud::new(Azure::new(arm), config, recorder);
-        let syncer = Syncer { cluster, cloud };
+        let cloud = Cloud::new(Azure::new(access, clock.clone()), config, (recorder, clock.clone()));
         let state = Loop {
-            syncer,
+            syncer: Arc::new(Syncer { cluster: cluster.clone(), cloud }),
+            clock,
+            shutdown,
             seen: 0,
+            answered: 0,
             ready: BTreeSet::new(),
             moved: BTreeSet::new(),
             waiting: BTreeMap::new(),
             failures: BTreeMap::new(),
         };
-        tokio::spawn(state.run(Arc::clone(&resync), shutdown));
-        Self { resync }
+        tokio::spawn(state.run(Arc::clone(&resync)));
+        Self { cluster, resync }
     }
 
     /// Tries everything that failed again, now.
     pub fn resync(&self) {
+        self.cluster.ask_for_retries();
         self.resync.notify_one();
     }
 }
 
 impl Loop {
-    async fn run(mut self, resync: Arc<Notify>, mut shutdown: watch::Receiver<bool>) {
+    async fn run(mut self, resync: Arc<Notify>) {
         let mut changes = self.syncer.cluster.changes();
+        let mut shutdown = self.shutdown.clone();
+        // Asked for once at the start; if that fails, the first Service that needs them asks again.
+        let syncer = Arc::clone(&self.syncer);
+        let zones = tokio::spawn(async move { syncer.cloud.zones().await.map(drop) });
+        if let Some(Ok(Err(error))) = self.unless_stopped(zones).await {
+            tracing::debug!(%error, "the zones of the region are not known yet");
+        }
         self.list();
         while !*shutdown.borrow() {
             // Marked as seen before reading, so a change in between wakes us again.
             changes.borrow_and_update();
             self.look();
+            self.answer();
             if let Some(key) = self.ready.pop_first() {
-                self.work(key, Syncer::sync).await;
+                self.work(key, Step::Sync).await;
                 continue;
             }
             if let Some(key) = self.moved.pop_first() {
-                self.work(key, Syncer::update_nodes).await;
+                self.work(key, Step::UpdateNodes).await;
                 continue;
             }
             self.report(false);
             let retry = self.waiting.values().min().copied();
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { break },
-                () = resync.notified() => self.retry_all(),
-                () = wait_until(retry) => self.retry_due(),
+                () = resync.notified() => {}
+                () = wait_until(&self.clock, retry) => self.retry_due(),
                 stopped = shutdown.changed() => if stopped.is_err() { break },
             }
         }
@@ -122,7 +152,9 @@ impl Loop {
     }
 
     fn report(&self, is_working: bool) {
-        self.syncer.cluster.report(Progress { is_running: true, is_working, seen: self.seen });
+        let due = self.waiting.values().min().copied();
+        let Self { seen, answered, .. } = *self;
+        self.syncer.cluster.report(Progress { is_running: true, is_working, seen, due, asked: 0, answered });
     }
 
     /// At its start, and when it has fallen behind the history, the controller looks at every Service.
@@ -149,6 +181,14 @@ impl Loop {
         }
     }
 
+    fn answer(&mut self) {
+        let asked = self.syncer.cluster.asked_for_retries();
+        if asked > self.answered {
+            self.answered = asked;
+            self.retry_all();
+        }
+    }
+
     fn look_at_nodes(&mut self) {
         let services = self.syncer.cluster.list("services", None);
         let services = services.iter().map(Service::of).filter(|service| service.wants_load_balancer);
@@ -170,8 +210,6 @@ impl Loop {
             (ChangeKind::Modified, Some(previous)) => needs_update(&previous, &object) || service.needs_cleanup(),
         };
         if is_due {
-            // Whatever failed may work now that something changed: an address or a name may be free.
-            self.retry_all();
             self.enqueue(key);
         }
     }
@@ -190,19 +228,32 @@ impl Loop {
 
     async fn work(&mut self, key: Key, step: Step) {
         self.report(true);
-        let config = &self.syncer.cloud.config;
-        let (delay, retry) = (config.delay, config.retry);
-        if !delay.is_zero() {
-            sleep(delay).await;
-        }
-        let syncer = self.syncer.clone();
+        let CloudConfig { delay, retry, .. } = self.syncer.cloud.config;
+        self.clock.sleep(delay).await;
+        let syncer = Arc::clone(&self.syncer);
         let (namespace, name) = key.clone();
-        // In-process calls to the resource manager block for a moment.
-        let synced = tokio::task::spawn_blocking(move || step(&syncer, &namespace, &name)).await;
-        match synced {
-            Ok(Ok(())) => self.forget_failures(&key),
+        let task = tokio::spawn(async move {
+            match step {
+                Step::Sync => syncer.sync(&namespace, &name).await,
+                Step::UpdateNodes => syncer.update_nodes(&namespace, &name).await,
+            }
+        });
+        match self.unless_stopped(task).await {
+            Some(Ok(Ok(()))) => self.forget_failures(&key),
             // A panic is our own mistake; the next try shows it again rather than ending the loop.
-            Ok(Err(_)) | Err(_) => self.wait(key, retry),
+            Some(Ok(Err(_)) | Err(_)) => self.wait(key, retry),
+            None => {}
+        }
+    }
+
+    /// Waits for a task, or ends it if everything is to stop; `None` then.
+    async fn unless_stopped<T>(&mut self, mut task: JoinHandle<T>) -> Option<Result<T, JoinError>> {
+        tokio::select! {
+            joined = &mut task => Some(joined),
+            () = stopped(&mut self.shutdown) => {
+                task.abort();
+                None
+            }
         }
     }
 
@@ -215,7 +266,7 @@ impl Loop {
         let failures = self.failures.entry(key.clone()).or_default();
         let factor = 2_u32.saturating_pow(*failures).min(LONGEST_WAIT);
         *failures += 1;
-        self.waiting.insert(key, Instant::now() + retry * factor);
+        self.waiting.insert(key, self.clock.elapsed() + retry * factor);
     }
 
     fn retry_all(&mut self) {
@@ -223,7 +274,7 @@ impl Loop {
     }
 
     fn retry_due(&mut self) {
-        let now = Instant::now();
+        let now = self.clock.elapsed();
         let due: Vec<Key> =
             self.waiting.iter().filter(|(_, until)| **until <= now).map(|(key, _)| key.clone()).collect();
         for key in due {
@@ -233,9 +284,9 @@ impl Loop {
     }
 }
 
-async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
+async fn wait_until(clock: &Clock, moment: Option<Duration>) {
+    match moment {
+        Some(moment) => clock.reached(moment).await,
         None => std::future::pending().await,
     }
 }

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::annotation::{ADDITIONAL_IPS, ALLOWED_RANGES, LEGACY_RANGES};
+use super::annotation::ADDITIONAL_IPS;
 use super::azure::CloudError;
 use super::cloud::{Cloud, text};
 use super::frontend;
 use super::load_balancer::Pass;
+use super::node::Node;
 use super::service::{FINALIZER, Service};
 use crate::sim::kube::Cluster;
 use crate::sim::kube::call::Call;
@@ -23,13 +24,13 @@ impl Syncer {
     ///
     /// # Errors
     /// If it has to be tried again.
-    pub(crate) fn sync(&self, namespace: &str, name: &str) -> Result<(), CloudError> {
+    pub(crate) async fn sync(&self, namespace: &str, name: &str) -> Result<(), CloudError> {
         let Some(object) = self.cluster.get("services", namespace, name) else { return Ok(()) };
         let service = Service::of(&object);
         let result = if service.needs_cleanup() {
-            self.clean_up(&service)
+            self.clean_up(&service).await
         } else if service.wants_load_balancer && !service.is_deleting {
-            self.ensure(&service)
+            self.ensure(&service).await
         } else {
             Ok(())
         };
@@ -43,14 +44,14 @@ impl Syncer {
     ///
     /// # Errors
     /// If it has to be tried again.
-    pub(crate) fn update_nodes(&self, namespace: &str, name: &str) -> Result<(), CloudError> {
+    pub(crate) async fn update_nodes(&self, namespace: &str, name: &str) -> Result<(), CloudError> {
         let Some(object) = self.cluster.get("services", namespace, name) else { return Ok(()) };
         let service = Service::of(&object);
         if !service.wants_load_balancer || service.is_deleting || !service.has_finalizer {
             return Ok(());
         }
         let recorder = &self.cloud.recorder;
-        self.cloud.ensure(&service).map(drop).inspect_err(|error| {
+        self.cloud.ensure(&service, &self.nodes()).await.map(drop).inspect_err(|error| {
             let message = format!("Error updating load balancer with new hosts: {error}");
             recorder.warning(&service, "UpdateLoadBalancerFailed", &message);
         })?;
@@ -58,7 +59,7 @@ impl Syncer {
         Ok(())
     }
 
-    fn ensure(&self, service: &Service) -> Result<(), CloudError> {
+    async fn ensure(&self, service: &Service) -> Result<(), CloudError> {
         let recorder = &self.cloud.recorder;
         recorder.normal(service, "EnsuringLoadBalancer", "Ensuring load balancer");
         if !service.has_finalizer {
@@ -66,23 +67,24 @@ impl Syncer {
             self.patch(service, finalizers)
                 .map_err(|error| error.while_doing("failed to add load balancer cleanup finalizer"))?;
         }
-        if self.cluster.list("nodes", None).is_empty() {
+        let nodes = self.nodes();
+        if nodes.is_empty() {
             recorder.warning(service, "UnAvailableLoadBalancer", "There are no available nodes for LoadBalancer");
         }
-        let addresses = self.cloud.ensure(service);
+        let addresses = self.cloud.ensure(service, &nodes).await;
         let addresses = addresses.map_err(|error| error.while_doing("failed to ensure load balancer"))?;
         recorder.normal(service, "EnsuredLoadBalancer", "Ensured load balancer");
         self.set_status(service, &addresses)
     }
 
-    fn clean_up(&self, service: &Service) -> Result<(), CloudError> {
+    async fn clean_up(&self, service: &Service) -> Result<(), CloudError> {
         let recorder = &self.cloud.recorder;
-        let exists = self.cloud.has_load_balancer(service);
+        let exists = self.cloud.has_load_balancer(service).await;
         let exists =
             exists.map_err(|error| error.while_doing("failed to check if load balancer exists before cleanup"))?;
         if exists {
             recorder.normal(service, "DeletingLoadBalancer", "Deleting load balancer");
-            let deleted = self.cloud.delete(service);
+            let deleted = self.cloud.delete(service).await;
             deleted.map_err(|error| error.while_doing("failed to delete load balancer"))?;
         }
         self.set_status(service, &[])?;
@@ -91,6 +93,10 @@ impl Syncer {
             .map_err(|error| error.while_doing("failed to remove load balancer cleanup finalizer"))?;
         recorder.normal(service, "DeletedLoadBalancer", "Deleted load balancer");
         Ok(())
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        self.cluster.list("nodes", None).iter().map(Node::of).collect()
     }
 
     fn set_status(&self, service: &Service, addresses: &[String]) -> Result<(), CloudError> {
@@ -117,26 +123,29 @@ impl Syncer {
 impl Cloud {
     /// Makes everything that a Service wants, and returns its addresses. They are known only at the very end, so a failure
     /// anywhere leaves the status as it was even if the load balancer works.
-    fn ensure(&self, service: &Service) -> Result<Vec<String>, CloudError> {
-        let balancer = self.ensure_balancer(service)?;
-        let mut addresses = self.addresses(&balancer, service)?;
+    async fn ensure(&self, service: &Service, nodes: &[Node]) -> Result<Vec<String>, CloudError> {
+        let balancer = self.ensure_balancer(service, nodes).await?;
+        let mut addresses = self.addresses(&balancer, service).await?;
         addresses.extend(additional_addresses(service)?);
-        check_source_ranges(service)?;
+        self.open_security_group(service, &addresses, nodes).await?;
         for own in frontend::owned(&balancer, service) {
-            self.ensure_link_service(service, own)?;
+            self.ensure_link_service(service, own).await?;
         }
-        self.delete_other_side(service)?;
-        self.tidy_public_addresses(service, true)?;
+        self.delete_other_side(service).await?;
+        self.tidy_public_addresses(service, true).await?;
         Ok(addresses)
     }
 
-    fn ensure_balancer(&self, service: &Service) -> Result<Value, CloudError> {
-        let mut pass = self.pass(service, true)?;
+    async fn ensure_balancer(&self, service: &Service, nodes: &[Node]) -> Result<Value, CloudError> {
+        let mut pass = self.pass(service, true).await?;
         if let Pass::LinkServiceDeleted = pass {
-            pass = self.pass(service, true)?;
+            pass = self.pass(service, true).await?;
         }
         match pass {
-            Pass::Settled(Some(balancer)) => Ok(balancer),
+            Pass::Settled(Some(balancer)) => {
+                self.join_pools(service, &balancer, nodes).await?;
+                Ok(balancer)
+            }
             Pass::Settled(None) | Pass::LinkServiceDeleted => {
                 Err(CloudError::local("the load balancer changed while it was reconciled"))
             }
@@ -144,7 +153,7 @@ impl Cloud {
     }
 
     /// One address per owned frontend, in the load balancer's order.
-    fn addresses(&self, balancer: &Value, service: &Service) -> Result<Vec<String>, CloudError> {
+    pub(crate) async fn addresses(&self, balancer: &Value, service: &Service) -> Result<Vec<String>, CloudError> {
         let mut addresses = Vec::new();
         for own in frontend::owned(balancer, service) {
             let private = text(own, "/properties/privateIPAddress");
@@ -152,7 +161,7 @@ impl Cloud {
                 addresses.push(private.to_owned());
                 continue;
             }
-            let public = self.azure.get(text(own, "/properties/publicIPAddress/id"))?.unwrap_or_default();
+            let public = self.azure.get(text(own, "/properties/publicIPAddress/id")).await?.unwrap_or_default();
             addresses.push(text(&public, "/properties/ipAddress").to_owned());
         }
         Ok(addresses)
@@ -160,21 +169,9 @@ impl Cloud {
 }
 
 /// Items are not trimmed, so a space after a comma is an error.
-fn additional_addresses(service: &Service) -> Result<Vec<String>, CloudError> {
+pub(crate) fn additional_addresses(service: &Service) -> Result<Vec<String>, CloudError> {
     let Some(given) = service.annotations.trimmed(ADDITIONAL_IPS) else { return Ok(Vec::new()) };
     let wrong = |item: &str| CloudError::local(format!("{item:?} is not a valid IP address"));
     let items = given.split(',');
     items.map(|item| item.parse::<std::net::IpAddr>().map(|_| item.to_owned()).map_err(|_| wrong(item))).collect()
-}
-
-fn check_source_ranges(service: &Service) -> Result<(), CloudError> {
-    let is_range = |text: &str| text.trim().parse::<crate::domain::cidr::Cidr>().is_ok();
-    let annotated = [ALLOWED_RANGES, LEGACY_RANGES].into_iter().filter_map(|key| service.annotations.raw(key));
-    let has_annotated = annotated.into_iter().any(|list| list.split(',').any(is_range));
-    if has_annotated && service.source_ranges.iter().any(|range| is_range(range)) {
-        return Err(CloudError::local(
-            "cannot set both spec.LoadBalancerSourceRanges and service annotation service.beta.kubernetes.io/azure-allowed-ip-ranges",
-        ));
-    }
-    Ok(())
 }

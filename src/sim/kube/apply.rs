@@ -126,9 +126,11 @@ fn conflict_error(conflicts: &[Conflict]) -> ApiError {
 pub(crate) fn merge(schema: &Schema, live: &Value, config: &Value) -> Value {
     match (schema, live, config) {
         (_, live, Value::Null) => live.clone(),
-        (Schema::Struct(_) | Schema::Map | Schema::Free, Value::Object(live), Value::Object(config)) => {
-            Value::Object(merge_fields(schema, live, config))
-        }
+        (
+            Schema::Struct(_) | Schema::Map | Schema::MapOf(_) | Schema::Free,
+            Value::Object(live),
+            Value::Object(config),
+        ) => Value::Object(merge_fields(schema, live, config)),
         (Schema::Keyed(keyed), Value::Array(live), Value::Array(config)) => merge_items(keyed, live, config),
         (Schema::Set, Value::Array(live), Value::Array(config)) => {
             let mut members = live.clone();
@@ -166,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sim::kube::schema::SERVICE;
+    use crate::sim::kube::schema::service::SERVICE;
 
     fn writer(manager: &str) -> Writer {
         Writer { manager: manager.to_owned(), is_apply: true, api_version: "v1".to_owned(), subresource: None }

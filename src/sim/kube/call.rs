@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::discovery;
+use super::event;
 use super::kind::{Target, target_of};
 use super::list::{self, Page, Selection};
 use super::status_error::ApiError;
@@ -34,6 +35,8 @@ pub struct Answer {
     pub body: Value,
     /// Texts of `Warning` headers.
     pub warnings: Vec<String>,
+    /// The content type of the body.
+    pub content_type: &'static str,
 }
 
 impl Call {
@@ -81,6 +84,21 @@ impl Call {
         self.accept.split(',').next().is_some_and(|first| first.contains("as=Table"))
     }
 
+    /// True if the client prefers YAML.
+    pub(crate) fn wants_yaml(&self) -> bool {
+        self.accept.split(',').next().is_some_and(|first| first.trim().starts_with("application/yaml"))
+    }
+
+    /// True if the client prefers all of discovery in one answer.
+    pub(crate) fn wants_aggregated_discovery(&self) -> bool {
+        self.accept.split(',').next().is_some_and(|first| {
+            first.contains("as=APIGroupDiscoveryList")
+                && first.contains("g=apidiscovery.k8s.io")
+                && first.contains("v=v2")
+                && !first.contains("v=v2beta1")
+        })
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
@@ -124,18 +142,22 @@ impl Call {
             "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),
             "application/json-patch+json" => Ok(PatchKind::Json),
             "application/apply-patch+yaml" => Ok(PatchKind::Apply),
-            other => Err(ApiError::unsupported_media_type(other)),
+            other => Err(ApiError::unsupported_media_type(
+                other,
+                "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+                 application/apply-patch+yaml",
+            )),
         }
     }
 }
 
 impl Answer {
     pub(crate) fn ok(body: Value) -> Self {
-        Self { status: 200, body, warnings: Vec::new() }
+        Self { status: 200, body, warnings: Vec::new(), content_type: "application/json" }
     }
 
     pub(crate) fn refusal(error: &ApiError) -> Self {
-        Self { status: error.code, body: error.to_value(), warnings: Vec::new() }
+        Self { status: error.code, ..Self::ok(error.to_value()) }
     }
 
     /// The body of a success, or the failure it describes.
@@ -187,11 +209,11 @@ impl Cluster {
 
     /// An object as the client asked for it: itself or a table of one row.
     pub(crate) fn render(&self, call: &Call, target: &Target, object: Value) -> Value {
-        if !call.wants_table() {
-            return object;
+        if call.wants_table() {
+            let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+            return table((target.kind, call.text("includeObject")), &[object], (metadata, self.now()));
         }
-        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-        table(target.kind, &[object], (metadata, self.now()))
+        if target.kind.is_spelling { event::from_core(&object) } else { object }
     }
 
     fn read_list(&self, call: &Call, target: &Target) -> Result<Answer, ApiError> {
@@ -201,9 +223,11 @@ impl Cluster {
         let page = Page { limit, after: call.text("continue").map(str::to_owned) };
         let found = list::list(&self.state().store, (target.kind, &selection), &page)?;
         if call.wants_table() {
-            return Ok(Answer::ok(table(target.kind, &found.items, (found.metadata, self.now()))));
+            let kind = (target.kind, call.text("includeObject"));
+            return Ok(Answer::ok(table(kind, &found.items, (found.metadata, self.now()))));
         }
-        let items = found.items.into_iter().map(without_type).collect::<Vec<_>>();
+        let items = found.items.into_iter().map(|object| without_type(self.render(call, target, object)));
+        let items = items.collect::<Vec<_>>();
         let kind = format!("{}List", target.kind.name);
         let version = target.kind.api_version();
         Ok(Answer::ok(json!({"kind": kind, "apiVersion": version, "metadata": found.metadata, "items": items})))
@@ -211,14 +235,15 @@ impl Cluster {
 
     fn write(&self, call: &Call, target: &Target) -> Result<Answer, ApiError> {
         let write = self.write_of(call, target)?;
+        let sent = if target.kind.is_spelling { &event::to_core(&call.body) } else { &call.body };
         let mut state = self.state();
         let written = match call.method.as_str() {
-            "POST" => state.create(&write, &call.body),
-            "PUT" => state.replace(&write, &call.body),
+            "POST" => state.create(&write, sent),
+            "PUT" => state.replace(&write, sent),
             _ => {
                 let kind = call.patch_kind()?;
                 check_apply_options(call, kind)?;
-                state.patch(&write, kind, &call.body)
+                state.patch(&write, kind, sent)
             }
         };
         let version = state.store.version();
@@ -226,13 +251,14 @@ impl Cluster {
         self.announce(version);
         let Written { object, is_new, warnings } = written?;
         let body = self.render(call, target, object);
-        Ok(Answer { status: if is_new { 201 } else { 200 }, body, warnings })
+        Ok(Answer { status: if is_new { 201 } else { 200 }, warnings, ..Answer::ok(body) })
     }
 
     fn write_of(&self, call: &Call, target: &Target) -> Result<Write, ApiError> {
         let Target { kind, namespace, name, subresource } = target.clone();
         Ok(Write {
-            kind,
+            kind: kind.stored(),
+            is_new_spelling: kind.is_spelling,
             namespace,
             name,
             is_status: subresource.as_deref() == Some("status"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kind::{KINDS, Kind};
-use super::status_error::ApiError;
+use super::status_error::{ApiError, Cause};
 use super::store::Key;
 use super::write::{State, Write, not_found};
 
@@ -13,6 +13,7 @@ impl State {
         let name = write.name.clone().unwrap_or_default();
         let key = write.key(&name);
         let live = self.store.get(&key).cloned().ok_or_else(|| not_found(write, &name))?;
+        check_propagation(&options["propagationPolicy"])?;
         check_delete_preconditions(write, &live, &options["preconditions"])?;
         let status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
@@ -74,6 +75,16 @@ fn finalizers(object: &Value) -> bool {
 
 pub(crate) fn is_ready_to_go(object: &Value) -> bool {
     object["metadata"].get("deletionTimestamp").is_some() && !finalizers(object) && object["kind"] != "Namespace"
+}
+
+/// Nothing here has dependents, so all policies do the same; one that does not exist is still refused.
+fn check_propagation(policy: &Value) -> Result<(), ApiError> {
+    let supported = ["Background", "Foreground", "Orphan"];
+    if policy.is_null() || policy.as_str().is_some_and(|policy| supported.contains(&policy)) {
+        return Ok(());
+    }
+    let cause = Cause::unsupported("propagationPolicy", policy, &supported);
+    Err(ApiError::invalid("DeleteOptions.meta.k8s.io", "", &[cause]))
 }
 
 fn check_delete_preconditions(write: &Write, live: &Value, preconditions: &Value) -> Result<(), ApiError> {

@@ -1,20 +1,29 @@
-//! What clients read before anything else: version, groups, resources, health, and who may do what.
+//! What clients read before anything else: version, groups, resources, health, documents.
 
 use serde_json::{Value, json};
 
 use super::Cluster;
 use super::call::{Answer, Call};
 use super::kind::{KINDS, Kind};
+use super::openapi;
+use super::review::{self, REVIEWS};
 use super::status_error::ApiError;
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
 
 /// Answers a path that is about the API rather than about an object; `None` if it is not one.
 pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Option<Result<Answer, ApiError>> {
+    if let Some(answer) = review::answer(call) {
+        return Some(answer);
+    }
     let segments: Vec<&str> = call.path.trim_matches('/').split('/').collect();
-    if let ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] = segments.as_slice() {
-        return Some(Ok(access_review(call)));
+    let is_read = call.method == "GET" || call.method == "HEAD";
+    if let (["api" | "apis"], true, true) = (segments.as_slice(), is_read, call.wants_aggregated_discovery()) {
+        return Some(Ok(aggregated(segments[0])));
     }
     let body = match segments.as_slice() {
-        [""] => json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v3", "/version"]}),
+        [""] => json!({"paths": root_paths()}),
         ["healthz" | "livez" | "readyz", ..] => json!("ok"),
         ["version"] => version(cluster.version()),
         ["api"] => json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
@@ -25,17 +34,33 @@ pub(crate) fn answer(cluster: &Cluster, call: &Call) -> Option<Result<Answer, Ap
         ["apis", name] => group(groups().into_iter().find(|group| group == name)?),
         ["api", "v1"] => resources("", "v1"),
         ["apis", group, "v1"] => resources(groups().into_iter().find(|known| known == group)?, &format!("{group}/v1")),
-        ["openapi", "v3"] => open_api_index(),
-        ["openapi", "v3", "api", "v1"] => open_api(""),
-        ["openapi", "v3", "apis", group, "v1"] => open_api(groups().into_iter().find(|known| known == group)?),
+        ["openapi", "v2"] if call.accept.contains("protobuf") && !call.accept.contains("json") => {
+            return Some(Err(ApiError::not_acceptable()));
+        }
+        ["openapi", "v2"] => openapi::v2(cluster.version()),
+        ["openapi", "v3"] => openapi::index(&groups()),
+        ["openapi", "v3", "api", "v1"] => openapi::v3(""),
+        ["openapi", "v3", "apis", group, "v1"] => openapi::v3(groups().into_iter().find(|known| known == group)?),
         _ => return None,
     };
-    let is_read = call.method == "GET" || call.method == "HEAD";
     Some(if is_read { Ok(Answer::ok(body)) } else { Err(ApiError::method_not_allowed()) })
 }
 
+fn root_paths() -> Vec<String> {
+    let mut paths: Vec<String> =
+        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+            .map(str::to_owned)
+            .to_vec();
+    paths.extend(groups().into_iter().flat_map(|group| [format!("/apis/{group}"), format!("/apis/{group}/v1")]));
+    paths.sort();
+    paths
+}
+
+/// The named groups, sorted.
 fn groups() -> Vec<&'static str> {
     let mut groups: Vec<&str> = KINDS.iter().map(|kind| kind.group).filter(|group| !group.is_empty()).collect();
+    groups.extend(REVIEWS.iter().map(|review| review.group));
+    groups.sort_unstable();
     groups.dedup();
     groups
 }
@@ -43,6 +68,48 @@ fn groups() -> Vec<&'static str> {
 fn group(name: &str) -> Value {
     let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
     json!({"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": [version], "preferredVersion": version})
+}
+
+/// All groups with all resources in one answer, which kubectl prefers.
+fn aggregated(root: &str) -> Answer {
+    let named = if root == "api" { vec![""] } else { groups() };
+    let items: Vec<Value> = named
+        .into_iter()
+        .map(|group| {
+            let mut resources: Vec<Value> =
+                KINDS.iter().filter(|kind| kind.group == group).map(aggregated_resource).collect();
+            resources.extend(REVIEWS.iter().filter(|own| own.group == group).map(|own| {
+                json!({
+                    "resource": own.plural, "singularResource": own.name.to_ascii_lowercase(), "scope": "Cluster",
+                    "responseKind": {"group": own.group, "version": "v1", "kind": own.name}, "verbs": ["create"],
+                })
+            }));
+            let version = json!({"version": "v1", "freshness": "Current", "resources": resources});
+            let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
+            json!({"metadata": metadata, "versions": [version]})
+        })
+        .collect();
+    let body = json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,
+    });
+    let content_type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    Answer { content_type, ..Answer::ok(body) }
+}
+
+fn aggregated_resource(kind: &Kind) -> Value {
+    let response = json!({"group": kind.group, "version": kind.version, "kind": kind.name});
+    let mut resource = json!({
+        "resource": kind.plural, "singularResource": kind.name.to_ascii_lowercase(), "responseKind": response,
+        "scope": if kind.is_namespaced { "Namespaced" } else { "Cluster" },
+        "verbs": VERBS, "shortNames": kind.short,
+    });
+    if kind.is_service() {
+        resource["categories"] = json!(["all"]);
+    }
+    if kind.has_status {
+        resource["subresources"] = json!([{"subresource": "status", "responseKind": response, "verbs": STATUS_VERBS}]);
+    }
+    resource
 }
 
 fn version(version: &str) -> Value {
@@ -57,62 +124,28 @@ fn version(version: &str) -> Value {
 }
 
 fn resources(group: &str, group_version: &str) -> Value {
-    let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let mut resources = Vec::new();
     for kind in KINDS.iter().filter(|kind| kind.group == group) {
-        resources.push(json!({
+        let mut resource = json!({
             "name": kind.plural, "singularName": kind.name.to_ascii_lowercase(), "namespaced": kind.is_namespaced,
-            "kind": kind.name, "verbs": verbs, "shortNames": kind.short,
-        }));
+            "kind": kind.name, "verbs": VERBS, "shortNames": kind.short,
+        });
+        if kind.is_service() {
+            resource["categories"] = json!(["all"]);
+        }
+        resources.push(resource);
         if kind.has_status {
             resources.push(json!({
                 "name": format!("{}/status", kind.plural), "singularName": "", "namespaced": kind.is_namespaced,
-                "kind": kind.name, "verbs": ["get", "patch", "update"],
+                "kind": kind.name, "verbs": STATUS_VERBS,
             }));
         }
     }
+    resources.extend(REVIEWS.iter().filter(|own| own.group == group).map(|own| {
+        json!({
+            "name": own.plural, "singularName": own.name.to_ascii_lowercase(), "namespaced": false,
+            "kind": own.name, "verbs": ["create"],
+        })
+    }));
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources})
-}
-
-fn open_api_index() -> Value {
-    let mut paths = serde_json::Map::new();
-    paths.insert("api/v1".to_owned(), json!({"serverRelativeURL": "/openapi/v3/api/v1?hash=1"}));
-    for group in groups() {
-        let url = format!("/openapi/v3/apis/{group}/v1?hash=1");
-        paths.insert(format!("apis/{group}/v1"), json!({"serverRelativeURL": url}));
-    }
-    json!({"paths": paths})
-}
-
-/// Just enough for kubectl to see that the server validates fields itself.
-fn open_api(group: &str) -> Value {
-    let mut paths = serde_json::Map::new();
-    for kind in KINDS.iter().filter(|kind| kind.group == group) {
-        let patch = json!({
-            "operationId": format!("patch{}", kind.name),
-            "parameters": [
-                {"name": "fieldManager", "in": "query", "schema": {"type": "string"}},
-                {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}},
-                {"name": "dryRun", "in": "query", "schema": {"type": "string"}},
-            ],
-            "responses": {"200": {"description": "OK"}},
-            "x-kubernetes-action": "patch",
-            "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.name},
-        });
-        paths.insert(format!("{}/{{name}}", open_api_path(kind)), json!({"patch": patch}));
-    }
-    json!({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "unversioned"}, "paths": paths})
-}
-
-fn open_api_path(kind: &Kind) -> String {
-    super::path_of(kind, Some("{namespace}"))
-}
-
-/// The token's owner may do everything, as with an AKS admin kubeconfig.
-fn access_review(call: &Call) -> Answer {
-    let mut review = call.body.clone();
-    if review.is_object() {
-        review["status"] = json!({"allowed": true});
-    }
-    Answer { status: 201, body: review, warnings: Vec::new() }
 }

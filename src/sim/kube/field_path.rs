@@ -81,7 +81,7 @@ pub(crate) fn applied_set(schema: &Schema, object: &Value) -> FieldSet {
 
 fn collect(schema: &Schema, value: &Value, path: &mut FieldPath, nodes: &mut Nodes) {
     let node = match (schema, value) {
-        (Schema::Struct(_) | Schema::Map | Schema::Free, Value::Object(fields)) => {
+        (Schema::Struct(_) | Schema::Map | Schema::MapOf(_) | Schema::Free, Value::Object(fields)) => {
             for (name, field) in fields {
                 if let Some(schema) = schema.field(name) {
                     descend(schema, field, Step::Field(name.clone()), (path, nodes));
@@ -251,7 +251,7 @@ fn remove_item(keyed: &Keyed, list: &mut Value, (key, rest): (&str, &[Step])) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::kube::schema::SERVICE;
+    use crate::sim::kube::schema::service::SERVICE;
     use serde_json::json;
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::call::{Answer, Call};
+use super::protobuf;
 use super::status_error::ApiError;
 use super::watch::watch;
 use crate::sim::fault::{Fault, Hit};
@@ -63,6 +64,8 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
         status: if is_cut { 0 } else { response.status().as_u16() },
         client: &agent,
         is_internal: false,
+        if_match: None,
+        body: &[],
     });
     response
 }
@@ -86,22 +89,18 @@ fn broken(fault: &Fault) -> Response {
 async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Call) -> Response {
     let is_open = matches!(call.path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version");
     if !is_open && !is_authorized(cluster, headers) {
-        return write(&Answer::refusal(&ApiError::unauthorized()));
+        return write(&Answer::refusal(&ApiError::unauthorized()), false);
     }
-    // Typed commands of kubectl (`create namespace`, `auth can-i`) insist on protobuf; `kubectl apply -f` does not.
-    if call.content_type.starts_with("application/vnd.kubernetes.protobuf") {
-        return write(&Answer::refusal(&ApiError::unsupported_media_type(&call.content_type)));
-    }
-    let call = match read_body(body).await {
+    let call = match read_body(body, &call.content_type).await {
         Ok(body) => call.body(body),
-        Err(error) => return write(&Answer::refusal(&error)),
+        Err(error) => return write(&Answer::refusal(&error), false),
     };
     if !call.is_watch() {
-        return write(&cluster.call(&call));
+        return write(&cluster.call(&call), call.wants_yaml());
     }
     match watch(cluster, call) {
         Ok(lines) => json_response(200, Body::from_stream(lines)),
-        Err(error) => write(&Answer::refusal(&error)),
+        Err(error) => write(&Answer::refusal(&error), false),
     }
 }
 
@@ -114,7 +113,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-async fn read_body(body: Body) -> Result<Value, ApiError> {
+async fn read_body(body: Body, content_type: &str) -> Result<Value, ApiError> {
     let too_large = |_| ApiError {
         code: 413,
         reason: "RequestEntityTooLarge",
@@ -125,22 +124,37 @@ async fn read_body(body: Body) -> Result<Value, ApiError> {
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
-    // YAML bodies are legal for apply, but every client we know sends JSON.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ApiError::bad_request(format!("the body of the request is not JSON, which the simulator needs: {error}"))
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        protobuf::CONTENT_TYPE => protobuf::decode(&bytes)
+            .ok_or_else(|| ApiError::bad_request("the body of the request is not protobuf of a kind that is served")),
+        // JSON is YAML, too, but has an error message of its own.
+        "application/yaml" | "application/apply-patch+yaml" if !bytes.starts_with(b"{") => {
+            serde_yaml::from_slice(&bytes).map_err(|error| ApiError::bad_request(format!("yaml: {error}")))
+        }
+        "" | "application/json" | "application/yaml" => parse_json(&bytes),
+        patch if patch.starts_with("application/") && patch.contains("patch+") => parse_json(&bytes),
+        other => Err(ApiError::unsupported_media_type(
+            other,
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )),
+    }
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::bad_request(format!("the object provided is unrecognized (must be of type Object): {error}"))
     })
 }
 
-fn write(answer: &Answer) -> Response {
-    // Health checks answer with plain text, everything else with JSON.
-    let (body, is_text) = match &answer.body {
-        Value::String(text) => (text.clone(), true),
-        body => (body.to_string(), false),
+fn write(answer: &Answer, is_yaml: bool) -> Response {
+    // Health checks answer with plain text, everything else with JSON, or YAML for those who ask.
+    let (body, content_type) = match &answer.body {
+        Value::String(text) => (text.clone(), "text/plain; charset=utf-8"),
+        body if is_yaml => (serde_yaml::to_string(body).unwrap_or_default(), "application/yaml"),
+        body => (body.to_string(), answer.content_type),
     };
     let mut response = json_response(answer.status, Body::from(body));
-    if is_text {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    }
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     for warning in &answer.warnings {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
             response.headers_mut().append(header::WARNING, value);

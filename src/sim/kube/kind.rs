@@ -1,6 +1,13 @@
 //! The kinds a cluster serves, and how a path names one.
 
-use super::schema::{FLAT, KEPT, SERVICE, Schema};
+use super::schema::Schema;
+use super::schema::config_map::CONFIG_MAP;
+use super::schema::endpoint::{ENDPOINT_SLICE, ENDPOINTS};
+use super::schema::event::{EVENT, NEW_EVENT};
+use super::schema::lease::LEASE;
+use super::schema::namespace::NAMESPACE;
+use super::schema::node::NODE;
+use super::schema::service::SERVICE;
 
 /// A kind of object.
 #[derive(Debug)]
@@ -21,6 +28,8 @@ pub(crate) struct Kind {
     pub(crate) has_status: bool,
     /// The fields.
     pub(crate) schema: &'static Schema,
+    /// True if its objects are those of the core kind of the same plural, with other names for some fields.
+    pub(crate) is_spelling: bool,
 }
 
 const CORE: Kind = Kind {
@@ -31,35 +40,37 @@ const CORE: Kind = Kind {
     short: &[],
     is_namespaced: true,
     has_status: false,
-    schema: &FLAT,
+    schema: &EVENT,
+    is_spelling: false,
 };
 
-/// Everything a cluster serves.
-pub(crate) static KINDS: [Kind; 8] = [
-    Kind { plural: "configmaps", name: "ConfigMap", short: &["cm"], ..CORE },
-    Kind { plural: "endpoints", name: "Endpoints", short: &["ep"], ..CORE },
-    Kind { plural: "events", name: "Event", short: &["ev"], ..CORE },
-    Kind {
-        plural: "namespaces",
-        name: "Namespace",
-        short: &["ns"],
-        is_namespaced: false,
-        has_status: true,
-        schema: &KEPT,
-        ..CORE
-    },
-    Kind {
-        plural: "nodes",
-        name: "Node",
-        short: &["no"],
-        is_namespaced: false,
-        has_status: true,
-        schema: &KEPT,
-        ..CORE
-    },
+const CLUSTER_WIDE: Kind = Kind { is_namespaced: false, has_status: true, ..CORE };
+
+/// Everything a cluster serves, by group.
+pub(crate) static KINDS: [Kind; 9] = [
+    Kind { plural: "configmaps", name: "ConfigMap", short: &["cm"], schema: &CONFIG_MAP, ..CORE },
+    Kind { plural: "endpoints", name: "Endpoints", short: &["ep"], schema: &ENDPOINTS, ..CORE },
+    Kind { plural: "events", name: "Event", short: &["ev"], schema: &EVENT, ..CORE },
+    Kind { plural: "namespaces", name: "Namespace", short: &["ns"], schema: &NAMESPACE, ..CLUSTER_WIDE },
+    Kind { plural: "nodes", name: "Node", short: &["no"], schema: &NODE, ..CLUSTER_WIDE },
     Kind { plural: "services", name: "Service", short: &["svc"], has_status: true, schema: &SERVICE, ..CORE },
-    Kind { group: "coordination.k8s.io", plural: "leases", name: "Lease", schema: &KEPT, ..CORE },
-    Kind { group: "discovery.k8s.io", plural: "endpointslices", name: "EndpointSlice", ..CORE },
+    Kind { group: "coordination.k8s.io", plural: "leases", name: "Lease", schema: &LEASE, ..CORE },
+    Kind {
+        group: "discovery.k8s.io",
+        plural: "endpointslices",
+        name: "EndpointSlice",
+        schema: &ENDPOINT_SLICE,
+        ..CORE
+    },
+    Kind {
+        group: "events.k8s.io",
+        plural: "events",
+        name: "Event",
+        short: &["ev"],
+        schema: &NEW_EVENT,
+        is_spelling: true,
+        ..CORE
+    },
 ];
 
 impl Kind {
@@ -73,6 +84,22 @@ impl Kind {
         KINDS
             .iter()
             .find(|kind| kind.plural == word || kind.name.eq_ignore_ascii_case(word) || kind.short.contains(&word))
+    }
+
+    /// What its objects are stored under.
+    pub(crate) fn stored_name(&self) -> String {
+        if self.is_spelling { self.plural.to_owned() } else { self.qualified() }
+    }
+
+    /// The kind whose objects are stored: itself, or the core kind that this one is another spelling of.
+    pub(crate) fn stored(&'static self) -> &'static Self {
+        let is_core = |kind: &&Self| kind.group.is_empty() && kind.plural == self.plural;
+        if self.is_spelling { KINDS.iter().find(is_core).unwrap_or(self) } else { self }
+    }
+
+    /// The kind with its group, as messages about invalid objects name it.
+    pub(crate) fn qualified_name(&self) -> String {
+        if self.group.is_empty() { self.name.to_owned() } else { format!("{}.{}", self.name, self.group) }
     }
 
     pub(crate) fn is_service(&self) -> bool {

@@ -22,6 +22,7 @@ enum Requirement {
     Equals(String, String),
     Differs(String, String),
     In(String, Vec<String>),
+    NotIn(String, Vec<String>),
     Exists(String),
     Missing(String),
 }
@@ -86,6 +87,7 @@ impl Requirement {
             Self::Equals(key, wanted) => value(key).unwrap_or_default() == *wanted,
             Self::Differs(key, unwanted) => value(key).unwrap_or_default() != *unwanted,
             Self::In(key, wanted) => value(key).is_some_and(|value| wanted.contains(&value)),
+            Self::NotIn(key, unwanted) => value(key).is_none_or(|value| !unwanted.contains(&value)),
             Self::Exists(key) => value(key).is_some(),
             Self::Missing(key) => value(key).is_none(),
         }
@@ -113,10 +115,12 @@ fn parse_one(part: &str) -> Result<Requirement, ApiError> {
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Ok(Requirement::Equals(own(key), own(value)));
     }
-    if let Some((key, rest)) = part.split_once(" in ") {
+    for word in [" notin ", " in "] {
+        let Some((key, rest)) = part.split_once(word) else { continue };
         let values = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
         let values = values.ok_or_else(|| ApiError::bad_request(format!("unable to parse requirement: {part:?}")))?;
-        return Ok(Requirement::In(own(key), values.split(',').map(own).collect()));
+        let (key, values) = (own(key), values.split(',').map(own).collect());
+        return Ok(if word == " in " { Requirement::In(key, values) } else { Requirement::NotIn(key, values) });
     }
     match part.strip_prefix('!') {
         Some(key) => Ok(Requirement::Missing(own(key))),
@@ -195,6 +199,7 @@ mod tests {
             Selection::of(&target, Some(labels), Some(fields)).map(|selection| selection.takes(&key, &object))
         };
         assert!(takes("app=web,tier in (front, back),!x", "metadata.name=web").unwrap());
+        assert!(takes("tier notin (back),zone notin (one)", "").unwrap());
         assert!(!takes("app!=web", "").unwrap());
         assert_eq!(takes("", "spec.selector=x").unwrap_err().code, 400);
     }

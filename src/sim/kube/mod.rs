@@ -9,14 +9,20 @@ pub mod call;
 pub mod status_error;
 
 mod apply;
+mod by_hand;
 mod delete;
 mod discovery;
+mod event;
 mod field_path;
 mod http;
 mod kind;
 mod list;
 mod managed_fields;
+mod openapi;
 mod patch;
+mod protobuf;
+mod review;
+mod row;
 mod saved;
 mod schema;
 mod service;
@@ -29,6 +35,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch as channel;
@@ -95,6 +102,21 @@ pub(crate) struct Progress {
     pub(crate) is_working: bool,
     /// The newest version that the controller has looked at.
     pub(crate) seen: u64,
+    /// When it tries again what failed, in the simulator's time.
+    pub(crate) due: Option<Duration>,
+    /// How often it was asked to try everything again, and how many of these it has taken notice of.
+    pub(crate) asked: u64,
+    pub(crate) answered: u64,
+}
+
+impl Progress {
+    /// True if there is nothing left to do up to a version.
+    fn is_idle(&self, target: u64, now: Duration) -> bool {
+        // A retry that is due by now is work, though the controller may not have woken up for it yet.
+        let is_due = self.due.is_some_and(|due| due <= now);
+        let is_asked = self.asked > self.answered;
+        !self.is_running || (!self.is_working && self.seen >= target && !is_due && !is_asked)
+    }
 }
 
 #[derive(Debug)]
@@ -128,6 +150,18 @@ impl Cluster {
                 "ports": [{"name": "https", "port": 443, "targetPort": 443}]},
         });
         cluster.create_raw(&kubernetes).expect("the built-in Service is valid");
+        // Controllers read here how to authenticate their own callers; without authorities nobody is one.
+        let authentication = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+            "data": {
+                "requestheader-allowed-names": "[]",
+                "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]",
+                "requestheader-group-headers": "[\"X-Remote-Group\"]",
+                "requestheader-username-headers": "[\"X-Remote-User\"]",
+            },
+        });
+        cluster.create_raw(&authentication).expect("the built-in ConfigMap is valid");
         cluster
     }
 
@@ -240,17 +274,6 @@ impl Cluster {
         self.call(&call.agent("kubectl/v1.36.0")).into_result()
     }
 
-    /// Merges a patch into any object as `kubectl patch --type merge` would.
-    ///
-    /// # Errors
-    /// What the API server refuses.
-    pub fn patch(&self, (kind, namespace, name): (&str, &str, &str), patch: &Value) -> Result<Value, ApiError> {
-        let kind = Kind::find(kind).ok_or_else(ApiError::unknown_path)?;
-        let path = format!("{}/{name}?fieldManager=kubectl-patch", path_of(kind, Some(namespace)));
-        let call = Call::new("PATCH", &path).content_type("application/merge-patch+json").body(patch.clone());
-        self.call(&call.agent("kubectl/v1.36.0")).into_result()
-    }
-
     /// Deletes an object; one with finalizers is only marked.
     ///
     /// # Errors
@@ -271,7 +294,7 @@ impl Cluster {
     pub async fn idle(&self) {
         let target = self.state().store.version();
         let mut progress = self.0.progress.subscribe();
-        let done = |now: &Progress| !now.is_running || (!now.is_working && now.seen >= target);
+        let done = |progress: &Progress| progress.is_idle(target, self.clock().elapsed());
         // The sender lives as long as `self`, so waiting cannot fail.
         let _ = progress.wait_for(done).await;
     }
@@ -290,8 +313,19 @@ impl Cluster {
         self.0.changed.subscribe()
     }
 
+    /// Says how far the controller is; what it was asked for meanwhile stays.
     pub(crate) fn report(&self, progress: Progress) {
-        self.0.progress.send_replace(progress);
+        self.0.progress.send_modify(|now| *now = Progress { asked: now.asked, ..progress });
+    }
+
+    /// Asks the controller to try everything that failed again.
+    pub(crate) fn ask_for_retries(&self) {
+        self.0.progress.send_modify(|now| now.asked += 1);
+    }
+
+    /// How often it was asked to.
+    pub(crate) fn asked_for_retries(&self) -> u64 {
+        self.0.progress.borrow().asked
     }
 
     /// The newest version, and what changed after a version; `None` if the history does not reach back that far.
@@ -304,7 +338,7 @@ impl Cluster {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.0.options.clock
     }
 

@@ -47,7 +47,7 @@ fn strategic_object(schema: &Schema, target: &Value, patch: &Map<String, Value>)
                 members.retain(|member| !gone.contains(member));
             }
         } else if name.starts_with('$') {
-            // `$setElementOrder/…` and `$retainKeys` order and trim what kubectl sends in full anyway.
+            // Directives about the whole object or about an order: below.
         } else if value.is_null() {
             fields.remove(name);
         } else {
@@ -56,7 +56,28 @@ fn strategic_object(schema: &Schema, target: &Value, patch: &Map<String, Value>)
             fields.insert(name.clone(), merged);
         }
     }
+    if let Some(kept) = patch.get("$retainKeys").and_then(Value::as_array) {
+        fields.retain(|name, _| kept.iter().any(|kept| kept == name.as_str()));
+    }
+    for (name, order) in patch {
+        let Some(list) = name.strip_prefix("$setElementOrder/") else { continue };
+        if let (Some(Value::Array(items)), Value::Array(order)) = (fields.get_mut(list), order) {
+            set_element_order(schema.field(list), items, order);
+        }
+    }
     Value::Object(fields)
+}
+
+/// Sorts the items that the order names as it names them; others keep their place behind them.
+fn set_element_order(schema: Option<&Schema>, items: &mut [Value], order: &[Value]) {
+    let place = |item: &Value| {
+        let same = |wanted: &Value| match schema {
+            Some(Schema::Keyed(keyed)) => wanted[keyed.merge_key] == item[keyed.merge_key],
+            _ => wanted == item,
+        };
+        order.iter().position(same).unwrap_or(order.len())
+    };
+    items.sort_by_key(place);
 }
 
 fn strategic_list(keyed: &Keyed, target: &Value, patch: &[Value]) -> Value {
@@ -155,7 +176,7 @@ fn take(value: &mut Value, path: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::kube::schema::SERVICE;
+    use crate::sim::kube::schema::service::SERVICE;
     use serde_json::json;
 
     #[test]
@@ -163,6 +184,16 @@ mod tests {
         let live = json!({"spec": {"ports": [{"port": 80, "nodePort": 30001}, {"port": 443}]}});
         let patch = json!({"spec": {"ports": [{"port": 80, "targetPort": 8080}, {"port": 443, "$patch": "delete"}]}});
         let expected = json!({"spec": {"ports": [{"port": 80, "nodePort": 30001, "targetPort": 8080}]}});
+        assert_eq!(strategic(&SERVICE, &live, &patch), expected);
+    }
+
+    #[test]
+    fn strategic_keeps_the_order_and_the_keys_that_the_client_wants() {
+        let live = json!({"spec": {"ports": [{"port": 80}, {"port": 443}], "externalName": "x"}});
+        let patch = json!({"spec": {
+            "$setElementOrder/ports": [{"port": 443}, {"port": 80}], "$retainKeys": ["ports", "type"], "type": "ClusterIP",
+        }});
+        let expected = json!({"spec": {"ports": [{"port": 443}, {"port": 80}], "type": "ClusterIP"}});
         assert_eq!(strategic(&SERVICE, &live, &patch), expected);
     }
 

@@ -1,7 +1,18 @@
-//! The shape of the objects we serve: field types, and which lists and maps merge by key.
+//! The shape of the objects we serve: field types, numbers on the wire, and which lists and maps merge by key.
 //!
-//! One description feeds four readers: strict decoding, server-side apply (ownership per field), strategic merge patch,
-//! and the pruning of unknown fields. Transcribed from the Kubernetes API reference (`listType`, `mapType`, patch keys).
+//! One description feeds all readers: strict decoding, server-side apply (ownership per field), strategic merge patch,
+//! pruning of unknown fields, protobuf bodies, and the OpenAPI documents behind `kubectl explain`. Names, numbers, list
+//! types and patch keys are facts of the Kubernetes API; the sentences are ours.
+
+pub(crate) mod config_map;
+pub(crate) mod endpoint;
+pub(crate) mod event;
+pub(crate) mod lease;
+pub(crate) mod metadata;
+pub(crate) mod namespace;
+pub(crate) mod node;
+pub(crate) mod review;
+pub(crate) mod service;
 
 use std::collections::BTreeMap;
 
@@ -20,10 +31,20 @@ pub(crate) enum Schema {
     WholeOrText,
     /// Anything, unchecked: objects merge per field, lists are replaced.
     Free,
+    /// A time: RFC 3339 in JSON, seconds and nanoseconds in protobuf; with microseconds if the flag is set.
+    Time(bool),
+    /// Bytes, base64 in JSON.
+    Bytes,
+    /// An amount such as `2` or `512Mi`: a string or a number.
+    Quantity,
+    /// JSON that protobuf carries as bytes (`fieldsV1`).
+    Embedded,
     /// An object with known fields.
-    Struct(&'static [(&'static str, Self)]),
+    Struct(&'static Shape),
     /// A map whose entries are owned one by one (labels, annotations).
     Map,
+    /// The same with values of another type.
+    MapOf(&'static Self),
     /// A map of strings owned as a whole (selectors).
     AtomicMap,
     /// A list owned as a whole.
@@ -33,6 +54,45 @@ pub(crate) enum Schema {
     /// A list of objects told apart by keys.
     Keyed(&'static Keyed),
 }
+
+/// An object type: its name in OpenAPI and its fields.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// Such as `io.k8s.api.core.v1.ServiceSpec`.
+    pub(crate) name: &'static str,
+    /// What it is, for `kubectl explain`.
+    pub(crate) about: &'static str,
+    /// The fields, sorted by name.
+    pub(crate) fields: &'static [Field],
+}
+
+/// A field of an object type.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// Its number in protobuf; 0 if it has none there.
+    pub(crate) number: u32,
+    /// Its name in JSON.
+    pub(crate) name: &'static str,
+    /// Its type.
+    pub(crate) schema: Schema,
+    /// What it is, for `kubectl explain`.
+    pub(crate) about: &'static str,
+    /// True if 0 and false differ from absence (a pointer in Go).
+    pub(crate) keeps_zero: bool,
+}
+
+/// A field whose zero is the same as its absence.
+const fn field(number: u32, name: &'static str, schema: Schema, about: &'static str) -> Field {
+    Field { number, name, schema, about, keeps_zero: false }
+}
+
+/// A field whose zero says something.
+const fn exact(number: u32, name: &'static str, schema: Schema, about: &'static str) -> Field {
+    Field { number, name, schema, about, keeps_zero: true }
+}
+
+const API_VERSION: Field = field(0, "apiVersion", Text, "Group and version of the kind of object.");
+const KIND: Field = field(0, "kind", Text, "The kind of object.");
 
 /// A list whose items have keys.
 #[derive(Debug)]
@@ -60,93 +120,9 @@ impl Keyed {
     }
 }
 
-use Schema::{AtomicMap, Flag, Free, List, Map, Set, Struct, Text, Whole, WholeOrText};
-
-const OWNER_REFERENCE: Schema = Struct(&[
-    ("apiVersion", Text),
-    ("kind", Text),
-    ("name", Text),
-    ("uid", Text),
-    ("controller", Flag),
-    ("blockOwnerDeletion", Flag),
-]);
-
-static OWNER_REFERENCES: Keyed = Keyed { keys: &[("uid", None)], merge_key: "uid", item: OWNER_REFERENCE };
-
-const METADATA: Schema = Struct(&[
-    ("annotations", Map),
-    ("creationTimestamp", Text),
-    ("deletionGracePeriodSeconds", Whole),
-    ("deletionTimestamp", Text),
-    ("finalizers", Set),
-    ("generateName", Text),
-    ("generation", Whole),
-    ("labels", Map),
-    ("managedFields", List(&Free)),
-    ("name", Text),
-    ("namespace", Text),
-    ("ownerReferences", Schema::Keyed(&OWNER_REFERENCES)),
-    ("resourceVersion", Text),
-    ("selfLink", Text),
-    ("uid", Text),
-]);
-
-static SERVICE_PORTS: Keyed = Keyed {
-    keys: &[("port", None), ("protocol", Some("TCP"))],
-    merge_key: "port",
-    item: Struct(&[
-        ("appProtocol", Text),
-        ("name", Text),
-        ("nodePort", Whole),
-        ("port", Whole),
-        ("protocol", Text),
-        ("targetPort", WholeOrText),
-    ]),
+use Schema::{
+    AtomicMap, Bytes, Embedded, Flag, Free, List, Map, MapOf, Quantity, Set, Struct, Text, Time, Whole, WholeOrText,
 };
-
-static CONDITIONS: Keyed = Keyed { keys: &[("type", None)], merge_key: "type", item: Free };
-
-const SERVICE_SPEC: Schema = Struct(&[
-    ("allocateLoadBalancerNodePorts", Flag),
-    ("clusterIP", Text),
-    ("clusterIPs", List(&Text)),
-    ("externalIPs", List(&Text)),
-    ("externalName", Text),
-    ("externalTrafficPolicy", Text),
-    ("healthCheckNodePort", Whole),
-    ("internalTrafficPolicy", Text),
-    ("ipFamilies", List(&Text)),
-    ("ipFamilyPolicy", Text),
-    ("loadBalancerClass", Text),
-    ("loadBalancerIP", Text),
-    ("loadBalancerSourceRanges", List(&Text)),
-    ("ports", Schema::Keyed(&SERVICE_PORTS)),
-    ("publishNotReadyAddresses", Flag),
-    ("selector", AtomicMap),
-    ("sessionAffinity", Text),
-    ("sessionAffinityConfig", Struct(&[("clientIP", Struct(&[("timeoutSeconds", Whole)]))])),
-    ("trafficDistribution", Text),
-    ("type", Text),
-]);
-
-const SERVICE_STATUS: Schema =
-    Struct(&[("conditions", Schema::Keyed(&CONDITIONS)), ("loadBalancer", Struct(&[("ingress", List(&Free))]))]);
-
-/// `v1/Service`.
-pub(crate) static SERVICE: Schema = Struct(&[
-    ("apiVersion", Text),
-    ("kind", Text),
-    ("metadata", METADATA),
-    ("spec", SERVICE_SPEC),
-    ("status", SERVICE_STATUS),
-]);
-
-/// Kinds we only keep: metadata is checked, the rest is not.
-pub(crate) static KEPT: Schema =
-    Struct(&[("apiVersion", Text), ("kind", Text), ("metadata", METADATA), ("spec", Free), ("status", Free)]);
-
-/// As [`KEPT`], with free fields at the top (Events, ConfigMaps, EndpointSlices).
-pub(crate) static FLAT: Schema = Free;
 
 /// What strict decoding found.
 #[derive(Debug, Default)]
@@ -172,18 +148,19 @@ impl Schema {
     /// The schema of a field or map entry.
     pub(crate) fn field(&self, name: &str) -> Option<&Self> {
         match self {
-            Struct(fields) => fields.iter().find(|(field, _)| *field == name).map(|(_, schema)| schema),
+            Struct(shape) => shape.fields.iter().find(|field| field.name == name).map(|field| &field.schema),
             Map | AtomicMap => Some(&Text),
-            Free => Some(&Free),
-            Text | Whole | Flag | WholeOrText | List(_) | Set | Self::Keyed(_) => None,
+            MapOf(value) => Some(value),
+            Free | Embedded => Some(&Free),
+            Text | Whole | Flag | WholeOrText | Time(_) | Bytes | Quantity | List(_) | Set | Self::Keyed(_) => None,
         }
     }
 
     /// Returns the value without unknown fields and nulls, and notes everything that does not fit.
     pub(crate) fn decode(&self, value: &Value, path: &str, findings: &mut Findings) -> Value {
         match (self, value) {
-            (Free, _) => value.clone(),
-            (Struct(_) | Map | AtomicMap, Value::Object(fields)) => {
+            (Free | Embedded, _) => value.clone(),
+            (Struct(_) | Map | MapOf(_) | AtomicMap, Value::Object(fields)) => {
                 let mut kept = serde_json::Map::new();
                 for (name, field) in fields.iter().filter(|(_, field)| !field.is_null()) {
                     let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -214,23 +191,24 @@ impl Schema {
 
     fn takes(&self, value: &Value) -> bool {
         match self {
-            Text => value.is_string(),
+            Text | Time(_) | Bytes => value.is_string(),
+            Quantity => value.is_string() || value.is_number(),
             Whole => value.is_i64() || value.is_u64(),
             Flag => value.is_boolean(),
             WholeOrText => value.is_string() || value.is_i64() || value.is_u64(),
-            Free => true,
-            Struct(_) | Map | AtomicMap | List(_) | Set | Self::Keyed(_) => false,
+            Free | Embedded => true,
+            Struct(_) | Map | MapOf(_) | AtomicMap | List(_) | Set | Self::Keyed(_) => false,
         }
     }
 
     fn type_name(&self) -> &'static str {
         match self {
-            Text => "string",
+            Text | Time(_) | Bytes | Quantity => "string",
             Whole => "integer",
             Flag => "boolean",
             WholeOrText => "integer or string",
-            Free => "anything",
-            Struct(_) | Map | AtomicMap => "map",
+            Free | Embedded => "anything",
+            Struct(_) | Map | MapOf(_) | AtomicMap => "map",
             List(_) | Set | Self::Keyed(_) => "list",
         }
     }
@@ -267,7 +245,7 @@ mod tests {
             "spec": {"prots": [], "ports": [{"port": "80", "nam": 1}]},
         });
         let mut findings = Findings::default();
-        let kept = SERVICE.decode(&service, "", &mut findings);
+        let kept = service::SERVICE.decode(&service, "", &mut findings);
         assert_eq!(findings.unknown, ["spec.ports[0].nam", "spec.prots"]);
         let mistyped: Vec<_> = findings.mistyped.iter().map(|m| (m.path.as_str(), m.expected)).collect();
         assert_eq!(mistyped, [("metadata.annotations.x", "string"), ("spec.ports[0].port", "integer")]);
@@ -277,6 +255,9 @@ mod tests {
 
     #[test]
     fn a_port_without_protocol_has_the_key_of_tcp() {
-        assert_eq!(SERVICE_PORTS.key_of(&json!({"port": 80})), r#"{"port":80,"protocol":"TCP"}"#);
+        let Some(Schema::Keyed(ports)) = service::SERVICE.field("spec").and_then(|spec| spec.field("ports")) else {
+            panic!("the ports are a keyed list");
+        };
+        assert_eq!(ports.key_of(&json!({"port": 80})), r#"{"port":80,"protocol":"TCP"}"#);
     }
 }

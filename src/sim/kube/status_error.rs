@@ -104,13 +104,18 @@ impl ApiError {
         Self::of(410, "Expired", message.into())
     }
 
-    pub(crate) fn unsupported_media_type(content_type: &str) -> Self {
+    pub(crate) fn not_acceptable() -> Self {
+        let why = "only the following media types are accepted: application/json, application/yaml";
+        Self::of(406, "NotAcceptable", why.to_owned())
+    }
+
+    pub(crate) fn unsupported_media_type(content_type: &str, accepted: &str) -> Self {
         Self::of(
             415,
             "UnsupportedMediaType",
             format!(
-                "the body of the request was in an unknown format - {content_type:?} is not accepted here: the simulator \
-                 speaks JSON, as `kubectl apply -f` does"
+                "the body of the request was in an unknown format - accepted media types include: {accepted} (sent was \
+                 {content_type:?})"
             ),
         )
     }

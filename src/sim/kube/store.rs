@@ -21,7 +21,7 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
         let namespace = if kind.is_namespaced { namespace.unwrap_or("default") } else { "" };
-        Self { kind: kind.qualified(), namespace: namespace.to_owned(), name: name.to_owned() }
+        Self { kind: kind.stored_name(), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 }
 
@@ -86,7 +86,7 @@ impl Store {
         kind: &Kind,
         namespace: Option<&'a str>,
     ) -> impl Iterator<Item = (&'a Key, &'a Value)> {
-        let plural = kind.qualified();
+        let plural = kind.stored_name();
         let start = Key { kind: plural.clone(), namespace: String::new(), name: String::new() };
         self.objects
             .range((Bound::Included(start), Bound::Unbounded))

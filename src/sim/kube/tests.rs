@@ -241,3 +241,79 @@ fn a_deleted_namespace_takes_its_services_along() {
     assert!(cluster.get("svc", "shop", "web").is_none());
     assert!(cluster.get("ns", "", "shop").is_none());
 }
+
+#[test]
+fn an_event_is_one_object_in_two_spellings() {
+    let cluster = cluster();
+    let event = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "web.1"},
+        "regarding": {"kind": "Service", "namespace": "default", "name": "web"}, "note": "made", "reason": "Made",
+        "action": "Make", "type": "Normal", "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "test", "reportingInstance": "test-1",
+    });
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let made = cluster.call(&Call::new("POST", events).body(event.clone()));
+    assert_eq!((made.status, &made.body["note"]), (201, &json!("made")), "{}", made.body);
+    let core = cluster.call(&Call::new("GET", "/api/v1/namespaces/default/events/web.1")).body;
+    assert_eq!((&core["message"], &core["involvedObject"]["name"]), (&json!("made"), &json!("web")));
+    let series = json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}, "note": "again"});
+    let patch = Call::new("PATCH", &format!("{events}/web.1")).content_type("application/strategic-merge-patch+json");
+    assert_eq!(cluster.call(&patch.body(series)).body["note"], "again");
+    assert_eq!(cluster.call(&Call::new("GET", events)).body["items"][0]["regarding"]["name"], "web");
+    let mut incomplete = event;
+    incomplete["metadata"]["name"] = json!("web.2");
+    incomplete["action"] = json!("");
+    let refused = cluster.call(&Call::new("POST", events).body(incomplete));
+    assert_eq!((refused.status, &refused.body["details"]["causes"][0]["field"]), (422, &json!("action")));
+}
+
+#[test]
+fn discovery_comes_in_one_answer_for_those_who_ask() {
+    let cluster = cluster();
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    let answer = cluster.call(&Call::new("GET", "/apis").accept(accept));
+    assert!(answer.content_type.contains("as=APIGroupDiscoveryList"));
+    let groups: Vec<&Value> =
+        answer.body["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
+    let expected =
+        ["authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"];
+    assert_eq!(groups, expected);
+    let older = cluster.call(&Call::new("GET", "/apis").accept("application/json"));
+    assert_eq!(older.body["kind"], "APIGroupList");
+}
+
+#[test]
+fn reviews_are_answered_and_not_kept() {
+    let cluster = cluster();
+    let ask = |path: &str| cluster.call(&Call::new("POST", path).body(json!({"spec": {}})));
+    let access = ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+    assert_eq!((access.status, &access.body["status"]["allowed"]), (201, &json!(true)));
+    let who = ask("/apis/authentication.k8s.io/v1/selfsubjectreviews");
+    assert_eq!(who.body["status"]["userInfo"]["groups"][0], "system:masters");
+    let listed = cluster.call(&Call::new("GET", "/apis/authentication.k8s.io/v1/selfsubjectreviews"));
+    assert_eq!(listed.status, 405);
+}
+
+#[test]
+fn kinds_beside_services_are_decoded_strictly_too() {
+    let cluster = cluster();
+    let maps = "/api/v1/namespaces/default/configmaps?fieldValidation=Strict";
+    let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data});
+    let wrong = cluster.call(&Call::new("POST", maps).body(map(json!({"a": 1}))));
+    assert_eq!(wrong.status, 400, "{}", wrong.body);
+    let mut unknown = map(json!({"a": "1"}));
+    unknown["datum"] = json!({});
+    let refused = cluster.call(&Call::new("POST", maps).body(unknown));
+    assert!(refused.body["message"].as_str().unwrap().ends_with("unknown field \"datum\""), "{}", refused.body);
+    assert_eq!(cluster.call(&Call::new("POST", maps).body(map(json!({"a": "1"})))).status, 201);
+}
+
+#[test]
+fn a_delete_names_a_policy_that_exists() {
+    let cluster = cluster();
+    cluster.call(&Call::new("POST", SERVICES).body(web()));
+    let path = format!("{SERVICES}/web");
+    let delete = |policy: &str| cluster.call(&Call::new("DELETE", &path).body(json!({"propagationPolicy": policy})));
+    assert_eq!(delete("Sometimes").status, 422);
+    assert_eq!(delete("Foreground").status, 200);
+}

@@ -9,10 +9,20 @@ use super::service::{NODE_PORTS, Taken, type_of};
 use super::status_error::Cause;
 use crate::domain::kubernetes::{Namespace, ServiceName};
 
+// The sentences are the real server's, its double spaces included: clients' users search for them.
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
-                          start and end with an alphanumeric character";
+                          start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
+                          validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const SERVICE_NAME_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
-                                 alphabetic character, and end with an alphanumeric character";
+                                 alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or \
+                                 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const QUALIFIED_NAME_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and \
+                                   end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex \
+                                   used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+                                '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+                                'my_value',  or '12345', regex used for validation is \
+                                '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// Checks a Service, and against its stored version what may not change.
 pub(crate) fn service(new: &Value, old: Option<&Value>, taken: &Taken) -> Vec<Cause> {
@@ -36,19 +46,15 @@ pub(crate) fn metadata(object: &Value) -> Vec<Cause> {
     let metadata = &object["metadata"];
     for key in metadata["annotations"].as_object().into_iter().flatten().map(|(key, _)| key) {
         if !is_qualified_name(key) {
-            let rule = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with \
-                        an alphanumeric character";
-            causes.push(Cause::invalid("metadata.annotations", &json!(key), rule));
+            causes.push(Cause::invalid("metadata.annotations", &json!(key), QUALIFIED_NAME_RULE));
         }
     }
     for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
-        if !is_qualified_name(key) || !is_label_value(value.as_str().unwrap_or_default()) {
-            causes.push(Cause::invalid(
-                "metadata.labels",
-                value,
-                "a valid label must be an empty string or consist of \
-                alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-            ));
+        if !is_qualified_name(key) {
+            causes.push(Cause::invalid("metadata.labels", &json!(key), QUALIFIED_NAME_RULE));
+        }
+        if !is_label_value(value.as_str().unwrap_or_default()) {
+            causes.push(Cause::invalid("metadata.labels", value, LABEL_VALUE_RULE));
         }
     }
     if let Some(namespace) = metadata["namespace"].as_str().filter(|text| text.parse::<Namespace>().is_err()) {

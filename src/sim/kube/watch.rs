@@ -15,7 +15,7 @@ use super::Cluster;
 use super::call::Call;
 use super::kind::{Target, target_of};
 use super::list::{self, Page, Selection};
-use super::status_error::ApiError;
+use super::status_error::{ApiError, Cause};
 use super::store::{Change, ChangeKind};
 
 /// The annotation of the bookmark that ends the initial events of a watch-list.
@@ -44,6 +44,7 @@ pub(crate) fn watch(
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, ApiError> {
     let target = target_of(&call.path).ok_or_else(ApiError::unknown_path)?;
     let selection = call.selection(&target)?;
+    check_options(&call)?;
     let seconds = call.text("timeoutSeconds").and_then(|text| text.parse::<u64>().ok());
     let mut watch = Watch {
         cluster: cluster.clone(),
@@ -63,6 +64,17 @@ pub(crate) fn watch(
         let line = Bytes::from(format!("{event}\n"));
         Some((Ok(line), watch))
     }))
+}
+
+/// A watch with initial events says from when they may be; one without does not.
+fn check_options(call: &Call) -> Result<(), ApiError> {
+    let (sends, matching) = (call.text("sendInitialEvents"), call.text("resourceVersionMatch"));
+    let why = match (sends, matching) {
+        (Some(_), Some("NotOlderThan")) | (None, None) => return Ok(()),
+        (Some(_), _) => "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        (None, Some(_)) => "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+    };
+    Err(ApiError::invalid("ListOptions.meta.k8s.io", "", &[Cause::forbidden("resourceVersionMatch", why)]))
 }
 
 impl Watch {
@@ -143,7 +155,7 @@ impl Watch {
             self.is_over = true;
             return;
         };
-        for change in changes.into_iter().filter(|change| change.key.kind == self.target.kind.qualified()) {
+        for change in changes.into_iter().filter(|change| change.key.kind == self.target.kind.stored_name()) {
             self.show(change);
         }
         self.version = self.version.max(newest);

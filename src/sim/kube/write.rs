@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::apply::Apply;
 use super::delete;
+use super::event;
 use super::kind::Kind;
 use super::managed_fields::{ManagedFields, Writer};
 use super::patch;
@@ -51,6 +52,8 @@ pub(crate) struct Write {
     pub(crate) force: bool,
     pub(crate) dry_run: bool,
     pub(crate) strictness: Strictness,
+    /// True if an event came in its newer spelling, whose rules are stricter.
+    pub(crate) is_new_spelling: bool,
     /// The time of the request, RFC 3339 in whole seconds.
     pub(crate) now: String,
 }
@@ -369,9 +372,12 @@ impl State {
             }
         } else {
             causes.extend(validate::metadata(object));
+            if write.kind.plural == "events" && live.is_none() {
+                causes.extend(event::validate(object, write.is_new_spelling));
+            }
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(write.kind.name, name, &causes)) }
+        if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(&write.kind.qualified_name(), name, &causes)) }
     }
 }
 

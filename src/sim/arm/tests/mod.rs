@@ -1,17 +1,21 @@
 //! The rules, one by one, through [`Arm::call`].
 
+mod deployments;
 mod load_balancers;
 mod operations;
 mod others;
 mod private_dns;
 mod private_endpoints;
 mod private_link_services;
+mod registrations;
 mod requests;
+mod rights;
+mod role_assignments;
 mod subnets;
 
 use serde_json::{Value, json};
 
-use super::{Arm, Reply};
+use super::{Arm, Caller, Principal, Reply, Request};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Fault;
 use crate::sim::world::World;
@@ -24,6 +28,42 @@ const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus2";
 fn example() -> Arm {
     let world = World::parse(include_str!("../../../../examples/world.yaml")).unwrap();
     crate::sim::resource_manager(&world, &Clock::start()).unwrap()
+}
+
+/// A world whose identities have rights that a test chooses.
+struct Azure {
+    arm: Arm,
+    world: World,
+}
+
+impl Azure {
+    /// The example world, with more lines in it.
+    fn with(lines: &str) -> Self {
+        let text =
+            include_str!("../../../../examples/world.yaml").replace("identities:\n", &format!("identities:\n{lines}"));
+        let world = World::parse(&text).unwrap();
+        Self { arm: crate::sim::resource_manager(&world, &Clock::start()).unwrap(), world }
+    }
+
+    fn object_id(&self, name: &str) -> String {
+        self.world.identities.iter().find(|own| own.name == name).unwrap().object_id()
+    }
+
+    /// A request as it comes over HTTP, once the token of an identity is checked.
+    fn call(&self, name: &str, (method, path): (&str, &str), body: Option<Value>) -> Reply {
+        let path = if path.contains('?') { path.to_owned() } else { format!("{path}?api-version=2025-05-01") };
+        let mut request = Request::internal(method, &path, &[], body);
+        let (name, object_id, tenant) = (name.to_owned(), self.object_id(name), self.world.tenant.to_string());
+        request.caller = Caller::Identity(Principal { name, object_id, tenant, is_internal: false });
+        self.arm.answer(&request).into_json()
+    }
+
+    #[track_caller]
+    fn get(&self, name: &str, path: &str) -> Value {
+        let reply = self.call(name, ("GET", path), None);
+        assert_eq!(reply.status, 200, "GET {path}: {reply:?}");
+        reply.body
+    }
 }
 
 fn network(group: &str, rest: &str) -> String {

@@ -21,7 +21,10 @@ fn a_record_set_is_written_at_once_and_guarded_by_its_etag() {
     refused(&arm.call("DELETE", &id, &[("If-Match", etag)], None), 412, "PreconditionFailed");
     refused(&arm.call("PUT", &id, &[], Some(body("fd00::1"))), 400, "BadRequest");
     assert_eq!(get(&arm, &zone())["properties"]["numberOfRecordSets"], 2);
-    assert_eq!(get(&arm, &format!("{}/ALL", zone()))["value"].as_array().unwrap().len(), 1);
+    let all = get(&arm, &format!("{}/ALL", zone()));
+    let types: Vec<&Value> = all["value"].as_array().unwrap().iter().map(|own| &own["type"]).collect();
+    assert_eq!(types, ["Microsoft.Network/privateDnsZones/A", "Microsoft.Network/privateDnsZones/SOA"]);
+    refused(&arm.call("DELETE", &format!("{}/SOA/@", zone()), &[], None), 400, "BadRequest");
     assert_eq!(arm.call("DELETE", &id, &[], None).status, 200);
     assert_eq!(arm.call("GET", &id, &[], None).status, 404);
 }

@@ -60,27 +60,28 @@ fn auto_approval_approves_a_manual_connection_by_alias() {
 
 #[test]
 fn a_foreign_service_is_reached_by_alias_and_only_if_it_is_visible() {
-    let arm = example();
+    let azure = Azure::with("");
     let foreign = format!("{FOREIGN}/rg-ledger/providers/Microsoft.Network/privateLinkServices/foreign-ledger");
     let alias = "foreign-ledger.5ca1ab1e-0000-4000-8000-00000000abcd.eastus2.azure.privatelinkservice";
-    assert_eq!(get(&arm, &foreign)["properties"]["alias"], alias);
-    refused(
-        &arm.call("PUT", &endpoint("app"), &[], Some(connect(AUTOMATIC, &foreign))),
-        403,
-        "LinkedAuthorizationFailed",
-    );
-    assert_eq!(status_of(&put(&arm, &endpoint("app"), connect(MANUAL, alias)), MANUAL), "Pending");
+    assert_eq!(get(&azure.arm, &foreign)["properties"]["alias"], alias);
+    let apply = |method: &str, path: &str, body: Value| azure.call("privlink-apply", (method, path), Some(body));
+    let refusal = apply("PUT", &endpoint("app"), connect(AUTOMATIC, &foreign));
+    refused(&refusal, 403, "LinkedAuthorizationFailed");
+    let message = refusal.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("PrivateEndpointConnectionsApproval/action") && message.contains(&foreign), "{message}");
+    let accepted = azure.arm.settle(&apply("PUT", &endpoint("app"), connect(MANUAL, alias)));
+    assert_eq!(status_of(&accepted.body, MANUAL), "Pending");
     let check = |subscription: &str| {
         let place = "providers/Microsoft.Network/locations/eastus2/checkPrivateLinkServiceVisibility";
         let body = json!({ "privateLinkServiceAlias": alias });
-        arm.call("POST", &format!("/subscriptions/{subscription}/{place}"), &[], Some(body)).body
+        apply("POST", &format!("/subscriptions/{subscription}/{place}"), body).body
     };
     assert_eq!(check("00000000-0000-0000-0000-000000000002"), json!({ "visible": true }));
     assert_eq!(check("00000000-0000-0000-0000-000000000001"), json!({ "visible": false }));
     let unseen = network(NODE_GROUP, "privateEndpoints/app");
     let mut body = connect(MANUAL, alias);
     body["properties"]["subnet"]["id"] = subnet("apps-subnet").into();
-    refused(&arm.call("PUT", &unseen, &[], Some(body)), 400, "InvalidPrivateLinkServiceId");
+    refused(&apply("PUT", &unseen, body), 400, "InvalidPrivateLinkServiceId");
 }
 
 #[test]

@@ -116,3 +116,16 @@ fn a_patch_on_a_service_is_refused_and_tags_go_their_own_way() {
     let put_without = put(&arm, &service("orders"), service_on("a", json!({})));
     assert_eq!(put_without.get("tags"), None, "a PUT replaces");
 }
+
+#[test]
+fn nat_addresses_can_be_added_and_replaced_but_not_removed() {
+    let nat = |name: &str| json!({ "name": name, "properties": { "subnet": { "id": subnet("pls-subnet") } } });
+    let with = |names: &[&str]| {
+        service_on("a", json!({ "ipConfigurations": names.iter().map(|name| nat(name)).collect::<Vec<_>>() }))
+    };
+    let arm = published(json!({ "ipConfigurations": [nat("one")] }));
+    put(&arm, &service("orders"), with(&["one", "two"]));
+    put(&arm, &service("orders"), with(&["one", "three"]));
+    let fewer = arm.call("PUT", &service("orders"), &[], Some(with(&["one"])));
+    refused(&fewer, 400, "PrivateLinkServiceIpConfigurationsCannotBeRemoved");
+}

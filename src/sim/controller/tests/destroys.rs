@@ -85,7 +85,7 @@ async fn a_wrong_address_cuts_the_consumers_and_leaves_the_old_address_serving()
         failure.contains("\nRESPONSE 400: 400 Bad Request\nERROR CODE: PrivateIPAddressNotInSubnet\n"),
         "{failure}"
     );
-    world.controller.resync();
+    world.sim.resync();
     world.annotate("app", &[(IPV4, Some("10.224.1.12"))]).await;
     assert_eq!(address(&world.service("app")), "10.224.1.12");
     assert_eq!(world.link_services().len(), 1);
@@ -129,7 +129,13 @@ async fn the_last_service_takes_its_load_balancer_along() {
     world.delete("app").await;
     assert_eq!(
         world.writes_since(mark),
-        ["DELETE privateEndpointConnections 202", "DELETE privateLinkServices 202", "DELETE loadBalancers 202"]
+        [
+            "DELETE privateEndpointConnections 202",
+            "DELETE privateLinkServices 202",
+            "PUT virtualMachineScaleSets 200",
+            "PUT virtualMachines 200",
+            "DELETE loadBalancers 202"
+        ]
     );
     assert!(world.cluster.get("service", "default", "app").is_none());
     let reasons = world.reasons("app");
@@ -162,14 +168,14 @@ async fn a_public_service_may_not_be_published_and_keeps_its_internal_half() {
 
 #[tokio::test]
 async fn a_name_that_another_service_has_is_refused_or_taken_over_by_version() {
-    for (rejects, owner) in [(true, "default/first"), (false, "default/second")] {
-        let world = World::with(|config| config.rejects_foreign_names = rejects).await;
+    for (version, owner) in [("1.36.6", "default/first"), ("1.36.5", "default/second")] {
+        let world = World::with(|world| world.clusters[0].cloud_provider_version = Some(version.to_owned())).await;
         world.apply(&service("first", &[(INTERNAL, "true"), (CREATE, "true"), (NAME, "pls-shared")])).await;
         world.apply(&service("second", &[(INTERNAL, "true"), (CREATE, "true"), (NAME, "pls-shared")])).await;
         let services = world.link_services();
         assert_eq!(services.len(), 1);
         assert_eq!(services[0]["tags"]["k8s-azure-owner-service"], owner, "{}", world.failure("second"));
-        assert_eq!(world.failure("second").contains("already exists on another frontend"), rejects);
+        assert_eq!(world.failure("second").contains("already exists on another frontend"), owner == "default/first");
     }
 }
 
@@ -185,6 +191,9 @@ async fn an_unmanaged_private_link_service_blocks_and_a_renamed_one_too() {
     let reply = world.arm.call("PUT", &network("privateLinkServices/pls-one"), &[("User-Agent", "test")], Some(body));
     assert!(world.arm.settle(&reply).is_success());
     world.annotate("app", &[("example.com/note", Some("1"))]).await;
+    assert!(!world.failure("app").contains("unmanaged"), "what it has read is trusted for two minutes");
+    world.advance(121).await;
+    world.annotate("app", &[("example.com/note", Some("2"))]).await;
     assert!(world.failure("app").contains("already has unmanaged private link service"));
     // Deletion does not ask whose it is.
     world.delete("app").await;
@@ -230,4 +239,36 @@ async fn becoming_public_without_floating_address_leaves_a_stale_frontend_behind
     assert_eq!(world.balancer()["properties"]["frontendIPConfigurations"].as_array().unwrap().len(), 1);
     world.annotate("app", &[("example.com/note", Some("1"))]).await;
     assert!(world.get("loadBalancers/kubernetes-internal").is_none(), "the next sync removes it");
+}
+
+#[tokio::test]
+async fn a_bad_additional_address_breaks_the_sync_and_the_deletion() {
+    let world = World::new().await;
+    let additional = "service.beta.kubernetes.io/azure-additional-public-ips";
+    world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    world.annotate("app", &[(additional, Some("20.0.0.1, 20.0.0.2"))]).await;
+    assert!(world.failure("app").contains("is not a valid IP address"), "{}", world.failure("app"));
+    world.delete("app").await;
+    assert!(world.failure("app").contains("failed to delete load balancer"), "{}", world.failure("app"));
+    world.cluster.annotate("default", "app", &[(additional, None)]).unwrap();
+    world.cluster.idle().await;
+    assert!(world.cluster.get("service", "default", "app").is_none());
+}
+
+#[tokio::test]
+async fn a_port_of_a_nat_pool_is_refused_before_any_write() {
+    let world = World::new().await;
+    world.apply(&service("app", &[(INTERNAL, "true")])).await;
+    let mut balancer = world.balancer();
+    let frontend = balancer["properties"]["frontendIPConfigurations"][0]["id"].clone();
+    balancer["properties"]["inboundNatPools"] = json!([{"name": "ssh", "properties": {
+        "frontendIPConfiguration": {"id": frontend}, "protocol": "Tcp",
+        "frontendPortRangeStart": 8000, "frontendPortRangeEnd": 8100, "backendPort": 22}}]);
+    assert!(world.arm.raw_put(&network("loadBalancers/kubernetes-internal"), balancer));
+    let mark = world.mark();
+    let ports = json!({"spec": {"ports": [{"name": "http", "port": 80}, {"name": "more", "port": 8080}]}});
+    world.cluster.patch_service("default", "app", (&ports, "kubectl")).unwrap();
+    world.cluster.idle().await;
+    assert!(world.failure("app").contains("existing inbound NAT pool ssh"), "{}", world.failure("app"));
+    assert_eq!(world.writes_since(mark), Vec::<String>::new());
 }

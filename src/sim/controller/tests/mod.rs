@@ -1,19 +1,19 @@
 //! The controller against the simulated resource manager.
 
+mod cases;
+mod client;
 mod destroys;
 mod makes;
-
-use std::time::Duration;
+mod nodes;
+mod recorded;
+mod security;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
-use super::{CloudConfig, Controller};
-use crate::sim::arm::{Arm, ArmOptions, ConnectRights, Pace, Subscription};
-use crate::sim::clock::Clock;
-use crate::sim::fault::Faults;
-use crate::sim::kube::{Cluster, ClusterOptions, Token};
-use crate::sim::log::RequestLog;
+use crate::sim::arm::Arm;
+use crate::sim::kube::Cluster;
+use crate::sim::world;
+use crate::sim::{Options, Simulator};
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus2";
@@ -23,13 +23,43 @@ const IPV4: &str = "service.beta.kubernetes.io/azure-load-balancer-ipv4";
 const CREATE: &str = "service.beta.kubernetes.io/azure-pls-create";
 const NAME: &str = "service.beta.kubernetes.io/azure-pls-name";
 
+/// One cluster with one node, and a subnet for consumers. The node's address leaves the first ones of its subnet free.
+const WORLD: &str = "
+seed: 1
+location: eastus2
+tenant: 00000000-0000-0000-0000-0000000000aa
+subscriptions: [{ id: 00000000-0000-0000-0000-000000000001, name: one }]
+resource-groups:
+  - { subscription: 00000000-0000-0000-0000-000000000001, name: myResourceGroup }
+  - { subscription: 00000000-0000-0000-0000-000000000001, name: MC_myResourceGroup_myAKSCluster_eastus2 }
+virtual-networks:
+  - subscription: 00000000-0000-0000-0000-000000000001
+    resource-group: MC_myResourceGroup_myAKSCluster_eastus2
+    name: aks-vnet
+    address-space: ['10.224.0.0/11', 'fd00:db8:deca::/48']
+    subnets:
+      - { name: aks-subnet, prefixes: ['10.224.0.0/16', 'fd00:db8:deca:deed::/64'] }
+      - { name: apps-subnet, prefixes: [10.225.0.0/24] }
+      - { name: pls-subnet, prefixes: [10.225.1.0/24] }
+      - { name: pe-subnet, prefixes: [10.225.2.0/24] }
+      - { name: article-subnet, prefixes: [10.240.0.0/24] }
+clusters:
+  - subscription: 00000000-0000-0000-0000-000000000001
+    resource-group: myResourceGroup
+    name: myAKSCluster
+    node-resource-group: MC_myResourceGroup_myAKSCluster_eastus2
+    version: 1.36.2
+    cloud-provider-version: 1.36.6
+    virtual-network: aks-vnet
+    subnet: aks-subnet
+    nodes: [{ name: aks-nodepool1-12345678-vmss000000, address: 10.224.0.250 }]
+";
+
 /// A cluster with its controller, its Azure, and a consumer's network.
 struct World {
+    sim: Simulator,
     arm: Arm,
-    log: RequestLog,
     cluster: Cluster,
-    controller: Controller,
-    stop: watch::Sender<bool>,
 }
 
 impl World {
@@ -37,53 +67,18 @@ impl World {
         Self::with(|_| ()).await
     }
 
-    async fn with(configure: impl FnOnce(&mut CloudConfig)) -> Self {
-        let (log, clock) = (RequestLog::default(), Clock::start());
-        let arm = Arm::new(ArmOptions {
-            seed: 1,
-            location: "eastus2".to_owned(),
-            pace: Pace { polls: 2, ..Pace::default() },
-            throttling: Default::default(),
-            page_size: 0,
-            subscriptions: vec![Subscription {
-                id: SUBSCRIPTION.to_owned(),
-                name: "one".to_owned(),
-                tenant: "00000000-0000-0000-0000-0000000000aa".to_owned(),
-                rights: ConnectRights::SameTenant,
-            }],
-            clock: clock.clone(),
-            faults: Faults::default(),
-            log: log.clone(),
-        });
-        let cluster = Cluster::new(ClusterOptions {
-            name: "myAKSCluster".to_owned(),
-            token: Token::new("token"),
-            seed: "1".to_owned(),
-            version: "1.36.2".to_owned(),
-            clock,
-            log: log.clone(),
-            faults: Faults::default(),
-        });
-        let mut config = CloudConfig {
-            subscription: SUBSCRIPTION.to_owned(),
-            resource_group: GROUP.to_owned(),
-            location: "eastus2".to_owned(),
-            network_group: GROUP.to_owned(),
-            network: "aks-vnet".to_owned(),
-            subnet: "aks-subnet".to_owned(),
-            cluster_name: "kubernetes".to_owned(),
-            rejects_foreign_names: true,
-            // Long enough for no test to see a retry that it did not ask for.
-            retry: Duration::from_secs(3600),
-            delay: Duration::ZERO,
-        };
-        configure(&mut config);
-        let (stop, stopped) = watch::channel(false);
-        seed(&arm, &cluster);
-        let controller = Controller::start(cluster.clone(), arm.clone(), config, stopped);
-        let world = Self { arm, log, cluster, controller, stop };
-        world.cluster.idle().await;
-        world
+    async fn with(configure: impl FnOnce(&mut world::World)) -> Self {
+        let mut world = world::World::parse(WORLD).unwrap();
+        configure(&mut world);
+        let sim = Simulator::start(&world, Options::default()).await.unwrap();
+        let (arm, cluster) = (sim.arm().clone(), sim.cluster("myAKSCluster").unwrap().clone());
+        Self { sim, arm, cluster }
+    }
+
+    /// Lets the simulator's time pass and waits for what was due.
+    async fn advance(&self, seconds: u64) {
+        self.sim.advance(std::time::Duration::from_secs(seconds));
+        self.cluster.idle().await;
     }
 
     /// Applies a Service and waits; returns it as it is then.
@@ -142,14 +137,14 @@ impl World {
 
     /// The controller's writes since a mark: method and what was written.
     fn writes_since(&self, mark: usize) -> Vec<String> {
-        let requests = self.log.requests();
+        let requests = self.sim.requests();
         let own = requests[mark..].iter().filter(|request| request.client.starts_with("kubernetes-cloudprovider"));
         let writes = own.filter(|request| request.method != "GET");
         writes.map(|request| format!("{} {} {}", request.method, kind_of(&request.path), request.status)).collect()
     }
 
     fn mark(&self) -> usize {
-        self.log.requests().len()
+        self.sim.requests().len()
     }
 
     fn reasons(&self, service: &str) -> Vec<String> {
@@ -162,34 +157,6 @@ impl World {
         let failed = events.iter().rfind(|event| event["reason"] == "SyncLoadBalancerFailed");
         failed.map(|event| event["message"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
     }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-    }
-}
-
-fn seed(arm: &Arm, cluster: &Cluster) {
-    let put = |path: &str, body: Value| {
-        let reply = arm.settle(&arm.call("PUT", path, &[("User-Agent", "test")], Some(body)));
-        assert!(reply.is_success(), "{path}: {reply:?}");
-    };
-    put(&format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"), json!({"location": "eastus2"}));
-    let subnet = |name: &str, prefixes: &[&str]| json!({"name": name, "properties": {"addressPrefixes": prefixes}});
-    let subnets = [
-        subnet("aks-subnet", &["10.224.0.0/16", "fd00:db8:deca:deed::/64"]),
-        subnet("apps-subnet", &["10.225.0.0/24"]),
-        subnet("pls-subnet", &["10.225.1.0/24"]),
-        subnet("pe-subnet", &["10.225.2.0/24"]),
-        subnet("article-subnet", &["10.240.0.0/24"]),
-    ];
-    let body = json!({"location": "eastus2", "properties": {
-        "addressSpace": {"addressPrefixes": ["10.224.0.0/11", "fd00:db8:deca::/48"]}, "subnets": subnets,
-    }});
-    put(&network("virtualNetworks/aks-vnet"), body);
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "aks-nodepool1-0"}});
-    cluster.apply_raw(&node).unwrap();
 }
 
 fn network(path: &str) -> String {
