@@ -12,6 +12,8 @@ mod cli;
 mod core;
 mod examples;
 mod git;
+#[cfg(feature = "sim")]
+mod judge;
 mod repo;
 #[cfg(feature = "sim")]
 mod robust;

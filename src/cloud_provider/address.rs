@@ -1,5 +1,6 @@
 //! Addresses of a subnet: which Azure would refuse, and which are free as far as anybody has seen.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
@@ -11,7 +12,11 @@ use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
+use crate::domain::cidr::Cidr;
 use crate::domain::resource::subnet::LiveSubnet;
+
+/// How many addresses of a prefix Azure keeps for itself.
+const RESERVED: usize = 5;
 
 /// How far from the wanted address a free one is looked for.
 const REACH: u32 = 1024;
@@ -67,6 +72,32 @@ pub(super) fn refusal(
     let holder = holder(state, &subnet.id, address, own)?;
     let problem = format!("{words} {address} is taken by {holder}");
     failure(&rule::IP_TAKEN, "PrivateIPAddressIsAllocated", problem)
+}
+
+/// Says that a subnet has no room for so many more addresses, if it surely has not: what is not seen may take more.
+pub(super) fn shortage(
+    state: &State,
+    subnet: &LiveSubnet,
+    (wanted, usage): (usize, Use),
+    own: &[ResourceId],
+) -> Option<Failure> {
+    let is_v4 = |prefix: &&Cidr| prefix.network().addr().is_ipv4();
+    let sizes = subnet.prefixes.iter().filter(is_v4).map(|prefix| {
+        let bits = 32_u32.saturating_sub(u32::from(prefix.network().prefix_len()));
+        2_usize.saturating_pow(bits).saturating_sub(RESERVED)
+    });
+    let room: usize = sizes.sum();
+    let frontends = state.frontends.iter().filter(|it| it.subnet.as_ref() == Some(&subnet.id) && !own.contains(&it.id));
+    let frontends = frontends.filter_map(|frontend| frontend.address);
+    let held = state.held.iter().filter(|held| held.subnet == subnet.id && !own.contains(&held.holder));
+    let taken: BTreeSet<IpAddr> =
+        frontends.chain(held.map(|held| held.address)).filter(|address| address.is_ipv4()).collect();
+    if wanted == 0 || taken.len() + wanted <= room {
+        return None;
+    }
+    let free = room.saturating_sub(taken.len());
+    let problem = format!("the subnet {} has room for {free} more, and {wanted} are asked for", subnet.id.name());
+    Some(Failure { rule: &rule::SUBNET_FULL, stage: usage.stage(), code: "SubnetIsFull", problem })
 }
 
 /// Who has an address, as far as anybody has seen.

@@ -148,7 +148,14 @@ impl Sync<'_> {
         for (frontend, wanted) in
             created.iter().filter(|(frontend, _)| frontend.subnet.is_some() || service.is_internal())
         {
-            let Some(wanted) = wanted else { continue };
+            let Some(wanted) = wanted else {
+                let usage = (1, Use::Frontend);
+                let full = subnet.and_then(|subnet| address::shortage(self.state, subnet, usage, &own));
+                if let Some(failure) = full.filter(|_| Family::V4 == family_of(frontend, service)) {
+                    return Err(failure.into());
+                }
+                continue;
+            };
             let Some(subnet) = subnet.filter(|_| frontend.subnet.is_some()) else {
                 let what = format!("whether {wanted} is free: the virtual network of the cluster could not be read");
                 return Err(Stop::Unknown(Unknown(what)));
@@ -217,10 +224,10 @@ impl Sync<'_> {
 
     /// A Service is deleted, or needs no load balancer any more: its frontends go unless others use them.
     pub(super) fn take_off(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
-        for side in [service.is_internal(), !service.is_internal()] {
-            self.drop_frontends(service, side, rule)?;
-            self.drop_rules(service, side);
-        }
+        let is_internal = service.is_internal();
+        self.drop_frontends(service, is_internal, rule)?;
+        self.drop_rules(service, is_internal);
+        self.leave_other_side(service, rule);
         Ok(())
     }
 
@@ -242,20 +249,17 @@ impl Sync<'_> {
     }
 
     /// At the end of each sync, what the Service has on the other side goes.
-    pub(super) fn leave_other_side(&mut self, service: &Service) {
+    pub(super) fn leave_other_side(&mut self, service: &Service, rule: &'static Rule) {
         let was_internal = !service.is_internal();
         for frontend in self.owned(service, was_internal) {
             let others = self.others_on(&frontend, service);
             let address = frontend.address.map(|address| address.to_string());
             if !others.is_empty() {
                 self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: address.unwrap_or_default(), others });
-            } else if was_internal && self.lose_links_of_other_side(service, &frontend) {
+            } else if was_internal && self.lose_links_of_other_side(service, &frontend, rule) {
                 // The deletion asks for another round, which nobody makes here: the frontend goes with the next sync.
             } else {
-                let (rule, what) = match was_internal {
-                    true => (&rule::MADE_PUBLIC, What::FrontendRemoved { address }),
-                    false => (&rule::MADE_INTERNAL, What::PublicAddressReleased),
-                };
+                let what = if was_internal { What::FrontendRemoved { address } } else { What::PublicAddressReleased };
                 self.tell(rule, what);
                 self.state.frontends.retain(|other| other.id != frontend.id);
             }

@@ -93,10 +93,15 @@ impl Sync<'_> {
 
     /// As [`Sync::lose_links`], in the clean-up after a switch of sides, which does not notice what it does not find.
     /// Answers whether there was one.
-    pub(super) fn lose_links_of_other_side(&mut self, service: &Service, frontend: &LoadBalancerFrontend) -> bool {
+    pub(super) fn lose_links_of_other_side(
+        &mut self,
+        service: &Service,
+        frontend: &LoadBalancerFrontend,
+        rule: &'static Rule,
+    ) -> bool {
         let group = self.group(service);
         let link = self.state.link_on(&frontend.id, &group).cloned();
-        link.inspect(|link| self.lose(link, &rule::MADE_PUBLIC)).is_some()
+        link.inspect(|link| self.lose(link, rule)).is_some()
     }
 
     fn lose(&mut self, link: &Link, rule: &'static Rule) {
@@ -259,22 +264,28 @@ impl Sync<'_> {
         exposure: Exposure,
         subnet: &LiveSubnet,
     ) -> Result<(), Stop> {
-        self.switch_policy_off(subnet);
         let group = self.group(service);
         if let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) {
             let problem = format!("{} stands on the frontend, and the Service looks for it in {group}", hidden.id);
             return Err(fails(&rule::LINK_ELSEWHERE, "", problem).into());
         }
+        let id = self.state.in_group(&group, "privateLinkServices", name);
+        let id =
+            id.ok_or_else(|| fails(&rule::LINK_REFUSED, "", format!("{name:?} in {group:?} is no name in Azure")))?;
+        let taken = self.state.links.iter().find(|link| link.id == id).cloned();
+        if let Some(other) = taken.as_ref().filter(|other| !is_owner(other, service))
+            && self.state.behaviour.refuses_taken_names
+        {
+            let problem = format!("{name} is the Private Link Service of {}", other.owner_tag);
+            return Err(fails(&rule::LINK_NAME_TAKEN, "", problem).into());
+        }
+        self.switch_policy_off(subnet);
         let standing = |link: &&Link| link.frontend.parent() == frontend.id.parent();
         if self.state.links.iter().filter(standing).count() >= LIMIT {
             let problem = format!("the load balancer carries {LIMIT} Private Link Services already");
             return Err(fails(&rule::LINK_NINTH, "", problem).into());
         }
-        let id = self.state.in_group(&group, "privateLinkServices", name);
-        let id =
-            id.ok_or_else(|| fails(&rule::LINK_REFUSED, "", format!("{name:?} in {group:?} is no name in Azure")))?;
         self.check_nat(&exposure.nat, subnet, &id)?;
-        let taken = self.state.links.iter().find(|link| link.id == id).cloned();
         match &taken {
             Some(other) => self.take_over(service, other),
             None => self.tell_built(service, name),
@@ -323,9 +334,13 @@ impl Sync<'_> {
     }
 
     fn check_nat(&self, nat: &Nat, subnet: &LiveSubnet, link: &ResourceId) -> Result<(), Stop> {
+        let own = std::slice::from_ref(link);
+        let dynamic = usize::from(nat.count).saturating_sub(nat.addresses.len());
+        if let Some(failure) = address::shortage(self.state, subnet, (dynamic, Use::Nat), own) {
+            return Err(failure.into());
+        }
         for address in &nat.addresses {
             let wanted = (address.to_string(), Use::Nat);
-            let own = std::slice::from_ref(link);
             if let Some(failure) = address::refusal(self.state, subnet, (&wanted.0, wanted.1), own) {
                 return Err(failure.into());
             }

@@ -23,6 +23,7 @@ pub mod state;
 mod sync;
 #[cfg(test)]
 mod tests;
+pub mod version;
 
 use effect::Effect;
 use effect::Failure;

@@ -57,6 +57,8 @@ const EVERY: &str = "every version";
 const HIJACK: &str = "until the change #10943 of September 2026, which refuses instead; privlink assumes the older behaviour, \
                       because which release first has the change is not known";
 
+const REFUSAL: &str = "from 1.36.6 on, as far as is known (change #10943 of September 2026)";
+
 macro_rules! rules {
     ($($name:ident = $id:literal, $title:literal, $evidence:ident, $versions:expr;
        $happens:literal; $why:literal; $avoid:literal;)*) => {
@@ -189,6 +191,10 @@ rules! {
         "As for an address outside the subnet.";
         "An address of a network belongs to one interface or frontend.";
         "Take a free address, or free this one in a commit of its own.";
+    SUBNET_FULL = "CCM-IP-FULL", "A subnet has no free address left", Documented, EVERY;
+        "Azure refuses the write, again and again. What stood on a frontend that moves was deleted before.";
+        "An address is found when the load balancer or the Private Link Service is written.";
+        "Free addresses, or take another subnet.";
     LINK_BUILT = "CCM-PLS-NEW", "A Private Link Service is built", Observed, PLS;
         "It is made on the frontend, with an alias that nobody can choose.";
         "azure-pls-create says true, and none stands on the frontend.";
@@ -242,6 +248,10 @@ rules! {
         "The other one's Private Link Service is pointed at this frontend: its consumers reach this Service, and the \
          other Service is published no more.";
         "It is written by name, and nobody looks whose it is.";
+        "Give every Private Link Service of a resource group a name of its own.";
+    LINK_NAME_TAKEN = "CCM-PLS-TAKEN-REFUSED", "A name that another Service's Private Link Service has is refused", Inferred, REFUSAL;
+        "The sync fails at every try; the other one's Private Link Service stays as it is.";
+        "Since the change, the owner of what exists under a name is looked at.";
         "Give every Private Link Service of a resource group a name of its own.";
     LINK_REPOINTED = "CCM-PLS-REPOINT", "A Private Link Service of its own is pointed at the new frontend", Code, PLS;
         "It is written over with the new frontend.";

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::cloud_provider::name;
+use crate::cloud_provider::version::Behaviour;
 use crate::domain::azure::Alias;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::HeldAddress;
@@ -46,13 +47,14 @@ pub struct State {
     pub(super) subnets: BTreeMap<ResourceId, LiveSubnet>,
     pub(super) held: BTreeSet<HeldAddress>,
     pub(super) are_networks_read: bool,
+    pub(super) behaviour: Behaviour,
     /// Services by the base of the names of what was made for them.
     services: BTreeMap<String, ObjectKey>,
 }
 
 impl State {
     /// Takes the cluster's part of what was seen; `None` if there is no cluster.
-    pub fn of(observed: &Observed) -> Option<Self> {
+    pub fn of(observed: &Observed, behaviour: Behaviour) -> Option<Self> {
         let cluster = observed.cluster.clone()?;
         let in_group = |id: &ResourceId| id.resource_group() == cluster.node_resource_group;
         let networks = Area::Networks(cluster.id.subscription());
@@ -67,6 +69,7 @@ impl State {
             held: observed.held.clone(),
             are_networks_read: !observed.gaps.iter().any(|gap| gap.area == networks),
             services: services.collect(),
+            behaviour,
             cluster,
         })
     }

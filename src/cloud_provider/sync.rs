@@ -65,7 +65,8 @@ impl<'a> Sync<'a> {
         for frontend in self.owned(service, service.is_internal()) {
             self.ensure_link(service, &frontend)?;
         }
-        self.leave_other_side(service);
+        let rule = if service.is_internal() { &rule::MADE_INTERNAL } else { &rule::MADE_PUBLIC };
+        self.leave_other_side(service, rule);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::service::Service;
 use super::state::State;
+use super::version::Behaviour;
 use super::*;
 use crate::domain::annotation::PREFIX;
 use crate::domain::azure::ResourceId;
@@ -230,7 +231,7 @@ impl Case {
 
     fn told(&self, after: Option<&Service>) -> String {
         let before = self.read(&self.live().manifest);
-        let mut state = State::of(&self.observed).unwrap();
+        let mut state = State::of(&self.observed, Behaviour::default()).unwrap();
         match predict(&mut state, Some(&before), after) {
             Ok(prediction) => words(&prediction),
             Err(unknown) => format!("not known: {unknown}"),
@@ -312,6 +313,29 @@ fn dif002_an_address_that_azure_refuses_destroys_first() {
     the alias pls-orders.guid.eastus2.azure.privatelinkservice is lost for ever (CCM-FIP-ADDRESS)
     FAILS when the load balancer is written: the address "10.224.0.300" is no address [InvalidRequestFormat] (CCM-IP-SYNTAX)
     "#);
+}
+
+#[test]
+fn a_full_subnet_is_found_out_after_the_deletion() {
+    let mut case = Case::new();
+    let apps = case.observed.subnets.get_mut(&subnet("apps")).unwrap();
+    apps.prefixes = vec!["10.225.0.0/29".parse().unwrap()];
+    for last in 4..7 {
+        let holder = id("rg", &format!("networkInterfaces/n{last}"));
+        let address = format!("10.225.0.{last}").parse().unwrap();
+        case.observed.held.insert(HeldAddress { subnet: subnet("apps"), address, holder });
+    }
+    let nat = Case { observed: case.observed.clone(), ..Case::new() }.with("azure-pls-ip-configuration-subnet", "apps");
+    let moved = case.with("azure-load-balancer-internal-subnet", "apps").without("azure-load-balancer-ipv4").says();
+    insta::assert_snapshot!([nat.says(), moved].join("\n\n"), @r"
+    the policy for Private Link Services of apps is switched off, for good (CCM-PLS-POLICY)
+    FAILS at the Private Link Service, after the load balancer is done: the subnet apps has room for 0 more, and 1 are asked for [SubnetIsFull] (CCM-IP-FULL)
+
+    the connection of acme-pe to pls-orders is cut (CCM-FIP-SUBNET)
+    pls-orders is deleted (CCM-FIP-SUBNET)
+    the alias pls-orders.guid.eastus2.azure.privatelinkservice is lost for ever (CCM-FIP-SUBNET)
+    FAILS when the load balancer is written: the subnet apps has room for 0 more, and 1 are asked for [SubnetIsFull] (CCM-IP-FULL)
+    ");
 }
 
 #[test]
@@ -555,7 +579,7 @@ fn dif022_a_pin_that_goes_changes_nothing() {
 #[test]
 fn dif023_a_service_made_anew_gets_everything_anew() {
     let case = Case::new();
-    let mut state = State::of(&case.observed).unwrap();
+    let mut state = State::of(&case.observed, Behaviour::default()).unwrap();
     let before = case.read(&case.manifest);
     let gone = predict(&mut state, Some(&before), None).unwrap();
     let after = Service::read(&case.key(), None, &case.manifest, &[]);
@@ -575,6 +599,11 @@ fn dif023_a_service_made_anew_gets_everything_anew() {
 #[test]
 fn a_name_that_another_service_has_is_taken_over() {
     let case = Case::new().on("other").with("azure-pls-create", "true").with("azure-pls-name", "PLS-orders");
+    let after = case.read(&case.manifest);
+    let before = case.read(&case.live().manifest);
+    let mut newer = State::of(&case.observed, Behaviour { refuses_taken_names: true }).unwrap();
+    let refused = predict(&mut newer, Some(&before), Some(&after)).unwrap();
+    assert_eq!(refused.failure.unwrap().rule, &rule::LINK_NAME_TAKEN);
     insta::assert_snapshot!(case.says(), @"pls-orders is taken from shop/orders: its consumers reach this Service instead (CCM-PLS-TAKEN)");
 }
 
@@ -643,7 +672,7 @@ fn what_was_not_read_is_not_guessed() {
 
 #[test]
 fn free_addresses_are_looked_for_around_the_wanted_one() {
-    let state = State::of(&Case::new().observed).unwrap();
+    let state = State::of(&Case::new().observed, Behaviour::default()).unwrap();
     let near = address::nearest_free(&state, &subnet("nodes"), "10.224.0.10".parse().unwrap(), 3);
     assert_eq!(near.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.224.0.11", "10.224.0.9", "10.224.0.12"]);
     let near = address::nearest_free(&state, &subnet("nodes"), "10.224.0.2".parse().unwrap(), 1);

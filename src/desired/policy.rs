@@ -31,6 +31,8 @@ pub struct Policy {
     pub identity: IdentityReference,
     /// The cluster it exposes, if any.
     pub cluster: Option<ClusterReference>,
+    /// The version of the cluster's cloud provider, where somebody told it.
+    pub cloud_provider_version: Option<String>,
     /// What it may touch.
     pub scope: Scope,
     /// Whether what is not asked for any more is deleted.

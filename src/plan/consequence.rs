@@ -13,6 +13,7 @@ use crate::cloud_provider::Unknown;
 use crate::cloud_provider::effect::What;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::state::State;
+use crate::cloud_provider::version::Behaviour;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -37,10 +38,17 @@ use crate::plan::told;
 /// What the model says about each Service that the plan changes.
 pub(super) type Foreseen = BTreeMap<ObjectKey, Result<Prediction, Unknown>>;
 
+/// The world as the model sees it.
+pub(super) fn state(draft: &Draft<'_>) -> Option<State> {
+    let kubernetes = draft.observed.cluster.as_ref().and_then(|cluster| cluster.version.as_deref());
+    let behaviour = Behaviour::of(draft.desired.policy.cloud_provider_version.as_deref(), kubernetes);
+    State::of(draft.observed, behaviour)
+}
+
 /// Asks the model about every Service that the plan changes, in the order in which they are changed.
 pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
     let mut foreseen = Foreseen::new();
-    let Some(mut state) = State::of(draft.observed) else { return foreseen };
+    let Some(mut state) = state(draft) else { return foreseen };
     // What privlink itself deletes is gone before a Service takes its place.
     for change in draft.changes.values().filter(|change| change.action == Action::Delete) {
         if let (ResourceKey::PrivateLinkService(PublisherKey::Own(_)), Some(id)) = (&change.key, &change.existing) {

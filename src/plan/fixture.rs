@@ -236,6 +236,7 @@ fn policy() -> Policy {
         cloud: CloudName::Public,
         identity: IdentityReference::default(),
         cluster: Some(ClusterReference { aks: cluster().id, access: ClusterAccess::Kubeconfig { context: None } }),
+        cloud_provider_version: None,
         scope: Scope {
             subscriptions: BTreeSet::from([subscription(1)]),
             resource_groups: Vec::new(),

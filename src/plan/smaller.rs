@@ -13,6 +13,7 @@ use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
 use crate::plan::change::Note;
+use crate::plan::consequence;
 use crate::plan::consequence::Foreseen;
 use crate::plan::draft::Draft;
 use crate::plan::edit;
@@ -32,7 +33,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
 
 /// Offers smaller edits for every Service whose change cuts somebody or fails.
 pub(super) fn offer(draft: &mut Draft<'_>, foreseen: &Foreseen) {
-    let Some(state) = State::of(draft.observed) else { return };
+    let Some(state) = consequence::state(draft) else { return };
     let mut offers = Vec::new();
     for (service, prediction) in foreseen {
         let Ok(prediction) = prediction else { continue };

@@ -162,6 +162,10 @@ pub struct Environment {
     pub identity: Option<EnvironmentIdentity>,
     /// The cluster. Default: none, the environment only consumes.
     pub cluster: Option<Cluster>,
+    /// The version of the cluster's cloud provider, such as 1.36.2. Default: what the cluster's Kubernetes version tells.
+    #[serde(default, deserialize_with = "wire::version")]
+    #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]+\\.[0-9]+\\.[0-9]+$"))]
+    pub cloud_provider_version: Option<String>,
     /// What may be touched.
     #[serde(default)]
     pub scope: Scope,

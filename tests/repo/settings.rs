@@ -141,7 +141,8 @@ fn every_mistake_is_one_error_at_its_place() {
     only(&prod("prune = \"yes\""), "REPO013", 4, 9);
     only(&prod("max-deletes = -1"), "REPO013", 4, 15);
     only(&prod("cloud = \"publik\""), "REPO014", 4, 9);
-    only(&prod("cloud-provider-version = \"1\""), "REPO011", 4, 1);
+    only(&prod("kubernetes-version = \"1\""), "REPO011", 4, 1);
+    only(&prod("cloud-provider-version = \"1\""), "REPO014", 4, 26);
     only(&prod("cluster = {}"), "REPO012", 4, 1);
     only(&prod("cluster = { aks = \"/subscriptions/x\" }"), "REPO014", 4, 19);
     only(&prod("scope = { namespaces = [\"a?\"] }"), "REPO014", 4, 25);

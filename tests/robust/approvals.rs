@@ -140,9 +140,10 @@ fn an_approval_of_another_plan_counts_for_nothing_that_it_does_not_list() {
 fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
     let stage = Stage::new(&super::process::example());
     stage.apply().ends(0);
-    let path = "environments/prod/publish/orders.yaml";
+    let path = "environments/prod/services/orders.yaml";
     let text = super::process::example().into_iter().find(|(name, _)| name == path).unwrap().1;
-    let text = text.replace("\"10.225.1.8\", \"10.225.1.9\"", "\"10.225.1.18\", \"10.225.1.19\"");
+    let pin = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.224.9.9\n";
+    let text = text.replace("  annotations:\n", &format!("  annotations:\n{pin}"));
     stage.repo.edit("main", "alice <alice@example.com>", &[(path.to_owned(), Some(text.into_bytes()))]);
     approved(&stage);
     let id = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/\

@@ -185,3 +185,13 @@ pub(super) fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RepoP
     let text = String::deserialize(deserializer)?;
     text.strip_suffix('/').unwrap_or(&text).parse().map_err(D::Error::custom)
 }
+
+/// Reads a version of three numbers.
+pub(super) fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let parts: Vec<&str> = text.split('.').collect();
+    if parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok()) {
+        return Ok(Some(text));
+    }
+    Err(D::Error::custom("not a version: write three numbers, such as 1.36.2"))
+}
