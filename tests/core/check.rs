@@ -11,6 +11,7 @@ use crate::support::case::CONSUMER;
 use crate::support::case::Case;
 
 mod places;
+mod recorded;
 mod table;
 mod valid;
 
