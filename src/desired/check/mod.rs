@@ -6,6 +6,7 @@
 
 mod access;
 mod address;
+pub mod allow;
 mod audience;
 mod cluster;
 mod inert;
