@@ -11,6 +11,7 @@ use crate::runner::Ran;
 use crate::runner::Scratch;
 use crate::runner::run;
 use crate::runner::worlds;
+use crate::runner::worlds::PROVIDER;
 
 /// A folder with settings and one Service, checked.
 fn check(settings: &str, manifest: &str, arguments: &[&str]) -> Ran {
@@ -157,6 +158,39 @@ fn an_exception_that_is_not_needed_or_not_whole_is_told() {
     check(&worlds::settings(), &unneeded, &[]).ends(Exit::Done).says("warning[ALW003]: nothing has to be allowed here");
     let ownerless = exposed("    # privlink: allow(PLS023)\n", "");
     check(&worlds::settings(), &ownerless, &[]).ends(Exit::Files).says("error[ALW001]: this exception is not granted");
+}
+
+#[test]
+fn two_clusters_do_not_share_a_private_link_service() {
+    let second = |cluster: &str| {
+        let id = format!(
+            "/subscriptions/{PROVIDER}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+        );
+        format!(
+            "\n[environments.zone]\npath = \"environments/zone\"\nsubscription = \"{PROVIDER}\"\ncluster = {{ aks = \"{id}\" }}\nscope = {{ namespaces = [\"default\"] }}\n"
+        )
+    };
+    let named = |name: &str| {
+        docs::service(
+            "web",
+            &[("azure-pls-create", "true"), ("azure-pls-name", name), ("azure-pls-resource-group", "rg-pls")],
+        )
+    };
+    let checked = |name: &str| {
+        let home = Scratch::new();
+        write(home.path(), "privlink.toml", &format!("{}{}", worlds::settings(), second("other")));
+        write(home.path(), "environments/prod/web.yaml", &named("shop"));
+        write(home.path(), "environments/zone/web.yaml", &named(name));
+        run(&["check", home.path().to_str().unwrap()], &BTreeMap::new())
+    };
+    let ran =
+        checked("SHOP").ends(Exit::Files).says("error[XS019]: shop is the Private Link Service of environment prod");
+    assert!(
+        ran.err.contains("environments/zone/web.yaml:8") && ran.err.contains("environments/prod/web.yaml:8"),
+        "{}",
+        ran.err
+    );
+    checked("zone-shop").ends(Exit::Done);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) enum Look {
     Inert(fn(&Subject<'_>, &mut Findings<'_>)),
     /// All Services of an environment that the cloud provider takes care of, together.
     All(fn(&[Subject<'_>], &mut Findings<'_>)),
+    /// The documents of several environments.
+    Across,
     /// The finding is made where documents are read or resolved: a value that is wrong there has no meaning later.
     Before,
 }
