@@ -10,6 +10,7 @@ use crate::cli::Exit;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::diagnostic::Code;
+use crate::diagnostic::Diagnostics;
 use crate::diagnostic::FileName;
 use crate::diagnostic::Severity;
 use crate::domain::commit::File;
@@ -18,11 +19,13 @@ use crate::git::Limits;
 use crate::git::Repository;
 use crate::reconcile::planning;
 use crate::reconcile::source;
+use crate::reconcile::source::Loaded;
 use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Source;
 use crate::render;
 use crate::render::Label;
 use crate::render::count;
+use crate::repo::source::Sources;
 
 /// Check the files of a config repository; needs no network
 #[derive(Debug, Args)]
@@ -36,20 +39,36 @@ pub struct CheckArguments {
     /// End with exit code 3 for warnings, too
     #[arg(long, value_enum, value_name = "WHAT")]
     deny: Option<Deny>,
+    /// How the findings are written; all but `text` go to stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
     /// Explain each rule that was broken
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     explain: bool,
+}
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: schemas/findings.json
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Github,
 }
 
 /// What is as bad as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Deny {
-    /// Warnings.
+    /// Whatever is probably not what was meant
     Warnings,
 }
 
 pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let CheckArguments { folder, remarks, deny, explain } = arguments;
+    let CheckArguments { folder, remarks, deny, format, explain } = arguments;
     let snapshot = Repository::snapshot_folder(folder, &Limits::default())?;
     let settings: RepoPath = SETTINGS_FILE.parse()?;
     let authority = match snapshot.files.get(&settings) {
@@ -68,7 +87,7 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
     let loaded = match source::load(source) {
         Ok(loaded) => loaded,
         Err((diagnostics, sources)) => {
-            runner::show(&diagnostics, &sources, printer);
+            show(*format, &diagnostics, &sources, printer);
             return Ok(Exit::Files);
         }
     };
@@ -79,8 +98,8 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
         diagnostics.extend(planning::resolve_files(&loaded, &policy, None).1);
     }
     let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
-    runner::show(&diagnostics, &loaded.reading.sources, printer);
-    if *explain {
+    show(*format, &diagnostics, &loaded.reading.sources, printer);
+    if *explain && *format == Format::Text {
         let codes: BTreeSet<Code> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         codes
             .into_iter()
@@ -91,8 +110,24 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
     if diagnostics.has_errors() || denied {
         return Ok(Exit::Files);
     }
+    if *format == Format::Text {
+        say_so(&loaded, printer);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(format: Format, diagnostics: &Diagnostics, sources: &Sources, printer: &mut Printer<'_>) {
+    let text = match format {
+        Format::Text => return runner::show(diagnostics, sources, printer),
+        Format::Json => render::findings::json(diagnostics, sources),
+        Format::Sarif => render::findings::sarif(diagnostics, sources),
+        Format::Github => render::findings::github(diagnostics, sources),
+    };
+    printer.raw_result(&text);
+}
+
+fn say_so(loaded: &Loaded, printer: &mut Printer<'_>) {
     let documents = count(loaded.reading.documents.len(), "document");
     let environments = count(loaded.settings.environments.len(), "environment");
     printer.line(Label::Added, format!("{documents} in {environments}: no errors"));
-    Ok(Exit::Done)
 }

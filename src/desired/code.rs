@@ -34,6 +34,12 @@ codes! {
     ANNOTATION = "DES010";
     /// `[check] levels` of privlink.toml names a rule that is none, or whose level cannot be changed.
     LEVELS = "DES011";
+    /// An exception beside a line without a rule, an owner, a reason or an end.
+    ALLOW_FORM = "ALW001";
+    /// An exception whose end has passed.
+    ALLOW_OVER = "ALW002";
+    /// An exception from a rule that is not broken there.
+    ALLOW_UNNEEDED = "ALW003";
 }
 
 /// A Private Link Service on a load balancer that is not internal.

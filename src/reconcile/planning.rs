@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::desired::authority;
+use crate::desired::check::across;
+use crate::desired::check::allow;
 use crate::desired::policy::Policy;
 use crate::desired::resolve;
 use crate::diagnostic::Diagnostics;
@@ -53,12 +55,15 @@ pub fn policy(loaded: &Loaded, environment: &EnvironmentName) -> Result<Policy, 
 pub fn resolve_files(loaded: &Loaded, policy: &Policy, cluster: Option<&ManagedCluster>) -> (Desired, Diagnostics) {
     let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
     let path_exists = loaded.source.snapshot.files.keys().any(|path| path.is_under(&policy.path));
-    resolve::resolve(resolve::Source {
+    let (desired, mut diagnostics) = resolve::resolve(resolve::Source {
         documents: &loaded.reading.documents,
         policy,
         cluster: cluster.or(unseen.as_ref()),
         path_exists,
-    })
+    });
+    let others = (&policy.mark.environment, &policy.levels);
+    diagnostics.extend(across::check(&loaded.reading.documents, &loaded.settings, others));
+    (desired, allow::apply(diagnostics, &loaded.reading.sources, (&policy.path, loaded.today)))
 }
 
 /// Observes the world and decides what has to happen.

@@ -69,6 +69,8 @@ pub struct Loaded {
     pub reading: Reading,
     /// Where they came from.
     pub source: Source,
+    /// The day on which they were read: exceptions in files end.
+    pub today: jiff::civil::Date,
 }
 
 /// How a folder is to be taken.
@@ -490,5 +492,6 @@ pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
     reading.sources.merge(sources);
     diagnostics.extend(std::mem::take(&mut reading.diagnostics));
     reading.diagnostics = diagnostics;
-    Ok(Loaded { settings, reading, source })
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    Ok(Loaded { settings, reading, source, today })
 }

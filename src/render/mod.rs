@@ -7,6 +7,7 @@ pub mod age;
 pub mod apply;
 pub mod diagnostic;
 pub mod explain;
+pub mod findings;
 pub mod json;
 pub mod markdown;
 pub mod plan;

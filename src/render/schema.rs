@@ -6,6 +6,7 @@ use schemars::Schema;
 use schemars::schema_for;
 
 use crate::approval::file::ApprovalFile;
+use crate::render::findings::FindingsV1;
 use crate::render::json::PlanV1;
 use crate::render::saved_plan::SavedPlan;
 use crate::status::document::AppliedRecord;
@@ -24,6 +25,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("PrivateLinkServiceStatus", schema_for!(PrivateLinkServiceStatus)),
         ("PrivateEndpointStatus", schema_for!(PrivateEndpointStatus)),
         ("EnvironmentStatus", schema_for!(EnvironmentStatus)),
+        ("Findings", schema_for!(FindingsV1)),
         ("AppliedRecord", schema_for!(AppliedRecord)),
     ])
 }

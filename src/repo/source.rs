@@ -96,6 +96,11 @@ impl Sources {
         self.files.extend(other.files);
     }
 
+    /// Every file and its source, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&FileName, &Source)> {
+        self.files.iter()
+    }
+
     /// The source of a file.
     pub fn get(&self, file: &FileName) -> Option<&Source> {
         self.files.get(file)
@@ -123,6 +128,14 @@ impl Sources {
         self.range(place).map_or(0, |range| range.start)
     }
 
+    /// The line of a place and its columns.
+    pub fn region(&self, place: &Place) -> Option<Region> {
+        let range = self.range(place)?;
+        let (line, column) = self.line_column(place)?;
+        let width = self.files.get(&place.file)?.text[range].chars().count();
+        Some(Region { line, column, end_column: column + width.max(1) })
+    }
+
     /// Line and column of a place, both from 1, the column in characters.
     pub fn line_column(&self, place: &Place) -> Option<(usize, usize)> {
         let start = self.range(place)?.start;
@@ -130,6 +143,17 @@ impl Sources {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
     }
+}
+
+/// A place on one line; everything counts from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The line.
+    pub line: usize,
+    /// The column of the first character.
+    pub column: usize,
+    /// The column after the last one.
+    pub end_column: usize,
 }
 
 // Text that spans lines was folded: then the value as a whole is pointed at.

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing figures is what it is for")]
 
+mod check;
 #[cfg(feature = "sim")]
 mod example;
 #[cfg(feature = "sim")]
@@ -57,6 +58,7 @@ fn main() {
     assert_eq!(create.steps.len(), DOCUMENTS, "each is created");
     println!("{:32} {:>10} bytes", "  its canonical body", create.body.len());
     figure("plan id of that body", || PlanId::of_body(&create.body));
+    check::figures(&settings);
     #[cfg(feature = "sim")]
     {
         // The program makes this choice in its own main.
@@ -97,16 +99,19 @@ fn snapshot() -> Snapshot {
     Snapshot { files, ..Snapshot::default() }
 }
 
+// Two Services share an address: a load balancer has no more than 600 of them.
 fn document(number: usize) -> String {
+    let pair = number / 2;
     format!(
         "# Application {number}\napiVersion: v1\nkind: Service\nmetadata:\n  name: app-{number}\n  namespace: team-{}\n  \
          labels:\n    app: app-{number}\n  annotations:\n    service.beta.kubernetes.io/azure-load-balancer-internal: \
          \"true\"\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.{}.{}.{}\nspec:\n  type: LoadBalancer\n  \
-         ports:\n  - name: http\n    port: 80\n    targetPort: 8080\n  selector:\n    app: app-{number}\n",
+         ports:\n  - name: http\n    port: {}\n    targetPort: 8080\n  selector:\n    app: app-{number}\n",
         number % 20,
-        number / 65_536,
-        number / 256 % 256,
-        number % 256
+        pair / 65_536,
+        pair / 256 % 256,
+        pair % 256,
+        80 + number % 2
     )
 }
 

@@ -11,6 +11,7 @@ use crate::runner::Ran;
 use crate::runner::Scratch;
 use crate::runner::run;
 use crate::runner::worlds;
+use crate::runner::worlds::PROVIDER;
 
 /// A folder with settings and one Service, checked.
 fn check(settings: &str, manifest: &str, arguments: &[&str]) -> Ran {
@@ -124,5 +125,125 @@ fn settings_decide_how_bad_a_rule_is() {
     check(&with("PLS023 = \"error\""), &manifest, &[]).ends(Exit::Files).says("error[PLS023]");
     check(&with("PLS033 = \"warning\""), &manifest, &[]).ends(Exit::Done).says("warning[PLS033]");
     check(&with("PLS23 = \"off\""), &manifest, &[]).ends(Exit::Files).says("did you mean `PLS023`?");
-    check(&with("PLS001 = \"off\""), &manifest, &[]).ends(Exit::Files).says("the level of PLS001 cannot be changed");
+    for rule in ["PLS001", "PLS005"] {
+        let says = format!("the level of {rule} cannot be changed");
+        check(&with(&format!("{rule} = \"off\"")), &manifest, &[]).ends(Exit::Files).says(&says);
+    }
+}
+
+fn exposed(comment: &str, end: &str) -> String {
+    let manifest = docs::service("web", &[("azure-pls-create", "true"), ("azure-pls-visibility", "*")]);
+    let line = "    service.beta.kubernetes.io/azure-pls-visibility: \"*\"";
+    assert!(manifest.contains(line));
+    manifest.replace(line, &format!("{comment}{line}{end}"))
+}
+
+#[test]
+fn an_exception_beside_a_line_silences_its_rule_until_it_ends() {
+    let allow = |until: &str| format!("# privlink: allow(PLS023) alice: partners join daily, until {until}");
+    for manifest in
+        [exposed(&format!("    {}\n", allow("2999-01-31")), ""), exposed("", &format!("  {}", allow("2999-01-31")))]
+    {
+        let ran = check(&worlds::settings(), &manifest, &["--deny", "warnings"]).ends(Exit::Done);
+        assert!(!ran.err.contains("warning"), "{}", ran.err);
+    }
+    let over = exposed(&format!("    {}\n", allow("2020-01-31")), "");
+    let ran = check(&worlds::settings(), &over, &[]).ends(Exit::Done).says("warning[PLS023]");
+    assert!(ran.err.contains("warning[ALW002]: the exception from PLS023 ended on 2020-01-31"), "{}", ran.err);
+}
+
+#[test]
+fn an_exception_that_is_not_needed_or_not_whole_is_told() {
+    let unneeded = exposed("    # privlink: allow(PLS022) alice: partners join daily, until 2999-01-31\n", "");
+    check(&worlds::settings(), &unneeded, &[]).ends(Exit::Done).says("warning[ALW003]: nothing has to be allowed here");
+    let ownerless = exposed("    # privlink: allow(PLS023)\n", "");
+    check(&worlds::settings(), &ownerless, &[]).ends(Exit::Files).says("error[ALW001]: this exception is not granted");
+}
+
+#[test]
+fn two_clusters_do_not_share_a_private_link_service() {
+    let second = |cluster: &str| {
+        let id = format!(
+            "/subscriptions/{PROVIDER}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+        );
+        format!(
+            "\n[environments.zone]\npath = \"environments/zone\"\nsubscription = \"{PROVIDER}\"\ncluster = {{ aks = \"{id}\" }}\nscope = {{ namespaces = [\"default\"] }}\n"
+        )
+    };
+    let named = |name: &str| {
+        docs::service(
+            "web",
+            &[("azure-pls-create", "true"), ("azure-pls-name", name), ("azure-pls-resource-group", "rg-pls")],
+        )
+    };
+    let checked = |name: &str| {
+        let home = Scratch::new();
+        write(home.path(), "privlink.toml", &format!("{}{}", worlds::settings(), second("other")));
+        write(home.path(), "environments/prod/web.yaml", &named("shop"));
+        write(home.path(), "environments/zone/web.yaml", &named(name));
+        run(&["check", home.path().to_str().unwrap()], &BTreeMap::new())
+    };
+    let ran =
+        checked("SHOP").ends(Exit::Files).says("error[XS019]: shop is the Private Link Service of environment prod");
+    assert!(
+        ran.err.contains("environments/zone/web.yaml:8") && ran.err.contains("environments/prod/web.yaml:8"),
+        "{}",
+        ran.err
+    );
+    checked("zone-shop").ends(Exit::Done);
+}
+
+#[test]
+fn programs_get_the_findings_with_their_places() {
+    let manifest = docs::service("web", &[("azure-load-balancer-ipv4", "10.240.0.25")]);
+    let two = format!("{manifest}---\n{}", manifest.replace("web", "app"));
+    let read = |format: &str| check(&worlds::settings(), &two, &["--format", format]).ends(Exit::Files).out;
+    insta::assert_snapshot!(read("json"), @r#"
+    {
+      "apiVersion": "privlink.dev/v1alpha1",
+      "kind": "Findings",
+      "errors": 1,
+      "warnings": 0,
+      "remarks": 0,
+      "findings": [
+        {
+          "rule": "XS001",
+          "severity": "error",
+          "message": "default/web and default/app both want port 80 of 10.240.0.25",
+          "help": "use another port or another address",
+          "places": [
+            {
+              "file": "environments/prod/web.yaml",
+              "path": "spec.ports[0].port",
+              "line": 25,
+              "column": 11,
+              "endColumn": 13,
+              "label": "taken"
+            },
+            {
+              "file": "environments/prod/web.yaml",
+              "path": "spec.ports[0].port",
+              "line": 11,
+              "column": 11,
+              "endColumn": 13,
+              "label": "by this one"
+            }
+          ]
+        }
+      ]
+    }
+    "#);
+    insta::assert_snapshot!(read("github"), @"::error file=environments/prod/web.yaml,line=25,col=11,endColumn=13,title=XS001::default/web and default/app both want port 80 of 10.240.0.25%0Ause another port or another address");
+    let sarif: serde_json::Value = serde_json::from_str(&read("sarif")).unwrap();
+    let run = &sarif["runs"][0];
+    assert_eq!(sarif["version"], "2.1.0");
+    assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "XS001");
+    let result = &run["results"][0];
+    assert_eq!((result["ruleId"].as_str(), result["ruleIndex"].as_u64()), (Some("XS001"), Some(0)));
+    let region = &result["locations"][0]["physicalLocation"]["region"];
+    assert!(region["startLine"].as_u64() > Some(0) && region["endColumn"].as_u64() > region["startColumn"].as_u64());
+    assert_eq!(result["relatedLocations"].as_array().map(Vec::len), Some(1));
+    let clean = check(&worlds::settings(), &manifest, &["--format", "sarif"]).ends(Exit::Done).out;
+    let clean: serde_json::Value = serde_json::from_str(&clean).unwrap();
+    assert_eq!(clean["runs"][0]["results"], serde_json::json!([]));
 }

@@ -11,6 +11,7 @@ use crate::support::case::CONSUMER;
 use crate::support::case::Case;
 
 mod places;
+mod recorded;
 mod table;
 mod valid;
 
@@ -74,11 +75,15 @@ fn every_rule_is_told_where_it_is_broken_and_only_there() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Needs two environments: `cli::check` has its cases.
+const OF_ENVIRONMENTS: [&str; 1] = ["XS019"];
+
 #[test]
 fn every_rule_has_its_two_cases_and_its_page() {
     let cases: BTreeSet<&str> = table::cases().into_iter().map(|(rule, ..)| rule).collect();
     let known: Vec<&str> = rules().map(|rule| rule.code.as_str()).collect();
-    let missing: Vec<&&str> = known.iter().filter(|rule| !cases.contains(*rule)).collect();
+    let missing: Vec<&&str> =
+        known.iter().filter(|rule| !cases.contains(*rule) && !OF_ENVIRONMENTS.contains(*rule)).collect();
     assert!(missing.is_empty(), "rules without a case: {missing:?}");
     let unknown: Vec<&&str> = cases.iter().filter(|rule| !known.contains(*rule)).collect();
     assert!(unknown.is_empty(), "cases of no rule: {unknown:?}");

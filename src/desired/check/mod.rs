@@ -5,7 +5,9 @@
 //! many Services that work: they are only made when somebody asks.
 
 mod access;
+pub mod across;
 mod address;
+pub mod allow;
 mod audience;
 mod cluster;
 mod inert;
@@ -37,7 +39,7 @@ use rule::Look;
 use subject::Subject;
 
 /// The families of rules, in the order in which they look.
-const FAMILIES: [&[Rule]; 11] = [
+const FAMILIES: [&[Rule]; 12] = [
     spelling::RULES,
     name::RULES,
     inert::RULES,
@@ -49,6 +51,7 @@ const FAMILIES: [&[Rule]; 11] = [
     access::RULES,
     sharing::RULES,
     cluster::RULES,
+    across::RULES,
 ];
 
 /// Every rule, in order.
@@ -113,7 +116,7 @@ pub fn check(documents: &[&Document], levels: &Levels) -> Diagnostics {
             Look::Each(look) => balanced.iter().for_each(|subject| look(subject, &mut findings)),
             Look::Inert(look) => inert.iter().for_each(|subject| look(subject, &mut findings)),
             Look::All(look) => look(&balanced, &mut findings),
-            Look::Before => {}
+            Look::Before | Look::Across => {}
         }
     }
     found

@@ -29,6 +29,9 @@ pub struct Rule {
     pub(super) look: Look,
 }
 
+/// Rules about annotations that mean nothing when they are broken: there would be nothing to plan.
+const MEANINGLESS: [&str; 8] = ["ANN008", "PLS005", "PLS006", "PLS007", "PLS011", "PLS012", "PLS021", "PLS024"];
+
 /// How we know that a rule holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -62,6 +65,8 @@ pub(super) enum Look {
     Inert(fn(&Subject<'_>, &mut Findings<'_>)),
     /// All Services of an environment that the cloud provider takes care of, together.
     All(fn(&[Subject<'_>], &mut Findings<'_>)),
+    /// The documents of several environments.
+    Across,
     /// The finding is made where documents are read or resolved: a value that is wrong there has no meaning later.
     Before,
 }
@@ -80,9 +85,9 @@ impl Rule {
         }
     }
 
-    /// True if `privlink.toml` may change its level. Where documents are read or resolved nothing can be passed over.
+    /// True if `privlink.toml` may change its level. What has no meaning when it is broken cannot be passed over.
     pub fn has_level(&self) -> bool {
-        !matches!(self.look, Look::Before)
+        !matches!(self.look, Look::Before) && !MEANINGLESS.contains(&self.code.as_str())
     }
 
     pub(super) const fn error(code: &'static str, title: &'static str, look: Look) -> Self {

@@ -33,7 +33,8 @@ fn specs(rule: &'static str, annotations: &'static str, broken: &'static str, ke
 }
 
 pub(super) fn cases() -> Vec<Row> {
-    [spelling(), inert(), addresses(), ports(), links(), audiences(), accesses(), shared(), clusters()].concat()
+    [spelling(), inert(), addresses(), ports(), traffic(), links(), audiences(), accesses(), shared(), clusters()]
+        .concat()
 }
 
 fn spelling() -> Vec<Row> {
@@ -182,6 +183,11 @@ fn ports() -> Vec<Row> {
                 "azure-load-balancer-health-probe-protocol: http\nazure-load-balancer-health-probe-request-path: /healthy"
             ),
         ),
+    ]
+}
+
+fn traffic() -> Vec<Row> {
+    vec![
         specs("RUL008", "", "ports:\n- { port: 80, protocol: SCTP }", "ports:\n- { port: 80, protocol: UDP }"),
         specs(
             "RUL009",
