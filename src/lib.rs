@@ -48,6 +48,11 @@
 //! 9. `sim/arm/<kind>.rs`: the simulator's own opinion of it, and `examples/repo-layout`: one of it.
 //!
 //! The compiler finds most of the rest: matches on our own enums name every variant.
+//!
+//! # To add a rule of `privlink check`
+//!
+//! `desired/check/<family>.rs`: a row in `RULES` and the function that looks; `tests/core/check/table.rs`: a Service that
+//! breaks it and nothing else, and one that keeps it. Its page, its level and its form in every format follow from the row.
 
 pub mod agent;
 pub mod apply;

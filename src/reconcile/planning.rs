@@ -125,6 +125,7 @@ async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Opt
     let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
     let source = resolve::Source { documents: &reading.documents, policy, cluster: unseen.as_ref(), path_exists: true };
     let (desired, diagnostics) = resolve::resolve(source);
+    let diagnostics = allow::apply(diagnostics, &reading.sources, (&policy.path, loaded.today));
     (!diagnostics.has_errors()).then_some((desired, commit))
 }
 

@@ -247,3 +247,24 @@ fn programs_get_the_findings_with_their_places() {
     let clean: serde_json::Value = serde_json::from_str(&clean).unwrap();
     assert_eq!(clean["runs"][0]["results"], serde_json::json!([]));
 }
+
+#[test]
+fn an_exception_holds_for_the_plan_as_well() {
+    let stage = crate::runner::Stage::new();
+    let address = ("azure-load-balancer-ipv4", "10.224.20.25");
+    let web = docs::service("web", &[address]);
+    let taken = docs::service("app", &[address])
+        .replace("  - port: 80", "  # privlink: allow(XS001) alice: web goes today, until 2999-01-31\n  - port: 80");
+    let files = |app: &str| {
+        stage.repo.commit(&[
+            ("privlink.toml", &worlds::settings()),
+            ("environments/prod/app.yaml", &web),
+            ("environments/prod/web.yaml", app),
+        ]);
+    };
+    files(&docs::service("app", &[address]));
+    stage.plan().ends(Exit::Files).says("error[XS001]");
+    files(&taken);
+    let ran = stage.plan().ends(Exit::Changes);
+    assert!(!ran.err.contains("XS001"), "{}", ran.err);
+}
