@@ -12,6 +12,8 @@ pub(super) const INTERNAL: &str = "kubernetes-internal";
 
 /// Load balancer parts have 80 characters at most, and `-IPv6` may follow.
 const ROOM: usize = 75;
+/// How the names of a Service begin that is not there yet. No uid has such a letter.
+const NEW: &str = "a0new.";
 /// The base loses the last digit of the uid.
 const BASE: usize = 32;
 
@@ -19,8 +21,15 @@ const BASE: usize = 32;
 pub(super) fn base(key: &ObjectKey, uid: Option<&Uid>) -> String {
     match uid {
         Some(uid) => format!("a{}", uid.as_str().replace('-', "")).chars().take(BASE).collect(),
-        None => format!("a0new.{}.{}.", key.namespace, key.name),
+        None => format!("{NEW}{}.{}.", key.namespace, key.name),
     }
+}
+
+/// The Service, as `namespace/name`, whose parts a name belongs to, if it is one that is not there yet.
+pub(super) fn not_there_yet(name: &str) -> Option<String> {
+    let (namespace, rest) = name.strip_prefix(NEW)?.split_once('.')?;
+    let (service, _) = rest.split_once('.')?;
+    Some(format!("{namespace}/{service}"))
 }
 
 /// The frontend of a Service; `subnet` is its annotation.

@@ -127,7 +127,8 @@ impl State {
     pub(super) fn owner_of_rule(&self, rule: &str) -> String {
         let rule = rule.to_ascii_lowercase();
         let owner = self.services.iter().find(|(base, _)| rule.starts_with(&base.to_ascii_lowercase()));
-        owner.map_or_else(|| format!("whoever has the rule {rule}"), |(_, key)| key.to_string())
+        let owner = owner.map(|(_, key)| key.to_string()).or_else(|| name::not_there_yet(&rule));
+        owner.unwrap_or_else(|| format!("the owner of rule {rule}"))
     }
 }
 

@@ -251,20 +251,19 @@ fn programs_get_the_findings_with_their_places() {
 #[test]
 fn an_exception_holds_for_the_plan_as_well() {
     let stage = crate::runner::Stage::new();
-    let address = ("azure-load-balancer-ipv4", "10.224.20.25");
-    let web = docs::service("web", &[address]);
-    let taken = docs::service("app", &[address])
-        .replace("  - port: 80", "  # privlink: allow(XS001) alice: web goes today, until 2999-01-31\n  - port: 80");
-    let files = |app: &str| {
-        stage.repo.commit(&[
-            ("privlink.toml", &worlds::settings()),
-            ("environments/prod/app.yaml", &web),
-            ("environments/prod/web.yaml", app),
-        ]);
+    let key = "service.beta.kubernetes.io/azure-allowed-ip-ranges";
+    let wrong = docs::service("web", &[("azure-allowed-ip-ranges", "10.0.0.5/16")]);
+    let excepted = wrong.replace(
+        &format!("    {key}"),
+        &format!("    # privlink: allow(ACL002) alice: the range goes today, until 2999-01-31\n    {key}"),
+    );
+    assert_ne!(excepted, wrong);
+    let files = |web: &str| {
+        stage.repo.commit(&[("privlink.toml", &worlds::settings()), ("environments/prod/web.yaml", web)]);
     };
-    files(&docs::service("app", &[address]));
-    stage.plan().ends(Exit::Files).says("error[XS001]");
-    files(&taken);
+    files(&wrong);
+    stage.plan().ends(Exit::Files).says("error[ACL002]");
+    files(&excepted);
     let ran = stage.plan().ends(Exit::Changes);
-    assert!(!ran.err.contains("XS001"), "{}", ran.err);
+    assert!(!ran.err.contains("ACL002"), "{}", ran.err);
 }
