@@ -1,9 +1,11 @@
 //! The pages of the rules, made from the rules themselves, so that no page can be missing or out of date.
 
+use crate::cloud_provider::rule as provider;
 use crate::desired;
 use crate::desired::check::Rule;
 use crate::desired::check::rules;
 use crate::diagnostic::Severity;
+use crate::plan::risk::NOT_ANALYSED;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::table;
@@ -17,6 +19,9 @@ pub fn page(code: &str) -> Option<Text> {
     if let Some(rule) = rules().find(|rule| rule.code.as_str() == code) {
         return Some(page_of(rule));
     }
+    if let Some(rule) = provider::find(code) {
+        return Some(page_of_provider(rule));
+    }
     let (code, meaning) = others().find(|(other, _)| *other == code)?;
     let mut text = Text::new();
     text.line(Label::Heading, code);
@@ -26,15 +31,19 @@ pub fn page(code: &str) -> Option<Text> {
 
 /// Every code that has a page: the rules first.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    rules().map(|rule| rule.code.as_str()).chain(others().map(|(code, _)| code))
+    let foreseen = provider::ALL.iter().map(|rule| rule.id);
+    rules().map(|rule| rule.code.as_str()).chain(foreseen).chain(others().map(|(code, _)| code))
 }
 
-/// Every rule in one line each, then the other codes.
+/// Every rule in one line each: those of files, those of plans, then the other codes.
 pub fn list() -> Text {
     let mut text = Text::new();
     text.line(Label::Heading, "What breaks a load balancer or a Private Link Service");
     let row = |rule: &Rule| vec![rule.code.to_string(), word(rule.severity).to_owned(), rule.title.to_owned()];
     lines(&mut text, &rules().map(row).collect::<Vec<_>>());
+    text.end().line(Label::Heading, "What a plan foresees of the cloud provider and of Azure");
+    let row = |rule: &&provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
+    lines(&mut text, &provider::ALL.iter().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What is wrong with a file, with a reference or with the settings");
     let row = |(code, meaning): (&str, &str)| vec![code.to_owned(), meaning.to_owned()];
     lines(&mut text, &others().map(row).collect::<Vec<_>>());
@@ -49,8 +58,11 @@ fn lines(text: &mut Text, rows: &[Vec<String>]) {
 
 fn others() -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = repo::code::ALL.iter().chain(desired::code::ALL);
-    all.map(|(code, meaning)| (code.as_str(), *meaning))
+    all.map(|(code, meaning)| (code.as_str(), *meaning)).chain([(NOT_ANALYSED, NOT_ANALYSED_MEANS)])
 }
+
+const NOT_ANALYSED_MEANS: &str = "Something that decides about the consequences of a change could not be read. Nothing is guessed: the \
+                                  change counts as severing, and everybody with a connection is named. The plan says what could not be read.";
 
 fn word(severity: Severity) -> &'static str {
     match severity {
@@ -85,6 +97,31 @@ fn page_of(rule: &Rule) -> Text {
     };
     section(&mut text, "When it is told", &told);
     text
+}
+
+fn page_of_provider(rule: &provider::Rule) -> Text {
+    let provider::Rule { id, title, happens, why, evidence, versions, avoid } = rule;
+    let mut text = Text::new();
+    text.push(Label::Warning, *id).push(Label::Plain, ": ");
+    text.line(Label::Heading, *title).end();
+    section(&mut text, "What happens", happens);
+    section(&mut text, "Why", why);
+    section(&mut text, "How to avoid it", avoid);
+    section(&mut text, "How we know", &format!("It is {}.", known_by(*evidence)));
+    section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
+    section(&mut text, "When it is told", "In a plan, beside the change that it follows from.");
+    text
+}
+
+fn known_by(evidence: provider::Evidence) -> &'static str {
+    match evidence {
+        provider::Evidence::Observed => "recorded from the real controller",
+        provider::Evidence::Code => "read in its source",
+        provider::Evidence::Documented => "documented by its project or by Microsoft",
+        provider::Evidence::Inferred => {
+            "concluded from the others, and never makes a change look better than it may be"
+        }
+    }
 }
 
 fn capitalised(words: &str) -> String {

@@ -84,9 +84,42 @@ fn every_rule_has_a_page_and_a_line_in_the_list() {
         assert!(page.contains(rule.title) && page.contains("What happens"), "{page}");
         assert!(list.contains(&format!("  {} ", rule.code)), "{} is not in the list", rule.code);
     }
-    for code in ["REPO004", "CONF003", "DES001"] {
+    for code in ["REPO004", "CONF003", "DES001", "CCM000"] {
         assert!(list.contains(code), "{code} is not in the list");
     }
+}
+
+#[test]
+fn what_a_plan_foresees_is_explained_by_the_name_that_the_plan_gives_it() {
+    let list = explain(&[]).ends(Exit::Done).out;
+    for rule in privlink::cloud_provider::rule::ALL {
+        let page = explain(&[rule.id]).ends(Exit::Done).out;
+        assert!(page.contains(rule.title) && page.contains("How to avoid it"), "{page}");
+        assert!(list.contains(&format!("  {} ", rule.id)), "{} is not in the list", rule.id);
+    }
+    insta::assert_snapshot!(explain(&["ccm-pls-public"]).ends(Exit::Done).out, @r#"
+    CCM-PLS-PUBLIC: A Private Link Service on a public Service is refused
+
+    What happens
+      The public load balancer is made first, then the sync fails at every try; what was internal
+      before stays.
+
+    Why
+      With floating IP on, the frontend has to be internal.
+
+    How to avoid it
+      Make the Service internal.
+
+    How we know
+      It is read in its source.
+
+    Versions of the cloud provider
+      1.24.0 and later (1.0.19, 1.1.15, 1.23.12 of the older lines).
+
+    When it is told
+      In a plan, beside the change that it follows from.
+    "#);
+    assert!(explain(&["CCM000"]).ends(Exit::Done).out.contains("could not be read"));
 }
 
 #[test]
