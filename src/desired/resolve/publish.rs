@@ -1,39 +1,29 @@
 //! Publishing: `PrivateLinkService` documents become annotations or a resource of our own, and every Service whose
 //! annotations ask for a Private Link Service becomes a publication to wait for.
 
+mod annotate;
+mod own;
+mod publications;
+
+pub(in crate::desired) use annotate::encode;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::json;
-
 use crate::desired::ConnectionRules;
-use crate::desired::Intent;
 use crate::desired::Requester;
 use crate::desired::code;
-use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Place;
-use crate::domain::annotation;
-use crate::domain::annotation::Encoder;
-use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
-use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
-use crate::domain::mark::PUBLISHED_BY_ANNOTATION;
-use crate::domain::resource::Resource;
 use crate::domain::resource::private_link_service::Exposure;
-use crate::domain::resource::private_link_service::Frontend;
 use crate::domain::resource::private_link_service::Nat;
-use crate::domain::resource::private_link_service::PrivateLinkService;
-use crate::domain::resource::private_link_service::Publication;
 use crate::domain::resource::private_link_service::Visibility;
-use crate::domain::resource::service::Deployment;
-use crate::domain::resource::service::Service;
-use crate::domain::resource::subnet::SubnetPolicy;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
 use crate::repo::schema::private_link_service as wire;
@@ -58,7 +48,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
             Body::PrivateEndpoint(_) => {}
         }
     }
-    publications(resolver, &origins);
+    publications::publications(resolver, &origins);
 }
 
 /// A frontend carries one Private Link Service, whoever builds it.
@@ -95,8 +85,8 @@ fn publish(resolver: &mut Resolver<'_>, document: &Document, service: &wire::Pri
     check_visibility(resolver, document, service);
     check_count(resolver, document, service);
     let publisher = match service.spec.managed_by {
-        wire::ManagedBy::Cluster => annotate(resolver, document, service),
-        wire::ManagedBy::Privlink => own(resolver, (document, service), cluster),
+        wire::ManagedBy::Cluster => annotate::annotate(resolver, document, service),
+        wire::ManagedBy::Privlink => own::own(resolver, (document, service), cluster),
     };
     if let (Some(publisher), Some(rules)) = (publisher, &service.spec.connections) {
         let rules = connection_rules(rules, document.path_of("spec.connections"));
@@ -188,259 +178,4 @@ fn visibility(visibility: &wire::Visibility) -> Visibility {
         wire::Visibility::AnyoneWithAlias => Visibility::AnyoneWithAlias,
         wire::Visibility::Subscriptions(ids) => Visibility::Subscriptions(ids.iter().cloned().collect()),
     }
-}
-
-/// `managedBy: cluster`: every field becomes the annotation of the AKS documentation.
-fn annotate(
-    resolver: &mut Resolver<'_>,
-    document: &Document,
-    service: &wire::PrivateLinkService,
-) -> Option<PublisherKey> {
-    let key = service.spec.service.key();
-    let annotations = encode(&service.spec);
-    match resolver.intents.get(&ResourceKey::Service(key.clone())) {
-        Some(_) => merge(resolver, document, &key, &annotations),
-        None => foreign(resolver, document, &key, annotations),
-    }
-    Some(PublisherKey::Cluster(key))
-}
-
-/// What a document says, as annotations.
-pub(in crate::desired) fn encode(spec: &wire::Spec) -> BTreeMap<String, String> {
-    let nat = spec.nat.as_ref();
-    let count = nat_count(nat);
-    Encoder::new()
-        .text(annotation::PLS_NAME, spec.name.as_ref())
-        .text(annotation::PLS_RESOURCE_GROUP, spec.resource_group.as_ref())
-        .text(annotation::PLS_SUBNET, nat.and_then(|nat| nat.subnet.as_ref()))
-        .text(annotation::PLS_ADDRESS_COUNT, (count != 1).then_some(count))
-        .list(annotation::PLS_ADDRESSES, nat.map(|nat| nat.addresses.clone()).unwrap_or_default())
-        .list(annotation::PLS_FQDNS, spec.fqdns.iter().map(|fqdn| fqdn.as_str()))
-        .text(annotation::PLS_PROXY_PROTOCOL, spec.proxy_protocol.then_some("true"))
-        .visibility(&visibility(&spec.visibility))
-        .list(annotation::PLS_AUTO_APPROVAL, spec.auto_approval.iter().flat_map(|auto| &auto.subscriptions))
-        .finish()
-}
-
-/// Adds the annotations to a manifest of the repository; what both say must agree.
-fn merge(resolver: &mut Resolver<'_>, document: &Document, key: &ObjectKey, annotations: &BTreeMap<String, String>) {
-    let service_key = ResourceKey::Service(key.clone());
-    let Some(Intent { resource: Resource::Service(service), place, .. }) = resolver.intents.get_mut(&service_key)
-    else {
-        return;
-    };
-    let written = service.annotations();
-    let mut disagreements = Vec::new();
-    for annotation_key in annotation::PLS_KEYS {
-        let (theirs, ours) = (written.get(annotation_key), annotations.get(annotation_key));
-        match (theirs, ours) {
-            (Some(theirs), Some(ours))
-                if annotation::decode(annotation_key, theirs) == annotation::decode(annotation_key, ours) => {}
-            (Some(theirs), ours) => disagreements.push((annotation_key, theirs.clone(), ours.cloned())),
-            (None, Some(ours)) => service.manifest["metadata"]["annotations"][annotation_key] = json!(ours),
-            (None, None) => {}
-        }
-    }
-    let service_place = place.clone();
-    for (annotation_key, theirs, ours) in disagreements {
-        let ours = ours.map_or_else(|| "leaves it away".to_owned(), |ours| format!("means {ours:?}"));
-        let diagnostic =
-            Diagnostic::error(code::DISAGREE, format!("the Service {key} and its PrivateLinkService disagree"))
-                .label(
-                    service_place.clone().at("metadata.annotations").child(annotation_key),
-                    format!("the annotation says {theirs:?}"),
-                )
-                .label(document.path_of("spec"), format!("the document {ours}"))
-                .help("say it in one place: remove the annotation");
-        resolver.say(diagnostic);
-    }
-}
-
-/// Annotates a Service that somebody else deploys.
-fn foreign(
-    resolver: &mut Resolver<'_>,
-    document: &Document,
-    key: &ObjectKey,
-    mut annotations: BTreeMap<String, String>,
-) {
-    annotations.insert(PUBLISHED_BY_ANNOTATION.to_owned(), resolver.policy().mark.to_string());
-    let manifest = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": { "name": key.name.as_str(), "namespace": key.namespace.as_str(), "annotations": annotations },
-    });
-    let service = Service { key: key.clone(), deployment: Deployment::AnnotationsOnly, manifest };
-    let place = document.path_of("spec.service");
-    resolver.add(Resource::Service(service), Origin { document, place, adopt: None });
-}
-
-/// `managedBy: privlink`: the resource is ours.
-fn own(
-    resolver: &mut Resolver<'_>,
-    (document, service): (&Document, &wire::PrivateLinkService),
-    cluster: &ManagedCluster,
-) -> Option<PublisherKey> {
-    let Some(PublisherKey::Own(id)) = publisher(service, cluster) else {
-        let diagnostic = Diagnostic::error(code::RESOURCE_GROUP, "`managedBy: privlink` needs `resourceGroup`")
-            .label(document.path_of("spec.managedBy"), "needs a group of its own")
-            .help("name a group in which the cloud provider does not look: it deletes every Private Link Service on a frontend that goes");
-        resolver.say(diagnostic);
-        return None;
-    };
-    if id.resource_group() == cluster.node_resource_group {
-        let diagnostic = Diagnostic::error(code::RESOURCE_GROUP, "this is the cluster's node resource group")
-            .label(document.path_of("spec.resourceGroup"), "the cloud provider deletes what it finds here")
-            .help("name another group");
-        resolver.say(diagnostic);
-    }
-    let key = service.spec.service.key();
-    if is_annotated(resolver, &key) {
-        let diagnostic =
-            Diagnostic::error(code::DISAGREE, format!("the annotations of {key} ask for a Private Link Service too"))
-                .label(document.path_of("spec.managedBy"), "privlink builds one on the same frontend")
-                .help("remove azure-pls-create from the Service: a frontend carries one Private Link Service");
-        resolver.say(diagnostic);
-    }
-    check_service(resolver, document, &key);
-    let name = service.spec.nat.as_ref().and_then(|nat| nat.subnet.as_ref()).map(ToString::to_string);
-    let subnet = subnet(cluster, name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
-    let origin = |place: Place| Origin {
-        document,
-        place,
-        adopt: service.metadata.annotations.adopt.as_ref().map(ToString::to_string),
-    };
-    if let Some(subnet) = &subnet
-        && !resolver.intents.contains_key(&ResourceKey::Subnet(subnet.clone()))
-    {
-        resolver.add(Resource::Subnet(SubnetPolicy { id: subnet.clone() }), origin(document.path_of("spec.nat")));
-    }
-    let tags = resolver.policy().mark.tags(&super::mark(document));
-    let resource = PrivateLinkService {
-        id: id.clone(),
-        location: cluster.location.clone(),
-        frontend: Frontend::OfService { service: key, known: None },
-        exposure: exposure(&service.spec, subnet),
-        tags,
-    };
-    resolver.add(Resource::PrivateLinkService(resource), origin(document.place()));
-    Some(PublisherKey::Own(id))
-}
-
-/// The Service whose frontend is published must be one that this environment may touch, and an internal one.
-fn check_service(resolver: &mut Resolver<'_>, document: &Document, key: &ObjectKey) {
-    if let Some(problem) = resolver.policy().scope.problem_with(&ResourceKey::Service(key.clone())) {
-        let diagnostic = Diagnostic::error(code::OUT_OF_SCOPE, problem)
-            .label(document.path_of("spec.service.namespace"), "published from here")
-            .help("move the document to another environment, or widen `scope` in privlink.toml");
-        resolver.say(diagnostic);
-    }
-    let annotations = annotations_of(resolver, key);
-    if annotations.is_some_and(|annotations| !annotation::is_internal(&annotations) && !is_misspelt(&annotations)) {
-        let diagnostic =
-            Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
-                .label(document.path_of("spec.service"), format!("{key} has a public one, or none"))
-                .help(format!("add the annotation {}: \"true\" to the Service", annotation::INTERNAL));
-        resolver.say(diagnostic);
-    }
-}
-
-fn is_annotated(resolver: &Resolver<'_>, key: &ObjectKey) -> bool {
-    annotations_of(resolver, key).is_some_and(|annotations| annotation::wants_private_link(&annotations))
-}
-
-fn annotations_of(resolver: &Resolver<'_>, key: &ObjectKey) -> Option<BTreeMap<String, String>> {
-    match &resolver.intents.get(&ResourceKey::Service(key.clone()))?.resource {
-        Resource::Service(service) => Some(service.annotations()),
-        _ => None,
-    }
-}
-
-fn internal_subnet(resolver: &Resolver<'_>, key: &ObjectKey) -> Option<String> {
-    annotations_of(resolver, key)?.get(annotation::INTERNAL_SUBNET).cloned()
-}
-
-/// A subnet of the cluster's network by name; without a name, the nodes'.
-fn subnet(cluster: &ManagedCluster, name: Option<&str>) -> Option<ResourceId> {
-    match name.filter(|name| !name.trim().is_empty()) {
-        None => cluster.node_subnet.clone(),
-        Some(name) => cluster.virtual_network().map(|network| network.child("subnets", name)),
-    }
-}
-
-/// Every Service whose annotations ask for a Private Link Service gets one to wait for.
-fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Document>) {
-    let services: Vec<(Service, Place)> = resolver
-        .intents
-        .values()
-        .filter_map(|intent| match &intent.resource {
-            Resource::Service(service) => Some((service.clone(), intent.place.clone())),
-            _ => None,
-        })
-        .collect();
-    for (service, place) in services {
-        let Some(document) = origins.get(&service.key) else { continue };
-        let annotations = service.annotations();
-        let asked = match PrivateLinkAnnotations::read(&annotations) {
-            Ok(Some(asked)) => asked,
-            Ok(None) => continue,
-            Err(errors) => {
-                for error in errors {
-                    refuse_annotation(resolver, document, &error);
-                }
-                continue;
-            }
-        };
-        if service.deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
-            if is_misspelt(&annotations) {
-                continue;
-            }
-            let diagnostic =
-                Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
-                    .label(place.clone().at("metadata.annotations").child(annotation::PLS_CREATE), "asked for here")
-                    .help(format!("add the annotation {}: \"true\"", annotation::INTERNAL));
-            resolver.say(diagnostic);
-            continue;
-        }
-        let Some(cluster) = resolver.source.cluster else { continue };
-        let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
-        let known_subnet = service.deployment == Deployment::Whole || asked.subnet.is_some();
-        let publication = Publication {
-            service: service.key.clone(),
-            name: asked.name.clone(),
-            exposure: Exposure {
-                nat: Nat {
-                    // Whose annotations we do not see in the files may name another subnet.
-                    subnet: known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten(),
-                    count: asked.count,
-                    addresses: asked.addresses.iter().copied().map(IpAddr::V4).collect(),
-                },
-                visibility: asked.visibility,
-                auto_approval: asked.auto_approval,
-                fqdns: asked.fqdns,
-                proxy_protocol: asked.proxy_protocol,
-            },
-        };
-        resolver.add(Resource::Publication(publication), Origin { document, place: document.place(), adopt: None });
-    }
-}
-
-/// True if the Service is meant to be internal and is not: a rule says how its flag is spelled.
-fn is_misspelt(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.get(annotation::INTERNAL).is_some_and(|text| annotation::is_misspelt_internal(text))
-}
-
-/// With floating IP disabled the cloud provider publishes a public load balancer, too.
-fn floats(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.get(annotation::DISABLE_FLOATING_IP).is_some_and(|text| annotation::is_true_folded(text))
-}
-
-fn refuse_annotation(resolver: &mut Resolver<'_>, document: &Document, error: &annotation::InvalidAnnotation) {
-    let place = match &document.body {
-        Body::Service(_) => document.annotation(error.key),
-        Body::PrivateLinkService(_) | Body::PrivateEndpoint(_) => document.path_of("spec"),
-    };
-    let diagnostic = Diagnostic::error(code::ANNOTATION, format!("the cloud provider refuses {}", error.key))
-        .label(place, format!("{:?}", error.value))
-        .help(error.rule.clone());
-    resolver.say(diagnostic);
 }

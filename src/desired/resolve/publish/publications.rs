@@ -1,0 +1,100 @@
+//! Every Service whose annotations ask for a Private Link Service becomes a publication to wait for.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::desired::code;
+use crate::desired::resolve::Origin;
+use crate::desired::resolve::Resolver;
+use crate::desired::resolve::publish::own::subnet;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Place;
+use crate::domain::annotation;
+use crate::domain::annotation::PrivateLinkAnnotations;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::resource::Resource;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::Nat;
+use crate::domain::resource::private_link_service::Publication;
+use crate::domain::resource::service::Deployment;
+use crate::domain::resource::service::Service;
+use crate::repo::document::Body;
+use crate::repo::document::Document;
+
+/// Every Service whose annotations ask for a Private Link Service gets one to wait for.
+pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Document>) {
+    let services: Vec<(Service, Place)> = resolver
+        .intents
+        .values()
+        .filter_map(|intent| match &intent.resource {
+            Resource::Service(service) => Some((service.clone(), intent.place.clone())),
+            _ => None,
+        })
+        .collect();
+    for (service, place) in services {
+        let Some(document) = origins.get(&service.key) else { continue };
+        let annotations = service.annotations();
+        let asked = match PrivateLinkAnnotations::read(&annotations) {
+            Ok(Some(asked)) => asked,
+            Ok(None) => continue,
+            Err(errors) => {
+                for error in errors {
+                    refuse_annotation(resolver, document, &error);
+                }
+                continue;
+            }
+        };
+        if service.deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
+            if is_misspelt(&annotations) {
+                continue;
+            }
+            let diagnostic =
+                Diagnostic::error(code::NOT_INTERNAL, "a Private Link Service needs an internal load balancer")
+                    .label(place.clone().at("metadata.annotations").child(annotation::PLS_CREATE), "asked for here")
+                    .help(format!("add the annotation {}: \"true\"", annotation::INTERNAL));
+            resolver.say(diagnostic);
+            continue;
+        }
+        let Some(cluster) = resolver.source.cluster else { continue };
+        let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
+        let known_subnet = service.deployment == Deployment::Whole || asked.subnet.is_some();
+        let publication = Publication {
+            service: service.key.clone(),
+            name: asked.name.clone(),
+            exposure: Exposure {
+                nat: Nat {
+                    // Whose annotations we do not see in the files may name another subnet.
+                    subnet: known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten(),
+                    count: asked.count,
+                    addresses: asked.addresses.iter().copied().map(IpAddr::V4).collect(),
+                },
+                visibility: asked.visibility,
+                auto_approval: asked.auto_approval,
+                fqdns: asked.fqdns,
+                proxy_protocol: asked.proxy_protocol,
+            },
+        };
+        resolver.add(Resource::Publication(publication), Origin { document, place: document.place(), adopt: None });
+    }
+}
+
+/// True if the Service is meant to be internal and is not: a rule says how its flag is spelled.
+pub(super) fn is_misspelt(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.get(annotation::INTERNAL).is_some_and(|text| annotation::is_misspelt_internal(text))
+}
+
+/// With floating IP disabled the cloud provider publishes a public load balancer, too.
+fn floats(annotations: &BTreeMap<String, String>) -> bool {
+    annotations.get(annotation::DISABLE_FLOATING_IP).is_some_and(|text| annotation::is_true_folded(text))
+}
+
+fn refuse_annotation(resolver: &mut Resolver<'_>, document: &Document, error: &annotation::InvalidAnnotation) {
+    let place = match &document.body {
+        Body::Service(_) => document.annotation(error.key),
+        Body::PrivateLinkService(_) | Body::PrivateEndpoint(_) => document.path_of("spec"),
+    };
+    let diagnostic = Diagnostic::error(code::ANNOTATION, format!("the cloud provider refuses {}", error.key))
+        .label(place, format!("{:?}", error.value))
+        .help(error.rule.clone());
+    resolver.say(diagnostic);
+}
