@@ -10,6 +10,7 @@ mod coverage;
 mod engine;
 mod laws;
 mod lease;
+mod migration;
 mod order;
 mod ownership;
 mod publishing;

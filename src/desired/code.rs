@@ -34,6 +34,8 @@ codes! {
     ANNOTATION = "DES010";
     /// `[check] levels` of privlink.toml names a rule that is none, or whose level cannot be changed.
     LEVELS = "DES011";
+    /// A Private Link Service cannot replace this one.
+    REPLACES = "DES012";
     /// An exception beside a line without a rule, an owner, a reason or an end.
     ALLOW_FORM = "ALW001";
     /// An exception whose end has passed.

@@ -16,7 +16,9 @@ use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::mark::DocumentMark;
+use crate::domain::name::DocumentName;
 use crate::domain::resource::Resource;
 use crate::domain::resource::connection::Verdict;
 use policy::Policy;
@@ -30,6 +32,8 @@ pub struct Desired {
     pub intents: BTreeMap<ResourceKey, Intent>,
     /// What each Private Link Service answers to connection requests.
     pub connections: BTreeMap<PublisherKey, ConnectionRules>,
+    /// Whose consumers move where, by the Private Link Service that they move to.
+    pub replacements: BTreeMap<PublisherKey, Replacement>,
     /// False if the environment's folder is not in the tree: then nothing is pruned.
     pub path_exists: bool,
 }
@@ -58,6 +62,17 @@ pub struct ConnectionRules {
     pub reject_others: bool,
     /// Where the rules stand.
     pub place: Place,
+}
+
+/// A Private Link Service beside another one, whose consumers it takes over one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The document of the old one.
+    pub old: DocumentName,
+    /// What that document publishes under; `None` once it is gone.
+    pub publisher: Option<PublisherKey>,
+    /// The Service behind the new one.
+    pub service: ObjectKey,
 }
 
 /// Whom a connection rule means.

@@ -30,6 +30,7 @@ use crate::plan::draft::Draft;
 use crate::plan::edit;
 use crate::plan::order;
 use crate::plan::reads;
+use crate::plan::retire;
 use crate::plan::risk;
 use crate::plan::risk::NOT_ANALYSED;
 use crate::plan::smaller;
@@ -83,7 +84,9 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
                 change.risk = risk::rate(change);
             }
         }
+        retire::soften(draft, &key, &foreseen);
     }
+    retire::note(draft);
     doom::block(draft, &foreseen);
     smaller::offer(draft, &foreseen);
 }
@@ -149,14 +152,15 @@ fn deleted(draft: &Draft<'_>, change: &Change, link: &LivePrivateLinkService) ->
     let alias = link.alias.as_ref().map(|alias| format!(" and the alias {alias} is lost for ever"));
     let anew = if change.action == Action::Replace { ", and built anew with another alias" } else { "" };
     let text = format!(
-        "{} is deleted with its connections{anew}{}",
+        "{} is deleted with its connections{anew}{}{}",
         link.service.id.name(),
-        alias.filter(|_| anew.is_empty()).unwrap_or_default()
+        alias.filter(|_| anew.is_empty()).unwrap_or_default(),
+        retire::told(draft, &link.service.id)
     );
     Consequence { rule: rule::LINK_DELETED.id, text, parties: parties(draft, &link.connections) }
 }
 
-/// Who has these connections. One that is disconnected already has nothing to lose.
+/// Who has these connections. One that is disconnected already has nothing to lose, nor has one whose consumer moved.
 pub(super) fn parties<'c>(
     draft: &Draft<'_>,
     connections: impl IntoIterator<Item = &'c LiveConnection>,
@@ -170,7 +174,8 @@ pub(super) fn parties<'c>(
         });
         Party { endpoint, status: connection.status.to_string(), consumer }
     };
-    let live = connections.into_iter().filter(|connection| connection.status != ConnectionStatus::Disconnected);
+    let has_moved = |it: &LiveConnection| draft.migrations.values().any(|migration| migration.moved.contains(&it.id));
+    let live = connections.into_iter().filter(|it| it.status != ConnectionStatus::Disconnected && !has_moved(it));
     live.map(party).collect()
 }
 

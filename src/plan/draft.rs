@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::desired::Desired;
 use crate::desired::Intent;
+use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
@@ -20,6 +21,8 @@ use crate::plan::change::Change;
 use crate::plan::change::Input;
 use crate::plan::change::Note;
 use crate::plan::diff;
+use crate::plan::moved;
+use crate::plan::moved::Migration;
 use crate::value::Output;
 
 /// The decisions taken so far.
@@ -32,6 +35,8 @@ pub(super) struct Draft<'a> {
     pub(super) blockers: Vec<Blocker>,
     pub(super) smaller_edits: Vec<Note>,
     pub(super) unchanged: usize,
+    /// The migrations under way, by the Private Link Service that goes.
+    pub(super) migrations: BTreeMap<ResourceId, Migration>,
 }
 
 /// Whose an existing resource is, as far as an intent is concerned.
@@ -55,6 +60,7 @@ impl<'a> Draft<'a> {
             blockers: Vec::new(),
             smaller_edits: Vec::new(),
             unchanged: 0,
+            migrations: moved::migrations(desired, observed),
         }
     }
 
@@ -258,7 +264,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The id of a Private Link Service that exists and stays.
-    fn publisher_id(&self, publisher: &PublisherKey) -> Option<crate::domain::azure::ResourceId> {
+    fn publisher_id(&self, publisher: &PublisherKey) -> Option<ResourceId> {
         if self.is_renewed(&ResourceKey::PrivateLinkService(publisher.clone())) {
             return None;
         }

@@ -352,6 +352,7 @@ fn desired() -> Desired {
         policy: policy(),
         intents: resources.into_iter().map(intent).collect(),
         connections: BTreeMap::new(),
+        replacements: BTreeMap::new(),
         path_exists: true,
     }
 }

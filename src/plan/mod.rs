@@ -20,10 +20,12 @@ mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
+pub mod moved;
 mod order;
 pub mod private_links;
 mod prune;
 pub mod reads;
+mod retire;
 pub mod risk;
 mod services;
 mod smaller;

@@ -15,6 +15,7 @@ use crate::plan::change::Change;
 use crate::plan::change::Consequence;
 use crate::plan::consequence;
 use crate::plan::draft::Draft;
+use crate::plan::retire;
 
 /// The Private Link Services that go, or that come to serve somebody else.
 pub(super) fn lost_links(prediction: &Prediction) -> Vec<&ResourceId> {
@@ -55,7 +56,8 @@ fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Ef
                 _ => None,
             });
             let parties = consequence::parties(draft, cut);
-            Some(Consequence { rule: effect.rule.id, text: loss(prediction, link), parties })
+            let text = loss(prediction, link) + &retire::told(draft, link);
+            Some(Consequence { rule: effect.rule.id, text, parties })
         }
         What::LinkTakenOver { connections, .. } | What::LinkUnproven { connections, .. } => {
             let parties = consequence::parties(draft, connections.iter().collect::<Vec<&LiveConnection>>());

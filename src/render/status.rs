@@ -20,6 +20,7 @@ use crate::status::document::EnvironmentStatus;
 use crate::status::document::LinkService;
 use crate::status::document::PrivateEndpointStatus;
 use crate::status::document::RecordOutput;
+use crate::status::document::Replaces;
 use crate::status::document::ServiceStatus;
 
 /// When, and how old.
@@ -36,6 +37,7 @@ pub fn status(environment: &str, documents: &BTreeMap<RepoPath, StatusDocument>,
     let mut text = head(environment, documents, clock);
     text.append(services(documents, clock));
     text.append(link_services(documents));
+    text.append(migrations(documents));
     text.append(endpoints(documents));
     text.append(troubles(documents, clock));
     text
@@ -178,6 +180,24 @@ fn connection_row(service: &str, connection: &ConnectionRecord) -> Vec<String> {
         one_line(link_id.as_deref().unwrap_or_default()),
         first_seen.to_string(),
     ]
+}
+
+/// How far consumers have moved, and whom to call.
+fn migrations(documents: &BTreeMap<RepoPath, StatusDocument>) -> Text {
+    let mut text = Text::new();
+    for document in documents.values() {
+        let StatusDocument::PrivateLinkService(status) = document else { continue };
+        let Some(Replaces { name, moved, consumers, missing }) = &status.replaces else { continue };
+        if text.is_empty() {
+            text.end().line(Label::Heading, "Migrations");
+        }
+        let end =
+            if missing.is_empty() { format!("; {name} can go") } else { format!(" (missing: {})", missing.join(", ")) };
+        let noun = if *consumers == 1 { "consumer" } else { "consumers" };
+        let line = format!("{} replaces {name}: {moved} of {consumers} {noun} moved{end}", status.head.metadata.name);
+        text.line(Label::Plain, one_line(&line));
+    }
+    text
 }
 
 fn endpoints(documents: &BTreeMap<RepoPath, StatusDocument>) -> Text {

@@ -229,6 +229,24 @@ pub struct PrivateLinkServiceStatus {
     /// What it yields.
     #[serde(default)]
     pub outputs: LinkService,
+    /// The one it replaces, as long as that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaces>,
+}
+
+/// How far the consumers of an old Private Link Service have moved to the one that replaces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Replaces {
+    /// The document of the old one.
+    pub name: String,
+    /// How many consumers are on the new one.
+    pub moved: usize,
+    /// How many consumers the two have together.
+    pub consumers: usize,
+    /// Who is cut if the old one goes, by endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// The status of a `PrivateEndpoint` document.

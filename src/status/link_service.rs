@@ -8,8 +8,10 @@ use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Provisioning;
 use crate::domain::resource::Resource;
 use crate::domain::resource::connection::ConnectionStatus;
+use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::Frontend;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::plan::moved;
 use crate::status::condition::Finding;
 use crate::status::document::ConditionType;
 use crate::status::document::ConnectionRecord;
@@ -17,6 +19,7 @@ use crate::status::document::LinkService;
 use crate::status::document::Metadata;
 use crate::status::document::PastAlias;
 use crate::status::document::PrivateLinkServiceStatus;
+use crate::status::document::Replaces;
 use crate::status::reason;
 use crate::status::service;
 use crate::status::view::Subject;
@@ -52,6 +55,30 @@ pub(super) fn compose(
         head: view.head(subject, findings, previous.map(|previous| &previous.head)),
         service: service.map(|key| key.to_string()).or(before),
         outputs: outputs(view, &publisher, previous.map(|previous| &previous.outputs)),
+        replaces: replaces(view, &publisher, previous.and_then(|previous| previous.replaces.as_ref())),
+    }
+}
+
+fn replaces(view: &View<'_>, new: &PublisherKey, previous: Option<&Replaces>) -> Option<Replaces> {
+    let replacement = view.input.desired.replacements.get(new)?;
+    let is_unseen = |publisher: &PublisherKey| is_unread(view, publisher);
+    if is_unseen(new) || replacement.publisher.as_ref().is_some_and(is_unseen) {
+        return previous.cloned();
+    }
+    let migration = moved::migration(view.input.desired, view.input.observed, new)?;
+    let mut missing: Vec<String> = migration.missing.iter().map(|connection| who(view, connection)).collect();
+    missing.sort_unstable();
+    let (moved, consumers) = (migration.arrived, migration.consumers);
+    Some(Replaces { name: replacement.old.to_string(), moved, consumers, missing })
+}
+
+/// `acme-dr of ACME trading`: enough to call somebody.
+fn who(view: &View<'_>, connection: &LiveConnection) -> String {
+    let endpoint = connection.endpoint.as_ref().unwrap_or(&connection.id);
+    let subscription = endpoint.subscription();
+    match view.input.desired.policy.consumers.get(&subscription) {
+        Some(consumer) => format!("{} of {}", endpoint.name(), consumer.name),
+        None => format!("{} of subscription {subscription}", endpoint.name()),
     }
 }
 

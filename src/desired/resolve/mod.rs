@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use crate::desired::ConnectionRules;
 use crate::desired::Desired;
 use crate::desired::Intent;
+use crate::desired::Replacement;
 use crate::desired::check;
 use crate::desired::code;
 use crate::desired::policy::Policy;
@@ -56,17 +57,23 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
 
 /// Resolves the documents of one environment, and says everything that is wrong with them.
 pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
-    let mut resolver =
-        Resolver { source, intents: BTreeMap::new(), connections: BTreeMap::new(), diagnostics: Diagnostics::new() };
+    let mut resolver = Resolver {
+        source,
+        intents: BTreeMap::new(),
+        connections: BTreeMap::new(),
+        replacements: BTreeMap::new(),
+        diagnostics: Diagnostics::new(),
+    };
     let environment = &source.policy.mark.environment;
     let documents: Vec<&Document> =
         source.documents.iter().filter(|document| document.environment == *environment).collect();
     services::resolve(&mut resolver, &documents);
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
-    let Resolver { source, intents, connections, diagnostics } = resolver;
+    let Resolver { source, intents, connections, replacements, diagnostics } = resolver;
     let diagnostics = with_rules(diagnostics, check::check(&documents, &source.policy.levels));
-    let desired = Desired { policy: source.policy.clone(), intents, connections, path_exists: source.path_exists };
+    let (policy, path_exists) = (source.policy.clone(), source.path_exists);
+    let desired = Desired { policy, intents, connections, replacements, path_exists };
     (desired, diagnostics)
 }
 
@@ -88,6 +95,7 @@ struct Resolver<'a> {
     source: Source<'a>,
     intents: BTreeMap<ResourceKey, Intent>,
     connections: BTreeMap<PublisherKey, ConnectionRules>,
+    replacements: BTreeMap<PublisherKey, Replacement>,
     diagnostics: Diagnostics,
 }
 

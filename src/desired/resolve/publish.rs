@@ -4,6 +4,7 @@
 mod annotate;
 mod own;
 mod publications;
+mod replace;
 
 pub(in crate::desired) use annotate::encode;
 
@@ -49,6 +50,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
         }
     }
     publications::publications(resolver, &origins);
+    replace::resolve(resolver, documents);
 }
 
 /// A frontend carries one Private Link Service, whoever builds it.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::azure::{AzureName, ResourceGroup, ResourceId, SubscriptionId};
+use crate::domain::name::DocumentName;
 use crate::repo::schema::own::{ApiVersion, EndpointId, Metadata, ServiceReference, exactly_one};
 use crate::repo::schema::word;
 
@@ -63,6 +64,9 @@ pub struct Spec {
     pub proxy_protocol: bool,
     /// What happens to requests from consumers.
     pub connections: Option<Connections>,
+    /// The PrivateLinkService whose consumers move to this one: both serve until the other document is deleted.
+    #[schemars(with = "Option<word::DnsName>")]
+    pub replaces: Option<DocumentName>,
 }
 
 /// Who builds the Private Link Service.
