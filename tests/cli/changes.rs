@@ -651,3 +651,22 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
     "#);
     });
 }
+
+#[test]
+fn yes_is_no_look_at_what_goes_beyond_notable() {
+    let stage = converged();
+    let settings = worlds::settings().replace("disruptive = 1", "disruptive = \"merge\"");
+    stage.repo.commit(&[
+        ("privlink.toml", &settings),
+        (ALONE, &docs::service("alone", &[("azure-load-balancer-ipv4", "10.224.10.3")])),
+    ]);
+    let writes = stage.writes();
+    let refused = stage.run_on_repo("apply", &["--yes"]).ends(Exit::Approval);
+    insta::assert_snapshot!(refused.err.split_once("error: ").unwrap().1, @"
+    --yes does not answer for changes above notable
+      nobody has looked at service/default/alone (disruptive)
+      help: answer at the prompt, or use --approve-plan with the full id
+    ");
+    assert_eq!(stage.writes(), writes, "a refused apply writes nothing");
+    stage.converge();
+}
