@@ -62,7 +62,7 @@ fn a_page_says_what_happens_and_how_to_avoid_it() {
       Write whole minutes from 4 to 100.
 
     How we know
-      It is read in the cloud provider's code.
+      It is read in the cloud provider's source.
 
     Versions of the cloud provider
       Before 1.25.17, 1.26.13 and 1.27.7 the limit is 30.
