@@ -29,11 +29,14 @@ pub use parse::port_key;
 pub use parse::tokens;
 
 macro_rules! keys {
-    ($($(#[$meta:meta])* $name:ident = $key:literal;)*) => {
-        $($(#[$meta])* pub const $name: &str = concat!("service.beta.kubernetes.io/", $key);)*
+    ($($(#[doc = $doc:literal])+ $name:ident = $key:literal;)*) => {
+        $($(#[doc = $doc])+ pub const $name: &str = concat!("service.beta.kubernetes.io/", $key);)*
 
         /// Every key that the cloud provider reads from a Service, but for those that begin with `port_`.
         pub const KNOWN: &[&str] = &[$($name),*];
+
+        /// Every such key and what it means, for who writes it.
+        pub const MEANINGS: &[(&str, &str)] = &[$(($name, concat!($($doc),+))),*];
     };
 }
 

@@ -270,3 +270,8 @@ proptest::proptest! {
         read(&format!("{HEAD}{PROD}{text}"));
     }
 }
+
+#[test]
+fn a_placeholder_that_stands_for_nothing_is_refused() {
+    only(&format!("{PROD}[status]\nbranch = \"privlink/status/{{enviro.ment}}\"\n"), "CONF007", 5, 10);
+}

@@ -11,6 +11,7 @@ use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::kubernetes::{Namespace, ServiceName};
+use crate::repo::schema::annotations;
 use crate::repo::schema::word;
 use crate::repo::schema::word::Port;
 
@@ -58,7 +59,8 @@ pub struct ObjectMeta {
     pub namespace: Option<Namespace>,
     /// Labels.
     pub labels: Option<BTreeMap<String, String>>,
-    /// Annotations; every value is text.
+    /// Annotations; every value is text, so `true` and numbers need quotes.
+    #[schemars(schema_with = "annotations::schema")]
     pub annotations: Option<BTreeMap<String, String>>,
     /// What must be removed before the object goes away.
     pub finalizers: Option<Vec<String>>,

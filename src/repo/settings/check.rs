@@ -43,6 +43,12 @@ fn status_branch(settings: &Settings, written: &Written<'_>, diagnostics: &mut D
                 .label(place, "does not name the environment")
                 .help("put {environment} into the name, as in privlink/status/{environment}"),
         );
+    } else if branch.replace("{environment}", "").contains(['{', '}']) {
+        diagnostics.push(
+            Diagnostic::error(code::STATUS_BRANCH, format!("{branch:?} holds a placeholder that stands for nothing"))
+                .label(place, "only {environment} is filled in")
+                .help("use a name such as privlink/status/{environment}"),
+        );
     } else if RefName::branch(&branch.replace("{environment}", "e")).is_err() {
         diagnostics.push(
             Diagnostic::error(code::STATUS_BRANCH, format!("{branch:?} is not a branch name"))
