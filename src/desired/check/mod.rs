@@ -23,7 +23,6 @@ mod subject;
 use std::collections::BTreeMap;
 use std::num::NonZero;
 
-pub use rule::Evidence;
 pub use rule::Rule;
 
 use crate::desired::code;
