@@ -9,6 +9,7 @@ use privlink::desired::Desired;
 use privlink::desired::authority;
 use privlink::desired::policy::Policy;
 use privlink::desired::resolve::Source;
+use privlink::desired::resolve::diagnose;
 use privlink::desired::resolve::resolve;
 use privlink::diagnostic::Diagnostics;
 use privlink::domain::azure::ResourceId;
@@ -272,12 +273,14 @@ impl Case {
         let mut policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
         change(&mut policy);
         let cluster = cluster();
-        let (desired, mut diagnostics) = resolve(Source {
+        let source = Source {
             documents: &reading.documents,
             policy: &policy,
             cluster: policy.cluster.as_ref().map(|_| &cluster),
             path_exists: self.path_exists,
-        });
+        };
+        let (desired, mut diagnostics) = resolve(source);
+        assert_eq!(diagnose(source), diagnostics, "`check` says what `plan` says");
         diagnostics.extend(reading.diagnostics.clone());
         let shown = privlink::render::diagnostic::render(&diagnostics, &reading.sources, false);
         (desired, diagnostics, shown)

@@ -56,18 +56,37 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
 
 /// Resolves the documents of one environment, and says everything that is wrong with them.
 pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
-    let mut resolver =
-        Resolver { source, intents: BTreeMap::new(), connections: BTreeMap::new(), diagnostics: Diagnostics::new() };
+    let (Resolver { intents, connections, .. }, diagnostics) = run(source, Manifests::Whole);
+    let desired = Desired { policy: source.policy.clone(), intents, connections, path_exists: source.path_exists };
+    (desired, diagnostics)
+}
+
+/// Says the same about the documents without making what is applied: a manifest is the largest part of an intent.
+pub fn diagnose(source: Source<'_>) -> Diagnostics {
+    run(source, Manifests::Annotations).1
+}
+
+/// How much of each manifest an intent gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manifests {
+    /// All of it: it is applied.
+    Whole,
+    /// Its annotations: no more of it is looked at while documents are resolved.
+    Annotations,
+}
+
+fn run(source: Source<'_>, manifests: Manifests) -> (Resolver<'_>, Diagnostics) {
+    let (intents, connections) = (BTreeMap::new(), BTreeMap::new());
+    let mut resolver = Resolver { source, manifests, intents, connections, diagnostics: Diagnostics::new() };
     let environment = &source.policy.mark.environment;
     let documents: Vec<&Document> =
         source.documents.iter().filter(|document| document.environment == *environment).collect();
     services::resolve(&mut resolver, &documents);
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
-    let Resolver { source, intents, connections, diagnostics } = resolver;
-    let diagnostics = with_rules(diagnostics, check::check(&documents, &source.policy.levels));
-    let desired = Desired { policy: source.policy.clone(), intents, connections, path_exists: source.path_exists };
-    (desired, diagnostics)
+    let resolved = std::mem::take(&mut resolver.diagnostics);
+    let diagnostics = with_rules(resolved, check::check(&documents, &source.policy.levels));
+    (resolver, diagnostics)
 }
 
 /// Both, each mistake once: that an annotation means nothing is only said if no rule said why.
@@ -86,6 +105,7 @@ fn with_rules(resolved: Diagnostics, found: Diagnostics) -> Diagnostics {
 /// The state of one resolution.
 struct Resolver<'a> {
     source: Source<'a>,
+    manifests: Manifests,
     intents: BTreeMap<ResourceKey, Intent>,
     connections: BTreeMap<PublisherKey, ConnectionRules>,
     diagnostics: Diagnostics,

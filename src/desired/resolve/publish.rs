@@ -367,22 +367,33 @@ fn subnet(cluster: &ManagedCluster, name: Option<&str>) -> Option<ResourceId> {
     }
 }
 
+/// A Service whose annotations say something about a Private Link Service.
+struct Asking {
+    key: ObjectKey,
+    deployment: Deployment,
+    place: Place,
+    annotations: BTreeMap<String, String>,
+    asked: Result<PrivateLinkAnnotations, Vec<annotation::InvalidAnnotation>>,
+}
+
+impl Asking {
+    /// What an intent asks for; `None` if nothing.
+    fn read(intent: &Intent) -> Option<Self> {
+        let Resource::Service(service) = &intent.resource else { return None };
+        let annotations = service.annotations();
+        let asked = PrivateLinkAnnotations::read(&annotations).transpose()?;
+        let (key, place) = (service.key.clone(), intent.place.clone());
+        Some(Self { key, deployment: service.deployment, place, annotations, asked })
+    }
+}
+
 /// Every Service whose annotations ask for a Private Link Service gets one to wait for.
 fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Document>) {
-    let services: Vec<(Service, Place)> = resolver
-        .intents
-        .values()
-        .filter_map(|intent| match &intent.resource {
-            Resource::Service(service) => Some((service.clone(), intent.place.clone())),
-            _ => None,
-        })
-        .collect();
-    for (service, place) in services {
-        let Some(document) = origins.get(&service.key) else { continue };
-        let annotations = service.annotations();
-        let asked = match PrivateLinkAnnotations::read(&annotations) {
-            Ok(Some(asked)) => asked,
-            Ok(None) => continue,
+    let asking: Vec<Asking> = resolver.intents.values().filter_map(Asking::read).collect();
+    for Asking { key, deployment, place, annotations, asked } in asking {
+        let Some(document) = origins.get(&key) else { continue };
+        let asked = match asked {
+            Ok(asked) => asked,
             Err(errors) => {
                 for error in errors {
                     refuse_annotation(resolver, document, &error);
@@ -390,7 +401,7 @@ fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Docu
                 continue;
             }
         };
-        if service.deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
+        if deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
             if is_misspelt(&annotations) {
                 continue;
             }
@@ -403,9 +414,9 @@ fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Docu
         }
         let Some(cluster) = resolver.source.cluster else { continue };
         let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
-        let known_subnet = service.deployment == Deployment::Whole || asked.subnet.is_some();
+        let known_subnet = deployment == Deployment::Whole || asked.subnet.is_some();
         let publication = Publication {
-            service: service.key.clone(),
+            service: key,
             name: asked.name.clone(),
             exposure: Exposure {
                 nat: Nat {
