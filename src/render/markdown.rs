@@ -8,6 +8,7 @@ use crate::plan::Step;
 use crate::plan::change::Cause;
 use crate::render::Text;
 use crate::render::count;
+use crate::render::left_out;
 use crate::render::plan as words;
 use crate::render::plan::Hit;
 use crate::render::shown;
@@ -36,12 +37,13 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     // What is cut short says so; those lines need room too.
     let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
     let affected = fitting(affected(plan), "who is affected", &mut budget);
+    let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
     let smaller = fitting(smaller_edits(plan), "smaller edits", &mut budget);
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
     let folded = folded(plan, details, &mut budget);
-    [head, affected, smaller, table, folded, troubles, notes, closing].concat()
+    [head, affected, left_out, smaller, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
@@ -218,6 +220,21 @@ fn troubles(plan: &Plan) -> Vec<String> {
     });
     let gaps = plan.gaps.iter().map(|gap| format!("- {}: {}", inert(&gap.area.to_string()), inert(&gap.reason)));
     [block("Cannot be applied", blockers.collect()), block("Could not be read", gaps.collect())].concat()
+}
+
+fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
+    let item = |left: &crate::plan::change::LeftOut| {
+        let action = left.change.as_ref().map(|change| format!(" ({})", change.action)).unwrap_or_default();
+        let source = left.change.as_ref().and_then(|change| step::source(change, details));
+        let source = source.map(|source| format!("<br>asked for in {}", code(&source))).unwrap_or_default();
+        let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
+        let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
+        let hit = left.change.iter().flat_map(|change| &change.consequences).flat_map(|it| &it.parties);
+        let hit: Vec<String> = hit.map(|party| words::party_row(party, &plan.policy.subscription).join(" ")).collect();
+        let hit = hit.iter().map(|row| format!("<br>would be hit: {}", inert(row))).collect::<String>();
+        format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
+    };
+    block(left_out::TITLE, plan.left_out.iter().map(item).collect())
 }
 
 fn smaller_edits(plan: &Plan) -> Vec<String> {

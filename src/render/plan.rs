@@ -19,6 +19,7 @@ use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
+use crate::render::left_out;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::step;
@@ -28,9 +29,10 @@ use crate::render::table;
 pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     if plan.has_changes() {
-        text.append(head(plan)).append(affected(plan)).append(smaller_edits(plan)).append(steps(plan, details));
+        text.append(head(plan)).append(affected(plan)).append(left_out::text(plan, details));
+        text.append(smaller_edits(plan)).append(steps(plan, details));
     } else {
-        text.line(Label::Heading, unchanged(plan));
+        text.line(Label::Heading, unchanged(plan)).append(left_out::text(plan, details)).append(smaller_edits(plan));
     }
     text.append(notes(plan)).append(blockers(plan)).append(gaps(plan));
     if plan.has_changes() {
@@ -44,9 +46,9 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let verb = if plan.unchanged == 1 { "is" } else { "are" };
     let resources = count(plan.unchanged, "resource");
     let environment = &plan.policy.mark.environment;
-    match (plan.is_applicable(), plan.is_complete()) {
+    match (plan.is_applicable() && plan.is_whole(), plan.is_complete()) {
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
-        (false, _) => format!("No changes can be planned for {environment} before this is out of the way."),
+        (false, _) => format!("Nothing can be changed in {environment} before this is out of the way."),
         (true, false) => {
             format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
         }
@@ -65,6 +67,9 @@ pub(super) fn verdict(plan: &Plan) -> String {
     }
     if !plan.is_applicable() {
         words.push_str(", cannot be applied");
+    }
+    if !plan.is_whole() {
+        words.push_str(&format!(", {} left out", count(plan.left_out.len(), "change")));
     }
     words
 }
