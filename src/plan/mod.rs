@@ -22,6 +22,7 @@ pub(crate) mod fixture;
 mod guard;
 mod left_out;
 mod order;
+pub mod preflight;
 pub mod private_links;
 mod prune;
 pub mod reads;
@@ -129,6 +130,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     guard::wait_for_unknown(&mut draft);
     unpublish::cut_before_replacement(&mut draft);
     guard::check(&mut draft);
+    preflight::check(&mut draft);
     consequence::predict(&mut draft);
     endpoints::expect_cuts(&mut draft);
     cause::attribute(&mut draft, baseline);
