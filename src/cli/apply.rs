@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::apply::engine::Settings;
+use crate::approval;
 use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
@@ -23,10 +24,12 @@ use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
+use crate::desired::policy::Consent;
 use crate::domain::name::EnvironmentName;
 use crate::plan::change::Note;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
+use crate::plan::risk::Risk;
 use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
 use crate::reconcile::deciding;
@@ -52,7 +55,7 @@ pub struct ApplyArguments {
     source: SourceOptions,
     #[command(flatten)]
     environments: EnvironmentOptions,
-    /// Ask nothing: apply what the rules let be automatic or merged
+    /// Ask nothing: apply what the rules let be automatic or merged, up to the risk notable
     #[arg(long, short = 'y')]
     yes: bool,
     /// Approve this plan, by its full id; counts as one person
@@ -173,6 +176,10 @@ impl One<'_> {
             publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
             return Ok(if converged { Exit::Done } else { Exit::Partial });
         }
+        if let Some(refused) = self.beyond_yes(&planned) {
+            printer.message(&refused);
+            return Ok(Exit::Approval);
+        }
         let approvals = deciding::approvals(loaded, &planned).await?;
         runner::show(&approvals.diagnostics, &approvals.sources, printer);
         let approval = match self.consent(&planned, &approvals, printer) {
@@ -251,6 +258,25 @@ impl One<'_> {
         );
         printer.line(Label::Hint, "look at the plan again: `privlink plan`");
         Some(Exit::Approval)
+    }
+
+    /// What `--yes` is not a look at: a change above notable that nobody else has to approve.
+    fn beyond_yes(&self, planned: &Planned) -> Option<render::Text> {
+        let plan = &planned.plan;
+        let unasked = |risk| !matches!(approval::required(plan, risk), Consent::People(_));
+        let steps = plan.steps.iter().map(|step| &step.change);
+        let beyond: Vec<String> = steps
+            .filter(|change| self.arguments.yes && change.risk > Risk::Notable && unasked(change.risk))
+            .map(|change| format!("{} ({})", change.key, change.risk))
+            .collect();
+        if beyond.is_empty() {
+            return None;
+        }
+        let mut text = render::Text::new();
+        text.line(Label::Error, "error: --yes does not answer for changes above notable");
+        text.line(Label::Plain, format!("  nobody has looked at {}", few(&beyond)));
+        text.line(Label::Hint, "  help: answer at the prompt, or use --approve-plan with the full id");
+        Some(text)
     }
 
     fn consent(

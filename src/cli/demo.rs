@@ -83,6 +83,11 @@ example!(
 /// The world the demo starts with.
 pub const WORLD: &str = include_str!("../../examples/world.yaml");
 
+/// The file that the last step edits.
+const EDITED: &str = "environments/prod/services/orders.yaml";
+/// What its edit replaces, and by what.
+const EDITED_ADDRESSES: [&str; 2] = ["10.224.0.200", "10.224.0.201"];
+
 /// How long an operation takes in the demo: long enough to be seen, in milliseconds.
 const OPERATION_MILLISECONDS: u64 = 150;
 /// How often the demo looks at operations.
@@ -223,7 +228,43 @@ impl Demo {
         let exit = pass_once(&agent, &mut shown, printer).await?;
         let written = self.simulator.writes().len() - writes;
         printer.raw_result(&format!("   {} to Azure and the cluster\n", crate::render::count(written, "write")));
-        Ok(if written == 0 { exit } else { Exit::Failed })
+        if written != 0 {
+            return Ok(Exit::Failed);
+        }
+        Ok(exit.or(self.dangerous_edit(&agent, &mut shown, printer).await?))
+    }
+
+    /// The edit that every other tool shows as one changed string.
+    async fn dangerous_edit(
+        &self,
+        agent: &Agent<'_>,
+        shown: &mut BTreeMap<EnvironmentName, String>,
+        printer: &mut Printer<'_>,
+    ) -> anyhow::Result<Exit> {
+        heading(8, "Somebody pushes another address for orders, whose consumers nobody asked", printer);
+        let commit = self.push_edit().await?;
+        let [old, new] = EDITED_ADDRESSES;
+        printer.raw_result(&format!("   {} changes {old} to {new} in {EDITED}\n\n", commit.short()));
+        let writes = self.simulator.writes().len();
+        let exit = pass_once(agent, shown, printer).await?;
+        let written = self.simulator.writes().len() - writes;
+        printer.end_live();
+        printer.raw_result(&format!(
+            "\n   {} to Azure and the cluster: nobody approved it, so nobody was cut\n",
+            crate::render::count(written, "write")
+        ));
+        Ok(if exit == Exit::Approval && written == 0 { Exit::Done } else { Exit::Failed })
+    }
+
+    async fn push_edit(&self) -> anyhow::Result<CommitId> {
+        let found = source::from_remote(self.remote.clone(), Some("main"), Some("main")).await?;
+        let upstream = found.upstream.as_ref().context("a remote source has an upstream")?;
+        let [old, new] = EDITED_ADDRESSES;
+        let (_, before) = EXAMPLE.iter().find(|(path, _)| *path == EDITED).context("the example has the file")?;
+        let edits = vec![FileEdit::Put(EDITED.parse()?, before.replace(old, new).into_bytes())];
+        let text = text("Carol <carol@example.com>", "orders: move to a nicer address".to_owned())?;
+        let pushed = self.remote.commit_and_push(&upstream.branch, Some(&upstream.tip), edits, text).await?;
+        pushed.map(|(commit, _)| commit).context("the edit changes nothing")
     }
 
     async fn plan(&self) -> anyhow::Result<(Loaded, Planned)> {

@@ -102,7 +102,8 @@ pub(super) fn say_whom_we_believe(loaded: &Loaded, printer: &mut Printer<'_>) {
 /// Prints a plan.
 pub(super) fn print(loaded: &Loaded, planned: &Planned, format: Format, printer: &mut Printer<'_>) {
     let locate = |place: &crate::diagnostic::Place| planning::locate(loaded, place);
-    let details = Details { locate: &locate };
+    let first_seen = crate::status::first_seen(&planned.status.documents);
+    let details = Details { locate: &locate, first_seen: Some(&first_seen) };
     match format {
         Format::Text => printer.result(&render::plan::plan(&planned.plan, details)),
         Format::Markdown => {

@@ -2,31 +2,7 @@
 //!
 //! A rule that is only inferred never makes an edit look better than it may be.
 
-use std::fmt;
-
-/// How something is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Evidence {
-    /// Recorded from the real controller.
-    Observed,
-    /// Read in its source.
-    Code,
-    /// Written down by the project or by Microsoft.
-    Documented,
-    /// Concluded from the others.
-    Inferred,
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Observed => "observed",
-            Self::Code => "code",
-            Self::Documented => "documented",
-            Self::Inferred => "inferred",
-        })
-    }
-}
+pub use crate::domain::evidence::Evidence;
 
 /// A rule.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use crate::diagnostic::Severity;
 use crate::domain::mark::Mark;
 use crate::domain::name::EnvironmentName;
 use crate::domain::scope::Scope;
+use crate::repo::settings;
 use crate::repo::settings::Cloud;
 use crate::repo::settings::Cluster;
 use crate::repo::settings::Environment;
@@ -66,7 +67,8 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
             .collect(),
         consumers: consumers
             .map(|(id, consumer)| {
-                (id.clone(), Consumer { name: consumer.name.clone(), contact: consumer.contact.clone() })
+                let settings::Consumer { name, contact, tenant } = consumer.clone();
+                (id.clone(), Consumer { name, contact, tenant })
             })
             .collect(),
         status: StatusTarget { branch: settings.status.branch_of(name), author: settings.status.author.clone() },

@@ -164,12 +164,14 @@ pub struct Approver {
 }
 
 /// The people behind a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consumer {
     /// Their name.
     pub name: String,
     /// How to reach them.
     pub contact: Option<String>,
+    /// Their Microsoft Entra tenant.
+    pub tenant: Option<String>,
 }
 
 /// Where status is committed.

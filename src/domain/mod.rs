@@ -9,6 +9,7 @@ pub mod azure;
 pub mod cidr;
 pub mod cluster;
 pub mod commit;
+pub mod evidence;
 pub mod failure;
 pub mod key;
 pub mod kubernetes;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::desired::policy::Consumer;
 use crate::diagnostic::Place;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -144,7 +145,7 @@ pub struct Party {
     /// The state of the connection.
     pub status: String,
     /// Who is behind the subscription, from `[consumers]`. Not part of what is approved.
-    pub consumer: Option<String>,
+    pub consumer: Option<Consumer>,
 }
 
 impl Party {

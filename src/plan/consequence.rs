@@ -171,10 +171,7 @@ pub(super) fn parties<'c>(
     let consumers = &draft.desired.policy.consumers;
     let party = |connection: &LiveConnection| {
         let endpoint = connection.endpoint.clone().unwrap_or_else(|| connection.id.clone());
-        let consumer = consumers.get(&endpoint.subscription()).map(|consumer| match &consumer.contact {
-            Some(contact) => format!("{} ({contact})", consumer.name),
-            None => consumer.name.clone(),
-        });
+        let consumer = consumers.get(&endpoint.subscription()).cloned();
         Party { endpoint, status: connection.status.to_string(), consumer }
     };
     let live = connections.into_iter().filter(|connection| connection.status != ConnectionStatus::Disconnected);

@@ -229,7 +229,7 @@ fn document(kind: &'static str, name: &str) -> DocumentMark {
 }
 
 fn policy() -> Policy {
-    let acme = Consumer { name: "ACME trading".to_owned(), contact: Some("net@acme.example".to_owned()) };
+    let acme = Consumer { name: "ACME trading".to_owned(), contact: Some("net@acme.example".to_owned()), tenant: None };
     Policy {
         mark: mark(),
         path: "environments/prod".parse().unwrap(),

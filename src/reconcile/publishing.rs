@@ -62,8 +62,10 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
             failures: &failures,
             now,
         });
-        let pending =
-            Pending { plan: &planned.plan, details: Details { locate: &locate }, provenance: provenance.clone() };
+        // Of the documents that are written, not of those that were there: a second look must not tell anything else.
+        let first_seen = status::first_seen(&documents);
+        let details = Details { locate: &locate, first_seen: Some(&first_seen) };
+        let pending = Pending { plan: &planned.plan, details, provenance: provenance.clone() };
         status_files::files(&documents, &pending, &previous.files)
     };
     let environment = &planned.plan.policy.mark.environment;

@@ -90,7 +90,7 @@ fn page_of(rule: &Rule) -> Text {
     text.line(Label::Heading, rule.title).end();
     section(&mut text, "What happens", rule.why);
     section(&mut text, "How to avoid it", rule.avoid);
-    section(&mut text, "How we know", &format!("It is {}.", rule.evidence));
+    section(&mut text, "How we know", &format!("It is {}.", rule.evidence.in_words()));
     if let Some(versions) = rule.versions {
         section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
     }
@@ -114,21 +114,10 @@ fn page_of_provider(rule: &provider::Rule) -> Text {
     section(&mut text, "What happens", happens);
     section(&mut text, "Why", why);
     section(&mut text, "How to avoid it", avoid);
-    section(&mut text, "How we know", &format!("It is {}.", known_by(*evidence)));
+    section(&mut text, "How we know", &format!("It is {}.", evidence.in_words()));
     section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
     section(&mut text, "When it is told", "In a plan, beside the change that it follows from.");
     text
-}
-
-fn known_by(evidence: provider::Evidence) -> &'static str {
-    match evidence {
-        provider::Evidence::Observed => "recorded from the real controller",
-        provider::Evidence::Code => "read in its source",
-        provider::Evidence::Documented => "documented by its project or by Microsoft",
-        provider::Evidence::Inferred => {
-            "concluded from the others, and never makes a change look better than it may be"
-        }
-    }
 }
 
 fn capitalised(words: &str) -> String {

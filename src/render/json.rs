@@ -18,6 +18,7 @@ use crate::plan::change::LeftOut;
 use crate::plan::change::Refusal;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
+use crate::render::affected;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
 use crate::status::StatusDocument;
@@ -140,6 +141,10 @@ pub struct PartyV1 {
     pub status: String,
     /// Who is behind the subscription.
     pub consumer: Option<String>,
+    /// Their Microsoft Entra tenant, where the settings say it.
+    pub tenant: Option<String>,
+    /// When privlink first saw the connection (RFC 3339), where the status branch says it.
+    pub first_seen: Option<String>,
 }
 
 /// Something to know.
@@ -297,7 +302,11 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
         risk: change.map(|change| change.risk.to_string()),
         refusals: refusals.iter().map(refusal).collect(),
         needs: needs.iter().map(document::key_text).collect(),
-        consequences: change.iter().flat_map(|change| &change.consequences).map(consequence).collect(),
+        consequences: change
+            .iter()
+            .flat_map(|change| &change.consequences)
+            .map(|it| consequence(it, details))
+            .collect(),
         source: change.and_then(|change| change.place.as_ref()).and_then(details.locate),
     }
 }
@@ -322,7 +331,7 @@ fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
         },
         reason: change.reason.clone(),
         fields: change.fields.iter().map(field).collect(),
-        consequences: change.consequences.iter().map(consequence).collect(),
+        consequences: change.consequences.iter().map(|it| consequence(it, details)).collect(),
         waits_for: step.after.iter().map(|index| document::key_text(&plan.steps[*index].change.key)).collect(),
         source: change.place.as_ref().and_then(details.locate),
         digest: document::change_digest(change).to_string(),
@@ -355,12 +364,14 @@ fn value(value: &Value) -> serde_json::Value {
     }
 }
 
-fn consequence(consequence: &Consequence) -> ConsequenceV1 {
+fn consequence(consequence: &Consequence, details: Details<'_>) -> ConsequenceV1 {
     let party = |party: &crate::plan::change::Party| PartyV1 {
         endpoint: party.endpoint.to_string(),
         subscription: party.subscription().to_string(),
         status: party.status.clone(),
-        consumer: party.consumer.clone(),
+        consumer: party.consumer.as_ref().map(affected::consumer),
+        tenant: party.consumer.as_ref().and_then(|consumer| consumer.tenant.clone()),
+        first_seen: details.first_seen.and_then(|seen| seen.get(&party.endpoint)).map(ToString::to_string),
     };
     ConsequenceV1 {
         rule: consequence.rule.to_owned(),

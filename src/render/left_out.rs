@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::plan::change::LeftOut;
 use crate::render::Label;
 use crate::render::Text;
-use crate::render::plan::party_row;
+use crate::render::affected::party_row;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::shown::Shown;
@@ -49,7 +49,7 @@ fn one(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
     for line in because(left) {
         text.plain("      ").line(Label::Warning, line);
     }
-    text.append(parties(left, own)).append(helps(left));
+    text.append(parties(left, own, details)).append(helps(left));
     text
 }
 
@@ -81,11 +81,11 @@ fn helps(left: &LeftOut) -> Text {
 }
 
 /// Who would lose service if it were made all the same.
-fn parties(left: &LeftOut, own: &SubscriptionId) -> Text {
+fn parties(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
     let mut text = Text::new();
     let consequences = left.change.iter().flat_map(|change| &change.consequences);
     for consequence in consequences.filter(|consequence| !consequence.parties.is_empty()) {
-        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own, details)).collect();
         for line in table::aligned(&rows) {
             text.plain("      would be hit: ").line(Label::Severing, line);
         }

@@ -7,10 +7,11 @@ use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Cause;
 use crate::render::Text;
+use crate::render::affected;
+use crate::render::affected::Hit;
 use crate::render::count;
 use crate::render::left_out;
 use crate::render::plan as words;
-use crate::render::plan::Hit;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::shown::Shown;
@@ -36,7 +37,11 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let closing = closing(plan);
     // What is cut short says so; those lines need room too.
     let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
-    let affected = fitting(affected(plan), "who is affected", &mut budget);
+    // Never cut: where not every endpoint has room, every consumer has.
+    let everyone = affected(plan, |hit| endpoints(plan, hit, details), details);
+    let fits = everyone.iter().map(|line| line.len() + 1).sum::<usize>() <= budget;
+    let people = if fits { everyone } else { affected(plan, |hit| consumers(plan, hit), details) };
+    let affected = fitting(people, "who is affected", &mut budget);
     let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
     let smaller = fitting(smaller_edits(plan), "smaller edits", &mut budget);
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
@@ -74,26 +79,49 @@ fn head(plan: &Plan) -> String {
     format!("### privlink plan for {environment}: {}\n\n{}\n", words::verdict(plan), counts.join(", "))
 }
 
-fn affected(plan: &Plan) -> Vec<String> {
-    let hits = words::hits(plan);
+fn affected(plan: &Plan, rows: impl Fn(&Hit<'_>) -> Vec<String>, details: Details<'_>) -> Vec<String> {
+    let hits = affected::hits(plan);
     if hits.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), format!("**Who is affected:** {}", words::affected_count(plan))];
-    for Hit { keys, consequence } in hits {
-        let keys: Vec<String> = keys.iter().map(|key| code(key)).collect();
+    let mut lines = vec![String::new(), format!("**Who is affected:** {}", affected::affected_count(plan))];
+    for hit in hits {
+        let consequence = hit.consequence;
+        let keys: Vec<String> = hit.keys().iter().map(|key| code(key)).collect();
         lines.push(String::new());
         lines.push(format!("{}: {} ({})", keys.join(", "), inert(&consequence.text), inert(consequence.rule)));
+        if let Some(why) = hit.why(plan, details) {
+            lines.push(String::new());
+            lines.push(format!("**Why:** {}", inert(&why)));
+        }
         lines.push(String::new());
-        lines.push("| Endpoint | State | Consumer | Subscription |".to_owned());
-        lines.push("|---|---|---|---|".to_owned());
-        lines.extend(consequence.parties.iter().map(|party| {
-            let row = words::party_row(party, &plan.policy.subscription).map(|cell| cell_code(&cell));
-            let [endpoint, status, consumer, _] = row;
-            format!("| {endpoint} | {status} | {consumer} | `{}` |", party.subscription())
-        }));
+        lines.extend(rows(&hit));
     }
     lines
+}
+
+/// A row for every endpoint that is hit; the last column only where somebody was seen before.
+fn endpoints(plan: &Plan, hit: &Hit<'_>, details: Details<'_>) -> Vec<String> {
+    let parties = &hit.consequence.parties;
+    let dated = parties.iter().any(|party| affected::first_seen(party, details).is_some());
+    let (title, line) = if dated { (" First seen |", "---|") } else { ("", "") };
+    let head = [format!("| Endpoint | State | Consumer | Subscription |{title}"), format!("|---|---|---|---|{line}")];
+    let rows = parties.iter().map(|party| {
+        let people = affected::people(party, &plan.policy.subscription);
+        let [endpoint, status, people] = [party.endpoint.name(), &party.status, &people].map(cell_code);
+        let seen = affected::first_seen(party, details).unwrap_or_default();
+        let seen = if dated { format!(" {seen} |") } else { String::new() };
+        format!("| {endpoint} | {status} | {people} | `{}` |{seen}", party.subscription())
+    });
+    head.into_iter().chain(rows).collect()
+}
+
+/// A row for every consumer that is hit.
+fn consumers(plan: &Plan, hit: &Hit<'_>) -> Vec<String> {
+    let head = ["| Consumer | Subscription | Connections |".to_owned(), "|---|---|---|".to_owned()];
+    let consumers = affected::by_consumer(hit.consequence, &plan.policy.subscription);
+    let row = |(people, id, number): &(String, _, usize)| format!("| {} | `{id}` | {number} |", cell_code(people));
+    head.into_iter().chain(consumers.iter().map(row)).collect()
 }
 
 fn table(plan: &Plan, details: Details<'_>) -> Vec<String> {
@@ -105,22 +133,15 @@ fn table(plan: &Plan, details: Details<'_>) -> Vec<String> {
         "| | Resource | Action | Risk | Why | Affects |".to_owned(),
         "|---|---|---|---|---|---|".to_owned(),
     ];
-    lines.extend(by_risk(plan).into_iter().map(|(_, step)| row(step, details)));
+    lines.extend(words::by_risk(plan).into_iter().map(|(_, step)| row(step, details)));
     lines
-}
-
-/// The steps with their numbers, worst first.
-fn by_risk(plan: &Plan) -> Vec<(usize, &Step)> {
-    let mut steps: Vec<(usize, &Step)> = plan.steps.iter().enumerate().map(|(at, step)| (at + 1, step)).collect();
-    steps.sort_by_key(|(number, step)| (std::cmp::Reverse(step.change.risk), *number));
-    steps
 }
 
 fn row(step: &Step, details: Details<'_>) -> String {
     let change = &step.change;
     let why = step::why(change).first().map(|why| cell(&inert(why)));
     let why = why.or_else(|| step::source(change, details).map(|source| cell_code(&source))).unwrap_or_default();
-    let parties: usize = change.consequences.iter().map(|consequence| consequence.parties.len()).sum();
+    let parties = affected::number_of_parties(change);
     let affects = if parties == 0 { String::new() } else { count(parties, "connection") };
     let irreversible = if change.irreversible { ", irreversible" } else { "" };
     let key = cell_code(&change.key.to_string());
@@ -136,7 +157,7 @@ fn row(step: &Step, details: Details<'_>) -> String {
 fn folded(plan: &Plan, details: Details<'_>, budget: &mut usize) -> String {
     let mut out = String::new();
     let mut left_out = 0;
-    for (number, step) in by_risk(plan) {
+    for (number, step) in words::by_risk(plan) {
         let block = details_of(plan, number, step, details);
         if block.len() > *budget {
             left_out += 1;
@@ -230,7 +251,8 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
         let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
         let hit = left.change.iter().flat_map(|change| &change.consequences).flat_map(|it| &it.parties);
-        let hit: Vec<String> = hit.map(|party| words::party_row(party, &plan.policy.subscription).join(" ")).collect();
+        let row = |party| affected::party_row(party, &plan.policy.subscription, details).join(" ");
+        let hit: Vec<String> = hit.map(row).collect();
         let hit = hit.iter().map(|row| format!("<br>would be hit: {}", inert(row))).collect::<String>();
         format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
     };

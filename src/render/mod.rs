@@ -3,6 +3,7 @@
 //! A renderer says what a piece of text *is* (added, a risk, an id); what that looks like is decided by whoever writes it
 //! out (`terminal`).
 
+mod affected;
 pub mod age;
 pub mod apply;
 pub mod diagnostic;

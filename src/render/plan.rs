@@ -4,20 +4,17 @@
 //! names.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use crate::approval;
 use crate::desired::policy::Consent;
-use crate::domain::azure::ResourceId;
-use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
+use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Cause;
-use crate::plan::change::Consequence;
-use crate::plan::change::Party;
 use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::render::Text;
+use crate::render::affected;
 use crate::render::count;
 use crate::render::left_out;
 use crate::render::shown;
@@ -25,12 +22,19 @@ use crate::render::shown::Details;
 use crate::render::step;
 use crate::render::table;
 
+/// From how many changes on the table says more than the changes themselves.
+const TABLE_FROM: usize = 5;
+
 /// Writes a plan for people.
 pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     if plan.has_changes() {
-        text.append(head(plan)).append(affected(plan)).append(left_out::text(plan, details));
-        text.append(smaller_edits(plan)).append(steps(plan, details));
+        text.append(head(plan))
+            .append(affected(plan, details))
+            .append(left_out::text(plan, details))
+            .append(smaller_edits(plan))
+            .append(table(plan, details))
+            .append(steps(plan, details));
     } else {
         text.line(Label::Heading, unchanged(plan)).append(left_out::text(plan, details)).append(smaller_edits(plan));
     }
@@ -97,59 +101,24 @@ fn head(plan: &Plan) -> Text {
     text
 }
 
-/// One prediction that hits somebody, and the changes that bring it about.
-pub(super) struct Hit<'a> {
-    pub(super) keys: Vec<String>,
-    pub(super) consequence: &'a Consequence,
-}
-
-/// Everybody who is hit, each prediction once however many changes bring it about.
-pub(super) fn hits(plan: &Plan) -> Vec<Hit<'_>> {
-    let mut hits: Vec<Hit<'_>> = Vec::new();
-    for step in &plan.steps {
-        let key = step.change.key.to_string();
-        for consequence in step.change.consequences.iter().filter(|consequence| !consequence.parties.is_empty()) {
-            match hits.iter_mut().find(|hit| hit.consequence == consequence) {
-                Some(hit) => hit.keys.push(key.clone()),
-                None => hits.push(Hit { keys: vec![key.clone()], consequence }),
-            }
-        }
-    }
-    hits
-}
-
-/// Endpoint, state, people and subscription of an affected party; `own` is the environment's subscription.
-pub(super) fn party_row(party: &Party, own: &SubscriptionId) -> [String; 4] {
-    let nobody = || if party.subscription() == *own { "this environment" } else { "unknown consumer" }.to_owned();
-    [
-        shown::one_line(party.endpoint.name()),
-        shown::one_line(&party.status),
-        party.consumer.as_deref().map_or_else(nobody, shown::one_line),
-        format!("subscription {}", party.subscription()),
-    ]
-}
-
-/// How many different connections are hit, and of how many subscriptions.
-pub(super) fn affected_count(plan: &Plan) -> String {
-    let parties = plan.steps.iter().flat_map(|step| &step.change.consequences).flat_map(|it| &it.parties);
-    let endpoints: BTreeSet<&ResourceId> = parties.map(|party| &party.endpoint).collect();
-    let subscriptions: BTreeSet<SubscriptionId> = endpoints.iter().map(|endpoint| endpoint.subscription()).collect();
-    format!("{} of {}", count(endpoints.len(), "connection"), count(subscriptions.len(), "subscription"))
-}
-
-fn affected(plan: &Plan) -> Text {
+fn affected(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
-    let hits = hits(plan);
+    let hits = affected::hits(plan);
     let own = &plan.policy.subscription;
     if hits.is_empty() {
         return text;
     }
     text.end().push(Label::Severing, "Who is affected").plain(": ");
-    text.plain(affected_count(plan)).end();
-    for Hit { keys, consequence } in hits {
-        text.plain(format!("  {}: ", shown::one_line(&keys.join(", "))));
+    text.plain(affected::affected_count(plan)).end();
+    for hit in hits {
+        let consequence = hit.consequence;
+        text.plain(format!("  {}: ", shown::one_line(&hit.keys().join(", "))));
         text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
-        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own).to_vec()).collect();
+        if let Some(why) = hit.why(plan, details) {
+            text.plain("    why: ").line(Label::Plain, why);
+        }
+        let row = |party| affected::party_row(party, own, details);
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(row).collect();
         for line in table::aligned(&rows) {
             text.plain("    ").line(Label::Severing, line);
         }
@@ -166,6 +135,41 @@ fn smaller_edits(plan: &Plan) -> Text {
         text.plain(format!("  {}: ", shown::one_line(&offer.subject))).line(Label::Hint, shown::one_line(&offer.text));
     }
     text
+}
+
+/// The changes as a table, worst first; the numbers are those of the steps below.
+fn table(plan: &Plan, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    if plan.steps.len() < TABLE_FROM {
+        return text;
+    }
+    let ordered = by_risk(plan);
+    let rows: Vec<Vec<String>> = ordered.iter().map(|(number, step)| row(*number, step, details)).collect();
+    text.end().line(Label::Heading, "Worst first");
+    for (line, (_, step)) in table::aligned(&rows).into_iter().zip(ordered) {
+        text.plain("  ").line(shown::risk_label(step.change.risk), line);
+    }
+    text
+}
+
+fn row(number: usize, step: &Step, details: Details<'_>) -> Vec<String> {
+    let change = &step.change;
+    let parties = affected::number_of_parties(change);
+    let affects = if parties == 0 { String::new() } else { count(parties, "connection") };
+    vec![
+        change.risk.to_string(),
+        format!("{number}."),
+        format!("{} {}", change.action.symbol(), shown::one_line(&change.key.to_string())),
+        affects,
+        step::source(change, details).unwrap_or_default(),
+    ]
+}
+
+/// The steps with their numbers, worst first.
+pub(super) fn by_risk(plan: &Plan) -> Vec<(usize, &Step)> {
+    let mut steps: Vec<(usize, &Step)> = plan.steps.iter().enumerate().map(|(at, step)| (at + 1, step)).collect();
+    steps.sort_by_key(|(number, step)| (std::cmp::Reverse(step.change.risk), *number));
+    steps
 }
 
 fn steps(plan: &Plan, details: Details<'_>) -> Text {

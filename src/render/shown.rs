@@ -3,6 +3,7 @@
 //! An id of the environment's own subscription loses its beginning (`…/rg-apps/virtualNetworks/spoke`); every other id is
 //! shown in full. An annotation of the cloud provider loses the prefix that all of them share.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Place;
@@ -21,12 +22,14 @@ use crate::value::Value;
 pub struct Details<'a> {
     /// Turns a place into `environments/prod/orders.yaml:12`; `None` if it is not known here.
     pub locate: &'a dyn Fn(&Place) -> Option<String>,
+    /// When privlink first saw the connection of an endpoint, from the status branch; `None` if there is no status.
+    pub first_seen: Option<&'a BTreeMap<ResourceId, jiff::Timestamp>>,
 }
 
 impl Default for Details<'_> {
     /// Names the file and no line.
     fn default() -> Self {
-        Self { locate: &|place| Some(place.file.as_str().to_owned()) }
+        Self { locate: &|place| Some(place.file.as_str().to_owned()), first_seen: None }
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Consumer {
     pub name: String,
     /// How they are reached.
     pub contact: Option<String>,
+    /// The Microsoft Entra tenant that they are, as a domain or a UUID. Azure does not tell a provider.
+    pub tenant: Option<String>,
 }
 
 /// How files are judged.

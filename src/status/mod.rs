@@ -11,6 +11,7 @@ mod condition;
 pub mod document;
 mod endpoint;
 mod environment;
+mod first_seen;
 mod link_service;
 pub mod path;
 pub mod reason;
@@ -34,6 +35,7 @@ use document::Overview;
 use document::PrivateEndpointStatus;
 use document::PrivateLinkServiceStatus;
 use document::ServiceStatus;
+pub use first_seen::first_seen;
 
 /// Everything a status is composed from.
 #[derive(Clone, Copy, Debug)]

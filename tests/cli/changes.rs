@@ -116,7 +116,7 @@ fn a_deleted_service_takes_its_frontend_and_link_service_along_and_the_last_one_
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 1 connection of 1 subscription
       service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias (CCM-FIP-GONE)
-        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
+        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002  first seen [DAY]
 
     Changes
       1. - dnsrecord/web.orders.internal: delete  [severing]
@@ -273,7 +273,14 @@ fn unpublishing_takes_annotations_then_connections_then_the_link_service() {
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 1 connection of 1 subscription
       privatelinkservice/default/web: pls-web is deleted with its connections and the alias pls-web.[GUID].eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
-        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
+        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002  first seen [DAY]
+
+    Worst first
+      severing  2.  - dnsrecord/web.orders.internal
+      severing  3.  - privateendpoint/pe-web
+      severing  4.  - connection/pe-web -> default/web
+      severing  5.  - privatelinkservice/default/web    1 connection
+      notable   1.  ~ service/default/web                             environments/prod/web.yaml:1
 
     Changes
       1. ~ service/default/web: update  [notable]
@@ -330,8 +337,16 @@ fn unpublishing_cuts_a_foreign_consumer_by_name() {
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 2 connections of 1 subscription
       privatelinkservice/default/web: pls-web is deleted with its connections and the alias pls-web.[GUID].eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
-        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
+        pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002  first seen [DAY]
         theirs  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002
+
+    Worst first
+      severing  2.  - connection/theirs -> default/web
+      severing  3.  - dnsrecord/web.orders.internal
+      severing  4.  - privateendpoint/pe-web
+      severing  5.  - connection/pe-web -> default/web
+      severing  6.  - privatelinkservice/default/web    2 connections
+      notable   1.  ~ service/default/web                              environments/prod/web.yaml:1
 
     Changes
       1. ~ service/default/web: update  [notable]
@@ -635,4 +650,23 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
     Plan id: [PLAN]
     "#);
     });
+}
+
+#[test]
+fn yes_is_no_look_at_what_goes_beyond_notable() {
+    let stage = converged();
+    let settings = worlds::settings().replace("disruptive = 1", "disruptive = \"merge\"");
+    stage.repo.commit(&[
+        ("privlink.toml", &settings),
+        (ALONE, &docs::service("alone", &[("azure-load-balancer-ipv4", "10.224.10.3")])),
+    ]);
+    let writes = stage.writes();
+    let refused = stage.run_on_repo("apply", &["--yes"]).ends(Exit::Approval);
+    insta::assert_snapshot!(refused.err.split_once("error: ").unwrap().1, @"
+    --yes does not answer for changes above notable
+      nobody has looked at service/default/alone (disruptive)
+      help: answer at the prompt, or use --approve-plan with the full id
+    ");
+    assert_eq!(stage.writes(), writes, "a refused apply writes nothing");
+    stage.converge();
 }

@@ -47,7 +47,7 @@ fn a_page_says_what_happens_and_how_to_avoid_it() {
       Write service.beta.kubernetes.io/azure-load-balancer-internal: "true".
 
     How we know
-      It is read in the cloud provider's code.
+      It is read in the cloud provider's source.
 
     When it is told
       Always, unless `[check] levels` of privlink.toml says ANN003 = "off".
@@ -62,7 +62,7 @@ fn a_page_says_what_happens_and_how_to_avoid_it() {
       Write whole minutes from 4 to 100.
 
     How we know
-      It is read in the cloud provider's code.
+      It is read in the cloud provider's source.
 
     Versions of the cloud provider
       Before 1.25.17, 1.26.13 and 1.27.7 the limit is 30.
@@ -97,7 +97,7 @@ fn what_a_plan_foresees_is_explained_by_the_name_that_the_plan_gives_it() {
         assert!(page.contains(rule.title) && page.contains("How to avoid it"), "{page}");
         assert!(list.contains(&format!("  {} ", rule.id)), "{} is not in the list", rule.id);
     }
-    insta::assert_snapshot!(explain(&["ccm-pls-public"]).ends(Exit::Done).out, @r#"
+    insta::assert_snapshot!(explain(&["ccm-pls-public"]).ends(Exit::Done).out, @"
     CCM-PLS-PUBLIC: A Private Link Service on a public Service is refused
 
     What happens
@@ -111,14 +111,14 @@ fn what_a_plan_foresees_is_explained_by_the_name_that_the_plan_gives_it() {
       Make the Service internal.
 
     How we know
-      It is read in its source.
+      It is read in the cloud provider's source.
 
     Versions of the cloud provider
       1.24.0 and later (1.0.19, 1.1.15, 1.23.12 of the older lines).
 
     When it is told
       In a plan, beside the change that it follows from.
-    "#);
+    ");
     assert!(explain(&["CCM000"]).ends(Exit::Done).out.contains("could not be read"));
 }
 

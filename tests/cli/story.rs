@@ -28,7 +28,7 @@ fn the_agent_waits_for_approval_applies_reports_and_then_does_nothing() {
     NAME           TYPE           CLUSTER-IP     EXTERNAL-IP    PORT(S)         AGE
     internal-app   LoadBalancer   10.0.9.195     10.224.0.N     80:3[NP]/TCP    0s
     inventory      LoadBalancer   10.0.197.135   10.224.10.25   80:3[NP]/TCP    0s
-    orders         LoadBalancer   10.0.211.86    10.224.0.N     443:3[NP]/TCP   0s
+    orders         LoadBalancer   10.0.211.86    10.224.0.200   443:3[NP]/TCP   0s
     payments       LoadBalancer   10.0.141.143   10.224.0.N     443:3[NP]/TCP   0s
     reporting      LoadBalancer   10.0.235.228   10.225.0.N     80:3[NP]/TCP    0s
     storefront     LoadBalancer   10.0.62.182    10.224.0.N     443:3[NP]/TCP   0s

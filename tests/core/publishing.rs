@@ -44,7 +44,8 @@ fn what_ends_a_private_link_service_is_severing_and_names_the_parties() {
     let plan = plan_of(&Case::shop().edit("orders", "10.224.0.25", "10.224.0.26").resolve(), &world);
     assert_severing(&plan, "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe"]));
     let party = change(&plan, "service/shop/orders").consequences[0].parties.first().unwrap().clone();
-    assert_eq!(party.consumer.as_deref(), Some("ACME trading (net@acme.example)"));
+    let consumer = party.consumer.unwrap();
+    assert_eq!((consumer.name.as_str(), consumer.contact.as_deref()), ("ACME trading", Some("net@acme.example")));
     assert_eq!(party.status, "Approved");
     let plan = plan_of(&Case::shop().without("orders").drop_document("endpoints", 0).resolve(), &world);
     assert_severing(&plan, "service/shop/orders", ("CCM-FIP-GONE", &["orders-pe"]));

@@ -142,8 +142,7 @@ fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
     stage.apply().ends(0);
     let path = "environments/prod/services/orders.yaml";
     let text = super::process::example().into_iter().find(|(name, _)| name == path).unwrap().1;
-    let pin = "    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.224.9.9\n";
-    let text = text.replace("  annotations:\n", &format!("  annotations:\n{pin}"));
+    let text = text.replace("10.224.0.200", "10.224.9.9");
     stage.repo.edit("main", "alice <alice@example.com>", &[(path.to_owned(), Some(text.into_bytes()))]);
     approved(&stage);
     let id = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/\

@@ -18,6 +18,7 @@ pub(crate) fn general(settings: &mut insta::Settings) {
         (r"\b(at|commit|main|prod) (\(?)[0-9a-f]{10}\b", "$1 $2[COMMIT]"),
         (r"(127\.0\.0\.1|localhost):\d+", "[HOST]"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
+        (r"first seen \d{4}-\d\d-\d\d", "first seen [DAY]"),
         (r"\(\d+\.\d+s\)", "([TOOK])"),
         (r"\(\d+s ago\)", "([AGE] ago)"),
         (r" for \d+s:", " for [AGE]:"),

@@ -2,7 +2,6 @@
 
 use ipnet::IpNet;
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
@@ -10,6 +9,7 @@ use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error("ACL001", "source ranges are given twice", Look::Each(twice)).because(

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::IpFamily;
 
 pub(super) const RULES: &[Rule] = &[

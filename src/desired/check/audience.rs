@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::desired::check::name::is_several;
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
@@ -11,6 +10,7 @@ use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::domain::annotation;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::evidence::Evidence;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error("PLS021", "this is not a subscription", Look::Each(not_a_subscription)).because(

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::desired::check::probe;
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::IpFamily;
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,12 +1,12 @@
 //! Annotations without an effect: on a Service that the cloud provider passes over, or on one of the wrong sort.
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::ServiceType;
 
 pub(super) const RULES: &[Rule] = &[

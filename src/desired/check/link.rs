@@ -6,13 +6,13 @@ use std::net::Ipv4Addr;
 use crate::desired::check::access;
 use crate::desired::check::name::is_several;
 use crate::desired::check::probe;
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
 use crate::domain::annotation;
 use crate::domain::azure::AzureName;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::IpFamily;
 use crate::repo::schema::service::SessionAffinity;
 

@@ -22,7 +22,6 @@ mod subject;
 
 use std::collections::BTreeMap;
 
-pub use rule::Evidence;
 pub use rule::Rule;
 
 use crate::desired::code;

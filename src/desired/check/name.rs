@@ -1,12 +1,12 @@
 //! Annotations whose text cannot be what it should name: lists with other separators, subnets, resource groups.
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
 use crate::domain::annotation;
 use crate::domain::azure::ResourceGroup;
+use crate::domain::evidence::Evidence;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::error("ANN008", "a list is separated by something else than blanks", Look::Each(separators)).because(

@@ -1,6 +1,5 @@
 //! Ports, load balancing rules and health probes.
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
@@ -8,6 +7,7 @@ use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Severity;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::Protocol;
 use crate::repo::schema::service::ServicePort;
 

@@ -1,13 +1,12 @@
 //! A rule: what it is called, why it matters, how to avoid it, and the function that looks.
 
-use std::fmt;
-
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
+use crate::domain::evidence::Evidence;
 
 /// One way to break an internal load balancer or a Private Link Service that files can show.
 #[derive(Clone, Copy, Debug)]
@@ -31,30 +30,6 @@ pub struct Rule {
 
 /// Rules about annotations that mean nothing when they are broken: there would be nothing to plan.
 const MEANINGLESS: [&str; 8] = ["ANN008", "PLS005", "PLS006", "PLS007", "PLS011", "PLS012", "PLS021", "PLS024"];
-
-/// How we know that a rule holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
-    /// It was seen with the real controller.
-    Observed,
-    /// It stands in the cloud provider's code.
-    Code,
-    /// Microsoft's or the project's documentation says it.
-    Documented,
-    /// It follows from the code and from Azure's rules, and was not seen.
-    Inferred,
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Observed => "observed with the real controller",
-            Self::Code => "read in the cloud provider's code",
-            Self::Documented => "documented",
-            Self::Inferred => "inferred from the code and Azure's rules",
-        })
-    }
-}
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::check::rule::Evidence;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
+use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::Protocol;
 
 pub(super) const RULES: &[Rule] = &[

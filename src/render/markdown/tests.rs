@@ -24,6 +24,8 @@ fn a_pull_request_shows_who_is_affected_first() {
 
     `service/shop/orders`: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
 
+    **Why:** environments/prod/orders.yaml changes annotation azure-load-balancer-ipv4 from "10.224.10.224" to "10.224.10.40"
+
     | Endpoint | State | Consumer | Subscription |
     |---|---|---|---|
     | `orders-pe` | `Approved` | `this environment` | `00000000-0000-0000-0000-000000000001` |
@@ -108,7 +110,7 @@ fn nothing_of_the_user_is_alive() {
     let acme = world.desired.policy.consumers.values_mut().next().unwrap();
     acme.name = hostile.to_owned();
     world.desired.intents.values_mut().for_each(|intent| intent.adopt = Some(hostile.to_owned()));
-    let details = Details { locate: &|_| Some("environments/`@a`|#2.yaml:3".to_owned()) };
+    let details = Details { locate: &|_| Some("environments/`@a`|#2.yaml:3".to_owned()), ..Details::default() };
     let markdown = plan(&world.plan(), details, GITHUB_LIMIT);
     assert!(!markdown.contains("\n/close") && markdown.matches("-->").count() <= 3, "{markdown}");
     for line in markdown.lines().filter(|line| line.starts_with('|')) {
@@ -139,4 +141,31 @@ fn a_small_budget_drops_fields_before_people() {
     assert!(markdown.contains("acme-pe") && markdown.contains("beta-pe"), "{markdown}");
     assert!(markdown.contains(" do not fit here: see the whole plan"), "{markdown}");
     assert!(markdown.len() <= 2_100 && markdown.contains("Plan id: "), "{}", markdown.len());
+}
+
+#[test]
+fn more_people_than_fit_are_told_by_consumer_and_nobody_is_left_out() {
+    let mut world = World::converged();
+    world.manifest()["metadata"]["annotations"]["service.beta.kubernetes.io/azure-load-balancer-ipv4"] =
+        json!("10.224.10.40");
+    let link = world.observed.private_link_services.values_mut().next().unwrap();
+    let model = link.connections.last().unwrap().clone();
+    for number in 0_u16..900 {
+        let id = |kind: &str| format!("{kind}/endpoint-of-some-team-with-a-long-name-{number}");
+        let mut connection = model.clone();
+        connection.id =
+            crate::plan::fixture::id(1, "MC_prod", &id("privateLinkServices/pls-orders/privateEndpointConnections"));
+        connection.endpoint =
+            Some(crate::plan::fixture::id(4 + u8::try_from(number % 6).unwrap(), "rg-apps", &id("privateEndpoints")));
+        link.connections.push(connection);
+    }
+    let markdown = plan(&world.plan(), Details::default(), GITHUB_LIMIT);
+    assert!(markdown.len() <= GITHUB_LIMIT, "{}", markdown.len());
+    assert!(markdown.contains("**Who is affected:** 903 connections of 9 subscriptions"), "{markdown}");
+    assert!(!markdown.contains("more lines about who is affected"), "{markdown}");
+    let numbers = markdown.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        (cells.len() == 5).then(|| cells[3].parse::<usize>().ok()).flatten()
+    });
+    assert_eq!(numbers.sum::<usize>(), 903, "{markdown}");
 }

@@ -21,6 +21,13 @@ fn a_new_environment_creates_everything_in_order() {
     Plan for prod: notable
     + 5 to create, ~ 0 to update, -/+ 0 to replace, - 0 to delete
 
+    Worst first
+      notable  1.  + service/shop/orders               environments/prod/orders.yaml
+      notable  3.  + privateendpoint/orders-pe         environments/prod/consumer.yaml
+      notable  4.  + dnsrecord/api.orders.internal     environments/prod/consumer.yaml
+      notable  5.  + dnslink/orders.internal/spoke     environments/prod/consumer.yaml
+      safe     2.  + privatelinkservice/shop/orders    environments/prod/orders.yaml
+
     Changes
       1. + service/shop/orders: create  [notable]
           asked for in environments/prod/orders.yaml
@@ -110,6 +117,7 @@ fn a_changed_address_names_everybody_who_loses_service() {
 
     Who is affected: 3 connections of 3 subscriptions
       service/shop/orders: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
+        why: environments/prod/orders.yaml changes annotation azure-load-balancer-ipv4 from "10.224.10.224" to "10.224.10.40"
         orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
@@ -340,6 +348,13 @@ fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
         orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+
+    Worst first
+      severing  2.  - connection/orders-pe -> shop/orders
+      severing  3.  - connection/acme-pe -> shop/orders
+      severing  4.  - connection/beta-pe -> shop/orders
+      severing  5.  - privatelinkservice/shop/orders       3 connections
+      notable   1.  ~ service/shop/orders
 
     Changes
       1. ~ service/shop/orders: update  [notable]
