@@ -40,20 +40,22 @@ macro_rules! rules {
        $happens:literal; $why:literal; $avoid:literal;)*) => {
         $(
             #[doc = $title]
-            pub static $name: Rule = Rule {
+            pub static $name: $crate::cloud_provider::rule::Rule = $crate::cloud_provider::rule::Rule {
                 id: $id,
                 title: $title,
                 happens: $happens,
                 why: $why,
-                evidence: Evidence::$evidence,
+                evidence: $crate::cloud_provider::rule::Evidence::$evidence,
                 versions: $versions,
                 avoid: $avoid,
             };
         )*
         /// Every rule, by subject.
-        pub static ALL: &[&Rule] = &[$(&$name),*];
+        pub static ALL: &[&$crate::cloud_provider::rule::Rule] = &[$(&$name),*];
     };
 }
+// Other families of rules have the same form.
+pub(crate) use rules;
 
 rules! {
     NO_SYNC = "CCM-NO-SYNC", "What the cloud provider does not look at", Code, EVERY;

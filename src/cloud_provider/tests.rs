@@ -15,6 +15,7 @@ use super::version::Behaviour;
 use super::*;
 use crate::domain::annotation::PREFIX;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
@@ -136,6 +137,7 @@ fn cluster() -> ManagedCluster {
         node_resource_group: "MC".parse().unwrap(),
         node_subnet: Some(subnet("nodes")),
         version: Some("1.36.2".to_owned()),
+        balancing: Balancing::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::desired;
 use crate::desired::check::Rule;
 use crate::desired::check::rules;
 use crate::diagnostic::Severity;
+use crate::plan::preflight::rule as preflight;
 use crate::plan::risk::NOT_ANALYSED;
 use crate::render::Label;
 use crate::render::Text;
@@ -19,7 +20,8 @@ pub fn page(code: &str) -> Option<Text> {
     if let Some(rule) = rules().find(|rule| rule.code.as_str() == code) {
         return Some(page_of(rule));
     }
-    if let Some(rule) = provider::find(code) {
+    let preflight = || preflight::ALL.iter().copied().find(|rule| rule.id == code);
+    if let Some(rule) = provider::find(code).or_else(preflight) {
         return Some(page_of_provider(rule));
     }
     let (code, meaning) = others().find(|(other, _)| *other == code)?;
@@ -31,8 +33,13 @@ pub fn page(code: &str) -> Option<Text> {
 
 /// Every code that has a page: the rules first.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    let foreseen = provider::ALL.iter().map(|rule| rule.id);
+    let foreseen = foreseen().map(|rule| rule.id);
     rules().map(|rule| rule.code.as_str()).chain(foreseen).chain(others().map(|(code, _)| code))
+}
+
+/// What plans say of the cloud provider and of Azure.
+fn foreseen() -> impl Iterator<Item = &'static provider::Rule> {
+    provider::ALL.iter().chain(preflight::ALL).copied()
 }
 
 /// Every rule in one line each: those of files, those of plans, then the other codes.
@@ -42,8 +49,8 @@ pub fn list() -> Text {
     let row = |rule: &Rule| vec![rule.code.to_string(), word(rule.severity).to_owned(), rule.title.to_owned()];
     lines(&mut text, &rules().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What a plan foresees of the cloud provider and of Azure");
-    let row = |rule: &&provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
-    lines(&mut text, &provider::ALL.iter().map(row).collect::<Vec<_>>());
+    let row = |rule: &provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
+    lines(&mut text, &foreseen().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What is wrong with a file, with a reference or with the settings");
     let row = |(code, meaning): (&str, &str)| vec![code.to_owned(), meaning.to_owned()];
     lines(&mut text, &others().map(row).collect::<Vec<_>>());

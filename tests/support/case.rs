@@ -13,6 +13,7 @@ use privlink::desired::resolve::diagnose;
 use privlink::desired::resolve::resolve;
 use privlink::diagnostic::Diagnostics;
 use privlink::domain::azure::ResourceId;
+use privlink::domain::cluster::Balancing;
 use privlink::domain::cluster::ManagedCluster;
 use privlink::domain::commit::File;
 use privlink::domain::commit::Snapshot;
@@ -307,6 +308,7 @@ pub(crate) fn cluster() -> ManagedCluster {
         node_resource_group: "MC_prod".parse().unwrap(),
         node_subnet: Some(subnet("aks-subnet")),
         version: Some("1.36.2".to_owned()),
+        balancing: Balancing::default(),
     }
 }
 

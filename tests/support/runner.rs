@@ -286,6 +286,14 @@ impl Stage {
         assert!(settled.is_success(), "{method} {id}: {} {}", settled.status, settled.body);
         settled.body
     }
+
+    /// Asks Azure for something past the program that it refuses, and answers the code.
+    #[track_caller]
+    pub(crate) fn azure_refuses(&self, method: &str, id: &str, body: Option<Value>) -> String {
+        let reply = self.simulator.arm().call(method, id, &[], body);
+        assert!(!reply.is_success(), "{method} {id}: {} {}", reply.status, reply.body);
+        reply.body["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// What the runner brings along, and nothing of the machine the tests run on.

@@ -20,6 +20,7 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::Balancing;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -51,6 +52,7 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
         node_resource_group: group,
         node_subnet: Some(network.child("subnets", "unseen")),
         version: None,
+        balancing: Balancing::default(),
     }
 }
 
