@@ -13,6 +13,7 @@
 
 pub mod address;
 mod balancing;
+pub mod catalogue;
 pub mod effect;
 mod frontend;
 mod link;
