@@ -54,28 +54,7 @@ pub struct ServiceManifest {
     /// Its specification, checked.
     pub spec: ServiceSpec,
     /// The whole manifest, verbatim but for keys without a value: this is what is applied.
-    pub manifest: Manifest,
-}
-
-/// A manifest, kept as JSON text: its tree would take ten times the memory, and only who applies it wants one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest(Box<str>);
-
-impl Manifest {
-    fn of(value: &Value) -> Self {
-        Self(value.to_string().into())
-    }
-
-    /// Its tree.
-    pub fn value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("it was written from a value")
-    }
-}
-
-impl PartialEq<Value> for Manifest {
-    fn eq(&self, value: &Value) -> bool {
-        self.value() == *value
-    }
+    pub manifest: Value,
 }
 
 /// The kinds of documents.
@@ -254,7 +233,7 @@ fn service(mut manifest: Value, root: &Place, diagnostics: &mut Diagnostics) -> 
         annotations: metadata.annotations.unwrap_or_default(),
         labels: metadata.labels.unwrap_or_default(),
         spec,
-        manifest: Manifest::of(&manifest),
+        manifest,
     })
 }
 
