@@ -41,10 +41,16 @@ pub(super) fn read(plan: &str) -> Told {
             let to = rest.split_whitespace().nth(2).unwrap_or_default().trim_end_matches(':');
             told.addresses.extend(to.starts_with("10.").then(|| to.to_owned()));
         }
-        if line.starts_with("  ") && !line.starts_with("    ") {
+        let reason = line.trim_start().starts_with("not applicable because ");
+        if reason || line.starts_with("  ") && !line.starts_with("    ") {
             cuts = line.contains(" is deleted with ");
         }
-        if let Some(row) = line.strip_prefix("    ").filter(|row| row.contains(" subscription 0000")) {
+        // A change that is left out has no number; how bad it would be stands beside it all the same.
+        if let Some(risk) = left_out_risk(line).filter(|risk| told.risk.is_empty() || is_bad(risk)) {
+            told.risk = risk.to_owned();
+        }
+        let row = line.trim_start().strip_prefix("would be hit: ").or_else(|| line.strip_prefix("    "));
+        if let Some(row) = row.filter(|row| row.contains(" subscription 0000")) {
             let endpoint = row.split_whitespace().next().unwrap().to_owned();
             told.cut.extend(cuts.then(|| endpoint.clone()));
             told.affected.insert(endpoint);
@@ -59,6 +65,15 @@ pub(super) fn read(plan: &str) -> Told {
         }
     }
     told
+}
+
+fn left_out_risk(line: &str) -> Option<&str> {
+    let title = line.strip_prefix("  ").filter(|title| title.starts_with(['+', '~', '-']))?;
+    title.strip_suffix(']')?.rsplit_once('[').map(|(_, risk)| risk)
+}
+
+fn is_bad(risk: &str) -> bool {
+    ["severing", "exposing"].contains(&risk)
 }
 
 /// What was told and did not happen, and what happened and was not told.
@@ -103,8 +118,7 @@ pub(super) fn disagreements(told: &Told, before: &Seen, after: &Seen) -> Vec<Str
             missing.map(|address| format!("told the address {address}, and frontends have {:?}", after.addresses)),
         );
     }
-    let is_bad = ["severing", "exposing"].contains(&told.risk.as_str());
-    if !is_bad && !(cut.is_empty() && lost.is_empty()) {
+    if !is_bad(&told.risk) && !(cut.is_empty() && lost.is_empty()) {
         wrong.push(format!("called {}, and {cut:?} were cut and {lost:?} lost", told.risk));
     }
     wrong
