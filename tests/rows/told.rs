@@ -106,7 +106,7 @@ pub(super) fn disagreements(told: &Told, before: &Seen, after: &Seen) -> Vec<Str
     let fails = after.failures > before.failures;
     match &told.fails {
         Some(code) if fails && !after.said.contains(code) => {
-            wrong.push(format!("told {code:?}, and it said\n{}", after.said))
+            wrong.push(format!("told {code:?}, and it said\n{}", after.said));
         }
         Some(_) if !fails => wrong.push("told that the sync fails, and it did not".to_owned()),
         None if fails => wrong.push(format!("the sync fails, and nobody told:\n{}", after.said)),
@@ -118,7 +118,7 @@ pub(super) fn disagreements(told: &Told, before: &Seen, after: &Seen) -> Vec<Str
             missing.map(|address| format!("told the address {address}, and frontends have {:?}", after.addresses)),
         );
     }
-    if !is_bad(&told.risk) && !(cut.is_empty() && lost.is_empty()) {
+    if !(is_bad(&told.risk) || cut.is_empty() && lost.is_empty()) {
         wrong.push(format!("called {}, and {cut:?} were cut and {lost:?} lost", told.risk));
     }
     wrong
