@@ -2,6 +2,8 @@
 
 #![no_main]
 
+use std::collections::BTreeSet;
+
 use libfuzzer_sys::fuzz_target;
 use privlink::desired::authority;
 use privlink::desired::check;
@@ -14,10 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
     let (read, mut diagnostics, sources) = settings::read(file.clone(), bytes);
     assert_eq!(read.is_none(), diagnostics.has_errors(), "settings come without errors, and errors without settings");
     if let Some(settings) = &read {
+        let mut branches = BTreeSet::new();
         for name in settings.environments.keys() {
             let policy = authority::policy(settings, name).expect("every environment has a policy");
             assert_eq!(&policy.mark.environment, name);
-            assert!(policy.status.branch.contains(name.as_str()), "two environments never share a status branch");
+            assert!(branches.insert(policy.status.branch), "two environments never share a status branch");
         }
         let mut folders = settings.environments.values().map(|environment| &environment.path).collect::<Vec<_>>();
         folders.sort_by(|a, b| a.as_str().cmp(b.as_str()));
