@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::domain::commit::RepoPath;
 
@@ -51,13 +52,14 @@ pub enum Severity {
 }
 
 /// The name of a file that a person wrote: a path in the repository, or what the person called a file outside of it.
+/// Every place holds one, so they share the text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FileName(String);
+pub struct FileName(Arc<str>);
 
 impl FileName {
     /// Names a file that is not in the repository, as it was given on the command line.
     pub fn outside(name: impl Into<String>) -> Self {
-        Self(name.into())
+        Self(name.into().into())
     }
 
     /// The name as it is shown.
@@ -68,7 +70,7 @@ impl FileName {
 
 impl From<&RepoPath> for FileName {
     fn from(path: &RepoPath) -> Self {
-        Self(path.as_str().to_owned())
+        Self(path.as_str().into())
     }
 }
 

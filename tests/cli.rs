@@ -4,6 +4,7 @@ mod article;
 mod changes;
 mod check;
 mod docs;
+mod doomed;
 mod help;
 mod neighbours;
 mod random;

@@ -18,6 +18,8 @@ mod repo;
 #[cfg(feature = "sim")]
 mod robust;
 #[cfg(feature = "sim")]
+mod rows;
+#[cfg(feature = "sim")]
 #[path = "support/runner.rs"]
 mod runner;
 mod schemas;

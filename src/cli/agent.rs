@@ -193,17 +193,14 @@ impl Listener for Console<'_, '_> {
                 }
                 Exit::Incomplete
             }
-            Ok(PassEnd::Applied { ended, status }) => {
+            Ok(PassEnd::Applied { planned, ended, status }) => {
                 self.shown.remove(environment);
                 self.printer.result(&render::apply::summary(&ended.report.steps));
+                self.printer.result(&render::apply::left_out(&planned.plan));
                 if let Some(commit) = status {
                     self.printer.line(Label::Dim, format!("{environment}: status commit {}", commit.short()));
                 }
-                match (ended.report.is_success(), ended.report.did_something()) {
-                    (true, _) => Exit::Done,
-                    (false, true) => Exit::Partial,
-                    (false, false) => Exit::Failed,
-                }
+                Exit::of_apply(&ended.report, &planned.plan)
             }
         };
         self.exit = self.exit.or(exit);

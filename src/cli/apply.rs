@@ -166,7 +166,8 @@ impl One<'_> {
             return Ok(exit);
         }
         plan::print(loaded, &planned, Format::Text, printer);
-        if !planned.plan.is_applicable() || !planned.plan.is_complete() {
+        let is_doomed = !planned.plan.has_changes() && !planned.plan.is_whole();
+        if !planned.plan.is_applicable() || !planned.plan.is_complete() || is_doomed {
             printer.line(Label::Error, "error: this plan is not applied: see above");
             return Ok(Exit::Incomplete);
         }
@@ -202,6 +203,7 @@ impl One<'_> {
         };
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
+        printer.result(&render::apply::left_out(&planned.plan));
         let (commit, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
         if let Some(commit) = commit {
             let branch = &planned.plan.policy.status.branch;
@@ -213,11 +215,7 @@ impl One<'_> {
                 format!("the world could not be read after the apply, so the status shows it as it was: {error}");
             printer.line(Label::Warning, message);
         }
-        Ok(match (ended.report.is_success(), ended.report.did_something()) {
-            (true, _) => Exit::Done,
-            (false, true) => Exit::Partial,
-            (false, false) => Exit::Failed,
-        })
+        Ok(Exit::of_apply(&ended.report, &planned.plan))
     }
 
     /// Plans once Azure and the cloud provider have ended what they are at: after an interrupted run, they may be at work on

@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
     for name in loaded.settings.environments.keys() {
         let mut policy = planning::policy(&loaded, name)?;
         policy.levels.remarks = *remarks;
-        diagnostics.extend(planning::resolve_files(&loaded, &policy, None).1);
+        diagnostics.extend(planning::diagnose_files(&loaded, &policy));
     }
     let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
     show(*format, &diagnostics, &loaded.reading.sources, printer);

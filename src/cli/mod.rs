@@ -26,6 +26,8 @@ use clap::FromArgMatches as _;
 use clap::Parser;
 use clap::Subcommand;
 
+use crate::apply::report::Report;
+use crate::plan::Plan;
 use crate::reconcile::error_chain;
 use crate::render::Label;
 use options::GlobalOptions;
@@ -81,7 +83,7 @@ pub enum Exit {
     Approval = 4,
     /// Applied in part.
     Partial = 5,
-    /// The plan is incomplete or not applicable.
+    /// The plan is incomplete or not applicable, or was applied without what it leaves out.
     Incomplete = 6,
 }
 
@@ -90,6 +92,16 @@ impl Exit {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         if self == Self::Failed || other == Self::Failed { Self::Failed } else { self.max(other) }
+    }
+
+    /// The end of an apply. What the plan leaves out counts: not all that is asked for is there.
+    pub(crate) fn of_apply(report: &Report, plan: &Plan) -> Self {
+        let whole = if plan.is_whole() { Self::Done } else { Self::Incomplete };
+        whole.or(match (report.is_success(), report.did_something()) {
+            (true, _) => Self::Done,
+            (false, true) => Self::Partial,
+            (false, false) => Self::Failed,
+        })
     }
 
     /// The process's exit code.

@@ -141,9 +141,14 @@ pub(super) fn differences(had: &[BalancingRule], before: &[Expected], after: &[E
         let port = port_name(&expected.rule);
         old.contains_key(&port) && said.get(&port).is_some_and(|content| *content != expected.content)
     };
+    let gone: Vec<String> = old.keys().filter(|port| !new.contains_key(*port)).cloned().collect();
+    let differs = after.iter().filter(is_changed).map(|expected| port_name(&expected.rule));
+    // A rule for every port takes the place of those for single ones, and lets through what they let through.
+    let widens = after.iter().any(|expected| expected.rule.port == 0);
+    let (removed, replaced) = if widens { (Vec::new(), gone) } else { (gone, Vec::new()) };
     Difference {
         added: new.keys().filter(|port| !old.contains_key(*port)).cloned().collect(),
-        removed: old.keys().filter(|port| !new.contains_key(*port)).cloned().collect(),
-        changed: after.iter().filter(is_changed).map(|expected| port_name(&expected.rule)).collect(),
+        removed,
+        changed: differs.chain(replaced).collect(),
     }
 }

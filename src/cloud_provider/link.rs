@@ -156,7 +156,11 @@ impl Sync<'_> {
 
     fn share(&mut self, service: &Service, link: &Link) -> Result<(), Stop> {
         if let Some(key) = TUNING.into_iter().find(|key| service.raw(key).is_some()) {
-            let problem = format!("{key} tunes {}, which belongs to the Service {}", link.id.name(), link.owner_tag);
+            let owner = match link.owner_tag.as_str() {
+                "" => "whose tags name no Service as its owner".to_owned(),
+                owner => format!("which belongs to the Service {owner}"),
+            };
+            let problem = format!("{key} tunes {}, {owner}", link.id.name());
             let code = "already has existing private link service";
             return Err(fails(&rule::LINK_NOT_OWNER, code, problem).into());
         }

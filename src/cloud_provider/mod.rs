@@ -13,6 +13,7 @@
 
 pub mod address;
 mod balancing;
+pub mod catalogue;
 pub mod effect;
 mod frontend;
 mod link;
@@ -53,7 +54,30 @@ pub struct Unknown(pub String);
 /// # Errors
 /// What would have to be known and is not; `state` then stays as it was.
 pub fn predict(state: &mut State, before: Option<&Service>, after: Option<&Service>) -> Result<Prediction, Unknown> {
-    let untouched = state.clone();
+    let mut next = state.clone();
+    let prediction = sync(&mut next, before, after)?;
+    *state = next;
+    Ok(prediction)
+}
+
+/// As [`predict`], for an edit that is not made if it fails: `state` then stays as it was.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_unless_it_fails(
+    state: &mut State,
+    before: Option<&Service>,
+    after: Option<&Service>,
+) -> Result<Prediction, Unknown> {
+    let mut next = state.clone();
+    let prediction = sync(&mut next, before, after)?;
+    if prediction.failure.is_none() {
+        *state = next;
+    }
+    Ok(prediction)
+}
+
+fn sync(state: &mut State, before: Option<&Service>, after: Option<&Service>) -> Result<Prediction, Unknown> {
     let mut sync = Sync::new(state, before);
     let end = match (before, after) {
         (Some(before), Some(after)) if before == after => sync.nothing(&rule::NO_SYNC),
@@ -65,9 +89,6 @@ pub fn predict(state: &mut State, before: Option<&Service>, after: Option<&Servi
     match end {
         Ok(()) => Ok(Prediction { effects, failure: None }),
         Err(Stop::Fails(failure)) => Ok(Prediction { effects, failure: Some(*failure) }),
-        Err(Stop::Unknown(unknown)) => {
-            *state = untouched;
-            Err(unknown)
-        }
+        Err(Stop::Unknown(unknown)) => Err(unknown),
     }
 }

@@ -40,20 +40,22 @@ macro_rules! rules {
        $happens:literal; $why:literal; $avoid:literal;)*) => {
         $(
             #[doc = $title]
-            pub static $name: Rule = Rule {
+            pub static $name: $crate::cloud_provider::rule::Rule = $crate::cloud_provider::rule::Rule {
                 id: $id,
                 title: $title,
                 happens: $happens,
                 why: $why,
-                evidence: Evidence::$evidence,
+                evidence: $crate::cloud_provider::rule::Evidence::$evidence,
                 versions: $versions,
                 avoid: $avoid,
             };
         )*
         /// Every rule, by subject.
-        pub static ALL: &[&Rule] = &[$(&$name),*];
+        pub static ALL: &[&$crate::cloud_provider::rule::Rule] = &[$(&$name),*];
     };
 }
+// Other families of rules have the same form.
+pub(crate) use rules;
 
 rules! {
     NO_SYNC = "CCM-NO-SYNC", "What the cloud provider does not look at", Code, EVERY;
@@ -200,6 +202,10 @@ rules! {
         "The sync fails at every try; the service stays as it is.";
         "The name is compared with that of the service on the frontend.";
         "Keep the name, or take the annotation away: that keeps the name too.";
+    LINK_NAME_KEPT = "CCM-PLS-NAME-KEPT", "A Private Link Service keeps its name when the Service names none any more", Code, PLS;
+        "Nothing: it serves on under its name.";
+        "A name that is not asked for is not compared.";
+        "Nothing to avoid; but one that is built anew is called after its frontend.";
     LINK_ELSEWHERE = "CCM-PLS-GROUP", "The Private Link Service is in another resource group", Inferred, PLS;
         "It is not found, so a second one is tried, or the frontend is to go under it: Azure refuses both.";
         "The resource group is read at every step, deletion included.";

@@ -14,6 +14,7 @@ use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
+use crate::domain::annotation;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 
@@ -81,6 +82,11 @@ impl<'a> Sync<'a> {
         let dropped = |family| before.pinned(family).is_some() && service.pinned(family).is_none();
         if before.families.iter().any(|family| dropped(*family)) && before.subnet() == service.subnet() {
             self.tell(&rule::PIN_DROPPED, What::Nothing);
+        }
+        let drops_name = before.raw(annotation::PLS_NAME).is_some() && service.raw(annotation::PLS_NAME).is_none();
+        let stays = before.subnet() == service.subnet() && before.claims() == service.claims();
+        if drops_name && stays && service.wants_link() && !self.links_of(service).is_empty() {
+            self.tell(&rule::LINK_NAME_KEPT, What::Nothing);
         }
         if before.wants_link() && !service.wants_link() && !self.links_of(service).is_empty() {
             self.tell(&rule::LINK_STAYS, What::Nothing);

@@ -19,6 +19,19 @@ pub struct ManagedCluster {
     pub node_subnet: Option<ResourceId>,
     /// The Kubernetes version.
     pub version: Option<String>,
+    /// What its load balancers are like.
+    pub balancing: Balancing,
+}
+
+/// The kind of a cluster's load balancers, as far as it decides about Private Link Services.
+///
+/// The default is what AKS makes: SKU Standard, and pools of network interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balancing {
+    /// True if they are of SKU Basic.
+    pub is_basic: bool,
+    /// True if their pools list addresses of nodes instead of network interfaces.
+    pub by_address: bool,
 }
 
 impl ManagedCluster {

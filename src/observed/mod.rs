@@ -92,6 +92,8 @@ pub struct Observed {
     pub dns_links: BTreeMap<ResourceId, LiveDnsLink>,
     /// What could not be read.
     pub gaps: BTreeSet<Gap>,
+    /// What could not be read and is needed by no plan: only what Azure would refuse there is not known beforehand.
+    pub unchecked: BTreeSet<Gap>,
 }
 
 impl Observed {

@@ -174,3 +174,27 @@ pub struct Blocker {
     /// What to do about it.
     pub help: String,
 }
+
+/// Why a change would fail.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// The rule that says so; `None` where privlink itself refuses (a foreign resource, the scope).
+    pub rule: Option<&'static str>,
+    /// What is wrong, as a sentence.
+    pub problem: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// What this plan does not do, although it is asked for.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// The change that is not made; `None` where nothing could be decided.
+    pub change: Option<Change>,
+    /// Why it would fail; empty if it only needs what is left out.
+    pub refusals: Vec<Refusal>,
+    /// What it needs that is left out too.
+    pub needs: BTreeSet<ResourceKey>,
+}

@@ -20,6 +20,7 @@ pub fn differences(old_body: &str, new_body: &str) -> Vec<String> {
     let mut told = heads(&old, &new);
     told.extend(steps(&old, &new));
     told.extend(rules(&old, &new));
+    told.extend(omissions(&old, &new));
     // Wishes whose steps differ are told already; what is left changes the id and no step.
     if told.is_empty() {
         told.extend(wishes(&old, &new));
@@ -53,6 +54,22 @@ fn rules(old: &Json, new: &Json) -> Vec<String> {
             risk => format!("the rule for {risk} changes was {} and is {} now", show(&old[risk]), show(&new[risk])),
         })
         .collect()
+}
+
+/// What was left out and is not any more, and the other way round.
+fn omissions(old: &Json, new: &Json) -> Vec<String> {
+    let keys = |body: &Json| -> BTreeSet<String> {
+        let list = body["leftOut"].as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(|left| Some(left["key"].as_str()?.to_owned())).collect()
+    };
+    let (before, after) = (keys(old), keys(new));
+    let gone = before.difference(&after).map(|key| format!("not left out any more: {key}"));
+    let come = after.difference(&before).map(|key| format!("left out now: {key}"));
+    let mut told: Vec<String> = gone.chain(come).collect();
+    if told.is_empty() && old["leftOut"] != new["leftOut"] {
+        told.push("what is left out is left out for other reasons".to_owned());
+    }
+    told
 }
 
 type Steps<'a> = BTreeMap<&'a str, &'a Json>;

@@ -46,7 +46,8 @@ pub(super) fn state(draft: &Draft<'_>) -> Option<State> {
     State::of(draft.observed, behaviour)
 }
 
-/// Asks the model about every Service that the plan changes, in the order in which they are changed.
+/// Asks the model about every Service that the plan changes, in the order in which they are changed. One whose change is
+/// refused, or fails, is left out of the plan: for those that follow it stays as it is.
 pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
     let mut foreseen = Foreseen::new();
     let Some(mut state) = state(draft) else { return foreseen };
@@ -57,14 +58,20 @@ pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
         }
     }
     for service in order::of_services(draft) {
-        let Some(change) = draft.changes.get(&ResourceKey::Service(service.clone())) else { continue };
+        let Some((change_key, change)) = draft.changes.get_key_value(&ResourceKey::Service(service.clone())) else {
+            continue;
+        };
         let live = draft.observed.services.get(&service);
         let before = live.map(edit::before);
         let after = edit::after(live, change);
         let link = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
         let prediction = match draft.observed.gap_for(&link) {
             Some(gap) => Err(Unknown(format!("{} could not be read", gap.area))),
-            None => cloud_provider::predict(&mut state, before.as_ref(), after.as_ref()),
+            // What is left out of the plan leaves the world as it is for those that follow.
+            None if draft.refusals.contains_key(change_key) => {
+                cloud_provider::predict(&mut state.clone(), before.as_ref(), after.as_ref())
+            }
+            None => cloud_provider::predict_unless_it_fails(&mut state, before.as_ref(), after.as_ref()),
         };
         foreseen.insert(service, prediction);
     }
@@ -87,7 +94,7 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
         retire::soften(draft, &key, &foreseen);
     }
     retire::note(draft);
-    doom::block(draft, &foreseen);
+    doom::refuse(draft, &foreseen);
     smaller::offer(draft, &foreseen);
 }
 

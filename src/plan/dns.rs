@@ -35,7 +35,7 @@ fn has_zone(draft: &mut Draft<'_>, key: &ResourceKey, id: &ResourceId) -> bool {
     if draft.observed.dns_zones.contains(&zone) {
         return true;
     }
-    draft.block(
+    draft.refuse(
         key,
         format!("the private DNS zone {zone} does not exist"),
         "correct its name or group, or create it first",
@@ -50,7 +50,7 @@ fn record(draft: &mut Draft<'_>, intent: &Intent) {
         return draft.add(creation(&key, Resource::DnsRecord(record)));
     };
     if live.auto_registered {
-        draft.block(&key, "Azure registered this record for a virtual machine", "choose another record name");
+        draft.refuse(&key, "Azure registered this record for a virtual machine", "choose another record name");
         return;
     }
     if draft.is_adrift(&key, &Resource::DnsRecord(record.clone())) {

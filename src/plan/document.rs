@@ -16,6 +16,7 @@ use crate::domain::resource::Resource;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Change;
+use crate::plan::change::LeftOut;
 use crate::plan::change::Reads;
 use crate::plan::draft::Draft;
 use crate::value::Fields;
@@ -90,9 +91,9 @@ pub fn change_digest(change: &Change) -> ChangeDigest {
 }
 
 /// Closes a draft: composes the body and takes its digest.
-pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
+pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -> Plan {
     let policy = draft.desired.policy.clone();
-    let body = canonical(&json!({
+    let mut body = json!({
         "version": FORMAT,
         "owner": policy.mark.owner,
         "environment": policy.mark.environment,
@@ -105,7 +106,11 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
             "signatures": policy.approval.signatures_required,
         },
         "steps": steps.iter().map(step).collect::<Vec<_>>(),
-    }));
+    });
+    if !left_out.is_empty() {
+        body["leftOut"] = left_out.iter().map(omission).collect();
+    }
+    let body = canonical(&body);
     let mut notes = draft.notes;
     notes.sort();
     notes.dedup();
@@ -119,6 +124,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>) -> Plan {
         notes,
         postponed: draft.postponed,
         blockers,
+        left_out,
         smaller_edits,
         gaps: draft.observed.gaps.iter().cloned().collect(),
         unchanged: draft.unchanged,
@@ -162,6 +168,16 @@ fn step(step: &Step) -> Json {
         "consequences": consequences(change),
         "after": step.after,
         "existing": change.existing.as_ref().map(crate::domain::azure::ResourceId::folded),
+    })
+}
+
+/// What is left out is part of what is approved: its absence is. The words of the reasons are not.
+fn omission(left: &LeftOut) -> Json {
+    json!({
+        "key": key_text(&left.key),
+        "action": left.change.as_ref().map(|change| change.action),
+        "rules": left.refusals.iter().map(|refusal| refusal.rule).collect::<Vec<_>>(),
+        "needs": left.needs.iter().map(key_text).collect::<Vec<_>>(),
     })
 }
 

@@ -1,19 +1,21 @@
-//! Steps that are bound to fail: they keep a plan from being applied, because what they destroy first stays destroyed.
+//! Changes that are bound to fail: they are left out of the plan, because what they destroy first stays destroyed.
 
 use crate::cloud_provider::Prediction;
 use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::What;
 use crate::domain::key::ResourceKey;
+use crate::plan::change::Refusal;
 use crate::plan::consequence::Foreseen;
 use crate::plan::draft::Draft;
 
-/// Blocks every Service whose sync will fail for ever.
-pub(super) fn block(draft: &mut Draft<'_>, foreseen: &Foreseen) {
+/// Refuses every Service whose sync will fail for ever.
+pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
     for (service, prediction) in foreseen {
         let Ok(prediction) = prediction else { continue };
         let Some(failure) = &prediction.failure else { continue };
         let key = ResourceKey::Service(service.clone());
-        draft.block(key, problem(prediction, failure), failure.rule.avoid);
+        let help = failure.rule.avoid.to_owned();
+        draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem: problem(prediction, failure), help });
     }
 }
 

@@ -20,6 +20,7 @@ use crate::plan::change::Blocker;
 use crate::plan::change::Change;
 use crate::plan::change::Input;
 use crate::plan::change::Note;
+use crate::plan::change::Refusal;
 use crate::plan::diff;
 use crate::plan::moved;
 use crate::plan::moved::Migration;
@@ -33,6 +34,7 @@ pub(super) struct Draft<'a> {
     pub(super) notes: Vec<Note>,
     pub(super) postponed: BTreeSet<ResourceKey>,
     pub(super) blockers: Vec<Blocker>,
+    pub(super) refusals: BTreeMap<ResourceKey, Vec<Refusal>>,
     pub(super) smaller_edits: Vec<Note>,
     pub(super) unchanged: usize,
     /// The migrations under way, by the Private Link Service that goes.
@@ -58,6 +60,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             postponed: BTreeSet::new(),
             blockers: Vec::new(),
+            refusals: BTreeMap::new(),
             smaller_edits: Vec::new(),
             unchanged: 0,
             migrations: moved::migrations(desired, observed),
@@ -74,6 +77,7 @@ impl<'a> Draft<'a> {
         self.notes.push(Note { subject: subject.to_string(), text: text.into() });
     }
 
+    /// Keeps the whole plan from being applied.
     pub(super) fn block(
         &mut self,
         subject: impl std::fmt::Display,
@@ -81,6 +85,16 @@ impl<'a> Draft<'a> {
         help: impl Into<String>,
     ) {
         self.blockers.push(Blocker { subject: subject.to_string(), problem: problem.into(), help: help.into() });
+    }
+
+    /// Keeps one change, and what needs it, out of the plan.
+    pub(super) fn refuse(&mut self, key: &ResourceKey, problem: impl Into<String>, help: impl Into<String>) {
+        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into() });
+    }
+
+    /// As [`Draft::refuse`], by a rule.
+    pub(super) fn refuse_by(&mut self, key: &ResourceKey, refusal: Refusal) {
+        self.refusals.entry(key.clone()).or_default().push(refusal);
     }
 
     /// Records a change, with the place and the inputs that follow from its resource.
@@ -186,12 +200,12 @@ impl<'a> Draft<'a> {
     /// Says that something with the wanted identity exists and is not ours.
     pub(super) fn block_foreign(&mut self, key: &ResourceKey, mark: Option<&Mark>, full_id: &str) {
         match mark {
-            Some(mark) => self.block(
+            Some(mark) => self.refuse(
                 key,
                 format!("it exists already and belongs to {mark}"),
                 "take it out of that repository first, or choose another name here",
             ),
-            None => self.block(
+            None => self.refuse(
                 key,
                 "it exists already and nobody's mark is on it",
                 format!(
@@ -214,7 +228,7 @@ impl<'a> Draft<'a> {
             self.add(change);
             return;
         }
-        self.block(
+        self.refuse(
             &change.key,
             format!("it cannot be adopted: {} would change", differing.join(", ")),
             "make the document say what is there, adopt it, then change it in a commit of its own",

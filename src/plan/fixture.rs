@@ -25,6 +25,7 @@ use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Place;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
@@ -378,6 +379,7 @@ fn cluster() -> ManagedCluster {
         node_resource_group: "MC_prod".parse().unwrap(),
         node_subnet: Some(nodes()),
         version: Some("1.36.2".to_owned()),
+        balancing: Balancing::default(),
     }
 }
 

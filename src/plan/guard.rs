@@ -1,16 +1,17 @@
 //! What a plan refuses to do: leave its scope, delete too much, or write what it cannot know.
 
 use crate::domain::key::ResourceKey;
+use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::Input;
 use crate::plan::draft::Draft;
 
+/// Refuses what may not or cannot be written.
 pub(super) fn check(draft: &mut Draft<'_>) {
     one_link_a_frontend(draft);
     stay_in_scope(draft);
-    limit_deletes(draft);
 }
 
 /// Takes out what needs a value that nobody in this plan yields, and says what it waits for.
@@ -59,8 +60,8 @@ fn one_link_a_frontend(draft: &mut Draft<'_>) {
         }
     }
     for (key, service, id) in taken {
-        draft.block(
-            key,
+        draft.refuse(
+            &key,
             format!("{id} stands on the frontend of {service} already, and a frontend carries one"),
             "delete that one first (with prune on, the plan deletes what is ours)",
         );
@@ -73,16 +74,17 @@ fn stay_in_scope(draft: &mut Draft<'_>) {
     let outside: Vec<(ResourceKey, String)> =
         writes.filter_map(|change| Some((change.key.clone(), scope.problem_with(&change.key)?))).collect();
     for (key, problem) in outside {
-        draft.block(&key, problem, "widen the environment's scope in privlink.toml, or move the resource");
+        draft.refuse(&key, problem, "widen the environment's scope in privlink.toml, or move the resource");
     }
 }
 
-fn limit_deletes(draft: &mut Draft<'_>) {
+/// Keeps a plan from being applied that deletes more than the settings permit; what is left out deletes nothing.
+pub(super) fn limit_deletes(draft: &mut Draft<'_>, steps: &[Step]) {
     let limit = draft.desired.policy.max_deletes;
     // A connection goes with its service: it is named in the plan and not counted twice.
     let counts =
         |change: &&Change| change.action == Action::Delete && !matches!(change.key, ResourceKey::Connection { .. });
-    let deletes = draft.changes.values().filter(counts).count();
+    let deletes = steps.iter().map(|step| &step.change).filter(counts).count();
     if u32::try_from(deletes).unwrap_or(u32::MAX) > limit {
         draft.block(
             "deletes",

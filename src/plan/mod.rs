@@ -20,8 +20,10 @@ mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
+mod left_out;
 pub mod moved;
 mod order;
+pub mod preflight;
 pub mod private_links;
 mod prune;
 pub mod reads;
@@ -40,6 +42,7 @@ use crate::observed::Gap;
 use crate::observed::Observed;
 use change::Blocker;
 use change::Change;
+use change::LeftOut;
 use change::Note;
 use document::PlanId;
 use draft::Draft;
@@ -58,8 +61,10 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// What has to wait for a later plan, because others are still at work on what it needs.
     pub postponed: BTreeSet<ResourceKey>,
-    /// What keeps it from being applied.
+    /// What keeps it from being applied at all.
     pub blockers: Vec<Blocker>,
+    /// What is asked for and not done: changes that are bound to fail, and what needs them.
+    pub left_out: Vec<LeftOut>,
     /// Edits that would hurt less, each tried out on the model: by the change that they would make smaller.
     pub smaller_edits: Vec<Note>,
     /// What could not be read.
@@ -95,9 +100,14 @@ impl Plan {
         self.gaps.is_empty()
     }
 
-    /// True if nothing forbids applying it.
+    /// True if nothing forbids applying its steps.
     pub fn is_applicable(&self) -> bool {
         self.blockers.is_empty()
+    }
+
+    /// True if nothing that is asked for is left out.
+    pub fn is_whole(&self) -> bool {
+        self.left_out.is_empty()
     }
 
     /// The worst risk of its changes.
@@ -121,10 +131,13 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     prune::decide(&mut draft);
     guard::wait_for_unknown(&mut draft);
     unpublish::cut_before_replacement(&mut draft);
+    guard::check(&mut draft);
+    preflight::check(&mut draft);
     consequence::predict(&mut draft);
     endpoints::expect_cuts(&mut draft);
-    guard::check(&mut draft);
     cause::attribute(&mut draft, baseline);
     let steps = order::order(&mut draft);
-    document::seal(draft, steps)
+    let (steps, left_out) = left_out::divide(&mut draft, steps);
+    guard::limit_deletes(&mut draft, &steps);
+    document::seal(draft, steps, left_out)
 }

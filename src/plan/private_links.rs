@@ -47,7 +47,7 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
 fn subnet(draft: &mut Draft<'_>, key: &ResourceKey, intent: &Intent) {
     let Resource::Subnet(policy) = &intent.resource else { return };
     let Some(live) = draft.observed.subnets.get(&policy.id) else {
-        draft.block(key, format!("the subnet {} does not exist", policy.id), "correct its name, or create it first");
+        draft.refuse(key, format!("the subnet {} does not exist", policy.id), "correct its name, or create it first");
         return;
     };
     let fields = diff::diff(&live.fields(), &policy.fields(), &[]);

@@ -106,6 +106,8 @@ fn unforeseen(change: &Change, is_synced: bool) -> Risk {
         Some(key) if publishes && annotation::PLS_KEYS.contains(&key) => Risk::Notable,
         Some(key) if RATED_BY_FIELD.contains(&key) => annotation_field(key, field),
         Some(_) => Risk::Notable,
+        // It acts through the frontend alone, whose effects are foreseen, none included.
+        None if field.name == "spec.loadBalancerIP" => Risk::Notable,
         None if is_synced && is_foreseen_field(change, &field.name) => Risk::Notable,
         None => service_field(field),
     };
@@ -126,7 +128,7 @@ const RATED_BY_FIELD: [&str; 6] = [
 /// its port comes or goes as a whole.
 fn is_foreseen_field(change: &Change, name: &str) -> bool {
     let Some((port, rest)) = name.strip_prefix("spec.ports[").and_then(|rest| rest.split_once(']')) else {
-        return matches!(name, "spec.loadBalancerIP" | "spec.type");
+        return name == "spec.type";
     };
     let whole = format!("spec.ports[{port}]");
     matches!(rest, ".name" | ".appProtocol") || change.fields.iter().any(|field| field.name == whole)

@@ -77,7 +77,7 @@ fn note_what_others_hold(draft: &mut Draft<'_>, key: &ResourceKey, live: &LiveSe
 fn is_contested(draft: &mut Draft<'_>, live: &LiveService, change: &Change) -> bool {
     let mark = &draft.desired.policy.mark;
     if live.mark.as_ref() == Some(mark) {
-        draft.block(
+        draft.refuse(
             &change.key,
             "the repository deployed it and does not hold its manifest any more, but still publishes it",
             "bring the Service's manifest back, or delete the PrivateLinkService document too",
@@ -86,7 +86,7 @@ fn is_contested(draft: &mut Draft<'_>, live: &LiveService, change: &Change) -> b
     }
     let others = live.mark.as_ref().or(live.published_by.as_ref()).filter(|other| *other != mark);
     if let Some(other) = others {
-        draft.block(&change.key, format!("{other} publishes it already"), "let one repository publish a Service");
+        draft.refuse(&change.key, format!("{other} publishes it already"), "let one repository publish a Service");
         return true;
     }
     let contested: Vec<String> = change
@@ -100,7 +100,7 @@ fn is_contested(draft: &mut Draft<'_>, live: &LiveService, change: &Change) -> b
     if contested.is_empty() {
         return false;
     }
-    draft.block(
+    draft.refuse(
         &change.key,
         format!("others set its annotations: {}", contested.join("; ")),
         "privlink never takes a field of a Service that somebody else deploys: agree with them on one place for it",

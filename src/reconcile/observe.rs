@@ -62,15 +62,15 @@ pub async fn observe(
     let azure = &world.azure;
     let mut subscriptions = policy.scope.subscriptions.clone();
     subscriptions.extend(cluster.map(|cluster| cluster.id.subscription()));
-    let networks = cluster.map(|cluster| cluster.id.subscription());
-    let (services, per_subscription, frontends, subnets) = tokio::join!(
+    let home = cluster.map(|cluster| cluster.id.subscription());
+    let (services, per_subscription, frontends, networks) = tokio::join!(
         services(world.cluster.as_deref(), policy),
         join_all(subscriptions.iter().map(|id| subscription(azure, policy, id))),
         self::frontends(azure, cluster),
-        self::subnets(azure, networks.as_ref()),
+        join_all(subscriptions.iter().map(|id| subnets(azure, id, home.as_ref() == Some(id)))),
     );
     let mut observed = Observed { cluster: cluster.cloned(), ..Observed::default() };
-    for part in per_subscription.into_iter().chain([services?, frontends, subnets]) {
+    for part in per_subscription.into_iter().chain(networks).chain([services?, frontends]) {
         merge(&mut observed, part);
     }
     observed.gaps.extend(gap);
@@ -103,6 +103,7 @@ fn merge(observed: &mut Observed, part: Observed) {
         dns_records,
         dns_links,
         gaps,
+        unchecked,
     } = part;
     observed.services.extend(services);
     observed.subnets.extend(subnets);
@@ -114,6 +115,7 @@ fn merge(observed: &mut Observed, part: Observed) {
     observed.dns_records.extend(dns_records);
     observed.dns_links.extend(dns_links);
     observed.gaps.extend(gaps);
+    observed.unchecked.extend(unchecked);
 }
 
 /// Notes a gap, or gives back what was read.
@@ -155,13 +157,17 @@ async fn frontends(azure: &Azure, cluster: Option<&ManagedCluster>) -> Observed 
     observed
 }
 
-async fn subnets(azure: &Azure, subscription: Option<&SubscriptionId>) -> Observed {
+/// The networks of a subscription. Plans need those of the cluster's; where others cannot be read, preflight does not look.
+async fn subnets(azure: &Azure, subscription: &SubscriptionId, is_needed: bool) -> Observed {
     let mut observed = Observed::default();
-    if let Some(subscription) = subscription {
-        let result = azure.subnets(subscription).await;
-        let subnets = read(&mut observed, Area::Networks(subscription.clone()), result);
-        observed.subnets = subnets.into_iter().map(|subnet| (subnet.id.clone(), subnet)).collect();
+    let area = Area::Networks(subscription.clone());
+    let result = azure.subnets(subscription).await;
+    if let (Err(error), false) = (&result, is_needed) {
+        observed.unchecked.insert(Gap { area, reason: error_chain(error) });
+        return observed;
     }
+    let subnets = read(&mut observed, area, result);
+    observed.subnets = subnets.into_iter().map(|subnet| (subnet.id.clone(), subnet)).collect();
     observed
 }
 

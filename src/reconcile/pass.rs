@@ -80,7 +80,7 @@ pub enum PassEnd {
         /// The status commit, if the status changed.
         status: Option<CommitId>,
     },
-    /// The plan is incomplete or not applicable.
+    /// The plan is incomplete, or nothing of it is applicable.
     Stuck {
         /// What was planned.
         planned: Box<Planned>,
@@ -89,6 +89,8 @@ pub enum PassEnd {
     },
     /// A plan was applied.
     Applied {
+        /// What was planned.
+        planned: Box<Planned>,
         /// How it ended.
         ended: Box<Ended>,
         /// The status commit, if the status changed.
@@ -131,7 +133,8 @@ pub async fn pass(
     let Passing { applying, first_seen } = passing;
     let config = applying.config;
     let planned = planning::plan(loaded, environment, config).await?;
-    if !planned.plan.is_applicable() || !planned.plan.is_complete() {
+    let is_doomed = !planned.plan.has_changes() && !planned.plan.is_whole();
+    if !planned.plan.is_applicable() || !planned.plan.is_complete() || is_doomed {
         let status = publish(loaded, &planned, Done::default()).await?;
         return Ok(PassEnd::Stuck { planned: Box::new(planned), status });
     }
@@ -156,5 +159,5 @@ pub async fn pass(
     if let Some(error) = unseen {
         tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
     }
-    Ok(PassEnd::Applied { ended: Box::new(ended), status })
+    Ok(PassEnd::Applied { planned: Box::new(planned), ended: Box::new(ended), status })
 }

@@ -53,17 +53,31 @@ pub fn policy(loaded: &Loaded, environment: &EnvironmentName) -> Result<Policy, 
 
 /// Resolves the documents as far as files go; `cluster` where it was read.
 pub fn resolve_files(loaded: &Loaded, policy: &Policy, cluster: Option<&ManagedCluster>) -> (Desired, Diagnostics) {
-    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
+    let unseen = unseen(policy);
+    let (desired, diagnostics) = resolve::resolve(files(loaded, policy, cluster.or(unseen.as_ref())));
+    (desired, beside_others(loaded, policy, diagnostics))
+}
+
+/// Says what resolving would say about the files, and makes nothing of them.
+pub fn diagnose_files(loaded: &Loaded, policy: &Policy) -> Diagnostics {
+    let unseen = unseen(policy);
+    beside_others(loaded, policy, resolve::diagnose(files(loaded, policy, unseen.as_ref())))
+}
+
+fn unseen(policy: &Policy) -> Option<ManagedCluster> {
+    policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks))
+}
+
+fn files<'a>(loaded: &'a Loaded, policy: &'a Policy, cluster: Option<&'a ManagedCluster>) -> resolve::Source<'a> {
     let path_exists = loaded.source.snapshot.files.keys().any(|path| path.is_under(&policy.path));
-    let (desired, mut diagnostics) = resolve::resolve(resolve::Source {
-        documents: &loaded.reading.documents,
-        policy,
-        cluster: cluster.or(unseen.as_ref()),
-        path_exists,
-    });
+    resolve::Source { documents: &loaded.reading.documents, policy, cluster, path_exists }
+}
+
+/// With what is said across environments, and without what is allowed.
+fn beside_others(loaded: &Loaded, policy: &Policy, mut diagnostics: Diagnostics) -> Diagnostics {
     let others = (&policy.mark.environment, &policy.levels);
     diagnostics.extend(across::check(&loaded.reading.documents, &loaded.settings, others));
-    (desired, allow::apply(diagnostics, &loaded.reading.sources, (&policy.path, loaded.today)))
+    allow::apply(diagnostics, &loaded.reading.sources, (&policy.path, loaded.today))
 }
 
 /// Observes the world and decides what has to happen.

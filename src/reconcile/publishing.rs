@@ -106,7 +106,10 @@ pub async fn conclude(
 ) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
     match planning::look_again(loaded, planned, config).await {
         Ok(after) => {
-            let done = Done { ended: Some(ended), converged: ended.report.is_success() && after.plan.is_settled() };
+            let done = Done {
+                ended: Some(ended),
+                converged: ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole(),
+            };
             Ok((publish(loaded, &after, done).await?, None))
         }
         Err(error) => {

@@ -5,10 +5,21 @@ use std::time::Duration;
 use crate::apply::report::Outcome;
 use crate::apply::report::StepReport;
 use crate::domain::key::ResourceKey;
+use crate::plan::Plan;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::shown::one_line;
+
+/// Says what an apply did not do because the plan leaves it out; nothing if the plan is whole.
+pub fn left_out(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.is_whole() {
+        let keys: Vec<String> = plan.left_out.iter().map(|left| one_line(&left.key.to_string())).collect();
+        text.push(Label::Error, "left out: ").line(Label::Plain, format!("{}; the plan says why", keys.join(", ")));
+    }
+    text
+}
 
 /// The line of a step that ended.
 pub fn line(report: &StepReport) -> Text {

@@ -1,10 +1,12 @@
 //! The pages of the rules, made from the rules themselves, so that no page can be missing or out of date.
 
+use crate::cloud_provider::catalogue;
 use crate::cloud_provider::rule as provider;
 use crate::desired;
 use crate::desired::check::Rule;
 use crate::desired::check::rules;
 use crate::diagnostic::Severity;
+use crate::plan::preflight::rule as preflight;
 use crate::plan::risk::NOT_ANALYSED;
 use crate::render::Label;
 use crate::render::Text;
@@ -19,8 +21,12 @@ pub fn page(code: &str) -> Option<Text> {
     if let Some(rule) = rules().find(|rule| rule.code.as_str() == code) {
         return Some(page_of(rule));
     }
-    if let Some(rule) = provider::find(code) {
+    let preflight = || preflight::ALL.iter().copied().find(|rule| rule.id == code);
+    if let Some(rule) = provider::find(code).or_else(preflight) {
         return Some(page_of_provider(rule));
+    }
+    if let Some(entry) = catalogue::find(code) {
+        return Some(page_of_entry(entry));
     }
     let (code, meaning) = others().find(|(other, _)| *other == code)?;
     let mut text = Text::new();
@@ -31,8 +37,14 @@ pub fn page(code: &str) -> Option<Text> {
 
 /// Every code that has a page: the rules first.
 pub fn codes() -> impl Iterator<Item = &'static str> {
-    let foreseen = provider::ALL.iter().map(|rule| rule.id);
-    rules().map(|rule| rule.code.as_str()).chain(foreseen).chain(others().map(|(code, _)| code))
+    let foreseen = foreseen().map(|rule| rule.id);
+    let entries = catalogue::ALL.iter().map(|entry| entry.id);
+    rules().map(|rule| rule.code.as_str()).chain(entries).chain(foreseen).chain(others().map(|(code, _)| code))
+}
+
+/// What plans say of the cloud provider and of Azure.
+fn foreseen() -> impl Iterator<Item = &'static provider::Rule> {
+    provider::ALL.iter().chain(preflight::ALL).copied()
 }
 
 /// Every rule in one line each: those of files, those of plans, then the other codes.
@@ -41,9 +53,15 @@ pub fn list() -> Text {
     text.line(Label::Heading, "What breaks a load balancer or a Private Link Service");
     let row = |rule: &Rule| vec![rule.code.to_string(), word(rule.severity).to_owned(), rule.title.to_owned()];
     lines(&mut text, &rules().map(row).collect::<Vec<_>>());
+    text.end().line(Label::Heading, "Edits, and what only the cluster and Azure show: told by the rules below");
+    let row = |entry: &catalogue::Entry| {
+        let ids: Vec<&str> = entry.rules.iter().map(|rule| rule.id).collect();
+        vec![entry.id.to_owned(), entry.title.to_owned(), ids.join(", ")]
+    };
+    lines(&mut text, &catalogue::ALL.iter().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What a plan foresees of the cloud provider and of Azure");
-    let row = |rule: &&provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
-    lines(&mut text, &provider::ALL.iter().map(row).collect::<Vec<_>>());
+    let row = |rule: &provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
+    lines(&mut text, &foreseen().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What is wrong with a file, with a reference or with the settings");
     let row = |(code, meaning): (&str, &str)| vec![code.to_owned(), meaning.to_owned()];
     lines(&mut text, &others().map(row).collect::<Vec<_>>());
@@ -110,6 +128,19 @@ fn page_of_provider(rule: &provider::Rule) -> Text {
     section(&mut text, "How we know", &format!("It is {}.", evidence.in_words()));
     section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
     section(&mut text, "When it is told", "In a plan, beside the change that it follows from.");
+    text
+}
+
+/// What a person asks about, and the page of each rule by which a plan tells it.
+fn page_of_entry(entry: &catalogue::Entry) -> Text {
+    let catalogue::Entry { id, title, rules } = entry;
+    let mut text = Text::new();
+    text.push(Label::Warning, *id).push(Label::Plain, ": ").line(Label::Heading, *title).end();
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+    section(&mut text, "In plans it is told by", &format!("{}.", ids.join(", ")));
+    for rule in *rules {
+        text.append(page_of_provider(rule));
+    }
     text
 }
 

@@ -14,6 +14,8 @@ use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Consequence;
 use crate::plan::change::FieldChange;
+use crate::plan::change::LeftOut;
+use crate::plan::change::Refusal;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
 use crate::render::affected;
@@ -39,7 +41,7 @@ pub struct PlanV1 {
     pub owner: String,
     /// True if everything that matters could be read.
     pub complete: bool,
-    /// True if nothing forbids applying it.
+    /// True if nothing forbids applying its steps; what is left out is no step.
     pub applicable: bool,
     /// The worst risk: `safe`, `notable`, `disruptive`, `severing` or `exposing`.
     pub risk: String,
@@ -51,7 +53,9 @@ pub struct PlanV1 {
     pub smaller_edits: Vec<NoteV1>,
     /// What a reader should know beside the changes.
     pub notes: Vec<NoteV1>,
-    /// What keeps it from being applied.
+    /// What is asked for and not done: changes that are bound to fail, and what needs them. The steps do not need them.
+    pub left_out: Vec<LeftOutV1>,
+    /// What keeps it from being applied at all.
     pub blockers: Vec<BlockerV1>,
     /// What could not be read.
     pub gaps: Vec<GapV1>,
@@ -165,6 +169,42 @@ pub struct BlockerV1 {
     pub help: String,
 }
 
+/// A change that is not made.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LeftOut")]
+pub struct LeftOutV1 {
+    /// The full identity of the resource.
+    pub key: String,
+    /// Its short name.
+    pub name: String,
+    /// `create`, `update`, `replace`, `delete` or `adopt`; null where nothing could be decided.
+    pub action: Option<String>,
+    /// How bad it would be; null where nothing could be decided.
+    pub risk: Option<String>,
+    /// Why it would fail; empty if it only needs what is left out.
+    pub refusals: Vec<RefusalV1>,
+    /// The keys of what it needs that is left out too.
+    pub needs: Vec<String>,
+    /// What others would do or suffer if it were made all the same.
+    pub consequences: Vec<ConsequenceV1>,
+    /// `file:line` where it was asked for.
+    pub source: Option<String>,
+}
+
+/// Why a change would fail.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Refusal")]
+pub struct RefusalV1 {
+    /// The rule, which `privlink explain` explains; null where privlink itself refuses.
+    pub rule: Option<&'static str>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub help: String,
+}
+
 /// Something that could not be read.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Gap")]
@@ -238,11 +278,36 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         steps: plan.steps.iter().map(|it| step(plan, it, details)).collect(),
         smaller_edits: smaller_edits.collect(),
         notes: notes.collect(),
+        left_out: plan.left_out.iter().map(|left| left_out(left, details)).collect(),
         blockers: plan.blockers.iter().map(blocker).collect(),
         gaps: gaps.collect(),
         approval: consents
             .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
             .collect(),
+    }
+}
+
+fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
+    let LeftOut { key, change, refusals, needs } = left;
+    let change = change.as_ref();
+    let refusal = |refusal: &Refusal| RefusalV1 {
+        rule: refusal.rule,
+        problem: refusal.problem.clone(),
+        help: refusal.help.clone(),
+    };
+    LeftOutV1 {
+        key: document::key_text(key),
+        name: key.short_name(),
+        action: change.map(|change| change.action.to_string()),
+        risk: change.map(|change| change.risk.to_string()),
+        refusals: refusals.iter().map(refusal).collect(),
+        needs: needs.iter().map(document::key_text).collect(),
+        consequences: change
+            .iter()
+            .flat_map(|change| &change.consequences)
+            .map(|it| consequence(it, details))
+            .collect(),
+        source: change.and_then(|change| change.place.as_ref()).and_then(details.locate),
     }
 }
 
@@ -324,7 +389,7 @@ mod tests {
     fn a_plan_for_programs_has_the_frozen_names() {
         let json = serde_json::to_value(of(&World::empty().plan(), Details::default())).unwrap();
         let names: Vec<&String> = json.as_object().unwrap().keys().collect();
-        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
+        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "leftOut", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json["steps"][1]).unwrap(), @r#"
         {
           "action": "create",

@@ -10,6 +10,7 @@ use crate::render::Text;
 use crate::render::affected;
 use crate::render::affected::Hit;
 use crate::render::count;
+use crate::render::left_out;
 use crate::render::plan as words;
 use crate::render::shown;
 use crate::render::shown::Details;
@@ -41,12 +42,13 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let fits = everyone.iter().map(|line| line.len() + 1).sum::<usize>() <= budget;
     let people = if fits { everyone } else { affected(plan, |hit| consumers(plan, hit), details) };
     let affected = fitting(people, "who is affected", &mut budget);
+    let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
     let smaller = fitting(smaller_edits(plan), "smaller edits", &mut budget);
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
     let folded = folded(plan, details, &mut budget);
-    [head, affected, smaller, table, folded, troubles, notes, closing].concat()
+    [head, affected, left_out, smaller, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
@@ -239,6 +241,22 @@ fn troubles(plan: &Plan) -> Vec<String> {
     });
     let gaps = plan.gaps.iter().map(|gap| format!("- {}: {}", inert(&gap.area.to_string()), inert(&gap.reason)));
     [block("Cannot be applied", blockers.collect()), block("Could not be read", gaps.collect())].concat()
+}
+
+fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
+    let item = |left: &crate::plan::change::LeftOut| {
+        let action = left.change.as_ref().map(|change| format!(" ({})", change.action)).unwrap_or_default();
+        let source = left.change.as_ref().and_then(|change| step::source(change, details));
+        let source = source.map(|source| format!("<br>asked for in {}", code(&source))).unwrap_or_default();
+        let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
+        let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
+        let hit = left.change.iter().flat_map(|change| &change.consequences).flat_map(|it| &it.parties);
+        let row = |party| affected::party_row(party, &plan.policy.subscription, details).join(" ");
+        let hit: Vec<String> = hit.map(row).collect();
+        let hit = hit.iter().map(|row| format!("<br>would be hit: {}", inert(row))).collect::<String>();
+        format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
+    };
+    block(left_out::TITLE, plan.left_out.iter().map(item).collect())
 }
 
 fn smaller_edits(plan: &Plan) -> Vec<String> {

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod explain;
 pub mod findings;
 pub mod json;
+mod left_out;
 pub mod markdown;
 pub mod plan;
 pub mod saved_plan;

@@ -16,6 +16,7 @@ use crate::render::Label;
 use crate::render::Text;
 use crate::render::affected;
 use crate::render::count;
+use crate::render::left_out;
 use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::step;
@@ -30,11 +31,12 @@ pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
     if plan.has_changes() {
         text.append(head(plan))
             .append(affected(plan, details))
+            .append(left_out::text(plan, details))
             .append(smaller_edits(plan))
             .append(table(plan, details))
             .append(steps(plan, details));
     } else {
-        text.line(Label::Heading, unchanged(plan));
+        text.line(Label::Heading, unchanged(plan)).append(left_out::text(plan, details)).append(smaller_edits(plan));
     }
     text.append(notes(plan)).append(blockers(plan)).append(gaps(plan));
     if plan.has_changes() {
@@ -48,9 +50,9 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let verb = if plan.unchanged == 1 { "is" } else { "are" };
     let resources = count(plan.unchanged, "resource");
     let environment = &plan.policy.mark.environment;
-    match (plan.is_applicable(), plan.is_complete()) {
+    match (plan.is_applicable() && plan.is_whole(), plan.is_complete()) {
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
-        (false, _) => format!("No changes can be planned for {environment} before this is out of the way."),
+        (false, _) => format!("Nothing can be changed in {environment} before this is out of the way."),
         (true, false) => {
             format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
         }
@@ -69,6 +71,9 @@ pub(super) fn verdict(plan: &Plan) -> String {
     }
     if !plan.is_applicable() {
         words.push_str(", cannot be applied");
+    }
+    if !plan.is_whole() {
+        words.push_str(&format!(", {} left out", count(plan.left_out.len(), "change")));
     }
     words
 }

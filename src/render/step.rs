@@ -138,7 +138,7 @@ fn effects(change: &Change) -> Vec<String> {
     change.consequences.iter().map(line).chain(cuts(change)).collect()
 }
 
-fn fields(change: &Change, shown: &Shown) -> Text {
+pub(super) fn fields(change: &Change, shown: &Shown) -> Text {
     let all = told_fields(change);
     let (marks, told): (Vec<&FieldChange>, Vec<&FieldChange>) = all.iter().partition(|it| is_new_mark(it));
     let names: Vec<String> = told.iter().map(|field| shown::field_name(&field.name)).collect();

@@ -10,8 +10,11 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+use std::num::NonZero;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, FileName, On, Place, Severity, Step};
 use crate::domain::commit::{File, RepoPath, Snapshot};
+use crate::domain::parallel;
 
 pub mod code;
 mod decode;
@@ -41,11 +44,22 @@ pub struct Reading {
     pub sources: Sources,
 }
 
+/// Files that are read at once; a few milliseconds of work.
+const BLOCK: NonZero<usize> = NonZero::new(32).expect("not zero");
+
 /// Reads every document below the folder of an environment.
 pub fn read(snapshot: &Snapshot, settings: &Settings) -> Reading {
+    let files: Vec<(&RepoPath, &File)> = snapshot.files.iter().collect();
+    let parts = parallel::blocks(&files, BLOCK, |files| {
+        let mut part = Reading::default();
+        files.iter().for_each(|(path, file)| part.file(path, file, settings));
+        part
+    });
     let mut reading = Reading::default();
-    for (path, file) in &snapshot.files {
-        reading.file(path, file, settings);
+    for Reading { documents, diagnostics, sources } in parts {
+        reading.documents.extend(documents);
+        reading.diagnostics.extend(diagnostics);
+        reading.sources.merge(sources);
     }
     reading.diagnostics.extend(layout::hidden_folders(snapshot, settings));
     reading.diagnostics.extend(layout::unreadable(snapshot, settings));

@@ -6,17 +6,33 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{FileName, On, Place, Step};
+use crate::repo::yaml;
 
 mod scalar;
 
+/// Where entries are, by path of keys.
+pub(crate) type Entries = BTreeMap<Vec<Step>, Entry>;
+
 /// Where the entries of one document are, by path of keys. Ranges are bytes of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// The entries of a YAML document are looked up in its text when the first of them is asked for: nobody points into most
+/// documents, and the index of one is ten times its text.
+#[derive(Clone, Debug, Default)]
 pub struct Index {
-    entries: BTreeMap<Vec<Step>, Entry>,
+    entries: OnceLock<Entries>,
+    document: Option<(Arc<str>, Range<usize>)>,
 }
+
+impl PartialEq for Index {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries() == other.entries()
+    }
+}
+
+impl Eq for Index {}
 
 /// Where one entry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,32 +46,37 @@ pub struct Entry {
 }
 
 impl Index {
-    /// Notes where an entry is.
-    pub(crate) fn insert(&mut self, path: Vec<Step>, entry: Entry) {
-        self.entries.insert(path, entry);
+    /// The index of a YAML document: the bytes of it in its file's text.
+    pub(crate) fn of_document(text: Arc<str>, range: Range<usize>) -> Self {
+        Self { entries: OnceLock::new(), document: Some((text, range)) }
     }
 
-    /// Notes where a collection ends, which is known only later.
-    pub(crate) fn end(&mut self, path: &[Step], end: usize) {
-        if let Some(entry) = self.entries.get_mut(path) {
-            entry.value.end = end.max(entry.value.start);
-        }
+    /// An index that is known.
+    pub(crate) fn of_entries(entries: Entries) -> Self {
+        Self { entries: entries.into(), document: None }
+    }
+
+    fn entries(&self) -> &Entries {
+        self.entries.get_or_init(|| match &self.document {
+            Some((text, range)) => yaml::entries(text, range.clone()),
+            None => Entries::new(),
+        })
     }
 
     /// The entry at a path.
     pub fn get(&self, path: &[Step]) -> Option<&Entry> {
-        self.entries.get(path)
+        self.entries().get(path)
     }
 
     /// True if something was written at the path.
     pub fn contains(&self, path: &[Step]) -> bool {
-        self.entries.contains_key(path)
+        self.entries().contains_key(path)
     }
 
     /// The bytes to point at: of the entry, or of the nearest one around it that exists.
     fn range(&self, path: &[Step], on: On) -> Option<Range<usize>> {
-        let depth = (0..=path.len()).rev().find(|depth| self.entries.contains_key(&path[..*depth]))?;
-        let entry = self.entries.get(&path[..depth])?;
+        let depth = (0..=path.len()).rev().find(|depth| self.contains(&path[..*depth]))?;
+        let entry = self.get(&path[..depth])?;
         // The value of a collection may be a screen long: its key says as much in one line.
         let by_key = depth < path.len() || on == On::Key || entry.collection || entry.value.is_empty();
         match &entry.key {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::commit::RepoPath;
+use crate::plan::Plan;
 use crate::plan::document::API_VERSION;
 use crate::status::StatusDocument;
 use crate::status::document::BlockerRecord;
@@ -32,18 +33,25 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
         plan: record.map(|record| record.plan.clone()).or_else(|| previous.and_then(|previous| previous.plan.clone())),
         pending: pending(view, previous),
         gaps: gaps(view, previous),
-        blockers: input
-            .plan
-            .blockers
-            .iter()
-            .map(|blocker| BlockerRecord {
-                subject: blocker.subject.clone(),
-                problem: blocker.problem.clone(),
-                help: blocker.help.clone(),
-            })
-            .collect(),
+        blockers: blockers(input.plan),
         failing: failing.collect(),
     }
+}
+
+/// What keeps the plan, or some of its changes, from being applied.
+fn blockers(plan: &Plan) -> Vec<BlockerRecord> {
+    let whole = plan.blockers.iter().map(|blocker| BlockerRecord {
+        subject: blocker.subject.clone(),
+        problem: blocker.problem.clone(),
+        help: blocker.help.clone(),
+    });
+    let refused = plan.left_out.iter().flat_map(|left| left.refusals.iter().map(|refusal| (&left.key, refusal)));
+    let refused = refused.map(|(key, refusal)| BlockerRecord {
+        subject: key.to_string(),
+        problem: refusal.problem.clone(),
+        help: refusal.help.clone(),
+    });
+    whole.chain(refused).collect()
 }
 
 fn pending(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> Option<PendingPlan> {

@@ -58,7 +58,7 @@ fn main() {
     assert_eq!(create.steps.len(), DOCUMENTS, "each is created");
     println!("{:32} {:>10} bytes", "  its canonical body", create.body.len());
     figure("plan id of that body", || PlanId::of_body(&create.body));
-    check::figures(&settings);
+    check::figures(SETTINGS);
     #[cfg(feature = "sim")]
     {
         // The program makes this choice in its own main.

@@ -218,7 +218,7 @@ fn a_zone_or_a_subnet_that_is_not_there_blocks() {
     world.observed.subnets.remove(&crate::support::case::subnet("pls-subnet"));
     let plan = plan_of(&desired, &world);
     let blocked = blockers(&plan);
-    assert!(!plan.is_applicable() && blocked.len() == 3, "{blocked:?}");
+    assert!(!plan.is_whole() && blocked.len() == 3, "{blocked:?}");
     assert!(
         blocked[0].starts_with("dnslink/orders.internal/privlink-consumer-vnet: the private DNS zone"),
         "{blocked:?}"

@@ -48,6 +48,7 @@ fn plan(steps: &[(Action, &[usize])]) -> Plan {
         notes: Vec::new(),
         postponed: Default::default(),
         blockers: Vec::new(),
+        left_out: Vec::new(),
         smaller_edits: Vec::new(),
         gaps: Vec::new(),
         unchanged: 0,

@@ -42,7 +42,7 @@ fn what_nobody_marked_blocks_and_the_help_says_how_to_adopt_it() {
     unmark(&mut world, "payments-pe", None);
     let plan = plan_of(&desired, &world);
     assert_eq!(blockers(&plan), ["privateendpoint/payments-pe: it exists already and nobody's mark is on it"]);
-    assert!(plan.blockers[0].help.ends_with(&format!("privlink.dev/adopt: {}", endpoint("payments-pe"))));
+    assert!(plan.left_out[0].refusals[0].help.ends_with(&format!("privlink.dev/adopt: {}", endpoint("payments-pe"))));
     assert_eq!(steps(&plan), Vec::<String>::new());
 }
 

@@ -9,9 +9,11 @@ use privlink::desired::Desired;
 use privlink::desired::authority;
 use privlink::desired::policy::Policy;
 use privlink::desired::resolve::Source;
+use privlink::desired::resolve::diagnose;
 use privlink::desired::resolve::resolve;
 use privlink::diagnostic::Diagnostics;
 use privlink::domain::azure::ResourceId;
+use privlink::domain::cluster::Balancing;
 use privlink::domain::cluster::ManagedCluster;
 use privlink::domain::commit::File;
 use privlink::domain::commit::Snapshot;
@@ -272,12 +274,14 @@ impl Case {
         let mut policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
         change(&mut policy);
         let cluster = cluster();
-        let (desired, mut diagnostics) = resolve(Source {
+        let source = Source {
             documents: &reading.documents,
             policy: &policy,
             cluster: policy.cluster.as_ref().map(|_| &cluster),
             path_exists: self.path_exists,
-        });
+        };
+        let (desired, mut diagnostics) = resolve(source);
+        assert_eq!(diagnose(source), diagnostics, "`check` says what `plan` says");
         diagnostics.extend(reading.diagnostics.clone());
         let shown = privlink::render::diagnostic::render(&diagnostics, &reading.sources, false);
         (desired, diagnostics, shown)
@@ -304,6 +308,7 @@ pub(crate) fn cluster() -> ManagedCluster {
         node_resource_group: "MC_prod".parse().unwrap(),
         node_subnet: Some(subnet("aks-subnet")),
         version: Some("1.36.2".to_owned()),
+        balancing: Balancing::default(),
     }
 }
 

@@ -23,6 +23,14 @@ impl ConfigRepo {
         Self { path: path.to_owned(), clock: Cell::new(1_767_000_000) }
     }
 
+    /// A repository that is there already.
+    pub(crate) fn at(path: &Path) -> Self {
+        let repo = Self { path: path.to_owned(), clock: Cell::new(0) };
+        let newest = repo.open().head().unwrap().peel_to_commit().unwrap().time().seconds();
+        repo.clock.set(newest);
+        repo
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path.display())
     }

@@ -27,6 +27,7 @@ use privlink::cli::printer::Io;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
 use privlink::sim::kube::Cluster;
+use privlink::sim::saved::Saved;
 use privlink::sim::world::World;
 use serde_json::Value;
 
@@ -136,6 +137,12 @@ pub(crate) fn run(arguments: &[&str], environment: &BTreeMap<String, String>) ->
     Ran { exit, out: out.text(), err: err.text() }
 }
 
+/// A stage put aside, to be taken up any number of times.
+pub(crate) struct Kept {
+    saved: Saved,
+    repo: BTreeMap<PathBuf, Vec<u8>>,
+}
+
 /// A simulator, a config repository, and whoever runs the program.
 pub(crate) struct Stage {
     pub(crate) repo: ConfigRepo,
@@ -154,12 +161,38 @@ impl Stage {
     /// Starts a world with an empty config repository.
     pub(crate) fn in_world(world: World) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = Scratch::new();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = runtime();
         let simulator = runtime.block_on(Simulator::start(&world, Options::default())).unwrap();
-        let environment = environment(folder.path(), &simulator);
+        let folder = Scratch::new();
         let repo = ConfigRepo::new(&folder.path().join("config.git"));
+        Self::of((runtime, simulator), folder, repo)
+    }
+
+    fn of((runtime, simulator): (tokio::runtime::Runtime, Simulator), folder: Scratch, repo: ConfigRepo) -> Self {
+        let environment = environment(folder.path(), &simulator);
         Self { repo, simulator, environment, folder, runtime }
+    }
+
+    /// Puts the stage of the example's world aside: what is there, and the config repository.
+    pub(crate) fn keep(self) -> Kept {
+        let saved = self.simulator.save(privlink::cli::demo::WORLD);
+        Kept { saved: at_any_port(&saved), repo: files(&self.folder.path().join("config.git")) }
+    }
+
+    /// Goes on from a stage that was put aside.
+    pub(crate) fn resume(kept: &Kept) -> Self {
+        let runtime = runtime();
+        let world = worlds::example();
+        let simulator = runtime.block_on(Simulator::resume(&world, Options::default(), &kept.saved)).unwrap();
+        let folder = Scratch::new();
+        let path = folder.path().join("config.git");
+        for (name, bytes) in &kept.repo {
+            std::fs::create_dir_all(path.join(name).parent().unwrap()).unwrap();
+            std::fs::write(path.join(name), bytes).unwrap();
+        }
+        std::fs::create_dir_all(path.join("refs/heads")).unwrap();
+        std::fs::create_dir_all(path.join("objects")).unwrap();
+        Self::of((runtime, simulator), folder, ConfigRepo::at(&path))
     }
 
     /// The world and the repository of the example, nothing applied yet.
@@ -286,6 +319,45 @@ impl Stage {
         assert!(settled.is_success(), "{method} {id}: {} {}", settled.status, settled.body);
         settled.body
     }
+
+    /// Asks Azure for something past the program that it refuses, and answers the code.
+    #[track_caller]
+    pub(crate) fn azure_refuses(&self, method: &str, id: &str, body: Option<Value>) -> String {
+        let reply = self.simulator.arm().call(method, id, &[], body);
+        assert!(!reply.is_success(), "{method} {id}: {} {}", reply.status, reply.body);
+        reply.body["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// The same world, which takes the ports that are free when it is taken up.
+fn at_any_port(saved: &Saved) -> Saved {
+    let mut document: Value = serde_json::from_str(&saved.text()).unwrap();
+    document["ports"] = serde_json::json!({"http": 0, "https": 0});
+    for cluster in document["clusters"].as_object_mut().unwrap().values_mut() {
+        cluster["port"] = 0.into();
+    }
+    Saved::parse(&document.to_string()).unwrap()
+}
+
+/// The files of a folder and its folders, by their path in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 /// What the runner brings along, and nothing of the machine the tests run on.

@@ -35,7 +35,12 @@ pub(crate) fn change<'a>(plan: &'a Plan, key: &str) -> &'a Change {
 
 /// What stands in the way, as `subject: problem`.
 pub(crate) fn blockers(plan: &Plan) -> Vec<String> {
-    plan.blockers.iter().map(|blocker| format!("{}: {}", blocker.subject, blocker.problem)).collect()
+    let whole = plan.blockers.iter().map(|blocker| format!("{}: {}", blocker.subject, blocker.problem));
+    let refused = plan.left_out.iter().flat_map(|left| left.refusals.iter().map(|it| (left.key.to_string(), it)));
+    let mut all: Vec<String> =
+        whole.chain(refused.map(|(key, refusal)| format!("{key}: {}", refusal.problem))).collect();
+    all.sort();
+    all
 }
 
 /// The notes about one subject.

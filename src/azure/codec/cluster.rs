@@ -8,6 +8,7 @@ use crate::azure::codec::parsed;
 use crate::azure::codec::required;
 use crate::azure::codec::text;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
@@ -26,7 +27,16 @@ pub(crate) fn decode(body: &Json) -> Result<ManagedCluster, Malformed> {
         node_resource_group: required(body, "/properties/nodeResourceGroup")?,
         node_subnet,
         version,
+        balancing: balancing(body),
     })
+}
+
+fn balancing(body: &Json) -> Balancing {
+    let is = |place: &str, word: &str| text(body, place).is_some_and(|text| text.eq_ignore_ascii_case(word));
+    Balancing {
+        is_basic: is("/properties/networkProfile/loadBalancerSku", "basic"),
+        by_address: is("/properties/networkProfile/loadBalancerProfile/backendPoolType", "NodeIP"),
+    }
 }
 
 /// Reads the frontends of a load balancer, each with the rules on it.
@@ -79,6 +89,10 @@ mod tests {
         let cluster = decode(&body).unwrap();
         assert_eq!(cluster.virtual_network().unwrap().name(), "v");
         assert_eq!(cluster.version.as_deref(), Some("1.33.2"));
+        assert_eq!(cluster.balancing, Balancing::default());
+        body["properties"]["networkProfile"] =
+            json!({"loadBalancerSku": "Basic", "loadBalancerProfile": {"backendPoolType": "nodeIP"}});
+        assert_eq!(decode(&body).unwrap().balancing, Balancing { is_basic: true, by_address: true });
         body["properties"]["nodeResourceGroup"] = Json::Null;
         assert!(decode(&body).unwrap_err().0.contains("nodeResourceGroup"));
     }

@@ -42,6 +42,9 @@ pub fn check(documents: &[Document], settings: &Settings, (name, levels): (&Envi
             taken.entry(key).or_insert((before, place));
         }
     }
+    if taken.is_empty() {
+        return found;
+    }
     for rule in RULES {
         let Some(level) = levels.of(rule) else { continue };
         let mut findings = Findings::new(rule, level, &mut found);

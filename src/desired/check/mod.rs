@@ -21,6 +21,7 @@ mod spelling;
 mod subject;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 pub use rule::Rule;
 
@@ -31,6 +32,7 @@ use crate::diagnostic::FileName;
 use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::diagnostic::closest;
+use crate::domain::parallel;
 use crate::repo::document::Document;
 use crate::repo::settings::Settings;
 use rule::Findings;
@@ -103,20 +105,38 @@ pub fn unread_levels(settings: &Settings, file: &FileName) -> Diagnostics {
     found
 }
 
+/// Services that are looked at in one go; a few milliseconds of work.
+const BLOCK: NonZero<usize> = NonZero::new(512).expect("not zero");
+
 /// Looks at the documents of one environment.
 pub fn check(documents: &[&Document], levels: &Levels) -> Diagnostics {
     let (balanced, inert): (Vec<Subject<'_>>, Vec<Subject<'_>>) =
         subject::subjects(documents).into_iter().partition(Subject::is_balanced);
     let mut found = Diagnostics::new();
-    for rule in rules() {
-        let Some(level) = levels.of(rule) else { continue };
-        let mut findings = Findings::new(rule, level, &mut found);
-        match rule.look {
-            Look::Each(look) => balanced.iter().for_each(|subject| look(subject, &mut findings)),
-            Look::Inert(look) => inert.iter().for_each(|subject| look(subject, &mut findings)),
-            Look::All(look) => look(&balanced, &mut findings),
-            Look::Before | Look::Across => {}
+    // Single Services are cut over the processors; what is found comes in the order of rules all the same.
+    let each = |subjects: &[Subject<'_>], balanced| -> Vec<Diagnostics> {
+        rules().map(|rule| look_at_each(rule, levels, subjects, balanced)).collect()
+    };
+    let mut parts = parallel::blocks(&balanced, BLOCK, |subjects| each(subjects, true));
+    parts.extend(parallel::blocks(&inert, BLOCK, |subjects| each(subjects, false)));
+    for (at, rule) in rules().enumerate() {
+        parts.iter_mut().for_each(|part| found.extend(std::mem::take(&mut part[at])));
+        if let (Look::All(look), Some(level)) = (rule.look, levels.of(rule)) {
+            look(&balanced, &mut Findings::new(rule, level, &mut found));
         }
+    }
+    found
+}
+
+/// What a rule about single Services finds; `balanced` says whether the cloud provider takes care of these.
+fn look_at_each(rule: &Rule, levels: &Levels, subjects: &[Subject<'_>], balanced: bool) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    let Some(level) = levels.of(rule) else { return found };
+    let mut findings = Findings::new(rule, level, &mut found);
+    match rule.look {
+        Look::Each(look) if balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
+        Look::Inert(look) if !balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
+        Look::Each(_) | Look::Inert(_) | Look::All(_) | Look::Before | Look::Across => {}
     }
     found
 }

@@ -21,6 +21,7 @@ use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::Balancing;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -52,13 +53,36 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
         node_resource_group: group,
         node_subnet: Some(network.child("subnets", "unseen")),
         version: None,
+        balancing: Balancing::default(),
     }
 }
 
 /// Resolves the documents of one environment, and says everything that is wrong with them.
 pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
+    let (Resolver { intents, connections, replacements, .. }, diagnostics) = run(source, Manifests::Whole);
+    let (policy, path_exists) = (source.policy.clone(), source.path_exists);
+    let desired = Desired { policy, intents, connections, replacements, path_exists };
+    (desired, diagnostics)
+}
+
+/// Says the same about the documents without making what is applied: a manifest is the largest part of an intent.
+pub fn diagnose(source: Source<'_>) -> Diagnostics {
+    run(source, Manifests::Annotations).1
+}
+
+/// How much of each manifest an intent gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manifests {
+    /// All of it: it is applied.
+    Whole,
+    /// Its annotations: no more of it is looked at while documents are resolved.
+    Annotations,
+}
+
+fn run(source: Source<'_>, manifests: Manifests) -> (Resolver<'_>, Diagnostics) {
     let mut resolver = Resolver {
         source,
+        manifests,
         intents: BTreeMap::new(),
         connections: BTreeMap::new(),
         replacements: BTreeMap::new(),
@@ -70,11 +94,9 @@ pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
     services::resolve(&mut resolver, &documents);
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
-    let Resolver { source, intents, connections, replacements, diagnostics } = resolver;
-    let diagnostics = with_rules(diagnostics, check::check(&documents, &source.policy.levels));
-    let (policy, path_exists) = (source.policy.clone(), source.path_exists);
-    let desired = Desired { policy, intents, connections, replacements, path_exists };
-    (desired, diagnostics)
+    let resolved = std::mem::take(&mut resolver.diagnostics);
+    let diagnostics = with_rules(resolved, check::check(&documents, &source.policy.levels));
+    (resolver, diagnostics)
 }
 
 /// Both, each mistake once: that an annotation means nothing is only said if no rule said why.
@@ -93,6 +115,7 @@ fn with_rules(resolved: Diagnostics, found: Diagnostics) -> Diagnostics {
 /// The state of one resolution.
 struct Resolver<'a> {
     source: Source<'a>,
+    manifests: Manifests,
     intents: BTreeMap<ResourceKey, Intent>,
     connections: BTreeMap<PublisherKey, ConnectionRules>,
     replacements: BTreeMap<PublisherKey, Replacement>,

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use serde_json::json;
 
+use crate::desired::resolve::Manifests;
 use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
 use crate::domain::mark::ADOPT_ANNOTATION;
@@ -24,7 +25,10 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
         let service = Service {
             key: manifest.key.clone(),
             deployment: Deployment::Whole,
-            manifest: normalise(manifest, &resolver.policy().mark),
+            manifest: match resolver.manifests {
+                Manifests::Whole => normalise(manifest, &resolver.policy().mark),
+                Manifests::Annotations => json!({ "metadata": { "annotations": manifest.annotations } }),
+            },
         };
         let adopt = manifest.annotations.get(ADOPT_ANNOTATION).cloned();
         resolver.add(Resource::Service(service), Origin { document, place, adopt });

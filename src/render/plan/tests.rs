@@ -164,38 +164,73 @@ fn the_readme_shows_what_is_shown() {
 }
 
 #[test]
-fn an_edit_that_destroys_and_then_fails_is_not_applicable_and_says_what_is_free() {
+fn an_edit_that_destroys_and_then_fails_is_left_out_and_says_what_is_free() {
     let mut world = World::converged();
     world.manifest()["metadata"]["annotations"][IPV4] = json!("10.9.9.9");
     insta::assert_snapshot!(shown(&world.plan()), @r#"
-    Plan for prod: severing, cannot be applied
-    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+    Nothing can be changed in prod before this is out of the way.
 
-    Who is affected: 3 connections of 3 subscriptions
-      service/shop/orders: pls-orders is deleted with every connection and its alias; then the sync fails when the load balancer is written and it is not built again (CCM-FIP-ADDRESS)
-        why: environments/prod/orders.yaml changes annotation azure-load-balancer-ipv4 from "10.224.10.224" to "10.9.9.9"
-        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
-        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
-        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+    Left out: bound to fail, or of no use without what is
+      ~ service/shop/orders: update  [severing]
+          asked for in environments/prod/orders.yaml
+          ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.9.9.9"
+          not applicable because consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
+          would be hit: orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+          would be hit: acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
+          would be hit: beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+          help: Take an address of the subnet, or name the subnet that has it.
 
     A smaller edit
       service/shop/orders: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
       service/shop/orders: free near it, as far as was seen: 10.224.10.225, 10.224.10.223, 10.224.10.226 (CCM-IP-OUTSIDE); to move there cuts every connection too
+    "#);
+}
+
+#[test]
+fn what_does_not_need_a_doomed_change_is_planned_without_it() {
+    let mut world = World::empty();
+    world.manifest()["metadata"]["annotations"][IPV4] = json!("10.9.9.9");
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Plan for prod: notable, 4 changes left out
+    + 1 to create, ~ 0 to update, -/+ 0 to replace, - 0 to delete
+
+    Left out: bound to fail, or of no use without what is
+      + service/shop/orders: create  [disruptive]
+          asked for in environments/prod/orders.yaml
+          + annotation azure-load-balancer-internal  true
+          + annotation azure-load-balancer-ipv4      "10.9.9.9"
+          + annotation azure-pls-create              true
+          + annotation azure-pls-name                "pls-orders"
+          + spec.ports[443/TCP]                      "open"
+          + spec.ports[443/TCP].targetPort           8443
+          + spec.selector.app                        "orders"
+          + spec.type                                "LoadBalancer"
+          + the marks that say whose it is
+          not applicable because the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet")
+          help: Take an address of the subnet, or name the subnet that has it.
+      + privatelinkservice/shop/orders: create by the cloud provider  [safe]
+          asked for in environments/prod/orders.yaml
+          not applicable because it needs service/shop/orders
+      + privateendpoint/orders-pe: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          not applicable because it needs privatelinkservice/shop/orders
+      + dnsrecord/api.orders.internal: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          not applicable because it needs privateendpoint/orders-pe
+
+    A smaller edit
+      service/shop/orders: free near it, as far as was seen: 10.224.0.4, 10.224.0.5, 10.224.0.6 (CCM-IP-OUTSIDE)
 
     Changes
-      1. ~ service/shop/orders: update  [severing]
-          asked for in environments/prod/orders.yaml
-          ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.9.9.9"
-          3 connections affected (CCM-FIP-ADDRESS): see above
-
-    Cannot be applied
-      service/shop/orders: consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
-        help: Take an address of the subnet, or name the subnet that has it.
+      1. + dnslink/orders.internal/spoke: create  [notable]
+          asked for in environments/prod/consumer.yaml
+          + virtualNetwork  …/rg-apps/virtualNetworks/spoke
+          + the marks that say whose it is
 
     Approval
-      severing (1 change): 2 people who are neither author nor committer must approve
+      notable (1 change): the merge of the commit is enough
 
-    Plan id: 7e6d8b21925429ea6ac1d757e2e62c5861c6b6815e0e665e118f156089f29dc9
+    Plan id: f1062cf7b61256dacb3b82f429b30147e039306c8ba2dd55c77bc16c38ad1249
     "#);
 }
 
@@ -216,15 +251,18 @@ fn what_stands_in_the_way_comes_with_help() {
     world.live_endpoint().mark = None;
     world.observed.dns_zones.clear();
     insta::assert_snapshot!(shown(&world.plan()), @r"
-    No changes can be planned for prod before this is out of the way.
+    Nothing can be changed in prod before this is out of the way.
 
-    Cannot be applied
-      dnslink/orders.internal/spoke: the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
-        help: correct its name or group, or create it first
-      dnsrecord/api.orders.internal: the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
-        help: correct its name or group, or create it first
-      privateendpoint/orders-pe: it exists already and nobody's mark is on it
-        help: to take it over as it is, add to the document's metadata.annotations: privlink.dev/adopt: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+    Left out: bound to fail, or of no use without what is
+      privateendpoint/orders-pe
+          not applicable because it exists already and nobody's mark is on it
+          help: to take it over as it is, add to the document's metadata.annotations: privlink.dev/adopt: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+      dnsrecord/api.orders.internal
+          not applicable because the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
+          help: correct its name or group, or create it first
+      dnslink/orders.internal/spoke
+          not applicable because the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist
+          help: correct its name or group, or create it first
     ");
 }
 

@@ -39,14 +39,14 @@ impl Report<'_> {
 
     fn labels(&mut self, path: &str, labels: Option<&BTreeMap<String, String>>) {
         for (key, value) in labels.into_iter().flatten() {
-            let place = self.at(path).child(key.as_str());
+            let place = |report: &Self| report.at(path).child(key.as_str());
             if !is_qualified_name(key) {
-                self.say(place.clone().on_key(), format!("{key:?} is not a label key"), QUALIFIED);
+                self.say(place(self).on_key(), format!("{key:?} is not a label key"), QUALIFIED);
             }
             if !value.is_empty() && !is_name_part(value) {
                 let help =
                     "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit";
-                self.say(place, format!("{value:?} is not a label value"), help);
+                self.say(place(self), format!("{value:?} is not a label value"), help);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Report<'_> {
         let mut size = 0;
         for (key, value) in annotations.into_iter().flatten() {
             size += key.len() + value.len();
-            if !is_qualified_name(&key.to_lowercase()) {
+            if !is_qualified_name(key) && !is_qualified_name(&key.to_lowercase()) {
                 let place = self.at("metadata.annotations").child(key.as_str()).on_key();
                 self.say(place, format!("{key:?} is not an annotation key"), QUALIFIED);
             }

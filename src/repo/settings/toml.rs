@@ -8,14 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Place, Step};
 use crate::repo::code;
-use crate::repo::source::{Entry, Index, Source, Sources};
+use crate::repo::source::{Entries, Entry, Index, Source, Sources};
 
 /// The text and index of a TOML file, for rendering places.
 pub fn source(text: &str) -> Source {
     let (table, _) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { path: Vec::new(), index: Index::default(), refused: Vec::new() };
+    let mut reader = Reader { path: Vec::new(), entries: Entries::new(), refused: Vec::new() };
     reader.table(table.get_ref());
-    Source { text: Arc::from(text), documents: vec![reader.index] }
+    Source { text: Arc::from(text), documents: vec![Index::of_entries(reader.entries)] }
 }
 
 pub(super) fn sources(file: &FileName, text: &str) -> Sources {
@@ -32,11 +32,11 @@ pub(super) fn read(root: &Place, text: &str, diagnostics: &mut Diagnostics) -> O
         diagnostics.push(syntax(root, text, error));
         return None;
     }
-    let mut reader = Reader { path: Vec::new(), index: Index::default(), refused: Vec::new() };
+    let mut reader = Reader { path: Vec::new(), entries: Entries::new(), refused: Vec::new() };
     let value = reader.table(table.get_ref());
     let refused = std::mem::take(&mut reader.refused);
     if refused.is_empty() {
-        return Some((value, reader.index));
+        return Some((value, Index::of_entries(reader.entries)));
     }
     diagnostics.extend(refused.into_iter().map(|(path, what)| {
         let place = Place { path, ..root.clone().child("") };
@@ -72,7 +72,7 @@ pub(super) fn other_version(value: &Value, root: &Place) -> Option<Diagnostic> {
 
 struct Reader {
     path: Vec<Step>,
-    index: Index,
+    entries: Entries,
     refused: Vec<(Vec<Step>, &'static str)>,
 }
 
@@ -90,7 +90,7 @@ impl Reader {
     fn entry(&mut self, step: Step, key: Option<std::ops::Range<usize>>, value: &Spanned<DeValue<'_>>) -> Value {
         self.path.push(step);
         let collection = value.get_ref().is_table() || value.get_ref().is_array();
-        self.index.insert(self.path.clone(), Entry { key, value: value.span(), collection });
+        self.entries.insert(self.path.clone(), Entry { key, value: value.span(), collection });
         let value = self.value(value.get_ref());
         self.path.pop();
         value

@@ -43,3 +43,11 @@ fn what_files_can_show_of_the_recorded_cases_is_found() {
     }
     assert_eq!(found, 19, "rows of the table that one file shows");
 }
+
+#[test]
+fn explain_knows_every_id_that_a_recorded_case_names() {
+    let rows: Vec<Value> = serde_json::from_str(TABLE).unwrap();
+    let ids = rows.iter().filter_map(|row| row["static-check"].as_str());
+    let unknown: Vec<&str> = ids.filter(|id| privlink::render::explain::page(id).is_none()).collect();
+    assert!(unknown.is_empty(), "ids without a page: {unknown:?}");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::desired::Intent;
 use crate::desired::code;
 use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
@@ -17,26 +18,36 @@ use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::Publication;
 use crate::domain::resource::service::Deployment;
-use crate::domain::resource::service::Service;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
 
+/// A Service whose annotations say something about a Private Link Service.
+struct Asking {
+    key: ObjectKey,
+    deployment: Deployment,
+    place: Place,
+    annotations: BTreeMap<String, String>,
+    asked: Result<PrivateLinkAnnotations, Vec<annotation::InvalidAnnotation>>,
+}
+
+impl Asking {
+    /// What an intent asks for; `None` if nothing.
+    fn read(intent: &Intent) -> Option<Self> {
+        let Resource::Service(service) = &intent.resource else { return None };
+        let annotations = service.annotations();
+        let asked = PrivateLinkAnnotations::read(&annotations).transpose()?;
+        let (key, place) = (service.key.clone(), intent.place.clone());
+        Some(Self { key, deployment: service.deployment, place, annotations, asked })
+    }
+}
+
 /// Every Service whose annotations ask for a Private Link Service gets one to wait for.
 pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<ObjectKey, &Document>) {
-    let services: Vec<(Service, Place)> = resolver
-        .intents
-        .values()
-        .filter_map(|intent| match &intent.resource {
-            Resource::Service(service) => Some((service.clone(), intent.place.clone())),
-            _ => None,
-        })
-        .collect();
-    for (service, place) in services {
-        let Some(document) = origins.get(&service.key) else { continue };
-        let annotations = service.annotations();
-        let asked = match PrivateLinkAnnotations::read(&annotations) {
-            Ok(Some(asked)) => asked,
-            Ok(None) => continue,
+    let asking: Vec<Asking> = resolver.intents.values().filter_map(Asking::read).collect();
+    for Asking { key, deployment, place, annotations, asked } in asking {
+        let Some(document) = origins.get(&key) else { continue };
+        let asked = match asked {
+            Ok(asked) => asked,
             Err(errors) => {
                 for error in errors {
                     refuse_annotation(resolver, document, &error);
@@ -44,7 +55,7 @@ pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<Objec
                 continue;
             }
         };
-        if service.deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
+        if deployment == Deployment::Whole && !annotation::is_internal(&annotations) && !floats(&annotations) {
             if is_misspelt(&annotations) {
                 continue;
             }
@@ -57,9 +68,9 @@ pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<Objec
         }
         let Some(cluster) = resolver.source.cluster else { continue };
         let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
-        let known_subnet = service.deployment == Deployment::Whole || asked.subnet.is_some();
+        let known_subnet = deployment == Deployment::Whole || asked.subnet.is_some();
         let publication = Publication {
-            service: service.key.clone(),
+            service: key,
             name: asked.name.clone(),
             exposure: Exposure {
                 nat: Nat {

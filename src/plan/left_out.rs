@@ -1,0 +1,68 @@
+//! What a plan leaves out: changes that are bound to fail, and everything that needs them.
+//!
+//! The rest is a plan of its own: no step of it waits for one that is left out, so it may be approved and applied alone.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::resource::Resource;
+use crate::plan::Step;
+use crate::plan::action::Action;
+use crate::plan::change::Change;
+use crate::plan::change::LeftOut;
+use crate::plan::draft::Draft;
+
+/// Takes the refused changes, and those that need them, out of the ordered steps.
+pub(super) fn divide(draft: &mut Draft<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec<LeftOut>) {
+    let refused = std::mem::take(&mut draft.refusals).into_iter();
+    let mut out: BTreeMap<ResourceKey, LeftOut> = refused
+        .map(|(key, mut refusals)| {
+            refusals.sort();
+            (key.clone(), LeftOut { key, change: None, refusals, needs: BTreeSet::new() })
+        })
+        .collect();
+    let mut kept: Vec<Step> = Vec::new();
+    // By the old place of a step: its new one, or the resource that is left out.
+    let mut places: Vec<Result<usize, ResourceKey>> = Vec::new();
+    for Step { change, after } in steps {
+        let waited = after.iter().filter_map(|index| places[*index].clone().err());
+        let needs: BTreeSet<ResourceKey> =
+            waited.chain(refers_to(&change).into_iter().filter(|key| out.contains_key(key))).collect();
+        let key = change.key.clone();
+        if needs.is_empty() && !out.contains_key(&key) {
+            let after = after.iter().filter_map(|index| places[*index].clone().ok()).collect();
+            places.push(Ok(kept.len()));
+            kept.push(Step { change, after });
+            continue;
+        }
+        places.push(Err(key.clone()));
+        let left = out.entry(key.clone());
+        let left = left.or_insert_with(|| LeftOut { key, change: None, refusals: Vec::new(), needs: BTreeSet::new() });
+        (left.change, left.needs) = (Some(change), needs);
+    }
+    (kept, out.into_values().collect())
+}
+
+/// The resources that a write is of no use without, whether the plan changes them or not.
+fn refers_to(change: &Change) -> Vec<ResourceKey> {
+    if change.action == Action::Delete {
+        return Vec::new();
+    }
+    let mut keys: Vec<ResourceKey> = change.inputs.iter().map(|input| input.producer.clone()).collect();
+    match &change.key {
+        ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) => {
+            keys.push(ResourceKey::Service(service.clone()));
+        }
+        ResourceKey::Connection { publisher, endpoint } => {
+            keys.push(ResourceKey::PrivateLinkService(publisher.clone()));
+            keys.push(ResourceKey::PrivateEndpoint(endpoint.clone()));
+        }
+        _ => {}
+    }
+    if let Some(Resource::PrivateLinkService(service)) = &change.resource {
+        keys.extend(service.exposure.nat.subnet.clone().map(ResourceKey::Subnet));
+    }
+    keys
+}

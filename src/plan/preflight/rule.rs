@@ -1,0 +1,68 @@
+//! The rules of preflight: one row each, of the same form as the rules of the cloud provider.
+
+use crate::cloud_provider::rule::rules;
+
+const AZURE: &str = "Azure";
+
+rules! {
+    CLUSTER_VERSION = "PRE-CLUSTER-VERSION", "The cluster is too old for Private Link Services", Documented, "before Kubernetes 1.22";
+        "Nothing: the annotations are not read, so no Private Link Service comes.";
+        "The cloud provider of such a cluster does not know the annotations azure-pls-*.";
+        "Upgrade the cluster, or take a PrivateLinkService document with managedBy: privlink.";
+    BASIC_BALANCER = "PRE-LB-BASIC", "A Basic load balancer carries no Private Link Service", Documented, AZURE;
+        "Azure refuses the Private Link Service, at every try.";
+        "A Private Link Service needs a load balancer of SKU Standard.";
+        "Move the cluster to Standard load balancers first.";
+    POOL_BY_ADDRESS = "PRE-POOL-NODE-IP", "A backend pool of addresses carries no Private Link Service", Documented, AZURE;
+        "Azure refuses the Private Link Service, at every try.";
+        "A Private Link Service reaches backends by their network interfaces. With backendPoolType nodeIP the cluster lists \
+         the addresses of its nodes instead.";
+        "Switch the cluster with: az aks update --load-balancer-backend-pool-type nodeIPConfiguration.";
+    LINK_NINTH = "PRE-PLS-NINTH", "A load balancer carries eight Private Link Services", Documented, AZURE;
+        "Azure refuses the ninth.";
+        "It is a limit of a Standard load balancer, and all internal Services of a cluster are on one.";
+        "Let Services share an address, or publish from a second cluster.";
+    SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
+        "Azure refuses what refers to it.";
+        "A reference to what does not exist is checked first.";
+        "Create the subnet first, or correct its name or the network that it is looked for in.";
+    SUBNET_FULL = "PRE-SUBNET-FULL", "The subnet has no free address left", Documented, AZURE;
+        "Azure refuses the write.";
+        "Each endpoint and each NAT address takes an address of its subnet, and Azure keeps five for itself.";
+        "Free addresses, or take another subnet.";
+    ADDRESS_OUTSIDE = "PRE-IP-OUTSIDE", "A static address is outside its subnet", Documented, AZURE;
+        "Azure refuses the write.";
+        "A static address has to be one of the subnet's.";
+        "Take an address of the subnet, or name the subnet that has it.";
+    ADDRESS_RESERVED = "PRE-IP-RESERVED", "Azure keeps the address for itself", Documented, AZURE;
+        "Azure refuses the write.";
+        "The first four addresses of a subnet and the last one are Azure's.";
+        "Take another address.";
+    ADDRESS_TAKEN = "PRE-IP-TAKEN", "Somebody has the address", Documented, AZURE;
+        "Azure refuses the write.";
+        "An address of a network belongs to one interface or frontend.";
+        "Take a free address, or free this one in a commit of its own.";
+    ALIAS_HIDDEN = "PRE-ALIAS-HIDDEN", "An alias may not be visible to the consumer", Documented, AZURE;
+        "Azure may refuse the endpoint as if there were no such alias. A plan only warns: a role on the service makes it \
+         visible too, and roles are not read.";
+        "A Private Link Service is visible to the subscriptions that it lists, and to whom has a role on it.";
+        "Add the endpoint's subscription to the visibility of the service.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud_provider::rule as provider;
+
+    #[test]
+    fn every_rule_has_a_name_that_no_other_has_and_says_everything() {
+        let ids: std::collections::BTreeSet<&str> = ALL.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), ALL.len());
+        for rule in ALL {
+            assert!(provider::find(rule.id).is_none() && rule.id.starts_with("PRE-"), "{}", rule.id);
+            for text in [rule.happens, rule.why, rule.avoid] {
+                assert!(text.ends_with('.') && !text.contains("  "), "{}: {text}", rule.id);
+            }
+        }
+    }
+}

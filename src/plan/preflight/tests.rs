@@ -1,0 +1,150 @@
+//! What dooms a change, and what does not: one look at a converged or empty world at a time.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::domain::azure::ResourceId;
+use crate::domain::cluster::Balancing;
+use crate::domain::cluster::HeldAddress;
+use crate::domain::resource::Provisioning;
+use crate::domain::resource::Seen;
+use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::Visibility;
+use crate::domain::resource::subnet::LiveSubnet;
+use crate::plan::Plan;
+use crate::plan::fixture;
+use crate::plan::fixture::World;
+
+/// Every refusal as `key: problem (rule)`, and what is left out only because it needs that.
+fn refused(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for left in &plan.left_out {
+        for refusal in &left.refusals {
+            lines.push(format!("{}: {} ({})", left.key, refusal.problem, refusal.rule.unwrap_or("none")));
+        }
+        if left.refusals.is_empty() {
+            lines.push(format!("{}: needs {}", left.key, left.needs.iter().next().unwrap()));
+        }
+    }
+    lines.join("\n")
+}
+
+fn pe_subnet() -> ResourceId {
+    fixture::id(1, "rg-apps", "virtualNetworks/spoke/subnets/pe-subnet")
+}
+
+/// The empty world, in which the network of the endpoint has a subnet of this prefix.
+fn with_subnet(prefix: &str) -> World {
+    let mut world = World::empty();
+    let subnet = LiveSubnet {
+        id: pe_subnet(),
+        prefixes: vec![prefix.parse().unwrap()],
+        policy_enabled: true,
+        provisioning: Provisioning::Succeeded,
+        seen: Seen { etag: None, body: serde_json::Value::Null },
+    };
+    world.observed.subnets.insert(subnet.id.clone(), subnet);
+    world
+}
+
+fn hold(world: &mut World, address: &str) {
+    let holder = fixture::consumer(1, "other-pe");
+    world.observed.held.insert(HeldAddress { subnet: pe_subnet(), address: address.parse().unwrap(), holder });
+}
+
+fn asks_for(world: &mut World, address: &str) {
+    world.endpoint().address = Some(address.parse::<IpAddr>().unwrap());
+}
+
+#[test]
+fn a_cluster_that_is_too_old_builds_no_private_link_service_and_its_service_works() {
+    let mut world = World::empty();
+    world.observed.cluster.as_mut().unwrap().version = Some("1.21.9".to_owned());
+    let plan = world.plan();
+    insta::assert_snapshot!(refused(&plan), @r"
+    privatelinkservice/shop/orders: the cluster prod runs Kubernetes 1.21.9, which builds no Private Link Service (PRE-CLUSTER-VERSION)
+    privateendpoint/orders-pe: needs privatelinkservice/shop/orders
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe
+    ");
+    assert_eq!(plan.steps[0].change.key, fixture::service_key());
+    world.observed.cluster.as_mut().unwrap().version = Some("1.22.0".to_owned());
+    assert!(world.plan().is_whole());
+}
+
+#[test]
+fn a_basic_load_balancer_or_a_pool_of_addresses_fails_the_sync_of_the_service() {
+    let mut world = World::empty();
+    let first = |world: &World| refused(&world.plan()).lines().next().unwrap_or_default().to_owned();
+    world.observed.cluster.as_mut().unwrap().balancing = Balancing { is_basic: true, by_address: false };
+    insta::assert_snapshot!(first(&world), @"service/shop/orders: the load balancers of the cluster prod are of SKU Basic (PRE-LB-BASIC)");
+    world.observed.cluster.as_mut().unwrap().balancing = Balancing { is_basic: false, by_address: true };
+    insta::assert_snapshot!(first(&world), @"service/shop/orders: the load balancers of the cluster prod know its nodes by address (PRE-POOL-NODE-IP)");
+}
+
+#[test]
+fn the_plan_id_covers_what_is_left_out() {
+    let whole = World::empty();
+    let mut doomed = World::empty();
+    doomed.observed.cluster.as_mut().unwrap().version = Some("1.21.9".to_owned());
+    assert_ne!(whole.plan().id, doomed.plan().id);
+    let keys: BTreeSet<String> = doomed.plan().steps.iter().map(|step| step.change.key.to_string()).collect();
+    assert_eq!(keys, BTreeSet::from(["dnslink/orders.internal/spoke".to_owned(), "service/shop/orders".to_owned()]));
+}
+
+#[test]
+fn an_endpoint_needs_a_subnet_that_is_there() {
+    let mut world = with_subnet("10.50.1.0/24");
+    assert!(world.plan().is_whole());
+    world.endpoint().subnet = fixture::id(1, "rg-apps", "virtualNetworks/spoke/subnets/typo");
+    insta::assert_snapshot!(refused(&world.plan()), @r"
+    privateendpoint/orders-pe: the network spoke has no subnet typo (PRE-SUBNET-MISSING)
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe
+    ");
+    // A network that was not read proves nothing.
+    world.endpoint().subnet = fixture::id(4, "rg-apps", "virtualNetworks/unseen/subnets/typo");
+    assert!(world.plan().is_whole());
+}
+
+#[test]
+fn a_static_address_is_one_of_the_subnet_s_and_free() {
+    let first = |world: &World| refused(&world.plan()).lines().next().unwrap_or_default().to_owned();
+    let mut world = with_subnet("10.50.1.0/24");
+    hold(&mut world, "10.50.1.20");
+    asks_for(&mut world, "10.50.2.20");
+    insta::assert_snapshot!(first(&world), @"privateendpoint/orders-pe: the address 10.50.2.20 is outside the subnet pe-subnet (10.50.1.0/24) (PRE-IP-OUTSIDE)");
+    asks_for(&mut world, "10.50.1.3");
+    insta::assert_snapshot!(first(&world), @"privateendpoint/orders-pe: Azure keeps 10.50.1.3 of the subnet pe-subnet for itself (PRE-IP-RESERVED)");
+    asks_for(&mut world, "10.50.1.20");
+    insta::assert_snapshot!(first(&world), @"privateendpoint/orders-pe: the address 10.50.1.20 is taken by privateendpoints/other-pe in rg-consumer (PRE-IP-TAKEN)");
+    asks_for(&mut world, "10.50.1.21");
+    assert!(world.plan().is_whole());
+}
+
+#[test]
+fn a_full_subnet_takes_no_endpoint() {
+    let mut world = with_subnet("10.50.1.0/29");
+    for address in ["10.50.1.4", "10.50.1.5"] {
+        hold(&mut world, address);
+    }
+    assert!(world.plan().is_whole(), "one is left");
+    hold(&mut world, "10.50.1.6");
+    insta::assert_snapshot!(refused(&world.plan()), @r"
+    privateendpoint/orders-pe: the subnet pe-subnet has room for 0 more, and 1 are asked for (PRE-SUBNET-FULL)
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe
+    ");
+}
+
+#[test]
+fn an_alias_that_does_not_list_the_consumer_is_a_warning_and_no_doom() {
+    let mut world = World::converged();
+    world.observed.private_endpoints.clear();
+    world.endpoint().target = Target::Alias(fixture::ALIAS.parse().unwrap());
+    let doubts = |world: &World| -> Vec<String> {
+        let plan = world.plan();
+        assert!(plan.is_whole());
+        plan.notes.iter().filter(|note| note.text.contains("PRE-")).map(|note| note.text.clone()).collect()
+    };
+    insta::assert_snapshot!(doubts(&world).join("\n"), @"may be refused: pls-orders does not list subscription 00000000-0000-0000-0000-000000000001, so only a role on it makes its alias visible (PRE-ALIAS-HIDDEN)");
+    world.live_link().service.exposure.visibility = Visibility::Subscriptions([fixture::subscription(1)].into());
+    assert_eq!(doubts(&world), Vec::<String>::new());
+}

@@ -1,0 +1,94 @@
+//! What a plan leaves out, as lines: the change that is not made, why, the cure, and who would have been hit.
+
+use crate::domain::azure::SubscriptionId;
+use crate::plan::Plan;
+use crate::plan::change::LeftOut;
+use crate::render::Label;
+use crate::render::Text;
+use crate::render::affected::party_row;
+use crate::render::shown;
+use crate::render::shown::Details;
+use crate::render::shown::Shown;
+use crate::render::step;
+use crate::render::table;
+
+/// The heading of the block.
+pub(super) const TITLE: &str = "Left out: bound to fail, or of no use without what is";
+
+/// Writes everything that is left out; nothing if the plan is whole.
+pub(super) fn text(plan: &Plan, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    if !plan.is_whole() {
+        text.end().line(Label::Error, TITLE);
+    }
+    for left in &plan.left_out {
+        text.append(one(left, &plan.policy.subscription, details));
+    }
+    text
+}
+
+fn one(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    text.plain("  ");
+    match &left.change {
+        Some(change) => {
+            let title = format!("{} {}", change.action.symbol(), step::title(change));
+            text.push(shown::action_label(change.action), title);
+            text.plain("  [").push(shown::risk_label(change.risk), change.risk.to_string()).line(Label::Plain, "]");
+        }
+        None => drop(text.line(Label::Plain, shown::one_line(&left.key.to_string()))),
+    }
+    let source = left.change.as_ref().and_then(|change| step::source(change, details));
+    if let Some(source) = source {
+        text.plain("      ").line(Label::Dim, format!("asked for in {source}"));
+    }
+    // A change that only waits is told in one line: its fields come with the plan that makes it.
+    if let Some(change) = left.change.as_ref().filter(|_| !left.refusals.is_empty()) {
+        text.append(step::fields(change, &Shown::new(own.clone())));
+    }
+    for line in because(left) {
+        text.plain("      ").line(Label::Warning, line);
+    }
+    text.append(parties(left, own, details)).append(helps(left));
+    text
+}
+
+/// Why it is not applicable, one reason a line.
+pub(super) fn because(left: &LeftOut) -> Vec<String> {
+    let rule = |rule: Option<&'static str>| rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let refused = left.refusals.iter().map(|refusal| {
+        let named = if refusal.rule.is_some_and(|rule| refusal.problem.contains(rule)) { None } else { refusal.rule };
+        format!("not applicable because {}{}", shown::one_line(&refusal.problem), rule(named))
+    });
+    let needs: Vec<String> = left.needs.iter().map(|key| shown::one_line(&key.to_string())).collect();
+    let waits = (!needs.is_empty()).then(|| format!("not applicable because it needs {}", needs.join(", ")));
+    refused.chain(waits).collect()
+}
+
+/// What to do about it, each cure once.
+pub(super) fn cures(left: &LeftOut) -> Vec<String> {
+    let mut cures: Vec<String> = left.refusals.iter().map(|refusal| shown::one_line(&refusal.help)).collect();
+    cures.dedup();
+    cures
+}
+
+fn helps(left: &LeftOut) -> Text {
+    let mut text = Text::new();
+    for cure in cures(left) {
+        text.plain("      ").push(Label::Hint, "help: ").line(Label::Plain, cure);
+    }
+    text
+}
+
+/// Who would lose service if it were made all the same.
+fn parties(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
+    let mut text = Text::new();
+    let consequences = left.change.iter().flat_map(|change| &change.consequences);
+    for consequence in consequences.filter(|consequence| !consequence.parties.is_empty()) {
+        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own, details)).collect();
+        for line in table::aligned(&rows) {
+            text.plain("      would be hit: ").line(Label::Severing, line);
+        }
+    }
+    text
+}
