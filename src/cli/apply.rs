@@ -166,8 +166,7 @@ impl One<'_> {
             return Ok(exit);
         }
         plan::print(loaded, &planned, Format::Text, printer);
-        let is_doomed = !planned.plan.has_changes() && !planned.plan.is_whole();
-        if !planned.plan.is_applicable() || !planned.plan.is_complete() || is_doomed {
+        if !planned.plan.may_run() {
             printer.line(Label::Error, "error: this plan is not applied: see above");
             return Ok(Exit::Incomplete);
         }

@@ -95,12 +95,11 @@ pub(super) async fn run(
         Err(error) => return Ok(runner::failed(&environment, &error, &loaded, printer)),
     };
     plan::print(&loaded, &planned, Format::Text, printer);
-    let is_doomed = !planned.plan.has_changes() && !planned.plan.is_whole();
-    if !planned.plan.has_changes() && !is_doomed {
+    if !planned.plan.has_changes() && planned.plan.is_whole() {
         printer.line(Label::Plain, "there is nothing to approve");
         return Ok(Exit::Done);
     }
-    if !planned.plan.is_applicable() || !planned.plan.is_complete() || is_doomed {
+    if !planned.plan.may_run() {
         printer.line(Label::Error, "error: this plan cannot be applied, and so not approved: see above");
         return Ok(Exit::Incomplete);
     }

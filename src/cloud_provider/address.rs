@@ -12,11 +12,8 @@ use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
-use crate::domain::cidr::Cidr;
 use crate::domain::resource::subnet::LiveSubnet;
-
-/// How many addresses of a prefix Azure keeps for itself.
-const RESERVED: usize = 5;
+use crate::domain::resource::subnet::Unusable;
 
 /// How far from the wanted address a free one is looked for.
 const REACH: u32 = 1024;
@@ -51,7 +48,6 @@ pub(super) fn refusal(
     (wanted, usage): (&str, Use),
     own: &[ResourceId],
 ) -> Option<Failure> {
-    let name = subnet.id.name();
     let words = usage.words();
     let failure = |rule: &'static Rule, code: &'static str, problem: String| {
         Some(Failure { rule, stage: usage.stage(), code, problem })
@@ -59,15 +55,14 @@ pub(super) fn refusal(
     let Ok(address) = wanted.parse::<IpAddr>() else {
         return failure(&rule::IP_SYNTAX, "InvalidRequestFormat", format!("{words} {wanted:?} is no address"));
     };
-    let prefix = subnet.prefixes.iter().find(|prefix| prefix.contains(address));
-    let Some(prefix) = prefix else {
-        let prefixes: Vec<String> = subnet.prefixes.iter().map(ToString::to_string).collect();
-        let problem = format!("{words} {address} is outside the subnet {name} ({})", prefixes.join(", "));
-        return failure(&rule::IP_OUTSIDE, "PrivateIPAddressNotInSubnet", problem);
-    };
-    if prefix.reserves(address) {
-        let problem = format!("Azure keeps {address} of the subnet {name} for itself");
-        return failure(&rule::IP_RESERVED, "PrivateIPAddressInReservedRange", problem);
+    match subnet.unusable(address, words) {
+        Some((Unusable::Outside, problem)) => {
+            return failure(&rule::IP_OUTSIDE, "PrivateIPAddressNotInSubnet", problem);
+        }
+        Some((Unusable::Reserved, problem)) => {
+            return failure(&rule::IP_RESERVED, "PrivateIPAddressInReservedRange", problem);
+        }
+        None => {}
     }
     let holder = holder(state, &subnet.id, address, own)?;
     let problem = format!("{words} {address} is taken by {holder}");
@@ -81,22 +76,11 @@ pub(super) fn shortage(
     (wanted, usage): (usize, Use),
     own: &[ResourceId],
 ) -> Option<Failure> {
-    let is_v4 = |prefix: &&Cidr| prefix.network().addr().is_ipv4();
-    let sizes = subnet.prefixes.iter().filter(is_v4).map(|prefix| {
-        let bits = 32_u32.saturating_sub(u32::from(prefix.network().prefix_len()));
-        2_usize.saturating_pow(bits).saturating_sub(RESERVED)
-    });
-    let room: usize = sizes.sum();
     let frontends = state.frontends.iter().filter(|it| it.subnet.as_ref() == Some(&subnet.id) && !own.contains(&it.id));
     let frontends = frontends.filter_map(|frontend| frontend.address);
     let held = state.held.iter().filter(|held| held.subnet == subnet.id && !own.contains(&held.holder));
-    let taken: BTreeSet<IpAddr> =
-        frontends.chain(held.map(|held| held.address)).filter(|address| address.is_ipv4()).collect();
-    if wanted == 0 || taken.len() + wanted <= room {
-        return None;
-    }
-    let free = room.saturating_sub(taken.len());
-    let problem = format!("the subnet {} has room for {free} more, and {wanted} are asked for", subnet.id.name());
+    let taken: BTreeSet<IpAddr> = frontends.chain(held.map(|held| held.address)).collect();
+    let problem = subnet.shortage(&taken, wanted)?;
     Some(Failure { rule: &rule::SUBNET_FULL, stage: usage.stage(), code: "SubnetIsFull", problem })
 }
 
@@ -110,13 +94,7 @@ fn holder(state: &State, subnet: &ResourceId, address: IpAddr, own: &[ResourceId
         return Some(rule.unwrap_or_else(|| format!("the frontend {}", frontend.id.name())));
     }
     let mut held = state.held.iter().filter(|held| held.subnet == *subnet && held.address == address);
-    held.find(|held| !own.contains(&held.holder)).map(|held| short(&held.holder))
-}
-
-/// `privateEndpoints/x in rg`: enough to find it, and no line too long.
-fn short(id: &ResourceId) -> String {
-    let kind = id.resource_type().rsplit('/').next().unwrap_or_default().to_owned();
-    format!("{kind}/{} in {}", id.name(), id.resource_group())
+    held.find(|held| !own.contains(&held.holder)).map(|held| held.holder.short())
 }
 
 /// The free addresses nearest to the one that a Service pins, in the subnet that its frontend is in.

@@ -1,7 +1,6 @@
 //! The Private Link Service of a frontend: who may shape it, what is written in place, and what its end takes along.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use crate::cloud_provider::Unknown;
 use crate::cloud_provider::address;
@@ -23,22 +22,8 @@ use crate::domain::azure::ResourceId;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Nat;
+use crate::domain::resource::private_link_service::PER_LOAD_BALANCER;
 use crate::domain::resource::subnet::LiveSubnet;
-
-/// How many Private Link Services a Standard load balancer carries. Source: Microsoft's limits of Private Link.
-const LIMIT: usize = 8;
-
-/// The annotations whose mere presence tunes a Private Link Service.
-const TUNING: [&str; 8] = [
-    annotation::PLS_NAME,
-    annotation::PLS_SUBNET,
-    annotation::PLS_ADDRESS_COUNT,
-    annotation::PLS_ADDRESSES,
-    annotation::PLS_FQDNS,
-    annotation::PLS_PROXY_PROTOCOL,
-    annotation::PLS_VISIBILITY,
-    annotation::PLS_AUTO_APPROVAL,
-];
 
 fn fails(rule: &'static Rule, code: &'static str, problem: String) -> Failure {
     Failure { rule, stage: Stage::PrivateLink, code, problem }
@@ -155,7 +140,7 @@ impl Sync<'_> {
     }
 
     fn share(&mut self, service: &Service, link: &Link) -> Result<(), Stop> {
-        if let Some(key) = TUNING.into_iter().find(|key| service.raw(key).is_some()) {
+        if let Some(key) = annotation::PLS_TUNING.into_iter().find(|key| service.raw(key).is_some()) {
             let owner = match link.owner_tag.as_str() {
                 "" => "whose tags name no Service as its owner".to_owned(),
                 owner => format!("which belongs to the Service {owner}"),
@@ -186,17 +171,7 @@ impl Sync<'_> {
                 return Err(fails(&rule::LINK_REFUSED, "", problem).into());
             }
         };
-        let exposure = Exposure {
-            nat: Nat {
-                subnet: Some(subnet.id.clone()),
-                count: asked.count,
-                addresses: asked.addresses.into_iter().map(IpAddr::V4).collect(),
-            },
-            visibility: asked.visibility,
-            auto_approval: asked.auto_approval,
-            fqdns: asked.fqdns,
-            proxy_protocol: asked.proxy_protocol,
-        };
+        let exposure = asked.into_exposure(Some(subnet.id.clone()));
         match attached {
             Some(link) => self.tune(&link, exposure, &subnet),
             None => self.build(service, (frontend, &name), exposure, &subnet),
@@ -285,8 +260,8 @@ impl Sync<'_> {
         }
         self.switch_policy_off(subnet);
         let standing = |link: &&Link| link.frontend.parent() == frontend.id.parent();
-        if self.state.links.iter().filter(standing).count() >= LIMIT {
-            let problem = format!("the load balancer carries {LIMIT} Private Link Services already");
+        if self.state.links.iter().filter(standing).count() >= PER_LOAD_BALANCER {
+            let problem = format!("the load balancer carries {PER_LOAD_BALANCER} Private Link Services already");
             return Err(fails(&rule::LINK_NINTH, "", problem).into());
         }
         self.check_nat(&exposure.nat, subnet, &id)?;

@@ -9,7 +9,10 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 
 use crate::domain::azure::AzureName;
+use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::Visibility;
 use crate::value::Value;
 
@@ -256,6 +259,18 @@ impl PrivateLinkAnnotations {
             visibility,
             auto_approval,
         }))
+    }
+
+    /// The same in normal form, with the NAT subnet that the name stands for, where that is known.
+    pub fn into_exposure(self, nat_subnet: Option<ResourceId>) -> Exposure {
+        let addresses = self.addresses.into_iter().map(IpAddr::V4).collect();
+        Exposure {
+            nat: Nat { subnet: nat_subnet, count: self.count, addresses },
+            visibility: self.visibility,
+            auto_approval: self.auto_approval,
+            fqdns: self.fqdns,
+            proxy_protocol: self.proxy_protocol,
+        }
     }
 }
 

@@ -253,6 +253,13 @@ impl ResourceId {
         std::iter::once(parts[6]).chain(types).collect::<Vec<_>>().join("/").to_ascii_lowercase()
     }
 
+    /// `privateendpoints/x in rg`: enough to find it, and no line too long.
+    pub fn short(&self) -> String {
+        let kind = self.resource_type();
+        let kind = kind.rsplit('/').next().unwrap_or_default();
+        format!("{kind}/{} in {}", self.name(), self.resource_group())
+    }
+
     /// The last name of the path.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().expect("an id has a last part")

@@ -110,6 +110,11 @@ impl Plan {
         self.left_out.is_empty()
     }
 
+    /// True if nothing stands in the way of an apply: everything was read, nothing forbids it, and not all is left out.
+    pub fn may_run(&self) -> bool {
+        self.is_applicable() && self.is_complete() && (self.has_changes() || self.is_whole())
+    }
+
     /// The worst risk of its changes.
     pub fn risk(&self) -> Risk {
         self.steps.iter().map(|step| step.change.risk).max().unwrap_or(Risk::Safe)

@@ -133,8 +133,7 @@ pub async fn pass(
     let Passing { applying, first_seen } = passing;
     let config = applying.config;
     let planned = planning::plan(loaded, environment, config).await?;
-    let is_doomed = !planned.plan.has_changes() && !planned.plan.is_whole();
-    if !planned.plan.is_applicable() || !planned.plan.is_complete() || is_doomed {
+    if !planned.plan.may_run() {
         let status = publish(loaded, &planned, Done::default()).await?;
         return Ok(PassEnd::Stuck { planned: Box::new(planned), status });
     }

@@ -27,6 +27,9 @@ pub const CLUSTER_TAG: &str = "k8s-azure-cluster-name";
 /// The tag in which the cloud provider names the owning Service as `namespace/name`.
 pub const SERVICE_TAG: &str = "k8s-azure-owner-service";
 
+/// How many Private Link Services a Standard load balancer carries. Source: Microsoft's limits of Private Link.
+pub const PER_LOAD_BALANCER: usize = 8;
+
 /// Who may ask for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Visibility {

@@ -1,16 +1,15 @@
 //! One subnet of Azure: which addresses it will refuse, and whether it has room.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::cloud_provider::rule::Rule;
 use crate::domain::azure::ResourceId;
 use crate::domain::resource::subnet::LiveSubnet;
+use crate::domain::resource::subnet::Unusable;
 use crate::observed::Observed;
 use crate::plan::preflight::rule;
-
-/// How many addresses of a prefix Azure keeps for itself. Source: Microsoft's virtual network FAQ.
-const RESERVED: usize = 5;
 
 /// A refusal: the rule, and what is wrong.
 pub(super) type Refused = (&'static Rule, String);
@@ -30,7 +29,9 @@ pub(super) fn refusals(
     if !refused.is_empty() {
         return refused;
     }
-    shortage(subnet, more + wanted.len(), &held).into_iter().collect()
+    let taken: BTreeSet<IpAddr> = held.into_keys().collect();
+    let shortage = subnet.shortage(&taken, more + wanted.len());
+    shortage.map(|problem| (&rule::SUBNET_FULL, problem)).into_iter().collect()
 }
 
 /// Concluded only where another subnet of the same network was seen: then the network was read as a whole.
@@ -42,40 +43,18 @@ fn missing(observed: &Observed, id: &ResourceId) -> Option<Refused> {
 
 /// Every address of the subnet that somebody else is seen to have, with who that is.
 fn held(observed: &Observed, id: &ResourceId, own: &ResourceId) -> BTreeMap<IpAddr, String> {
-    let name = |id: &ResourceId| {
-        let kind = id.resource_type().rsplit('/').next().unwrap_or_default().to_owned();
-        format!("{kind}/{} in {}", id.name(), id.resource_group())
-    };
     let frontends = observed.frontends.values().filter(|frontend| frontend.subnet.as_ref() == Some(id));
-    let frontends = frontends.filter_map(|frontend| Some((frontend.address?, name(&frontend.id))));
+    let frontends = frontends.filter_map(|frontend| Some((frontend.address?, frontend.id.short())));
     let held = observed.held.iter().filter(|held| held.subnet == *id && held.holder != *own);
-    frontends.chain(held.map(|held| (held.address, name(&held.holder)))).collect()
+    frontends.chain(held.map(|held| (held.address, held.holder.short()))).collect()
 }
 
 fn refusal(subnet: &LiveSubnet, address: IpAddr, held: &BTreeMap<IpAddr, String>) -> Option<Refused> {
-    let name = subnet.id.name();
-    let Some(prefix) = subnet.prefixes.iter().find(|prefix| prefix.contains(address)) else {
-        let prefixes: Vec<String> = subnet.prefixes.iter().map(ToString::to_string).collect();
-        let problem = format!("the address {address} is outside the subnet {name} ({})", prefixes.join(", "));
-        return Some((&rule::ADDRESS_OUTSIDE, problem));
-    };
-    if prefix.reserves(address) {
-        return Some((&rule::ADDRESS_RESERVED, format!("Azure keeps {address} of the subnet {name} for itself")));
+    match subnet.unusable(address, "the address") {
+        Some((Unusable::Outside, problem)) => return Some((&rule::ADDRESS_OUTSIDE, problem)),
+        Some((Unusable::Reserved, problem)) => return Some((&rule::ADDRESS_RESERVED, problem)),
+        None => {}
     }
     let holder = held.get(&address)?;
     Some((&rule::ADDRESS_TAKEN, format!("the address {address} is taken by {holder}")))
-}
-
-/// What is not seen may take more: this only says what is surely too much.
-fn shortage(subnet: &LiveSubnet, more: usize, held: &BTreeMap<IpAddr, String>) -> Option<Refused> {
-    let v4 = subnet.prefixes.iter().filter(|prefix| prefix.network().addr().is_ipv4());
-    let room: usize = v4
-        .map(|prefix| {
-            let bits = 32_u32.saturating_sub(u32::from(prefix.network().prefix_len()));
-            2_usize.saturating_pow(bits).saturating_sub(RESERVED)
-        })
-        .sum();
-    let free = room.saturating_sub(held.keys().filter(|address| address.is_ipv4()).count());
-    let problem = || format!("the subnet {} has room for {free} more, and {more} are asked for", subnet.id.name());
-    (more > free).then(|| (&rule::SUBNET_FULL, problem()))
 }

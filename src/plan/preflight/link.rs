@@ -5,6 +5,7 @@ use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::private_link_service::Frontend;
+use crate::domain::resource::private_link_service::PER_LOAD_BALANCER;
 use crate::domain::resource::private_link_service::PrivateLinkService;
 use crate::plan::action::Action;
 use crate::plan::draft::Draft;
@@ -12,9 +13,6 @@ use crate::plan::preflight::Finding;
 use crate::plan::preflight::address;
 use crate::plan::preflight::address::Refused;
 use crate::plan::preflight::rule;
-
-/// How many Private Link Services a Standard load balancer carries. Source: Microsoft's limits of Private Link.
-const LIMIT: usize = 8;
 
 pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -57,6 +55,7 @@ fn ninth(draft: &Draft<'_>, service: &PrivateLinkService) -> Option<Refused> {
     let links = draft.observed.private_link_services.values();
     let standing = links.filter(|live| live.frontend().and_then(ResourceId::parent).as_ref() == Some(&balancer));
     let count = standing.filter(|live| !goes(&live.service.id)).count();
-    let problem = || format!("the load balancer {} carries {LIMIT} Private Link Services already", balancer.name());
-    (count >= LIMIT).then(|| (&rule::LINK_NINTH, problem()))
+    let problem =
+        || format!("the load balancer {} carries {PER_LOAD_BALANCER} Private Link Services already", balancer.name());
+    (count >= PER_LOAD_BALANCER).then(|| (&rule::LINK_NINTH, problem()))
 }

@@ -1,7 +1,6 @@
 //! Every Service whose annotations ask for a Private Link Service becomes a publication to wait for.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::desired::Intent;
 use crate::desired::code;
@@ -14,8 +13,6 @@ use crate::domain::annotation;
 use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Resource;
-use crate::domain::resource::private_link_service::Exposure;
-use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::Publication;
 use crate::domain::resource::service::Deployment;
 use crate::repo::document::Body;
@@ -69,22 +66,10 @@ pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<Objec
         let Some(cluster) = resolver.source.cluster else { continue };
         let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
         let known_subnet = deployment == Deployment::Whole || asked.subnet.is_some();
-        let publication = Publication {
-            service: key,
-            name: asked.name.clone(),
-            exposure: Exposure {
-                nat: Nat {
-                    // Whose annotations we do not see in the files may name another subnet.
-                    subnet: known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten(),
-                    count: asked.count,
-                    addresses: asked.addresses.iter().copied().map(IpAddr::V4).collect(),
-                },
-                visibility: asked.visibility,
-                auto_approval: asked.auto_approval,
-                fqdns: asked.fqdns,
-                proxy_protocol: asked.proxy_protocol,
-            },
-        };
+        // Whose annotations we do not see in the files may name another subnet.
+        let nat_subnet = known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten();
+        let name = asked.name.clone();
+        let publication = Publication { service: key, name, exposure: asked.into_exposure(nat_subnet) };
         resolver.add(Resource::Publication(publication), Origin { document, place: document.place(), adopt: None });
     }
 }
