@@ -174,7 +174,7 @@ async fn a_world_is_observed_by_lists() {
     assert_eq!(subnets.iter().map(|subnet| subnet.prefixes.len()).sum::<usize>(), 5);
     assert!(subnets.len() == 4 && subnets.iter().all(|subnet| subnet.policy_enabled));
     let group: ResourceGroup = NODE_GROUP.parse().unwrap();
-    let frontends = azure.load_balancer_frontends(&provider, &group).await.unwrap();
+    let frontends = azure.load_balancer_frontends(&provider, Some(&group)).await.unwrap();
     assert_eq!(frontends[0].id, frontend);
     assert_eq!(frontends[0].address, Some("10.224.0.5".parse().unwrap()));
     let zones = azure.dns_zones(&subscription(CONSUMER)).await.unwrap();
@@ -258,7 +258,7 @@ async fn what_the_cloud_provider_builds_names_its_service() {
     let Exposure { nat, visibility, .. } = &services[0].service.exposure;
     assert_eq!((nat.count, nat.addresses.len(), visibility), (2, 1, &Visibility::AnyoneWithAlias));
     let group: ResourceGroup = NODE_GROUP.parse().unwrap();
-    let frontends = azure.load_balancer_frontends(&subscription(PROVIDER), &group).await.unwrap();
+    let frontends = azure.load_balancer_frontends(&subscription(PROVIDER), Some(&group)).await.unwrap();
     assert_eq!(services[0].frontend(), Some(&frontends[0].id));
     simulator.stop().await;
 }

@@ -80,17 +80,22 @@ impl Azure {
         Ok(subnets.into_iter().flatten().collect())
     }
 
-    /// Lists the frontends of every load balancer of a resource group.
+    /// Lists the frontends of every load balancer of a subscription, or of one of its resource groups.
     ///
     /// # Errors
     /// Class `NotFound` if there is no such group; else as every call.
     pub async fn load_balancer_frontends(
         &self,
         subscription: &SubscriptionId,
-        group: &ResourceGroup,
+        group: Option<&ResourceGroup>,
     ) -> Result<Vec<LoadBalancerFrontend>, AzureError> {
-        let purpose = Purpose::list("load balancers", format!("resource group {group} of {}", of(subscription)));
-        let reach = Reach::Group(subscription, group);
+        let (place, reach) = match group {
+            Some(group) => {
+                (format!("resource group {group} of {}", of(subscription)), Reach::Group(subscription, group))
+            }
+            None => (of(subscription), Reach::Subscription(subscription)),
+        };
+        let purpose = Purpose::list("load balancers", place);
         let balancers = self.list(&purpose, &reach, "Microsoft.Network/loadBalancers").await?;
         let frontends = decode_all(&purpose, &balancers, codec::cluster::frontends)?;
         Ok(frontends.into_iter().flatten().collect())

@@ -12,6 +12,7 @@ use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::Unusable;
 
@@ -66,7 +67,11 @@ pub(super) fn refusal(
     }
     let holder = holder(state, &subnet.id, address, own)?;
     let problem = format!("{words} {address} is taken by {holder}");
-    failure(&rule::IP_TAKEN, "PrivateIPAddressIsAllocated", problem)
+    // Azure has another code for two frontends of one load balancer that want the same.
+    let beside = |frontend: &LoadBalancerFrontend| frontend.address == Some(address) && !own.contains(&frontend.id);
+    let is_beside = usage == Use::Frontend && state.frontends.iter().any(beside);
+    let code = if is_beside { "MultipleIpConfigsRequestSamePrivateIpAddress" } else { "PrivateIPAddressIsAllocated" };
+    failure(&rule::IP_TAKEN, code, problem)
 }
 
 /// Says that a subnet has no room for so many more addresses, if it surely has not: what is not seen may take more.
@@ -77,9 +82,11 @@ pub(super) fn shortage(
     own: &[ResourceId],
 ) -> Option<Failure> {
     let frontends = state.frontends.iter().filter(|it| it.subnet.as_ref() == Some(&subnet.id) && !own.contains(&it.id));
-    let frontends = frontends.filter_map(|frontend| frontend.address);
+    let (known, unknown): (Vec<_>, Vec<_>) = frontends.map(|frontend| frontend.address).partition(Option::is_some);
     let held = state.held.iter().filter(|held| held.subnet == subnet.id && !own.contains(&held.holder));
-    let taken: BTreeSet<IpAddr> = frontends.chain(held.map(|held| held.address)).collect();
+    let taken: BTreeSet<IpAddr> = known.into_iter().flatten().chain(held.map(|held| held.address)).collect();
+    // Frontends whose address Azure has yet to pick come before.
+    let wanted = if wanted == 0 { 0 } else { wanted.saturating_add(unknown.len()) };
     let problem = subnet.shortage(&taken, wanted)?;
     Some(Failure { rule: &rule::SUBNET_FULL, stage: usage.stage(), code: "SubnetIsFull", problem })
 }

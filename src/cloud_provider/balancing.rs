@@ -1,6 +1,7 @@
 //! The rules and probes of a Service: which ports get one, and what it says.
 //!
-//! A rule is compared by what it says, so that an annotation which makes no difference predicts none.
+//! What is there is compared by what it says, so that an annotation which makes no difference predicts none, and an edit
+//! before this one that had no effect yet is told with this one.
 //! Source: cloud-provider-azure at 7b31c76ce, rule and probe building.
 
 use std::collections::BTreeMap;
@@ -9,46 +10,111 @@ use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::name;
 use crate::cloud_provider::rule;
+use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Port;
 use crate::cloud_provider::service::Service;
 use crate::domain::annotation;
 use crate::domain::cluster::BalancingRule;
+use crate::domain::cluster::HealthProbe;
+use crate::domain::cluster::RuleSettings;
 
-/// A rule with its probe, told apart by name and content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) rule: BalancingRule,
-    /// What the rule and its probe say.
-    pub(super) content: String,
-}
-
-/// The rules that a Service gets on each of its frontends.
+/// The rules that a Service gets on its frontend of a family.
 ///
 /// # Errors
 /// An annotation that is refused before anything is written.
-pub(super) fn expected(service: &Service) -> Result<Vec<Expected>, Failure> {
+pub(super) fn expected(service: &Service, family: Family) -> Result<Vec<BalancingRule>, Failure> {
+    let shared = shared_probe(service)?;
     if is_for_all_ports(service) {
-        let Some(first) = service.ports.first() else { return Ok(Vec::new()) };
-        let rule = BalancingRule { name: rule_name(service, first), protocol: "All".to_owned(), port: 0 };
-        return Ok(vec![Expected { rule, content: content(service, first)? }]);
+        return Ok(for_all_ports(service, family, shared)?.into_iter().collect());
     }
-    let wanted = service.ports.iter().filter(|port| !service.is_on(&format!("port_{}_no_lb_rule", port.port)));
-    wanted
-        .map(|port| {
-            let name = rule_name(service, port);
-            let rule = BalancingRule { name, protocol: port.protocol.clone(), port: port.port };
-            Ok(Expected { rule, content: content(service, port)? })
-        })
-        .collect()
+    let mut rules = Vec::new();
+    for port in &service.ports {
+        if port.protocol == "SCTP" && !is_internal_in_any_case(service) {
+            return Err(refused(format!("{}/SCTP needs an internal load balancer", port.port)));
+        }
+        // The probe of a port is read even where the port gets no rule.
+        let probe = probe(service, port, shared.as_ref())?;
+        if !service.is_on(&format!("port_{}_no_lb_rule", port.port)) {
+            rules.push(for_port(service, family, (port, probe))?);
+        }
+    }
+    Ok(rules)
+}
+
+/// Case is folded here, so that a public Service with "True" gets one rule for all ports too.
+fn is_internal_in_any_case(service: &Service) -> bool {
+    service.is_on("azure-load-balancer-internal")
 }
 
 fn is_for_all_ports(service: &Service) -> bool {
-    service.is_internal() && service.is_on("azure-load-balancer-enable-high-availability-ports")
+    is_internal_in_any_case(service) && service.is_on("azure-load-balancer-enable-high-availability-ports")
 }
 
-fn rule_name(service: &Service, port: &Port) -> String {
-    name::rule(&service.base, service.subnet(), &format!("{}-{}", port.protocol, port.port))
+fn for_port(
+    service: &Service,
+    family: Family,
+    (port, probe): (&Port, Option<HealthProbe>),
+) -> Result<BalancingRule, Failure> {
+    // Nodes do not have the frontend's address in IPv6, so internal IPv6 goes through the node port.
+    let by_node_port = family == Family::V6 && is_internal_in_any_case(service);
+    let floats = !by_node_port && !service.is_on("azure-disable-load-balancer-floating-ip");
+    let settings = RuleSettings {
+        backend_port: if floats { port.port } else { port.node_port },
+        floating_ip: floats,
+        tcp_reset: port.protocol == "TCP" && resets(service),
+        ..common(service, probe)?
+    };
+    // Azure has no word for SCTP: such rules take every protocol.
+    let protocol = if port.protocol == "SCTP" { "All" } else { port.protocol.as_str() };
+    let name = rule_name(service, family, port);
+    Ok(BalancingRule { name, protocol: protocol.to_owned(), port: port.port, settings: Some(settings) })
 }
+
+/// One rule for all ports, named after the first.
+fn for_all_ports(
+    service: &Service,
+    family: Family,
+    shared: Option<HealthProbe>,
+) -> Result<Option<BalancingRule>, Failure> {
+    let Some(first) = service.ports.first() else { return Ok(None) };
+    let probe = match service.ports.iter().find(|port| port.protocol == "TCP") {
+        Some(port) => probe(service, port, shared.as_ref())?,
+        None => shared,
+    };
+    let settings =
+        RuleSettings { backend_port: 0, floating_ip: true, tcp_reset: resets(service), ..common(service, probe)? };
+    let name = rule_name(service, family, first);
+    Ok(Some(BalancingRule { name, protocol: "All".to_owned(), port: 0, settings: Some(settings) }))
+}
+
+fn common(service: &Service, probe: Option<HealthProbe>) -> Result<RuleSettings, Failure> {
+    let key = "azure-load-balancer-tcp-idle-timeout";
+    let idle_timeout = number(service, key)?.unwrap_or(4);
+    if !(4..=100).contains(&idle_timeout) {
+        return Err(refused(format!("{}{key} is {idle_timeout}: it must be 4 to 100 minutes", annotation::PREFIX)));
+    }
+    let sticks = service.watched.get("sessionAffinity").is_some_and(|affinity| affinity.contains("ClientIP"));
+    Ok(RuleSettings {
+        backend_port: 0,
+        floating_ip: true,
+        idle_timeout,
+        tcp_reset: false,
+        distribution: if sticks { "SourceIP" } else { "Default" }.to_owned(),
+        probe,
+    })
+}
+
+fn resets(service: &Service) -> bool {
+    !service.is_on("azure-load-balancer-disable-tcp-reset")
+}
+
+fn rule_name(service: &Service, family: Family, port: &Port) -> String {
+    let name = name::rule(&service.base, service.subnet(), &format!("{}-{}", port.protocol, port.port));
+    if service.is_dual_stack() && family == Family::V6 { format!("{name}{V6}") } else { name }
+}
+
+/// What the names of the IPv6 half of a dual-stack Service end with.
+const V6: &str = "-IPv6";
 
 /// `443/TCP`, as people name a port.
 pub(super) fn port_name(rule: &BalancingRule) -> String {
@@ -58,33 +124,30 @@ pub(super) fn port_name(rule: &BalancingRule) -> String {
     }
 }
 
-fn content(service: &Service, port: &Port) -> Result<String, Failure> {
-    let floats = !service.is_on("azure-disable-load-balancer-floating-ip");
-    let backend = if floats { port.port } else { port.node_port };
-    let idle = number(service, "azure-load-balancer-tcp-idle-timeout", 4..=100)?.unwrap_or(4);
-    let resets = port.protocol == "TCP" && !service.is_on("azure-load-balancer-disable-tcp-reset");
-    let affinity = service.watched.get("sessionAffinity").map_or("None", String::as_str);
-    let probe = probe(service, port)?.unwrap_or_else(|| "no probe".to_owned());
-    Ok(format!("{backend} {floats} {idle} {resets} {affinity} {probe}"))
-}
-
-fn probe(service: &Service, port: &Port) -> Result<Option<String>, Failure> {
-    let own = |name: &str| format!("port_{}_{name}", port.port);
-    let interval = either(service, &own("health-probe_interval"), "azure-load-balancer-health-probe-interval", 5)?;
-    let times = either(service, &own("health-probe_num-of-probe"), "azure-load-balancer-health-probe-num-of-probe", 2)?;
-    if interval.saturating_mul(times) >= 120 {
-        let problem = format!("the health probe takes {interval} s x {times}: the product must stay below 120");
-        return Err(refused(problem));
-    }
-    if port.protocol != "TCP" || service.is_on(&own("no_probe_rule")) {
-        return Ok(None);
-    }
+/// With local traffic one probe asks the nodes, unless PROXY protocol would garble it.
+fn shared_probe(service: &Service) -> Result<Option<HealthProbe>, Failure> {
     let is_local = service.watched.get("externalTrafficPolicy").is_some_and(|policy| policy.contains("Local"));
     let says_proxy = service.is_on("azure-pls-create") && service.is_on("azure-pls-proxy-protocol");
-    if is_local && !says_proxy && service.short(&own("health-probe_port")).is_none() {
-        let check = service.watched.get("healthCheckNodePort").map_or("0", String::as_str);
-        return Ok(Some(format!("http {check}/healthz {interval} {times}")));
+    if !is_local || says_proxy {
+        return Ok(None);
     }
+    let (interval, threshold) = timing(service, None)?;
+    let port = service.watched.get("healthCheckNodePort").and_then(|text| text.parse().ok()).unwrap_or_default();
+    Ok(Some(HealthProbe { protocol: "http".to_owned(), port, path: Some("/healthz".to_owned()), interval, threshold }))
+}
+
+fn probe(service: &Service, port: &Port, shared: Option<&HealthProbe>) -> Result<Option<HealthProbe>, Failure> {
+    let own = |name: &str| format!("port_{}_{name}", port.port);
+    if service.is_on(&own("no_probe_rule")) {
+        return Ok(None);
+    }
+    if let (Some(shared), None) = (shared, service.short(&own("health-probe_port"))) {
+        return Ok(Some(shared.clone()));
+    }
+    if port.protocol != "TCP" {
+        return Ok(None);
+    }
+    let (interval, threshold) = timing(service, Some(port))?;
     let given = service.short(&own("health-probe_protocol")).or(port.app_protocol.as_deref());
     let given = given.or(service.short("azure-load-balancer-health-probe-protocol")).unwrap_or("tcp");
     let protocol = match given.trim().to_ascii_lowercase().as_str() {
@@ -95,26 +158,49 @@ fn probe(service: &Service, port: &Port) -> Result<Option<String>, Failure> {
     let path = service
         .short(&own("health-probe_request-path"))
         .or(service.short("azure-load-balancer-health-probe-request-path"))
-        .filter(|_| protocol != "tcp");
-    let at = service.short(&own("health-probe_port")).map_or_else(|| port.node_port.to_string(), ToOwned::to_owned);
-    Ok(Some(format!("{protocol} {at}{} {interval} {times}", path.unwrap_or(""))))
+        .unwrap_or("/");
+    let path = (protocol != "tcp").then(|| path.to_owned());
+    Ok(Some(HealthProbe { protocol: protocol.to_owned(), port: probe_port(service, port)?, path, interval, threshold }))
 }
 
-fn either(service: &Service, own: &str, global: &str, least: i32) -> Result<i32, Failure> {
-    let range = least..=i32::MAX;
-    Ok(number(service, own, range.clone())?.or(number(service, global, range)?).unwrap_or(least))
-}
-
-fn number(service: &Service, name: &str, range: std::ops::RangeInclusive<i32>) -> Result<Option<i32>, Failure> {
-    let Some(text) = service.short(name) else { return Ok(None) };
-    match text.trim().parse::<i32>() {
-        Ok(number) if range.contains(&number) => Ok(Some(number)),
-        _ => Err(refused(format!(
-            "{}{name} is {text:?}, and must be a whole number from {}",
-            annotation::PREFIX,
-            range.start()
-        ))),
+/// The port that a probe asks: given by number or by the name of a port, else the node port.
+fn probe_port(service: &Service, port: &Port) -> Result<u16, Failure> {
+    let Some(given) = service.short(&format!("port_{}_health-probe_port", port.port)).map(str::trim) else {
+        return Ok(port.node_port);
+    };
+    let named = service.ports.iter().find(|own| !own.name.is_empty() && own.name.eq_ignore_ascii_case(given));
+    if let Some(named) = named {
+        return Ok(named.node_port);
     }
+    let Ok(number) = given.parse::<u16>() else {
+        return Err(refused(format!("the probe of {} asks the port {given:?}, which the Service has not", port.port)));
+    };
+    Ok(service.ports.iter().find(|own| own.port == number).map_or(number, |own| own.node_port))
+}
+
+/// Seconds between two probes, and how many decide.
+fn timing(service: &Service, port: Option<&Port>) -> Result<(i32, i32), Failure> {
+    let read = |own: &str, global: &str| -> Result<Option<i32>, Failure> {
+        let own = port.map(|port| number(service, &format!("port_{}_health-probe_{own}", port.port))).transpose()?;
+        match own.flatten() {
+            Some(own) => Ok(Some(own)),
+            None => number(service, global),
+        }
+    };
+    let interval = read("interval", "azure-load-balancer-health-probe-interval")?.unwrap_or(5);
+    let times = read("num-of-probe", "azure-load-balancer-health-probe-num-of-probe")?.unwrap_or(2);
+    if interval < 5 || times < 2 || interval.saturating_mul(times) >= 120 {
+        return Err(refused(format!(
+            "the health probe takes {interval} s x {times}: from 5 s and 2 tries, and their product below 120"
+        )));
+    }
+    Ok((interval, times))
+}
+
+fn number(service: &Service, name: &str) -> Result<Option<i32>, Failure> {
+    let Some(text) = service.short(name) else { return Ok(None) };
+    let number = text.trim().parse().map(Some);
+    number.map_err(|_| refused(format!("{}{name} is {text:?}, and must be a whole number", annotation::PREFIX)))
 }
 
 fn refused(problem: String) -> Failure {
@@ -128,27 +214,33 @@ pub(super) struct Difference {
     pub(super) changed: Vec<String>,
 }
 
-/// Compares what a Service had with what it gets. Without the Service as it was, what rules said is not known.
-pub(super) fn differences(had: &[BalancingRule], before: &[Expected], after: &[Expected]) -> Difference {
-    let ports = |rules: &mut dyn Iterator<Item = &BalancingRule>| -> BTreeMap<String, ()> {
-        rules.map(|rule| (port_name(rule), ())).collect()
+/// Compares the rules that there are with those that a Service gets.
+pub(super) fn differences(had: &[BalancingRule], after: &[BalancingRule]) -> Difference {
+    let places = |rules: &'_ [BalancingRule]| -> BTreeMap<(String, bool), Option<RuleSettings>> {
+        rules.iter().map(|rule| ((port_name(rule), is_v6(rule)), rule.settings.clone())).collect()
     };
-    let old = ports(&mut had.iter());
-    let new = ports(&mut after.iter().map(|expected| &expected.rule));
-    let said: BTreeMap<String, &str> =
-        before.iter().map(|expected| (port_name(&expected.rule), expected.content.as_str())).collect();
-    let is_changed = |expected: &&Expected| {
-        let port = port_name(&expected.rule);
-        old.contains_key(&port) && said.get(&port).is_some_and(|content| *content != expected.content)
+    let (old, new) = (places(had), places(after));
+    let is_changed = |place: &(String, bool)| match (old.get(place), new.get(place)) {
+        (Some(Some(had)), Some(Some(wanted))) => !had.agrees_with(wanted),
+        _ => false,
     };
-    let gone: Vec<String> = old.keys().filter(|port| !new.contains_key(*port)).cloned().collect();
-    let differs = after.iter().filter(is_changed).map(|expected| port_name(&expected.rule));
+    let names = |places: Vec<&(String, bool)>| -> Vec<String> {
+        let mut names: Vec<String> = places.into_iter().map(|(port, _)| port.clone()).collect();
+        names.dedup();
+        names
+    };
+    let gone = names(old.keys().filter(|place| !new.contains_key(*place)).collect());
+    let differs = names(new.keys().filter(|place| is_changed(place)).collect());
     // A rule for every port takes the place of those for single ones, and lets through what they let through.
-    let widens = after.iter().any(|expected| expected.rule.port == 0);
+    let widens = after.iter().any(|rule| rule.port == 0);
     let (removed, replaced) = if widens { (Vec::new(), gone) } else { (gone, Vec::new()) };
     Difference {
-        added: new.keys().filter(|port| !old.contains_key(*port)).cloned().collect(),
+        added: names(new.keys().filter(|place| !old.contains_key(*place)).collect()),
         removed,
-        changed: differs.chain(replaced).collect(),
+        changed: differs.into_iter().chain(replaced).collect(),
     }
+}
+
+fn is_v6(rule: &BalancingRule) -> bool {
+    rule.name.to_ascii_lowercase().ends_with(&V6.to_ascii_lowercase())
 }

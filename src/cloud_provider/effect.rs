@@ -261,6 +261,8 @@ pub enum Stage {
     Checks,
     /// The write of the load balancer.
     LoadBalancer,
+    /// The rules about who may reach the Service, after the load balancer is done and before the Private Link Service.
+    Access,
     /// The work on the Private Link Service, after the load balancer is done.
     PrivateLink,
 }
@@ -270,6 +272,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Checks => "before anything is written",
             Self::LoadBalancer => "when the load balancer is written",
+            Self::Access => "when clients are let in, after the load balancer is done",
             Self::PrivateLink => "at the Private Link Service, after the load balancer is done",
         })
     }

@@ -3,6 +3,8 @@
 //! A Service owns the frontends that carry its name; an internal one also those with an address that it pins. The second
 //! way is how Services share an address.
 
+use std::collections::BTreeMap;
+
 use crate::cloud_provider::Unknown;
 use crate::cloud_provider::address;
 use crate::cloud_provider::address::Use;
@@ -46,16 +48,23 @@ impl Sync<'_> {
         if !service.is_internal() {
             check_public_pins(service)?;
         }
-        let had: Vec<_> = self.before.map(|before| self.owned(before, before.is_internal())).unwrap_or_default();
-        let rules = self.rules_of(service);
+        let had = self.carrying(service, service.is_internal());
+        let (rules, is_here) = self.rules_of(service);
         let frontends = self.replacements(service, subnet.as_ref())?;
         self.check_ports(service, &frontends)?;
-        let expected = balancing::expected(service)?;
+        let mut expected = BTreeMap::new();
+        for family in &service.families {
+            expected.insert(*family, balancing::expected(service, *family)?);
+        }
         let moved: Vec<ResourceId> = frontends.created.iter().map(|(created, _)| created.id.clone()).collect();
-        self.lose_links(service, (&frontends.removed, &moved), frontends.rule)?;
+        self.lose_links(service, &frontends.removed, frontends.rule);
+        let under = self.links_under(&frontends.removed, &moved);
         self.write(service, frontends, subnet.as_ref())?;
+        for (link, connections) in under {
+            self.tell(&rule::LINK_UNDER_MOVE, What::LinkUnproven { link, connections });
+        }
         self.tell_sharing(service, &had);
-        self.set_rules(service, &rules, &expected);
+        self.set_rules(service, (&rules, is_here), &expected);
         Ok(())
     }
 
@@ -136,15 +145,6 @@ impl Sync<'_> {
     fn write(&mut self, service: &Service, frontends: Frontends, subnet: Option<&LiveSubnet>) -> Result<(), Stop> {
         let Frontends { removed, created, rule } = frontends;
         let own: Vec<ResourceId> = removed.iter().map(|frontend| frontend.id.clone()).collect();
-        for frontend in &removed {
-            let others = self.others_on(frontend, service);
-            let stays = created.iter().any(|(created, _)| created.id == frontend.id);
-            if !others.is_empty() && !stays {
-                let problem = format!("{} still uses the frontend that would go", others.join(", "));
-                let code = "InvalidResourceReference";
-                return Err(Failure { rule: &rule::SHARED_DANGLES, stage: Stage::LoadBalancer, code, problem }.into());
-            }
-        }
         for (frontend, wanted) in
             created.iter().filter(|(frontend, _)| frontend.subnet.is_some() || service.is_internal())
         {
@@ -164,7 +164,29 @@ impl Sync<'_> {
                 return Err(failure.into());
             }
         }
+        for frontend in &removed {
+            let others = self.others_on(frontend, service);
+            let stays = created.iter().any(|(created, _)| created.id == frontend.id);
+            if !others.is_empty() && !stays {
+                let problem = format!("{} still uses the frontend that would go", others.join(", "));
+                let code = "InvalidResourceReference";
+                return Err(Failure { rule: &rule::SHARED_DANGLES, stage: Stage::LoadBalancer, code, problem }.into());
+            }
+        }
+        for (frontend, _) in
+            created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6)
+        {
+            if removed.iter().all(|gone| gone.id != frontend.id) && self.state.carries_link(frontend) {
+                let problem = "an IPv6 frontend is asked for beside a Private Link Service".to_owned();
+                return Err(Failure { rule: &rule::LINK_IPV6, stage: Stage::LoadBalancer, code: "", problem }.into());
+            }
+        }
+        for frontend in removed.iter().filter(|gone| !created.iter().any(|(created, _)| created.id == gone.id)) {
+            self.check_hidden_link(service, frontend)?;
+        }
         self.state.frontends.retain(|frontend| !own.contains(&frontend.id));
+        let new_v6 = created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6);
+        self.state.new_v6.extend(new_v6.map(|(frontend, _)| frontend.id.clone()));
         self.settle(service, (removed, created), rule);
         Ok(())
     }
@@ -204,6 +226,12 @@ impl Sync<'_> {
         }
     }
 
+    /// The frontends of one side that carry rules of a Service.
+    fn carrying(&self, service: &Service, is_internal: bool) -> Vec<LoadBalancerFrontend> {
+        let side = self.state.frontends.iter().filter(|own| self.state.is_on(own, is_internal));
+        side.filter(|own| own.rules.iter().any(|rule| is_of(rule, service))).cloned().collect()
+    }
+
     /// Who comes to share an address, and who leaves one.
     fn tell_sharing(&mut self, service: &Service, had: &[LoadBalancerFrontend]) {
         let has = self.owned(service, service.is_internal());
@@ -226,59 +254,95 @@ impl Sync<'_> {
     pub(super) fn take_off(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
         let is_internal = service.is_internal();
         self.drop_frontends(service, is_internal, rule)?;
-        self.drop_rules(service, is_internal);
-        self.leave_other_side(service, rule);
-        Ok(())
+        self.leave(service, is_internal);
+        self.leave_other_side(service, rule)
     }
 
     fn drop_frontends(&mut self, service: &Service, is_internal: bool, rule: &'static Rule) -> Result<(), Stop> {
-        for frontend in self.owned(service, is_internal) {
-            let others = self.others_on(&frontend, service);
-            let address = frontend.address.map(|address| address.to_string());
-            if !others.is_empty() {
-                let address = address.unwrap_or_default();
-                self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
-                self.note_owner_gone(service, &frontend.id);
-                continue;
-            }
-            self.lose_links(service, (std::slice::from_ref(&frontend), &[]), rule)?;
-            self.state.frontends.retain(|other| other.id != frontend.id);
-            self.tell(rule, What::FrontendRemoved { address });
+        let owned = self.owned(service, is_internal).into_iter();
+        let (going, kept): (Vec<_>, Vec<_>) = owned.partition(|own| self.others_on(own, service).is_empty());
+        self.lose_links(service, &going, rule);
+        for frontend in &going {
+            self.check_hidden_link(service, frontend)?;
         }
+        for frontend in &kept {
+            let others = self.others_on(frontend, service);
+            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
+            self.note_owner_gone(service, &frontend.id);
+        }
+        for frontend in &going {
+            self.tell(rule, What::FrontendRemoved { address: frontend.address.map(|address| address.to_string()) });
+        }
+        self.state.frontends.retain(|own| !going.iter().any(|gone| gone.id == own.id));
         Ok(())
     }
 
-    /// At the end of each sync, what the Service has on the other side goes.
-    pub(super) fn leave_other_side(&mut self, service: &Service, rule: &'static Rule) {
-        let was_internal = !service.is_internal();
-        for frontend in self.owned(service, was_internal) {
+    /// Takes the rules of a Service off one side; from the frontends of others without having owned them.
+    fn leave(&mut self, service: &Service, is_internal: bool) {
+        let owned: Vec<ResourceId> = self.owned(service, is_internal).into_iter().map(|own| own.id).collect();
+        let left = self.carrying(service, is_internal).into_iter().filter(|own| !owned.contains(&own.id));
+        for frontend in left.collect::<Vec<_>>() {
+            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
             let others = self.others_on(&frontend, service);
-            let address = frontend.address.map(|address| address.to_string());
-            if !others.is_empty() {
-                self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: address.unwrap_or_default(), others });
-            } else if was_internal && self.lose_links_of_other_side(service, &frontend, rule) {
-                // The deletion asks for another round, which nobody makes here: the frontend goes with the next sync.
-            } else {
-                let what = if was_internal { What::FrontendRemoved { address } } else { What::PublicAddressReleased };
-                self.tell(rule, what);
-                self.state.frontends.retain(|other| other.id != frontend.id);
-            }
+            self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address, others });
         }
-        self.drop_rules(service, was_internal);
+        self.drop_rules(service, is_internal);
+    }
+
+    /// At the end of each sync, what the Service has on the other side goes.
+    ///
+    /// One pass, and no second one: if that deletes a Private Link Service, nothing is written, and frontend and rules stay
+    /// until the next sync.
+    pub(super) fn leave_other_side(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
+        let was_internal = !service.is_internal();
+        let owned = self.owned(service, was_internal).into_iter();
+        let (going, kept): (Vec<_>, Vec<_>) = owned.partition(|own| self.others_on(own, service).is_empty());
+        // What others keep for themselves is news only where the Service is still on it.
+        let kept = kept.into_iter().filter(|own| own.rules.iter().any(|rule| is_of(rule, service)));
+        for frontend in kept.collect::<Vec<_>>() {
+            let others = self.others_on(&frontend, service);
+            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
+        }
+        let is_deleted = going.iter().fold(false, |any, own| self.lose_found_links(service, own, rule) || any);
+        // A public one is tried again at once: its address could not be released.
+        if is_deleted && was_internal {
+            return Ok(());
+        }
+        for frontend in &going {
+            self.check_hidden_link(service, frontend)?;
+        }
+        for frontend in &going {
+            let address = frontend.address.map(|address| address.to_string());
+            let what = if was_internal { What::FrontendRemoved { address } } else { What::PublicAddressReleased };
+            self.tell(rule, what);
+        }
+        self.state.frontends.retain(|own| !going.iter().any(|gone| gone.id == own.id));
+        self.leave(service, was_internal);
+        Ok(())
     }
 }
 
 /// A private address on a public Service is refused.
 fn check_public_pins(service: &Service) -> Result<(), Failure> {
-    let is_private = |text: &str| match text.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(address)) => address.is_private(),
-        Ok(std::net::IpAddr::V6(_)) | Err(_) => false,
+    let fails = |code: &'static str, problem: String| {
+        Err(Failure { rule: &rule::PUBLIC_PIN, stage: Stage::Checks, code, problem })
     };
-    let pinned = service.families.iter().filter_map(|family| service.pinned(*family)).find(|text| is_private(text));
-    let Some(address) = pinned else { return Ok(()) };
-    let problem = format!("the private address {address} is pinned on a Service that would be public");
-    let code = "cannot use non-public LoadBalancer IP";
-    Err(Failure { rule: &rule::PUBLIC_PIN, stage: Stage::Checks, code, problem })
+    for text in service.families.iter().filter_map(|family| service.pinned(*family)) {
+        let is_private = match text.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(address)) => address.is_private(),
+            Ok(std::net::IpAddr::V6(address)) => address.is_unique_local(),
+            Err(_) => {
+                return fails("was not found in resource group", format!("{text:?} is pinned, and is no address"));
+            }
+        };
+        if is_private {
+            let problem = format!("the private address {text} is pinned on a Service that would be public");
+            return fails("cannot use non-public LoadBalancer IP", problem);
+        }
+    }
+    Ok(())
 }
 
 fn is_primary(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
@@ -287,10 +351,10 @@ fn is_primary(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
 
 fn is_claimed(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
     let Some(address) = frontend.address.map(|address| address.to_string()) else { return false };
-    service.is_internal() && service.claims().iter().any(|own| own.eq_ignore_ascii_case(&address))
+    service.claims().iter().any(|own| own.eq_ignore_ascii_case(&address))
 }
 
-fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> Family {
+pub(super) fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> Family {
     match service.families.as_slice() {
         [only] => *only,
         _ if frontend.id.name().ends_with("-IPv6") => Family::V6,

@@ -8,6 +8,7 @@ use crate::cloud_provider::address::Use;
 use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::effect::What;
+use crate::cloud_provider::frontend::family_of;
 use crate::cloud_provider::name;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
@@ -20,10 +21,15 @@ use crate::domain::annotation;
 use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::LoadBalancerFrontend;
+use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::PER_LOAD_BALANCER;
+use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::subnet::LiveSubnet;
+
+/// The annotations that the cloud provider itself reads, and refuses.
+const READ_BY_PROVIDER: [&str; 2] = [annotation::PLS_ADDRESS_COUNT, annotation::PLS_ADDRESSES];
 
 fn fails(rule: &'static Rule, code: &'static str, problem: String) -> Failure {
     Failure { rule, stage: Stage::PrivateLink, code, problem }
@@ -45,40 +51,41 @@ impl Sync<'_> {
 
     /// What stands on frontends that go is deleted before they do, whoever made it: each connection, then the service.
     ///
-    /// It is looked for where the Service says now. What stands elsewhere is not found, and the frontend then stays in use.
-    ///
-    /// What comes of a frontend that only moves, in `moved`, under a service that is not found, nobody has seen.
-    pub(super) fn lose_links(
-        &mut self,
-        service: &Service,
-        (frontends, moved): (&[LoadBalancerFrontend], &[ResourceId]),
-        rule: &'static Rule,
-    ) -> Result<(), Stop> {
-        let group = self.group(service);
+    /// It is looked for where the Service says now. What stands elsewhere is not found.
+    pub(super) fn lose_links(&mut self, service: &Service, frontends: &[LoadBalancerFrontend], rule: &'static Rule) {
         for frontend in frontends {
-            if let Some(link) = self.state.link_on(&frontend.id, &group).cloned() {
-                self.lose(&link, rule);
-            }
-            let hidden = self.state.links.iter().find(|link| link.frontend == frontend.id).cloned();
-            if let Some(hidden) = hidden.as_ref().filter(|_| moved.contains(&frontend.id)) {
-                let (link, connections) = (hidden.id.clone(), hidden.connections.clone());
-                self.tell(&rule::LINK_UNDER_MOVE, What::LinkUnproven { link, connections });
-            } else if let Some(hidden) = hidden {
-                let problem = format!(
-                    "{} stands on the frontend that would go, and the Service looks for it in the resource group {group}",
-                    hidden.id
-                );
-                let code = "InUseFrontendIPConfigurationCannotBeDeleted";
-                let failure = Failure { rule: &rule::LINK_ELSEWHERE, stage: Stage::LoadBalancer, code, problem };
-                return Err(failure.into());
-            }
+            self.lose_found_links(service, frontend, rule);
         }
-        Ok(())
     }
 
-    /// As [`Sync::lose_links`], in the clean-up after a switch of sides, which does not notice what it does not find.
-    /// Answers whether there was one.
-    pub(super) fn lose_links_of_other_side(
+    /// The Private Link Services that are still on frontends which only move, with who is connected: what comes of them
+    /// nobody has seen.
+    pub(super) fn links_under(
+        &self,
+        frontends: &[LoadBalancerFrontend],
+        moved: &[ResourceId],
+    ) -> Vec<(ResourceId, Vec<LiveConnection>)> {
+        let moves = |link: &&Link| frontends.iter().any(|own| own.id == link.frontend && moved.contains(&own.id));
+        self.state.links.iter().filter(moves).map(|link| (link.id.clone(), link.connections.clone())).collect()
+    }
+
+    /// A Private Link Service that the Service does not find keeps its frontend.
+    pub(super) fn check_hidden_link(&self, service: &Service, frontend: &LoadBalancerFrontend) -> Result<(), Stop> {
+        let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) else { return Ok(()) };
+        let problem = format!(
+            "{} stands on the frontend that would go, and the Service looks for it in the resource group {}",
+            hidden.id,
+            self.group(service)
+        );
+        let balancer = frontend.id.parent();
+        let is_last = self.state.frontends.iter().filter(|own| own.id.parent() == balancer).count() == 1;
+        // With its last frontend the load balancer itself goes, and nobody has recorded the code of that refusal.
+        let code = if is_last { "" } else { "InUseFrontendIPConfigurationCannotBeDeleted" };
+        Err(Failure { rule: &rule::LINK_ELSEWHERE, stage: Stage::LoadBalancer, code, problem }.into())
+    }
+
+    /// Deletes what the Service finds on a frontend, and answers whether there was anything.
+    pub(super) fn lose_found_links(
         &mut self,
         service: &Service,
         frontend: &LoadBalancerFrontend,
@@ -116,9 +123,12 @@ impl Sync<'_> {
         if !service.wants_link() {
             return Ok(());
         }
-        if service.is_dual_stack() || service.families == [Family::V6] {
-            let problem = "a Private Link Service carries IPv4 alone, and no load balancer that has IPv6 frontends too";
-            return Err(fails(&rule::LINK_IPV6, "IPv6 is not supported", problem.to_owned()).into());
+        if family_of(frontend, service) == Family::V6 {
+            if service.is_dual_stack() {
+                return Ok(());
+            }
+            let problem = "a Private Link Service carries IPv4 alone".to_owned();
+            return Err(fails(&rule::LINK_IPV6, "IPv6 is not supported", problem).into());
         }
         let floats = !service.is_on("azure-disable-load-balancer-floating-ip");
         if !service.is_internal() && floats {
@@ -167,7 +177,12 @@ impl Sync<'_> {
             Ok(Some(asked)) => asked,
             Ok(None) => return Ok(()),
             Err(errors) => {
-                let problem = errors.first().map(ToString::to_string).unwrap_or_default();
+                // What only Azure reads is refused after the policy of the subnet was switched off.
+                let own = errors.iter().find(|error| READ_BY_PROVIDER.contains(&error.key));
+                if own.is_none() {
+                    self.switch_policy_off(&subnet);
+                }
+                let problem = own.or(errors.first()).map(ToString::to_string).unwrap_or_default();
                 return Err(fails(&rule::LINK_REFUSED, "", problem).into());
             }
         };
@@ -214,6 +229,9 @@ impl Sync<'_> {
             return Ok(());
         }
         self.switch_policy_off(subnet);
+        check_approval(&wanted)?;
+        self.check_families(&link.frontend)?;
+        check_count(Some((link.id.name(), &had.nat)), &wanted.nat)?;
         self.check_nat(&wanted.nat, subnet, &link.id)?;
         if nat {
             let (rule, what) = if only_adds(&had.nat, &wanted.nat) {
@@ -244,10 +262,6 @@ impl Sync<'_> {
         subnet: &LiveSubnet,
     ) -> Result<(), Stop> {
         let group = self.group(service);
-        if let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) {
-            let problem = format!("{} stands on the frontend, and the Service looks for it in {group}", hidden.id);
-            return Err(fails(&rule::LINK_ELSEWHERE, "", problem).into());
-        }
         let id = self.state.in_group(&group, "privateLinkServices", name);
         let id =
             id.ok_or_else(|| fails(&rule::LINK_REFUSED, "", format!("{name:?} in {group:?} is no name in Azure")))?;
@@ -259,11 +273,22 @@ impl Sync<'_> {
             return Err(fails(&rule::LINK_NAME_TAKEN, "", problem).into());
         }
         self.switch_policy_off(subnet);
-        let standing = |link: &&Link| link.frontend.parent() == frontend.id.parent();
+        check_approval(&exposure)?;
+        if let Some(hidden) = self.state.links.iter().find(|link| link.frontend == frontend.id) {
+            let problem = format!("{} stands on the frontend, and the Service looks for it in {group}", hidden.id);
+            return Err(fails(&rule::LINK_ELSEWHERE, "", problem).into());
+        }
+        self.check_families(&frontend.id)?;
+        let standing = |link: &&Link| link.id != id && link.frontend.parent() == frontend.id.parent();
         if self.state.links.iter().filter(standing).count() >= PER_LOAD_BALANCER {
             let problem = format!("the load balancer carries {PER_LOAD_BALANCER} Private Link Services already");
             return Err(fails(&rule::LINK_NINTH, "", problem).into());
         }
+        if let Some(other) = taken.as_ref().filter(|other| other.frontend.parent() != frontend.id.parent()) {
+            let problem = format!("{} stands on another load balancer", other.id.name());
+            return Err(fails(&rule::LINK_BALANCER, "", problem).into());
+        }
+        check_count(taken.as_ref().map(|other| (other.id.name(), &other.exposure.nat)), &exposure.nat)?;
         self.check_nat(&exposure.nat, subnet, &id)?;
         match &taken {
             Some(other) => self.take_over(service, other),
@@ -296,14 +321,22 @@ impl Sync<'_> {
     }
 
     fn take_over(&mut self, service: &Service, other: &Link) {
-        if is_owner(other, service) {
+        let (rule, owner) = if is_owner(other, service) {
             // Its own, left on another frontend: the owner tag exempts it in every version.
-            self.tell(&rule::LINK_REPOINTED, What::LinkBuilt { name: Some(other.id.name().to_owned()) });
-            return;
-        }
-        let owner = if other.owner_tag.is_empty() { "whoever made it".to_owned() } else { other.owner_tag.clone() };
+            let left = self.state.frontends.iter().find(|frontend| frontend.id == other.frontend);
+            let others = left.map(|frontend| self.others_on(frontend, service)).unwrap_or_default();
+            if others.is_empty() {
+                self.tell(&rule::LINK_REPOINTED, What::LinkBuilt { name: Some(other.id.name().to_owned()) });
+                return;
+            }
+            (&rule::LINK_REPOINTED, others.join(", "))
+        } else if other.owner_tag.is_empty() {
+            (&rule::LINK_TAKEN_OVER, "whoever made it".to_owned())
+        } else {
+            (&rule::LINK_TAKEN_OVER, other.owner_tag.clone())
+        };
         let connections = other.connections.clone();
-        self.tell(&rule::LINK_TAKEN_OVER, What::LinkTakenOver { link: other.id.clone(), owner, connections });
+        self.tell(rule, What::LinkTakenOver { link: other.id.clone(), owner, connections });
     }
 
     fn switch_policy_off(&mut self, subnet: &LiveSubnet) {
@@ -312,20 +345,48 @@ impl Sync<'_> {
         self.tell(&rule::POLICY_OFF, What::PolicySwitchedOff { subnet: subnet.id.clone() });
     }
 
+    /// Azure writes no Private Link Service on a load balancer that has IPv6 frontends too.
+    fn check_families(&self, frontend: &ResourceId) -> Result<(), Stop> {
+        let own = self.state.frontends.iter().find(|own| own.id == *frontend);
+        if !own.is_some_and(|own| self.state.is_beside_v6(own)) {
+            return Ok(());
+        }
+        let problem = "the load balancer has IPv6 frontends, and a Private Link Service stands beside none".to_owned();
+        Err(fails(&rule::LINK_IPV6, "", problem).into())
+    }
+
     fn check_nat(&self, nat: &Nat, subnet: &LiveSubnet, link: &ResourceId) -> Result<(), Stop> {
         let own = std::slice::from_ref(link);
-        let dynamic = usize::from(nat.count).saturating_sub(nat.addresses.len());
-        if let Some(failure) = address::shortage(self.state, subnet, (dynamic, Use::Nat), own) {
-            return Err(failure.into());
-        }
         for address in &nat.addresses {
             let wanted = (address.to_string(), Use::Nat);
             if let Some(failure) = address::refusal(self.state, subnet, (&wanted.0, wanted.1), own) {
                 return Err(failure.into());
             }
         }
+        let dynamic = usize::from(nat.count).saturating_sub(nat.addresses.len());
+        if let Some(failure) = address::shortage(self.state, subnet, (dynamic, Use::Nat), own) {
+            return Err(failure.into());
+        }
         Ok(())
     }
+}
+
+/// Who is let in without asking has to be among those who see the service.
+fn check_approval(exposure: &Exposure) -> Result<(), Failure> {
+    let blind = exposure.auto_approval.iter().find(|subscription| match &exposure.visibility {
+        Visibility::AnyoneWithAlias => false,
+        Visibility::Subscriptions(visible) => !visible.contains(*subscription),
+        Visibility::RoleBased => true,
+    });
+    let Some(blind) = blind else { return Ok(()) };
+    Err(fails(&rule::LINK_APPROVAL, "", format!("{blind} is approved without asking and cannot see the service")))
+}
+
+/// Azure takes no NAT address away from a Private Link Service that is there.
+fn check_count(had: Option<(&str, &Nat)>, wanted: &Nat) -> Result<(), Failure> {
+    let Some((name, had)) = had.filter(|(_, had)| wanted.count < had.count) else { return Ok(()) };
+    let problem = format!("{name} has {} NAT addresses, and {} are asked for", had.count, wanted.count);
+    Err(fails(&rule::NAT_LESS, "", problem))
 }
 
 fn is_owner(link: &Link, service: &Service) -> bool {

@@ -11,6 +11,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod access;
 pub mod address;
 mod balancing;
 pub mod catalogue;
@@ -80,7 +81,11 @@ pub fn predict_unless_it_fails(
 fn sync(state: &mut State, before: Option<&Service>, after: Option<&Service>) -> Result<Prediction, Unknown> {
     let mut sync = Sync::new(state, before);
     let end = match (before, after) {
-        (Some(before), Some(after)) if before == after => sync.nothing(&rule::NO_SYNC),
+        (Some(before), Some(after))
+            if before.asks_the_same(after) || !(before.is_balanced() || after.is_balanced()) =>
+        {
+            sync.nothing(&rule::NO_SYNC)
+        }
         (_, Some(after)) => sync.ensure(after),
         (Some(before), None) => sync.remove(before),
         (None, None) => Ok(()),

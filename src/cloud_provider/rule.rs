@@ -124,6 +124,11 @@ rules! {
         "Numbers are checked when rules are built: idle timeout 4 to 100 minutes, probes from 5 seconds and 2 tries, \
          their product below 120.";
         "Correct the annotation.";
+    ACCESS_REFUSED = "CCM-ACCESS-REFUSED", "An annotation about clients is invalid", Code, EVERY;
+        "The sync fails after the load balancer is done and before the Private Link Service is looked at.";
+        "Ranges may be given by spec.loadBalancerSourceRanges or by annotation, not by both; additional addresses are \
+         separated by commas without blanks.";
+        "Keep one of the two, and correct the addresses.";
     PORT_CLASH = "CCM-RULE-CLASH", "Another Service has the port on the shared address", Code, EVERY;
         "The sync fails before anything is written.";
         "A port of a frontend has one rule.";
@@ -189,6 +194,10 @@ rules! {
         "The list of NAT configurations is written anew, with all that were there.";
         "Azure takes no NAT address away again.";
         "Nothing to avoid, but it cannot be undone.";
+    NAT_LESS = "CCM-PLS-NAT-LESS", "NAT addresses cannot become fewer", Documented, PLS;
+        "Azure refuses the write, again and again; the Private Link Service stays as it is.";
+        "Addresses are added to a Private Link Service, and never taken away.";
+        "Keep the count. A new Private Link Service beside this one can have fewer.";
     NAT_REPLACED = "CCM-PLS-NAT", "NAT addresses are replaced", Inferred, PLS;
         "The list of NAT configurations is written anew; connections through an address that goes are taken to break.";
         "A connection is translated to the address it came in by.";
@@ -236,17 +245,23 @@ rules! {
         "Since the change, the owner of what exists under a name is looked at.";
         "Give every Private Link Service of a resource group a name of its own.";
     LINK_REPOINTED = "CCM-PLS-REPOINT", "A Private Link Service of its own is pointed at the new frontend", Code, PLS;
-        "It is written over with the new frontend.";
+        "It is written over with the new frontend. Others on the old one are published no more.";
         "Its owner tag names this Service.";
-        "Nothing to avoid.";
+        "Nothing to avoid, unless others share the old frontend: give them a Private Link Service of their own first.";
+    LINK_BALANCER = "CCM-PLS-BALANCER", "A Private Link Service stays on its load balancer", Inferred, PLS;
+        "Azure refuses the write, again and again; the service stays on the frontend that it has.";
+        "A service under the wanted name stands on a frontend of another load balancer, and only frontends of one can be \
+         exchanged.";
+        "Take another name, or delete the old one first.";
     LINK_PUBLIC = "CCM-PLS-PUBLIC", "A Private Link Service on a public Service is refused", Code, PLS;
         "The public load balancer is made first, then the sync fails at every try; what was internal before stays.";
         "With floating IP on, the frontend has to be internal.";
         "Make the Service internal.";
     LINK_IPV6 = "CCM-PLS-IPV6", "A Private Link Service carries IPv4 alone", Documented, PLS;
-        "The sync fails at every try.";
-        "Azure puts none on a load balancer with IPv6 frontends.";
-        "Make the Service single-stack IPv4.";
+        "The sync fails at every try, whether the Private Link Service or the IPv6 frontend comes second.";
+        "Azure puts none on a load balancer with IPv6 frontends, whichever Service they are of; that it takes no IPv6 \
+         frontend beside one either is inferred.";
+        "Make every internal Service of the cluster single-stack IPv4.";
     LINK_NINTH = "CCM-PLS-NINTH", "A load balancer carries eight Private Link Services", Documented, PLS;
         "Azure refuses the ninth, again and again; the Service itself works.";
         "All internal Services of a cluster are on one load balancer.";
@@ -255,6 +270,11 @@ rules! {
         "The sync fails at every try, after the load balancer is done.";
         "Counts, addresses and names are read when the Private Link Service is built.";
         "Correct the annotation.";
+    LINK_APPROVAL = "CCM-PLS-APPROVAL", "Auto-approval names a subscription that cannot see the service", Documented, PLS;
+        "The sync fails at every try, after the load balancer is done.";
+        "Azure demands that auto-approval is a subset of visibility, and without visibility nobody but those with a role \
+         sees the service.";
+        "Name the subscription in azure-pls-visibility too.";
     NAT_SUBNET_MISSING = "CCM-PLS-NO-SUBNET", "The subnet of the NAT addresses is not there", Code, PLS;
         "The sync fails at every try, after the load balancer is done.";
         "The annotation is the name of a subnet in the network of the nodes.";

@@ -57,6 +57,8 @@ pub struct Service {
     pub(super) legacy_address: String,
     /// Of type LoadBalancer, and no other controller's.
     pub(super) is_balanced: bool,
+    /// `spec.loadBalancerSourceRanges`.
+    source_ranges: Vec<String>,
     pub(super) watched: BTreeMap<&'static str, String>,
     /// The addresses in its status.
     pub(super) addresses: Vec<IpAddr>,
@@ -84,6 +86,7 @@ impl Service {
             families: families(at("/spec/ipFamilies")),
             legacy_address: text("/spec/loadBalancerIP").to_owned(),
             is_balanced: text("/spec/type") == "LoadBalancer" && at("/spec/loadBalancerClass").is_none(),
+            source_ranges: texts(at("/spec/loadBalancerSourceRanges")),
             watched: watched.collect(),
             addresses: addresses.to_vec(),
         }
@@ -103,6 +106,10 @@ impl Service {
         annotation::wants_private_link(&self.annotations)
     }
 
+    pub(super) fn source_ranges(&self) -> &[String] {
+        &self.source_ranges
+    }
+
     pub(super) fn is_dual_stack(&self) -> bool {
         self.families.len() > 1
     }
@@ -115,6 +122,15 @@ impl Service {
     /// An annotation by its name without the common prefix.
     pub(super) fn short(&self, name: &str) -> Option<&str> {
         self.annotations.get(&format!("{}{name}", annotation::PREFIX)).map(String::as_str)
+    }
+
+    /// True if an edit from this to the other starts no sync: the application protocol of a port alone is no reason for one.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let mut other = other.clone();
+        for (port, own) in other.ports.iter_mut().zip(&self.ports) {
+            port.app_protocol.clone_from(&own.app_protocol);
+        }
+        *self == other
     }
 
     /// A switch that is read without regard to case, and without trimming.
@@ -147,6 +163,11 @@ impl Service {
         }
         annotated
     }
+}
+
+fn texts(list: Option<&Json>) -> Vec<String> {
+    let items = list.and_then(Json::as_array).into_iter().flatten();
+    items.filter_map(Json::as_str).map(ToOwned::to_owned).collect()
 }
 
 fn families(given: Option<&Json>) -> Vec<Family> {

@@ -31,10 +31,13 @@ pub struct Link {
     pub frontend: ResourceId,
     /// Who is connected.
     pub connections: Vec<LiveConnection>,
-    pub(super) alias: Option<Alias>,
+    /// Its alias, as far as it is known.
+    pub alias: Option<Alias>,
     pub(super) cluster_tag: String,
-    pub(super) owner_tag: String,
-    pub(super) exposure: Exposure,
+    /// The Service that its tag names, as `namespace/name`; empty if it names none.
+    pub owner_tag: String,
+    /// What it is like.
+    pub exposure: Exposure,
     pub(super) is_failed: bool,
 }
 
@@ -48,6 +51,8 @@ pub struct State {
     pub(super) held: BTreeSet<HeldAddress>,
     pub(super) are_networks_read: bool,
     pub(super) behaviour: Behaviour,
+    /// The IPv6 frontends among those whose address nobody knows yet.
+    pub(super) new_v6: BTreeSet<ResourceId>,
     /// Services by the base of the names of what was made for them.
     services: BTreeMap<String, ObjectKey>,
 }
@@ -69,6 +74,7 @@ impl State {
             held: observed.held.clone(),
             are_networks_read: !observed.gaps.iter().any(|gap| gap.area == networks),
             services: services.collect(),
+            new_v6: BTreeSet::new(),
             behaviour,
             cluster,
         })
@@ -90,6 +96,16 @@ impl State {
         let network = subnet.parent();
         let is_seen = self.subnets.keys().any(|other| other.parent() == network);
         self.are_networks_read && is_seen && !self.subnets.contains_key(subnet)
+    }
+
+    /// The frontends as they stand, internal and public.
+    pub fn frontends(&self) -> &[LoadBalancerFrontend] {
+        &self.frontends
+    }
+
+    /// The subnets that take no NAT addresses as they stand.
+    pub fn enforcing(&self) -> impl Iterator<Item = &ResourceId> {
+        self.subnets.values().filter(|subnet| subnet.policy_enabled).map(|subnet| &subnet.id)
     }
 
     /// The private addresses of frontends as they stand.
@@ -117,6 +133,21 @@ impl State {
         frontend.id.parent().is_some_and(|balancer| balancer == self.balancer(is_internal))
     }
 
+    /// True if a Private Link Service stands on the load balancer of a frontend.
+    pub(super) fn carries_link(&self, frontend: &LoadBalancerFrontend) -> bool {
+        self.links.iter().any(|link| link.frontend.parent() == frontend.id.parent())
+    }
+
+    /// True if the load balancer of a frontend has IPv6 frontends too.
+    pub(super) fn is_beside_v6(&self, frontend: &LoadBalancerFrontend) -> bool {
+        let balancer = frontend.id.parent();
+        let beside = self.frontends.iter().filter(|other| other.id.parent() == balancer);
+        beside.into_iter().any(|other| match other.address {
+            Some(address) => address.is_ipv6(),
+            None => self.new_v6.contains(&other.id),
+        })
+    }
+
     /// The Private Link Service on a frontend, if one stands there in this group.
     pub(super) fn link_on(&self, frontend: &ResourceId, group: &str) -> Option<&Link> {
         let is_here = |link: &&Link| link.id.resource_group().as_str().eq_ignore_ascii_case(group);
@@ -124,7 +155,7 @@ impl State {
     }
 
     /// Whom a rule of the load balancer belongs to, as people know it.
-    pub(super) fn owner_of_rule(&self, rule: &str) -> String {
+    pub fn owner_of_rule(&self, rule: &str) -> String {
         let rule = rule.to_ascii_lowercase();
         let owner = self.services.iter().find(|(base, _)| rule.starts_with(&base.to_ascii_lowercase()));
         let owner = owner.map(|(_, key)| key.to_string()).or_else(|| name::not_there_yet(&rule));

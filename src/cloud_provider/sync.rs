@@ -4,14 +4,18 @@
 //! balancer written, where Azure says whether the new address is free. The Private Link Service comes last.
 //! Source: cloud-provider-azure at 7b31c76ce, and recordings of the real controller for the frontend changes.
 
+use std::collections::BTreeMap;
+
 use crate::cloud_provider::Unknown;
+use crate::cloud_provider::access;
 use crate::cloud_provider::balancing;
-use crate::cloud_provider::balancing::Expected;
 use crate::cloud_provider::effect::Effect;
 use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::What;
+use crate::cloud_provider::frontend::family_of;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
+use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::annotation;
@@ -63,17 +67,19 @@ impl<'a> Sync<'a> {
         }
         self.note_ignored(service);
         self.balance(service)?;
+        access::check(service)?;
         for frontend in self.owned(service, service.is_internal()) {
             self.ensure_link(service, &frontend)?;
         }
         let rule = if service.is_internal() { &rule::MADE_INTERNAL } else { &rule::MADE_PUBLIC };
-        self.leave_other_side(service, rule);
-        Ok(())
+        self.leave_other_side(service, rule)
     }
 
     /// Takes away what was made for a Service that is deleted.
     pub(super) fn remove(&mut self, service: &Service) -> Result<(), Stop> {
-        if service.is_balanced { self.take_off(service, &rule::SERVICE_GONE) } else { Ok(()) }
+        // Without a frontend of its own nothing is looked for, and rules that are left somewhere stay.
+        let has_one = !self.owned(service, service.is_internal()).is_empty();
+        if service.is_balanced && has_one { self.take_off(service, &rule::SERVICE_GONE) } else { Ok(()) }
     }
 
     /// Edits that look as if they did something.
@@ -94,15 +100,25 @@ impl<'a> Sync<'a> {
     }
 
     /// Gives the rules of a Service to its frontends, and tells what is different.
-    pub(super) fn set_rules(&mut self, service: &Service, had: &[BalancingRule], expected: &[Expected]) {
-        let before = self.before.filter(|before| before.is_balanced);
-        let before = before.and_then(|before| balancing::expected(before).ok()).unwrap_or_default();
-        let difference = balancing::differences(had, &before, expected);
+    pub(super) fn set_rules(
+        &mut self,
+        service: &Service,
+        (had, is_here): (&[BalancingRule], bool),
+        expected: &BTreeMap<Family, Vec<BalancingRule>>,
+    ) {
+        let wanted: Vec<BalancingRule> = expected.values().flatten().cloned().collect();
+        let mut difference = balancing::differences(had, &wanted);
+        if !is_here {
+            // Those of the other side go with it, at the end of the sync.
+            difference.removed.clear();
+        }
         let is_internal = service.is_internal();
         self.drop_rules(service, is_internal);
-        let owned: Vec<_> = self.owned(service, is_internal).into_iter().map(|frontend| frontend.id).collect();
-        for frontend in self.state.frontends.iter_mut().filter(|frontend| owned.contains(&frontend.id)) {
-            frontend.rules.extend(expected.iter().map(|expected| expected.rule.clone()));
+        for own in self.owned(service, is_internal) {
+            let rules = expected.get(&family_of(&own, service)).cloned().unwrap_or_default();
+            for frontend in self.state.frontends.iter_mut().filter(|frontend| frontend.id == own.id) {
+                frontend.rules.extend(rules.iter().cloned());
+            }
         }
         let tell = [
             (difference.added, What::RulesAdded as fn(Vec<String>) -> What, &rule::RULES_ADDED),
@@ -114,10 +130,14 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// The rules that a Service has, on either side.
-    pub(super) fn rules_of(&self, service: &Service) -> Vec<BalancingRule> {
-        let all = self.state.frontends.iter().flat_map(|frontend| &frontend.rules);
-        all.filter(|rule| is_of(rule, service)).cloned().collect()
+    /// The rules that a Service has on the side that it is on, or else on the one that it comes from; true for the first.
+    pub(super) fn rules_of(&self, service: &Service) -> (Vec<BalancingRule>, bool) {
+        let on = |is_internal: bool| -> Vec<BalancingRule> {
+            let side = self.state.frontends.iter().filter(|frontend| self.state.is_on(frontend, is_internal));
+            side.flat_map(|frontend| &frontend.rules).filter(|rule| is_of(rule, service)).cloned().collect()
+        };
+        let here = on(service.is_internal());
+        if here.is_empty() { (on(!service.is_internal()), false) } else { (here, true) }
     }
 
     /// Takes the rules of a Service off one side.

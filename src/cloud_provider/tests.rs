@@ -17,9 +17,11 @@ use crate::domain::annotation::PREFIX;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
+use crate::domain::cluster::HealthProbe;
 use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
+use crate::domain::cluster::RuleSettings;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Provisioning;
 use crate::domain::resource::Seen;
@@ -90,7 +92,30 @@ fn frontend(name: &str, address: &str, port: u16) -> LoadBalancerFrontend {
         id: frontend_id(name),
         address: Some(address.parse().unwrap()),
         subnet: Some(subnet("nodes")),
-        rules: vec![BalancingRule { name: format!("{name}-TCP-{port}"), protocol: "Tcp".to_owned(), port }],
+        rules: vec![BalancingRule {
+            name: format!("{name}-TCP-{port}"),
+            protocol: "Tcp".to_owned(),
+            port,
+            settings: Some(settings(port)),
+        }],
+    }
+}
+
+/// What a rule says if no annotation says otherwise.
+fn settings(port: u16) -> RuleSettings {
+    RuleSettings {
+        backend_port: port,
+        floating_ip: true,
+        idle_timeout: 4,
+        tcp_reset: true,
+        distribution: "Default".to_owned(),
+        probe: Some(HealthProbe {
+            protocol: "tcp".to_owned(),
+            port: 30000 + port,
+            path: None,
+            interval: 5,
+            threshold: 2,
+        }),
     }
 }
 
@@ -180,7 +205,12 @@ impl Case {
         let mut case = Self::new();
         case.observed.frontends.remove(&frontend_id(&base("other")));
         let shared = case.observed.frontends.get_mut(&frontend_id(&base("orders"))).unwrap();
-        let rule = BalancingRule { name: format!("{}-TCP-80", base("other")), protocol: "Tcp".to_owned(), port: 80 };
+        let rule = BalancingRule {
+            name: format!("{}-TCP-80", base("other")),
+            protocol: "Tcp".to_owned(),
+            port: 80,
+            settings: None,
+        };
         shared.rules.push(rule);
         let other = case.observed.services.get_mut(&"shop/other".parse().unwrap()).unwrap();
         other.manifest["metadata"]["annotations"][format!("{PREFIX}azure-load-balancer-ipv4")] = json!("10.224.0.10");
@@ -419,7 +449,12 @@ fn dif006_public_to_internal_releases_the_public_address() {
     let mut case = Case::new().on("other");
     case.observed.frontends.remove(&frontend_id(&base("other")));
     let public = id("MC", &format!("loadBalancers/kubernetes/frontendIPConfigurations/{}", base("other")));
-    let rules = vec![BalancingRule { name: format!("{}-TCP-80", base("other")), protocol: "Tcp".to_owned(), port: 80 }];
+    let rules = vec![BalancingRule {
+        name: format!("{}-TCP-80", base("other")),
+        protocol: "Tcp".to_owned(),
+        port: 80,
+        settings: None,
+    }];
     let frontend = LoadBalancerFrontend { id: public.clone(), address: None, subnet: None, rules };
     case.observed.frontends.insert(public, frontend);
     let live = case.observed.services.get_mut(&"shop/other".parse().unwrap()).unwrap();
@@ -453,11 +488,11 @@ fn dif008_and_009_a_name_is_for_ever_and_not_needed_any_more() {
 fn dif010_another_resource_group_makes_a_second_one() {
     let moved = Case::new().with("azure-pls-resource-group", "rg-pls").says();
     let both = Case::new().with("azure-pls-resource-group", "rg-pls").with("azure-load-balancer-ipv4", "10.224.0.11");
-    insta::assert_snapshot!([moved, both.says()].join("\n\n"), @r"
+    insta::assert_snapshot!([moved, both.says()].join("\n\n"), @"
     FAILS at the Private Link Service, after the load balancer is done: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend, and the Service looks for it in rg-pls [] (CCM-PLS-GROUP)
 
-    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
     the frontend moves from 10.224.0.10 to 10.224.0.11 (CCM-FIP-ADDRESS)
+    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
     FAILS at the Private Link Service, after the load balancer is done: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend, and the Service looks for it in rg-pls [] (CCM-PLS-GROUP)
     ");
 }
@@ -531,10 +566,7 @@ fn dif015_to_017_what_goes_with_a_service_and_what_stays_for_its_sharers() {
 
 #[test]
 fn dif018_a_second_family_is_refused_beside_a_link() {
-    insta::assert_snapshot!(Case::new().spec("ipFamilies", json!(["IPv4", "IPv6"])).says(), @r"
-    a frontend is made at an address that Azure picks (CCM-FIP-NEW)
-    FAILS at the Private Link Service, after the load balancer is done: a Private Link Service carries IPv4 alone, and no load balancer that has IPv6 frontends too [IPv6 is not supported] (CCM-PLS-IPV6)
-    ");
+    insta::assert_snapshot!(Case::new().spec("ipFamilies", json!(["IPv4", "IPv6"])).says(), @"FAILS when the load balancer is written: an IPv6 frontend is asked for beside a Private Link Service [] (CCM-PLS-IPV6)");
 }
 
 #[test]
@@ -559,7 +591,7 @@ fn dif021_ports_come_and_go_by_name() {
     let path = Case::new().with("azure-load-balancer-health-probe-request-path", "/x").says();
     assert_eq!(path, "", "a tcp probe has no path");
     let idle = Case::new().with("azure-load-balancer-tcp-idle-timeout", "200").says();
-    insta::assert_snapshot!([more, other, clash, probe, idle].join("\n\n"), @r#"
+    insta::assert_snapshot!([more, other, clash, probe, idle].join("\n\n"), @"
     8080/TCP opens (CCM-RULE-ADDED)
 
     444/TCP opens (CCM-RULE-ADDED)
@@ -569,8 +601,8 @@ fn dif021_ports_come_and_go_by_name() {
 
     rule or probe of 443/TCP is written anew (CCM-RULE-CHANGED)
 
-    FAILS before anything is written: service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout is "200", and must be a whole number from 4 [] (CCM-RULE-REFUSED)
-    "#);
+    FAILS before anything is written: service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout is 200: it must be 4 to 100 minutes [] (CCM-RULE-REFUSED)
+    ");
 }
 
 #[test]
@@ -640,10 +672,10 @@ fn a_link_in_another_group_is_not_seen_and_what_comes_of_it_is_not_proven() {
     };
     let moved = elsewhere().with("azure-load-balancer-ipv4", "10.224.0.11").says();
     let renamed = elsewhere().with("azure-load-balancer-internal-subnet", "nodes").says();
-    insta::assert_snapshot!([moved, renamed].join("\n\n"), @r"
+    insta::assert_snapshot!([moved, renamed].join("\n\n"), @"
     nothing happens (CCM-PLS-STAYS)
-    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
     the frontend moves from 10.224.0.10 to 10.224.0.11 (CCM-FIP-ADDRESS)
+    pls-orders stands on the frontend that moves: it is not proven that its connections survive (CCM-PLS-MOVED)
 
     nothing happens (CCM-PLS-STAYS)
     FAILS when the load balancer is written: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-pls/providers/Microsoft.Network/privateLinkServices/pls-orders stands on the frontend that would go, and the Service looks for it in the resource group MC [InUseFrontendIPConfigurationCannotBeDeleted] (CCM-PLS-GROUP)

@@ -70,6 +70,53 @@ pub struct BalancingRule {
     pub protocol: String,
     /// The port of the frontend; 0 stands for all of them.
     pub port: u16,
+    /// What it does with the traffic; `None` for a NAT rule, of which nobody asks.
+    pub settings: Option<RuleSettings>,
+}
+
+/// What a load-balancing rule does with the traffic of its port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleSettings {
+    /// The port at the backends; 0 where it is not known yet, or for every port.
+    pub backend_port: u16,
+    /// True if backends see the frontend's address as the destination.
+    pub floating_ip: bool,
+    /// Minutes after which an idle flow is forgotten.
+    pub idle_timeout: i32,
+    /// True if both ends are told when a flow is forgotten.
+    pub tcp_reset: bool,
+    /// `Default`, `SourceIP` or `SourceIPProtocol`.
+    pub distribution: String,
+    /// How it is found out whether a backend is well; `None` if it is not.
+    pub probe: Option<HealthProbe>,
+}
+
+/// A health probe of a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HealthProbe {
+    /// `tcp`, `http` or `https`, in lower case.
+    pub protocol: String,
+    /// The port that is asked; 0 where it is not known yet.
+    pub port: u16,
+    /// The path of a request; `None` for TCP.
+    pub path: Option<String>,
+    /// Seconds between two tries.
+    pub interval: i32,
+    /// So many tries decide.
+    pub threshold: i32,
+}
+
+impl RuleSettings {
+    /// True if both say the same, as far as ports are known.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let known = |one: u16, two: u16| if one == 0 || two == 0 { (0, 0) } else { (one, two) };
+        let (mut one, mut two) = (self.clone(), other.clone());
+        (one.backend_port, two.backend_port) = known(one.backend_port, two.backend_port);
+        if let (Some(one), Some(two)) = (&mut one.probe, &mut two.probe) {
+            (one.port, two.port) = known(one.port, two.port);
+        }
+        one == two
+    }
 }
 
 /// An address of a subnet that somebody has.

@@ -90,6 +90,13 @@ fn merged_ports(live: &LiveService, desired: &Service, change: &Change) -> Vec<J
         change.fields.iter().filter(|field| field.after.is_none()).map(|field| field.name.as_str()).collect();
     let mut ports = list(&live.manifest);
     ports.retain(|port| !gone.contains(path(port).as_str()));
+    for port in &mut ports {
+        let own = path(port);
+        if let Some(port) = port.as_object_mut() {
+            // The API server keeps the node port that it allocated.
+            port.retain(|key, _| key == "nodePort" || !gone.contains(format!("{own}.{key}").as_str()));
+        }
+    }
     for wanted in list(&desired.manifest) {
         match ports.iter_mut().find(|port| path(port) == path(&wanted)) {
             Some(port) => {

@@ -466,7 +466,12 @@ fn observed() -> Observed {
         id: frontend_id(),
         address: Some(address),
         subnet: Some(nodes()),
-        rules: vec![BalancingRule { name: format!("{BASE}-TCP-443"), protocol: "Tcp".to_owned(), port: 443 }],
+        rules: vec![BalancingRule {
+            name: format!("{BASE}-TCP-443"),
+            protocol: "Tcp".to_owned(),
+            port: 443,
+            settings: None,
+        }],
     };
     let subnet = LiveSubnet {
         id: nodes(),

@@ -20,6 +20,7 @@ use crate::plan::diff;
 use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
 use crate::plan::draft::creation;
+use crate::plan::edit;
 use crate::plan::reads;
 use crate::value::Fields;
 use crate::value::Output;
@@ -73,13 +74,17 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
         change.actor = Actor::CloudProvider;
         return draft.add(change);
     };
+    // On an address that Services share, it is the owner's: only there it is tuned.
+    if live.cluster_owner().is_some_and(|owner| owner != publication.service) {
+        return draft.keep();
+    }
     let before = published_fields(live);
     let mut fields = diff::diff_named(&before, &publication.fields());
     fields.extend(withdrawn(draft.changes.get(&service), &before));
     if fields.is_empty() {
         return draft.keep();
     }
-    if !is_touched {
+    if !is_synced(draft, publication) {
         let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
         let text = format!(
             "left alone: {} of {} differ from the Service's annotations; the cloud provider corrects that when it next syncs the Service",
@@ -94,6 +99,13 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     change.fields = fields;
     change.resource = Some(Resource::Publication(publication.clone()));
     draft.add(change);
+}
+
+/// True if a change of the Service makes the cloud provider look at it.
+fn is_synced(draft: &Draft<'_>, publication: &Publication) -> bool {
+    let Some(change) = draft.changes.get(&ResourceKey::Service(publication.service.clone())) else { return false };
+    let Some(live) = draft.observed.services.get(&publication.service) else { return true };
+    edit::after(Some(live), change).is_none_or(|after| !edit::before(live).asks_the_same(&after))
 }
 
 /// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.

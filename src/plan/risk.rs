@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::cloud_provider::Prediction;
 use crate::cloud_provider::effect::Effect;
@@ -14,6 +15,7 @@ use crate::domain::cidr::Cidr;
 use crate::domain::key::ResourceKey;
 use crate::domain::mark::is_mark_tag;
 use crate::domain::resource::Resource;
+use crate::domain::resource::service::Deployment;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -54,10 +56,12 @@ pub const NOT_ANALYSED: &str = "CCM000";
 /// Rates a change of a Service whose effects are foreseen: by them, and by what the cloud provider does not see.
 pub fn foreseen(change: &Change, prediction: &Prediction) -> Risk {
     let effects = prediction.effects.iter().map(effect).max().unwrap_or(Risk::Safe);
-    let doomed = if prediction.failure.is_some() { Risk::Disruptive } else { Risk::Safe };
-    let is_told = prediction.effects.iter().any(|effect| effect.rule != &rule::NO_SYNC);
+    // What a sync that fails has destroyed by then is among its effects; the failure itself keeps the plan from being applied.
+    let doomed = if prediction.failure.is_some() { Risk::Notable } else { Risk::Safe };
     let rest = match change.action {
-        Action::Update | Action::Replace => unforeseen(change, is_told || prediction.failure.is_some()),
+        // The object stays until the load balancer is clean.
+        Action::Delete if prediction.failure.is_some() => Risk::Notable,
+        Action::Update | Action::Replace => unforeseen(change),
         Action::Create | Action::Delete | Action::Adopt => rate_alone(change),
     };
     effects.max(doomed).max(rest)
@@ -68,7 +72,6 @@ pub fn effect(effect: &Effect) -> Risk {
     match &effect.what {
         What::Nothing => Risk::Safe,
         What::FrontendCreated { .. }
-        | What::FrontendKept { .. }
         | What::FrontendJoined { .. }
         | What::RulesAdded(_)
         | What::LinkBuilt { .. }
@@ -81,6 +84,8 @@ pub fn effect(effect: &Effect) -> Risk {
         What::FrontendReaddressed { .. }
         | What::FrontendRenamed { .. }
         | What::FrontendRemoved { .. }
+        // It stays for others; the Service itself is off it.
+        | What::FrontendKept { .. }
         | What::FrontendLeft { .. }
         | What::PublicAddressReleased
         | What::RulesRemoved(_)
@@ -99,19 +104,58 @@ pub fn effect(effect: &Effect) -> Risk {
 }
 
 /// Rates the fields of a Service whose effects are not the cloud provider's alone.
-fn unforeseen(change: &Change, is_synced: bool) -> Risk {
+fn unforeseen(change: &Change) -> Risk {
     let publishes = change.fields.iter().any(starts_publishing);
+    let is_inert = has_no_balancer(change);
     let rate = |field: &FieldChange| match annotation_of(field) {
         Some(key) if !key.starts_with(annotation::PREFIX) => Risk::Safe,
+        Some(_) if is_inert => Risk::Notable,
         Some(key) if publishes && annotation::PLS_KEYS.contains(&key) => Risk::Notable,
+        // Without a rule that denies the rest, whoever is in the network reaches an internal Service as before.
+        Some(key) if LISTS_OF_CLIENTS.contains(&key) && field.before.is_none() && is_open_inside(change) => {
+            Risk::Notable
+        }
         Some(key) if RATED_BY_FIELD.contains(&key) => annotation_field(key, field),
         Some(_) => Risk::Notable,
-        // It acts through the frontend alone, whose effects are foreseen, none included.
-        None if field.name == "spec.loadBalancerIP" => Risk::Notable,
-        None if is_synced && is_foreseen_field(change, &field.name) => Risk::Notable,
-        None => service_field(field),
+        None => beside_the_balancer(field),
     };
     change.fields.iter().map(rate).max().unwrap_or(Risk::Safe)
+}
+
+/// True for a Service that has no load balancer and gets none: no annotation acts.
+fn has_no_balancer(change: &Change) -> bool {
+    let Some(Resource::Service(service)) = &change.resource else { return false };
+    let kind = service.manifest.pointer("/spec/type").and_then(Json::as_str);
+    let is_switched = change.fields.iter().any(|field| field.name == "spec.type");
+    service.deployment == Deployment::Whole && kind != Some("LoadBalancer") && !is_switched
+}
+
+/// Rates what a field does in the cluster itself; what it does to the load balancer is among the effects.
+fn beside_the_balancer(field: &FieldChange) -> Risk {
+    let is_port = field.name.starts_with("spec.ports[") && field.name.ends_with(']');
+    match field.name.as_str() {
+        name if name.starts_with("metadata.") || name == "spec.loadBalancerSourceRanges" => service_field(field),
+        // Whoever reaches the Service inside the cluster loses the port.
+        _ if is_port && field.after.is_none() => Risk::Disruptive,
+        _ => Risk::Notable,
+    }
+}
+
+/// The annotations that let more clients in than those of the virtual network.
+const LISTS_OF_CLIENTS: [&str; 2] =
+    ["service.beta.kubernetes.io/azure-allowed-ip-ranges", "service.beta.kubernetes.io/azure-allowed-service-tags"];
+const DENIES_THE_REST: &str = "service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges";
+
+/// True if the Service is internal, was so before, and lets everybody in the virtual network in.
+fn is_open_inside(change: &Change) -> bool {
+    let Some(Resource::Service(service)) = &change.resource else { return false };
+    let annotations = service.annotations();
+    let denies = annotations.get(DENIES_THE_REST).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    let changes = |key: &str| change.fields.iter().any(|field| annotation_of(field) == Some(key));
+    let ranges = annotations.get(LISTS_OF_CLIENTS[0]).map(String::as_str).unwrap_or_default();
+    // What is no range is dropped, and everybody is denied instead.
+    let are_valid = ranges.split(',').all(|range| range.trim().parse::<Cidr>().is_ok());
+    annotation::is_internal(&annotations) && !denies && are_valid && !changes(DENIES_THE_REST)
 }
 
 /// The annotations that say who is let in: the frontends and Private Link Services do not tell it.
@@ -121,18 +165,8 @@ const RATED_BY_FIELD: [&str; 6] = [
     "service.beta.kubernetes.io/azure-allowed-ip-ranges",
     "service.beta.kubernetes.io/azure-allowed-service-tags",
     "service.beta.kubernetes.io/azure-additional-public-ips",
-    "service.beta.kubernetes.io/azure-deny-all-except-load-balancer-source-ranges",
+    DENIES_THE_REST,
 ];
-
-/// True for a field of the spec that acts through the load balancer alone. A target port acts in the cluster too, unless
-/// its port comes or goes as a whole.
-fn is_foreseen_field(change: &Change, name: &str) -> bool {
-    let Some((port, rest)) = name.strip_prefix("spec.ports[").and_then(|rest| rest.split_once(']')) else {
-        return name == "spec.type";
-    };
-    let whole = format!("spec.ports[{port}]");
-    matches!(rest, ".name" | ".appProtocol") || change.fields.iter().any(|field| field.name == whole)
-}
 
 /// Rates a change.
 pub fn rate(change: &Change) -> Risk {

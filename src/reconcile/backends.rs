@@ -145,7 +145,7 @@ impl Backends<'_> {
         let azure = &self.world.azure;
         let (live, frontends, links) = tokio::join!(
             self.kubernetes()?.service(service),
-            azure.load_balancer_frontends(&subscription, &cluster.node_resource_group),
+            azure.load_balancer_frontends(&subscription, Some(&cluster.node_resource_group)),
             azure.private_link_services(&subscription),
         );
         if let Some(live) = live.map_err(|error| cluster_failure(&error))? {

@@ -12,7 +12,10 @@ use crate::azure::error::AzureError;
 use crate::desired::policy::Policy;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::HeldAddress;
+use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
+use crate::domain::failure::ErrorClass;
 use crate::kubernetes::Cluster;
 use crate::kubernetes::error::ClusterError;
 use crate::observed::Area;
@@ -146,15 +149,28 @@ async fn services(cluster: Option<&Cluster>, policy: &Policy) -> Result<Observed
     Ok(observed)
 }
 
+/// The frontends of the cluster's load balancers, and the addresses that those of others hold.
+///
+/// One list tells both. Whoever may not read it for the whole subscription is told of the cluster's alone.
 async fn frontends(azure: &Azure, cluster: Option<&ManagedCluster>) -> Observed {
     let mut observed = Observed::default();
-    if let Some(cluster) = cluster {
-        let subscription = cluster.id.subscription();
-        let result = azure.load_balancer_frontends(&subscription, &cluster.node_resource_group).await;
-        let frontends = read(&mut observed, Area::Frontends(subscription), result);
-        observed.frontends = frontends.into_iter().map(|frontend| (frontend.id.clone(), frontend)).collect();
+    let Some(cluster) = cluster else { return observed };
+    let (subscription, group) = (cluster.id.subscription(), &cluster.node_resource_group);
+    let mut result = azure.load_balancer_frontends(&subscription, None).await;
+    if result.as_ref().is_err_and(|error| error.class() == ErrorClass::Denied) {
+        result = azure.load_balancer_frontends(&subscription, Some(group)).await;
     }
+    let frontends = read(&mut observed, Area::Frontends(subscription), result);
+    let (own, foreign): (Vec<_>, Vec<_>) =
+        frontends.into_iter().partition(|frontend| frontend.id.resource_group() == *group);
+    observed.frontends = own.into_iter().map(|frontend| (frontend.id.clone(), frontend)).collect();
+    observed.held = foreign.into_iter().filter_map(held).collect();
     observed
+}
+
+fn held(frontend: LoadBalancerFrontend) -> Option<HeldAddress> {
+    let holder = frontend.id.parent()?;
+    Some(HeldAddress { subnet: frontend.subnet?, address: frontend.address?, holder })
 }
 
 /// The networks of a subscription. Plans need those of the cluster's; where others cannot be read, preflight does not look.

@@ -270,7 +270,12 @@ impl World {
             let rules = live.manifest["spec"]["ports"].as_array().into_iter().flatten().map(|port| {
                 let number = u16::try_from(port["port"].as_u64().unwrap()).unwrap();
                 let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
-                BalancingRule { name: format!("{}-{protocol}-{number}", base(&live)), protocol, port: number }
+                BalancingRule {
+                    name: format!("{}-{protocol}-{number}", base(&live)),
+                    protocol,
+                    port: number,
+                    settings: None,
+                }
             });
             self.observed.frontends.get_mut(&id).unwrap().rules.extend(rules);
         }

@@ -10,8 +10,10 @@ use crate::azure::codec::text;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
+use crate::domain::cluster::HealthProbe;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
+use crate::domain::cluster::RuleSettings;
 
 /// Reads a managed cluster. Without a subnet of its own network, `node_subnet` is left to the caller.
 pub(crate) fn decode(body: &Json) -> Result<ManagedCluster, Malformed> {
@@ -57,18 +59,53 @@ pub(crate) fn frontends(body: &Json) -> Result<Vec<LoadBalancerFrontend>, Malfor
 
 /// Every rule that listens on a frontend, with the frontend. Outbound rules listen to nothing.
 fn rules(body: &Json) -> Result<Vec<(ResourceId, BalancingRule)>, Malformed> {
-    let lists = [items(body, "/properties/loadBalancingRules")?, items(body, "/properties/inboundNatRules")?];
-    let rule = |item: &Json| {
-        let port = item.pointer("/properties/frontendPort").and_then(Json::as_u64);
+    let probes = items(body, "/properties/probes")?;
+    let balancing =
+        items(body, "/properties/loadBalancingRules")?.iter().map(|item| (item, Some(settings(item, probes))));
+    let nat = items(body, "/properties/inboundNatRules")?.iter().map(|item| (item, None));
+    let rule = |(item, settings): (&Json, Option<RuleSettings>)| {
         let rule = BalancingRule {
             name: text(item, "/name").unwrap_or_default().to_owned(),
             protocol: text(item, "/properties/protocol").unwrap_or_default().to_owned(),
-            port: port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default(),
+            port: number(item, "/properties/frontendPort").unwrap_or_default(),
+            settings,
         };
         let frontend = parsed(item, "/properties/frontendIPConfiguration/id")?;
         Ok(frontend.map(|frontend: ResourceId| (frontend, rule)))
     };
-    lists.into_iter().flatten().filter_map(|item| rule(item).transpose()).collect()
+    balancing.chain(nat).filter_map(|item| rule(item).transpose()).collect()
+}
+
+/// What a rule says, with Azure's defaults for what it leaves out.
+fn settings(rule: &Json, probes: &[Json]) -> RuleSettings {
+    let is = |place: &str| rule.pointer(place).and_then(Json::as_bool).unwrap_or_default();
+    let probe = text(rule, "/properties/probe/id").and_then(|id| id.rsplit('/').next());
+    let probe = probe.and_then(|name| {
+        probes.iter().find(|probe| text(probe, "/name").is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    });
+    RuleSettings {
+        backend_port: number(rule, "/properties/backendPort").unwrap_or_default(),
+        floating_ip: is("/properties/enableFloatingIP"),
+        idle_timeout: number(rule, "/properties/idleTimeoutInMinutes").unwrap_or(4),
+        tcp_reset: is("/properties/enableTcpReset"),
+        distribution: text(rule, "/properties/loadDistribution").unwrap_or("Default").to_owned(),
+        probe: probe.map(health_probe),
+    }
+}
+
+fn health_probe(probe: &Json) -> HealthProbe {
+    let threshold = number(probe, "/properties/probeThreshold").or(number(probe, "/properties/numberOfProbes"));
+    HealthProbe {
+        protocol: text(probe, "/properties/protocol").unwrap_or_default().to_ascii_lowercase(),
+        port: number(probe, "/properties/port").unwrap_or_default(),
+        path: text(probe, "/properties/requestPath").map(ToOwned::to_owned),
+        interval: number(probe, "/properties/intervalInSeconds").unwrap_or_default(),
+        threshold: threshold.unwrap_or_default(),
+    }
+}
+
+fn number<T: TryFrom<i64>>(body: &Json, place: &str) -> Option<T> {
+    body.pointer(place).and_then(Json::as_i64).and_then(|number| T::try_from(number).ok())
 }
 
 #[cfg(test)]

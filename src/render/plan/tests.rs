@@ -195,7 +195,7 @@ fn what_does_not_need_a_doomed_change_is_planned_without_it() {
     + 1 to create, ~ 0 to update, -/+ 0 to replace, - 0 to delete
 
     Left out: bound to fail, or of no use without what is
-      + service/shop/orders: create  [disruptive]
+      + service/shop/orders: create  [notable]
           asked for in environments/prod/orders.yaml
           + annotation azure-load-balancer-internal  true
           + annotation azure-load-balancer-ipv4      "10.9.9.9"
@@ -288,19 +288,20 @@ fn drift_stands_apart_and_names_the_field_manager() {
     world.live_service().managers.insert("spec.selector.app".to_owned(), "kubectl-edit".to_owned());
     world.live_link().connections.clear();
     insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
-    Plan for prod: disruptive
+    Plan for prod: notable
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
 
     Drift: what changed outside Git and would be put back
-      1. ~ service/shop/orders: update  [disruptive]
+      1. ~ service/shop/orders: update  [notable]
           asked for in environments/prod/orders.yaml
           drift: changed outside Git, by kubectl-edit
           ~ spec.selector.app  "orders-canary" -> "orders"  (held by kubectl-edit)
 
     Approval
-      disruptive (1 change): 1 person who is neither author nor committer must approve
+      notable (1 change): the merge of the commit is enough
+      drift does not count as merged: a person must approve it
 
-    Plan id: 6bd856bbe452bbba0258144ddafbf622329b1c23daa16b67ec3613c790a08d5a
+    Plan id: 05c1d880121078cec95a83141018f646acc9417d78c81571544488833c4f0377
     "#);
 }
 

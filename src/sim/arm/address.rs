@@ -80,11 +80,21 @@ impl Pool {
             return Err(ArmError::invalid("PrivateIPAddressIsAllocated", message));
         }
         if !self.claimed.insert(address) {
-            let message =
-                format!("More than one IP configuration of {} requests the private IP address {address}.", by.id());
-            return Err(ArmError::invalid("MultipleIpConfigsRequestSamePrivateIpAddress", message));
+            return Err(self.twice(text, by));
         }
         Ok(address)
+    }
+
+    /// The refusal of an address that two parts of one resource ask for.
+    pub(crate) fn twice(&self, address: &str, by: &ResourcePath) -> ArmError {
+        let message =
+            format!("More than one IP configuration of {} requests the private IP address {address}.", by.id());
+        ArmError::invalid("MultipleIpConfigsRequestSamePrivateIpAddress", message)
+    }
+
+    /// True if a part of the same resource asked for the address.
+    pub(crate) fn is_claimed(&self, address: IpAddr) -> bool {
+        self.claimed.contains(&address)
     }
 
     /// Claims the first free address of a family.

@@ -230,6 +230,12 @@ fn nat_configurations(state: &mut State, draft: &Draft, body: &mut Value) -> Res
             }
             pool.claim(own["privateIPAddress"].as_str().unwrap_or_default(), path)?;
         }
+        for configuration in &configurations {
+            let own = &configuration["properties"];
+            if own["subnet"]["id"] == subnet.id().as_str() && own["privateIPAllocationMethod"] != "Static" {
+                pool.allocate(false, path)?;
+            }
+        }
     }
     *list_mut(properties_mut(body), "ipConfigurations") = configurations;
     Ok(())

@@ -71,6 +71,13 @@ pub(crate) fn is_outdated(frontend: &Value, service: &Service, subnet: Option<&V
     !wanted.is_empty() && !wanted.eq_ignore_ascii_case(text(frontend, "/properties/privateIPAddress"))
 }
 
+/// True if a public frontend has another address than the one pinned under its name.
+pub(crate) fn is_repinned(frontend: &Value, pinned: &[(String, Value)]) -> bool {
+    let own = text(frontend, "/properties/publicIPAddress/id");
+    let other = |id: &Value| !id.as_str().unwrap_or_default().eq_ignore_ascii_case(own);
+    pinned.iter().any(|(name, id)| text(frontend, "/name").eq_ignore_ascii_case(name) && other(id))
+}
+
 /// True if somebody else's rules still use a frontend.
 pub(crate) fn is_used_by_others(balancer: &Value, frontend: &Value, service: &Service) -> bool {
     let id = text(frontend, "/id").to_ascii_lowercase();

@@ -136,8 +136,10 @@ impl Cloud {
         let subnet = if service.is_internal() { Some(self.frontend_subnet(service).await?) } else { None };
         let addresses = |frontend: &&Value| text(frontend, "/properties/privateIPAddress").to_owned();
         let previous: Vec<String> = frontend::owned(draft, service).iter().map(addresses).collect();
+        let wanted = self.pinned_public_addresses(draft, service).await?;
         let is_outdated = |own: &Value| {
-            frontend::ownership(own, service) != Ownership::None && frontend::is_outdated(own, service, subnet.as_ref())
+            let is_owned = frontend::ownership(own, service) != Ownership::None;
+            is_owned && (frontend::is_outdated(own, service, subnet.as_ref()) || frontend::is_repinned(own, &wanted))
         };
         let removed = take(list_mut(draft, "frontendIPConfigurations"), is_outdated);
         let region = if subnet.is_some() { self.zones().await? } else { Vec::new() };
@@ -158,6 +160,24 @@ impl Cloud {
             list_mut(draft, "frontendIPConfigurations").push(new);
         }
         Ok(removed)
+    }
+
+    /// The ids of the addresses that a public Service pins, by the name of the frontend that has or gets them.
+    async fn pinned_public_addresses(
+        &self,
+        draft: &Value,
+        service: &Service,
+    ) -> Result<Vec<(String, Value)>, CloudError> {
+        let mut pinned = Vec::new();
+        for family in
+            service.families.iter().filter(|family| !service.is_internal() && !service.pinned(**family).is_empty())
+        {
+            if frontend::owned_of_family(draft, service, *family).is_some() {
+                let address = self.public_address(service, *family).await?;
+                pinned.push((name::frontend(service, *family), address["id"].clone()));
+            }
+        }
+        Ok(pinned)
     }
 
     async fn frontend_subnet(&self, service: &Service) -> Result<Value, CloudError> {
@@ -277,9 +297,13 @@ fn set_parts(draft: &mut Value, (name, service): (&str, &Service), mut expected:
     parts.append(&mut expected);
 }
 
-/// True if an existing part has every property that is wanted. Azure adds fields and changes the case of ids.
+/// True if an existing part has every property that is wanted, and no probe that is not. Azure adds fields and changes the
+/// case of ids.
 fn agrees(wanted: &Value, existing: &Value) -> bool {
     match (wanted, existing) {
+        (Value::Object(wanted), _) if wanted.contains_key("frontendPort") && !wanted.contains_key("probe") => {
+            existing["probe"].is_null() && wanted.iter().all(|(key, value)| agrees(value, &existing[key]))
+        }
         (Value::Object(wanted), _) => wanted.iter().all(|(key, value)| agrees(value, &existing[key])),
         (Value::String(wanted), Value::String(existing)) => wanted.eq_ignore_ascii_case(existing),
         (Value::Bool(false), Value::Null) => true,

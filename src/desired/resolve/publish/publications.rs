@@ -18,6 +18,11 @@ use crate::domain::resource::service::Deployment;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
 
+/// The subnet of an internal frontend by its annotation: NAT addresses come from there too. A public one has none.
+fn frontend_subnet(annotations: &BTreeMap<String, String>) -> Option<String> {
+    annotations.get(annotation::INTERNAL_SUBNET).filter(|_| annotation::is_internal(annotations)).cloned()
+}
+
 /// A Service whose annotations say something about a Private Link Service.
 struct Asking {
     key: ObjectKey,
@@ -64,7 +69,7 @@ pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<Objec
             continue;
         }
         let Some(cluster) = resolver.source.cluster else { continue };
-        let by_name = asked.subnet.clone().or_else(|| annotations.get(annotation::INTERNAL_SUBNET).cloned());
+        let by_name = asked.subnet.clone().or_else(|| frontend_subnet(&annotations));
         let known_subnet = deployment == Deployment::Whole || asked.subnet.is_some();
         // Whose annotations we do not see in the files may name another subnet.
         let nat_subnet = known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten();

@@ -3,6 +3,16 @@
 //! The two share no code. `shop/orders` is published and has one consumer; `shop/other` shares its address, or has its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod chance;
+mod edit;
+mod loss;
+mod outcome;
+mod random;
+mod setting;
+mod stage;
+mod tally;
+mod trial;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -165,7 +175,8 @@ impl Judge {
             "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/\
              Microsoft.ContainerService/managedClusters/{CLUSTER}"
         );
-        let frontends = self.azure.load_balancer_frontends(&provider, &NODE_GROUP.parse().unwrap()).await.unwrap();
+        let frontends =
+            self.azure.load_balancer_frontends(&provider, Some(&NODE_GROUP.parse().unwrap())).await.unwrap();
         let links = self.azure.private_link_services(&provider).await.unwrap();
         let subnets = self.azure.subnets(&provider).await.unwrap();
         Observed {
@@ -386,4 +397,35 @@ async fn two_edits_at_once_end_as_foreseen() {
         }
     }
     assert!(wrong.is_empty(), "{} of {DRAWN} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// How many random edits every run of the tests tries.
+const RANDOM: usize = 250;
+/// How many the long run tries, and how often each rule and each effect has to occur in it.
+const LONG: (usize, usize) = (10_000, 20);
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// `PRIVLINK_SEED` and `PRIVLINK_EDITS` try others, or more.
+#[tokio::test]
+async fn random_edits_of_random_worlds_end_as_foreseen() {
+    let edits = number("PRIVLINK_EDITS").map_or(RANDOM, |edits| usize::try_from(edits).unwrap());
+    let (tally, problems) = random::run(number("PRIVLINK_SEED").unwrap_or(1), edits).await;
+    println!("{}", tally.table());
+    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), tally.edits, problems.join("\n"));
+    assert!(tally.edits >= edits && tally.harmless > 0, "{}", tally.table());
+}
+
+/// Prints how often each rule and each effect occurred.
+#[tokio::test]
+#[ignore = "takes ten minutes: cargo test ten_thousand -- --ignored --nocapture"]
+async fn ten_thousand_random_edits_end_as_foreseen_and_bring_every_rule_twenty_times() {
+    let (edits, least) = LONG;
+    let (tally, problems) = random::run(number("PRIVLINK_SEED").unwrap_or(1), edits).await;
+    println!("{}", tally.table());
+    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), tally.edits, problems.join("\n"));
+    let rare: Vec<_> = tally.all().into_iter().filter(|(_, count)| *count < least).collect();
+    assert!(rare.is_empty(), "{rare:?}");
 }

@@ -1,0 +1,198 @@
+//! A world that goes on: a simulator, the adapters that look at it, and the repository that its Services come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use privlink::azure::Azure;
+use privlink::azure::Settings;
+use privlink::azure::cloud::Cloud;
+use privlink::cloud_provider::version::Behaviour;
+use privlink::desired::Desired;
+use privlink::desired::authority;
+use privlink::desired::policy::Policy;
+use privlink::desired::resolve::Source;
+use privlink::desired::resolve::resolve;
+use privlink::domain::cluster::ManagedCluster;
+use privlink::domain::commit::File;
+use privlink::domain::commit::Snapshot;
+use privlink::domain::kubernetes::ObjectKey;
+use privlink::domain::secret::Secret;
+use privlink::kubernetes::Cluster;
+use privlink::observed::Observed;
+use privlink::reconcile::observe::observe;
+use privlink::reconcile::world::World as Ways;
+use privlink::repo;
+use privlink::repo::settings;
+use privlink::sim::Options;
+use privlink::sim::Simulator;
+use privlink::sim::kube;
+use privlink::sim::world::World;
+use serde_json::Value;
+use serde_json::json;
+
+pub(crate) const TENANT: &str = "11111111-1111-1111-1111-111111111111";
+pub(crate) const PROVIDER: &str = "00000000-0000-0000-0000-000000000001";
+pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
+pub(crate) const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus2";
+const CLUSTER: &str = "myAKSCluster";
+
+/// The first version of the cloud provider that leaves the names of others alone.
+const REFUSING: &str = "1.36.6";
+/// The last one that takes them over.
+const HIJACKING: &str = "1.36.5";
+
+/// What a world and its repository begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) world: World,
+    /// True if the cloud provider refuses a name that another Service's Private Link Service has.
+    pub(crate) refuses_taken_names: bool,
+    pub(crate) prune: bool,
+}
+
+pub(crate) struct Stage {
+    pub(crate) simulator: Simulator,
+    pub(crate) behaviour: Behaviour,
+    /// The manifests of the repository.
+    pub(crate) manifests: BTreeMap<ObjectKey, Value>,
+    /// True if a manifest that goes takes its Service along.
+    pub(crate) prune: bool,
+    ways: Ways,
+    policy: Policy,
+    settings: settings::Settings,
+    managed: ManagedCluster,
+}
+
+impl Stage {
+    pub(crate) async fn new(beginning: &Beginning) -> Self {
+        let mut world = beginning.world.clone();
+        let version = if beginning.refuses_taken_names { REFUSING } else { HIJACKING };
+        world.clusters[0].cloud_provider_version = Some(version.to_owned());
+        // What fails is tried again only when somebody edits it: the world stands still between edits.
+        world.controller.retry_milliseconds = 3_600_000;
+        world.operations.polls = 0;
+        let simulator = Simulator::start(&world, Options::default()).await.unwrap();
+        let ways = connect(&simulator).await;
+        let settings = settings_of(beginning.prune, version);
+        let policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
+        let aks = &policy.cluster.as_ref().unwrap().aks;
+        let managed = ways.azure.managed_cluster(aks).await.unwrap();
+        let behaviour = Behaviour { refuses_taken_names: beginning.refuses_taken_names };
+        Self {
+            simulator,
+            behaviour,
+            manifests: BTreeMap::new(),
+            prune: beginning.prune,
+            ways,
+            policy,
+            settings,
+            managed,
+        }
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        self.ways.cluster.as_ref().unwrap()
+    }
+
+    pub(crate) fn inside(&self) -> &kube::Cluster {
+        self.simulator.cluster(CLUSTER).unwrap()
+    }
+
+    pub(crate) async fn observe(&self) -> Observed {
+        let observed = observe(&self.ways, &self.policy, (Some(&self.managed), None)).await.unwrap();
+        assert!(observed.gaps.is_empty(), "{:?}", observed.gaps);
+        observed
+    }
+
+    /// What the repository asks for with these manifests, whatever `privlink check` says about them.
+    pub(crate) fn desired(&self, manifests: &BTreeMap<ObjectKey, Value>) -> Desired {
+        let file = |(key, manifest): (&ObjectKey, &Value)| {
+            let path = format!("environments/prod/{}.yaml", key.name).parse().unwrap();
+            (path, File::Bytes(manifest.to_string().into_bytes()))
+        };
+        let snapshot = Snapshot { files: manifests.iter().map(file).collect(), ..Snapshot::default() };
+        let reading = repo::read(&snapshot, &self.settings);
+        let cluster = Some(&self.managed);
+        let source = Source { documents: &reading.documents, policy: &self.policy, cluster, path_exists: true };
+        resolve(source).0
+    }
+
+    /// Makes the cloud provider look at a Service once more.
+    pub(crate) fn poke(&self, service: &ObjectKey) {
+        let patch = json!({"metadata": {"annotations": {"judge.example/again": self.failures(service).0.to_string()}}});
+        let key = (service.namespace.as_str(), service.name.as_str());
+        self.inside().patch_service(key.0, key.1, (&patch, "somebody")).unwrap();
+    }
+
+    /// The body of a resource that exists.
+    pub(crate) fn get(&self, id: &str) -> Option<Value> {
+        let reply = self.simulator.arm().call("GET", id, &[], None);
+        reply.is_success().then_some(reply.body)
+    }
+
+    pub(crate) fn put(&self, id: &str, body: Value) -> bool {
+        let arm = self.simulator.arm();
+        arm.settle(&arm.call("PUT", id, &[], Some(body))).is_success()
+    }
+
+    pub(crate) fn delete(&self, id: &str) {
+        let arm = self.simulator.arm();
+        arm.settle(&arm.call("DELETE", id, &[], None));
+    }
+
+    /// Connects an endpoint of the consumer to a Private Link Service.
+    pub(crate) fn connect_endpoint(&self, name: &str, link: &str) {
+        let theirs =
+            format!("/subscriptions/{CONSUMER}/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network");
+        let body = json!({"location": "eastus2", "properties": {
+            "subnet": {"id": format!("{theirs}/virtualNetworks/myOtherVNET/subnets/pe-subnet")},
+            "privateLinkServiceConnections": [{"name": name, "properties": {"privateLinkServiceId": link}}],
+        }});
+        self.put(&format!("{theirs}/privateEndpoints/{name}"), body);
+    }
+
+    /// How often the syncs of a Service failed, and the words of the last failure.
+    pub(crate) fn failures(&self, service: &ObjectKey) -> (u64, String) {
+        let events = self.inside().events(service.namespace.as_str(), service.name.as_str());
+        let failed = || events.iter().filter(|event| event["reason"] == "SyncLoadBalancerFailed");
+        let count = failed().map(|event| event["count"].as_u64().unwrap_or(1)).sum();
+        let last = failed().next_back().and_then(|event| event["message"].as_str()).unwrap_or_default();
+        (count, last.to_owned())
+    }
+}
+
+async fn connect(simulator: &Simulator) -> Ways {
+    let endpoints = simulator.endpoints();
+    let azure = Azure::new(Settings {
+        cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager_http, endpoints.authority)).unwrap(),
+        tenant: TENANT.parse().unwrap(),
+        client_id: "00000000-0000-0000-0000-0000000000a1".parse().unwrap(),
+        client_secret: Secret::new("plan-secret".to_owned()),
+        ca_certificates: vec![endpoints.ca_pem.clone().into_bytes()],
+        poll_floor: Duration::from_millis(5),
+        timeout: Duration::from_secs(10),
+        user_agent: "privlink-test".to_owned(),
+    });
+    let cluster = Cluster::connect(&endpoints.kubeconfig(), Some(CLUSTER)).await;
+    Ways { azure: Arc::new(azure.unwrap()), cluster: Some(Arc::new(cluster.unwrap())) }
+}
+
+fn settings_of(prune: bool, version: &str) -> settings::Settings {
+    let text = format!(
+        r#"version = 1
+owner = "6f1c2b9e-4d3a-4c57-9a1e-0b7d5f8c2a10"
+[environments.prod]
+path = "environments/prod"
+cloud = "simulator"
+subscription = "{PROVIDER}"
+cloud-provider-version = "{version}"
+prune = {prune}
+max-deletes = 100
+[environments.prod.cluster]
+aks = "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}"
+"#
+    );
+    let (settings, diagnostics) = settings::parse(&"privlink.toml".parse().unwrap(), &text);
+    settings.unwrap_or_else(|| panic!("{diagnostics:?}"))
+}
