@@ -198,3 +198,10 @@ pub(super) fn rebuilt(draft: &Draft<'_>) -> BTreeMap<ObjectKey, ResourceId> {
     }
     rebuilt
 }
+
+/// The Services that come to share a Private Link Service instead of getting one.
+pub(super) fn sharers(draft: &Draft<'_>) -> Vec<ObjectKey> {
+    let shares = |prediction: &Prediction| prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED);
+    let foreseen = foresee(draft).into_iter();
+    foreseen.filter(|(_, result)| result.as_ref().is_ok_and(shares)).map(|(service, _)| service).collect()
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cloud_provider::rule;
 use crate::desired::Intent;
 use crate::domain::annotation;
 use crate::domain::key::PublisherKey;
@@ -11,6 +12,7 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::private_link_service::PrivateLinkService;
 use crate::domain::resource::private_link_service::Publication;
+use crate::domain::resource::service::LiveService;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -73,6 +75,9 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
         change.actor = Actor::CloudProvider;
         return draft.add(change);
     };
+    if live.is_shared_by(&publication.service) {
+        return shared(draft, key, publication, live);
+    }
     let before = published_fields(live);
     let mut fields = diff::diff_named(&before, &publication.fields());
     fields.extend(withdrawn(draft.changes.get(&service), &before));
@@ -94,6 +99,19 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     change.fields = fields;
     change.resource = Some(Resource::Publication(publication.clone()));
     draft.add(change);
+}
+
+/// The settings are the owner's: nothing that another Service on the address says changes them.
+fn shared(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publication, live: &LivePrivateLinkService) {
+    let annotations = draft.observed.services.get(&publication.service).map(LiveService::annotations);
+    let tunes = annotations.is_some_and(|own| annotation::PLS_TUNING.iter().any(|tuning| own.contains_key(*tuning)));
+    if let (true, Some(owner)) = (tunes, live.cluster_owner()) {
+        let name = live.service.id.name();
+        let text =
+            format!("left alone: {name} belongs to {owner}, which alone may tune it ({})", rule::LINK_NOT_OWNER.id);
+        draft.note(key, text);
+    }
+    draft.keep();
 }
 
 /// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.
@@ -120,6 +138,17 @@ pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
         change.resource = Some(intent.resource.clone());
         change.existing = Some(old);
         draft.add(change);
+    }
+}
+
+/// Takes back what will not come: on a shared address the Private Link Service that stands there serves everybody.
+pub(super) fn expect_shared(draft: &mut Draft<'_>) {
+    for service in consequence::sharers(draft) {
+        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service));
+        if draft.changes.get(&key).is_some_and(|change| change.action == Action::Create) {
+            draft.changes.remove(&key);
+            draft.keep();
+        }
     }
 }
 

@@ -122,6 +122,10 @@ impl Backends<'_> {
                 |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
+        if link.is_shared_by(&publication.service) {
+            // Somebody was first on the address: what this Service says of the settings never comes true.
+            return link_ready(link);
+        }
         let old = change.fields.iter().find(|field| field.name == "alias").and_then(|field| field.before.as_ref());
         if old.is_some() && old == link.alias.as_ref().map(Value::text).as_ref() {
             return not_yet("the cloud provider to build it anew");
