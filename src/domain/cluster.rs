@@ -79,8 +79,19 @@ pub struct HeldAddress {
     pub subnet: ResourceId,
     /// The address.
     pub address: IpAddr,
-    /// Who has it: the private endpoint or Private Link Service behind a network interface, else the interface itself.
+    /// Who has it: the private endpoint or Private Link Service behind a network interface, else the interface itself; the
+    /// virtual network where Azure says that somebody has it, and nobody is seen to.
     pub holder: ResourceId,
+}
+
+impl HeldAddress {
+    /// Who has it, in words.
+    pub fn by(&self) -> String {
+        if Some(&self.holder) == self.subnet.parent().as_ref() {
+            return "somebody who is not seen, such as a node".to_owned();
+        }
+        self.holder.short()
+    }
 }
 
 /// A Warning event of a Service.

@@ -89,7 +89,7 @@ impl<'a> Draft<'a> {
 
     /// Keeps one change, and what needs it, out of the plan.
     pub(super) fn refuse(&mut self, key: &ResourceKey, problem: impl Into<String>, help: impl Into<String>) {
-        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into() });
+        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into(), right: None });
     }
 
     /// As [`Draft::refuse`], by a rule.

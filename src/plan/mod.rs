@@ -141,6 +141,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     preflight::check(&mut draft);
     consequence::predict(&mut draft);
     endpoints::expect_cuts(&mut draft);
+    preflight::check_rights(&mut draft);
     cause::attribute(&mut draft, baseline);
     let steps = order::order(&mut draft);
     let (steps, left_out) = left_out::divide(&mut draft, steps);

@@ -23,7 +23,7 @@ pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
     let findings = made.filter_map(|change| match &change.key {
         ResourceKey::PrivateLinkService(publisher) if is_on(cluster, change) => {
             let (rule, problem) = refusal(cluster, publisher)?;
-            Some(Finding { key: blamed(draft, change, publisher, rule), rule, problem })
+            Some(Finding::new(blamed(draft, change, publisher, rule), rule, problem))
         }
         _ => None,
     });

@@ -42,6 +42,12 @@ rules! {
         "Azure refuses the write.";
         "An address of a network belongs to one interface or frontend.";
         "Take a free address, or free this one in a commit of its own.";
+    RIGHT_LACKING = "PRE-RIGHT-LACKING", "The identity that applies may not do it", Documented, AZURE;
+        "Azure refuses the write: AuthorizationFailed, or LinkedAuthorizationFailed for something that it refers to.";
+        "No role of the identity gives the action at the scope or above it. A write needs rights on what it refers to as \
+         well: a subnet and a frontend to join, a connection to approve. That a right is held proves less: deny \
+         assignments, locks and policies are not looked at.";
+        "Give the identity the role that the plan names, at the scope that it names; it counts after a minute or two.";
     ALIAS_HIDDEN = "PRE-ALIAS-HIDDEN", "An alias may not be visible to the consumer", Documented, AZURE;
         "Azure may refuse the endpoint as if there were no such alias. A plan only warns: a role on the service makes it \
          visible too, and roles are not read.";

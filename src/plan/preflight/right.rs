@@ -1,0 +1,256 @@
+//! The rights that a plan's writes need, and those that the identity that applies lacks.
+//!
+//! ```text
+//!  change ─ needed ─▶ action over a resource ─ scopes ─▶ its group, and itself if it is there already
+//! ```
+//! A write needs rights on what it refers to, too: Azure checks every reference of a body, changed or not. What Azure tells
+//! is what roles give; deny assignments, locks and policies may still refuse. So a lack is known, and its absence is not.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::desired::Desired;
+use crate::domain::annotation;
+use crate::domain::azure::ResourceId;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::resource::Resource;
+use crate::domain::resource::private_endpoint::PrivateEndpoint;
+use crate::domain::resource::private_endpoint::Request;
+use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::Frontend;
+use crate::domain::resource::private_link_service::PrivateLinkService;
+use crate::domain::resource::service::LiveService;
+use crate::domain::right::RightScope;
+use crate::observed::Observed;
+use crate::observed::rights::Rights;
+use crate::observed::rights::Standing;
+use crate::plan::action::Action;
+use crate::plan::action::Actor;
+use crate::plan::change::Change;
+use crate::plan::change::MissingRight;
+use crate::plan::change::Note;
+use crate::plan::change::Refusal;
+use crate::plan::draft::Draft;
+use crate::plan::preflight::rule;
+
+const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
+const JOIN_NETWORK: &str = "Microsoft.Network/virtualNetworks/join/action";
+const JOIN_FRONTEND: &str = "Microsoft.Network/loadBalancers/frontendIPConfigurations/join/action";
+const WRITE_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/write";
+const WRITE_LINK: &str = "Microsoft.Network/privateLinkServices/write";
+const DELETE_LINK: &str = "Microsoft.Network/privateLinkServices/delete";
+const APPROVE: &str = "Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action";
+const WRITE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/write";
+const DELETE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/delete";
+const WRITE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/write";
+const DELETE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/delete";
+const WRITE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/write";
+const DELETE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/delete";
+const WRITE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write";
+const DELETE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/delete";
+
+/// An action that a write takes, and where roles may give it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    /// The action, in Azure's spelling.
+    pub action: &'static str,
+    /// From the group to the narrowest scope that is there before the write.
+    pub scopes: Vec<RightScope>,
+}
+
+/// On something that is there.
+fn on(action: &'static str, id: &ResourceId) -> Needed {
+    Needed { action, scopes: vec![RightScope::group_of(id), RightScope::Resource(id.clone())] }
+}
+
+/// On something that the write makes: nobody can have a role on it yet.
+fn on_new(action: &'static str, id: &ResourceId) -> Needed {
+    Needed { action, scopes: vec![RightScope::group_of(id)] }
+}
+
+/// What a change needs the rights for. The cloud provider's work is not among them: it has an identity of its own.
+pub fn needed(change: &Change, desired: &Desired, observed: &Observed) -> BTreeSet<Needed> {
+    if change.actor != Actor::Privlink {
+        return BTreeSet::new();
+    }
+    let writes = change.action != Action::Delete;
+    let is_new = change.action == Action::Create;
+    let write = |action, id: &ResourceId| if is_new { on_new(action, id) } else { on(action, id) };
+    let mut needed = BTreeSet::new();
+    match &change.resource {
+        Some(Resource::Subnet(subnet)) => needed.extend(of_subnet(&subnet.id, observed)),
+        Some(Resource::PrivateLinkService(service)) if writes => {
+            needed.insert(write(WRITE_LINK, &service.id));
+            needed.extend(of_link(service));
+        }
+        Some(Resource::PrivateEndpoint(endpoint)) if writes => {
+            needed.insert(write(WRITE_ENDPOINT, &endpoint.id));
+            needed.insert(on(JOIN_SUBNET, &endpoint.subnet));
+            needed.extend(approval(endpoint, desired, observed));
+        }
+        Some(Resource::DnsRecord(record)) if writes => needed.extend(in_zone(WRITE_RECORD, &record.id)),
+        Some(Resource::DnsLink(link)) if writes => {
+            needed.extend(in_zone(WRITE_ZONE_LINK, &link.id));
+            needed.insert(on(JOIN_NETWORK, &link.virtual_network));
+        }
+        Some(Resource::Connection(connection)) if writes => {
+            let link = observed.publisher(&connection.publisher);
+            needed.extend(link.map(|link| on(WRITE_CONNECTION, &link.service.id)));
+        }
+        _ => {}
+    }
+    if change.action.is_destructive() {
+        needed.extend(of_deletion(change, observed));
+    }
+    needed
+}
+
+/// A subnet is written whole, with everything that it refers to.
+fn of_subnet(id: &ResourceId, observed: &Observed) -> Vec<Needed> {
+    let links = [
+        ("/properties/networkSecurityGroup/id", "Microsoft.Network/networkSecurityGroups/join/action"),
+        ("/properties/routeTable/id", "Microsoft.Network/routeTables/join/action"),
+        ("/properties/natGateway/id", "Microsoft.Network/natGateways/join/action"),
+    ];
+    let body = observed.subnets.get(id).map(|live| &live.seen.body);
+    let link = |(place, action): (&str, &'static str)| {
+        let linked = body?.pointer(place)?.as_str()?.parse::<ResourceId>().ok()?;
+        Some(on(action, &linked))
+    };
+    links.into_iter().filter_map(link).chain([on(WRITE_SUBNET, id)]).collect()
+}
+
+fn of_link(service: &PrivateLinkService) -> Vec<Needed> {
+    let frontend = match &service.frontend {
+        Frontend::OfService { known, .. } => known.as_ref(),
+        Frontend::Id(id) => Some(id),
+    };
+    // A part of a load balancer has no roles of its own.
+    let frontend = frontend.and_then(ResourceId::parent).map(|balancer| on(JOIN_FRONTEND, &balancer));
+    let subnet = service.exposure.nat.subnet.as_ref().map(|subnet| on(JOIN_SUBNET, subnet));
+    frontend.into_iter().chain(subnet).collect()
+}
+
+/// Who asks for a connection that is approved at once needs the right to approve it, unless the service approves it itself.
+fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) -> Option<Needed> {
+    if endpoint.request != Request::Automatic {
+        return None;
+    }
+    let approves = |exposure: &Exposure| exposure.auto_approval.contains(&endpoint.id.subscription());
+    let seen = |id: &ResourceId| observed.private_link_services.get(id).map(|live| &live.service.exposure);
+    match &endpoint.target {
+        Target::Alias(_) => None,
+        Target::Id(id) => (!seen(id).is_some_and(approves)).then(|| on(APPROVE, id)),
+        Target::Produced { publisher, known } => {
+            let wanted = exposure_of(publisher, desired).or_else(|| seen(known.as_ref()?));
+            let needed = || match (known, publisher) {
+                (Some(id), _) => Some(on(APPROVE, id)),
+                (None, PublisherKey::Own(id)) => Some(on_new(APPROVE, id)),
+                (None, PublisherKey::Cluster(service)) => {
+                    Some(Needed { action: APPROVE, scopes: vec![group_of_links(service, desired, observed)?] })
+                }
+            };
+            if wanted.is_some_and(approves) { None } else { needed() }
+        }
+    }
+}
+
+fn exposure_of<'a>(publisher: &PublisherKey, desired: &'a Desired) -> Option<&'a Exposure> {
+    let key = ResourceKey::PrivateLinkService(publisher.clone());
+    match &desired.intents.get(&key)?.resource {
+        Resource::Publication(publication) => Some(&publication.exposure),
+        Resource::PrivateLinkService(service) => Some(&service.exposure),
+        _ => None,
+    }
+}
+
+/// The group in which the cloud provider makes the Private Link Service of a Service.
+fn group_of_links(service: &ObjectKey, desired: &Desired, observed: &Observed) -> Option<RightScope> {
+    let cluster = observed.cluster.as_ref()?;
+    let wanted = match desired.intents.get(&ResourceKey::Service(service.clone())).map(|intent| &intent.resource) {
+        Some(Resource::Service(service)) => service.annotations(),
+        _ => observed.services.get(service).map(LiveService::annotations).unwrap_or_default(),
+    };
+    let named = wanted.get(annotation::PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty());
+    let group = named.map_or_else(|| Some(cluster.node_resource_group.clone()), |name| name.parse().ok())?;
+    Some(RightScope::Group(cluster.id.subscription(), group))
+}
+
+fn in_zone(action: &'static str, id: &ResourceId) -> Option<Needed> {
+    id.parent().map(|zone| on(action, &zone))
+}
+
+fn of_deletion(change: &Change, observed: &Observed) -> Vec<Needed> {
+    let link = |publisher: &PublisherKey| {
+        let seen = observed.publisher(publisher).map(|live| live.service.id.clone());
+        change.existing.clone().or(seen)
+    };
+    match &change.key {
+        ResourceKey::PrivateEndpoint(id) => vec![on(DELETE_ENDPOINT, id)],
+        ResourceKey::DnsRecord(id) => in_zone(DELETE_RECORD, id).into_iter().collect(),
+        ResourceKey::DnsLink(id) => in_zone(DELETE_ZONE_LINK, id).into_iter().collect(),
+        ResourceKey::PrivateLinkService(publisher) => {
+            link(publisher).map(|id| on(DELETE_LINK, &id)).into_iter().collect()
+        }
+        ResourceKey::Connection { publisher, .. } => {
+            let live = observed.publisher(publisher);
+            live.map(|live| on(DELETE_CONNECTION, &live.service.id)).into_iter().collect()
+        }
+        ResourceKey::Service(_) | ResourceKey::Subnet(_) => Vec::new(),
+    }
+}
+
+/// What a change lacks, by the scope at which it would be given: the actions, and the role that gives them.
+fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
+    let mut found: BTreeMap<(&RightScope, &'static str), Vec<&'static str>> = BTreeMap::new();
+    for Needed { action, scopes } in needed {
+        let (Standing::Lacking, Some(scope)) = (rights.standing(action, scopes), scopes.last()) else { continue };
+        found.entry((scope, role_with(action))).or_default().push(action);
+    }
+    let missing = found.into_iter().map(|((scope, role), actions)| MissingRight {
+        identity: rights.identity.clone(),
+        actions,
+        scope: scope.clone(),
+        role,
+    });
+    missing.collect()
+}
+
+/// The narrowest of Azure's own roles that gives an action.
+fn role_with(action: &str) -> &'static str {
+    if action.starts_with("Microsoft.Network/privateDnsZones/") {
+        "Private DNS Zone Contributor"
+    } else {
+        "Network Contributor"
+    }
+}
+
+/// Refuses what the identity that applies may not do. Where nobody can know which one applies, says it and refuses nothing.
+pub(super) fn check(draft: &mut Draft<'_>) {
+    let Some(rights) = &draft.observed.rights else { return };
+    let changes = draft.changes.values();
+    let found: Vec<(ResourceKey, Vec<MissingRight>)> = changes
+        .map(|change| (change.key.clone(), lacks(rights, &needed(change, draft.desired, draft.observed))))
+        .filter(|(_, missing)| !missing.is_empty())
+        .collect();
+    for (key, missing) in found {
+        for right in missing {
+            let problem = right.to_string();
+            if rights.is_named {
+                let refusal =
+                    Refusal { rule: Some(rule::RIGHT_LACKING.id), problem, help: right.grant(), right: Some(right) };
+                draft.refuse_by(&key, refusal);
+            } else {
+                let text = format!(
+                    "bound to be refused if nobody else applies: {problem}; {} ({})",
+                    right.grant(),
+                    rule::RIGHT_LACKING.id
+                );
+                draft.notes.push(Note { subject: key.to_string(), text });
+            }
+        }
+    }
+}

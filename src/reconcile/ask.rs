@@ -1,0 +1,113 @@
+//! Asks Azure what a plan would be refused for: rights at the scopes that it writes in, and addresses that it newly wants.
+//!
+//! Nothing is asked for a plan that changes nothing. Rights are asked about group by group; about a single resource only
+//! where its group does not give what a write to it takes. What could not be asked is told, and keeps nobody from applying.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+
+use crate::azure::ask::Availability;
+use crate::azure::error::AzureError;
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::domain::failure::ErrorClass;
+use crate::domain::right::RightScope;
+use crate::observed::Area;
+use crate::observed::Gap;
+use crate::observed::Observed;
+use crate::observed::rights::Rights;
+use crate::observed::rights::Standing;
+use crate::plan::Plan;
+use crate::plan::change::Change;
+use crate::plan::preflight::question;
+use crate::plan::preflight::question::Question;
+use crate::plan::preflight::right;
+use crate::plan::preflight::right::Needed;
+use crate::reconcile::error_chain;
+use crate::reconcile::world::Applier;
+use crate::reconcile::world::World;
+
+/// Asks what a plan needs to know; true if there was anything to ask, so that it has to be made again.
+pub(super) async fn ask(
+    world: &World,
+    config: &Config,
+    (desired, plan): (&Desired, &Plan),
+    observed: &mut Observed,
+) -> bool {
+    let left_out = plan.left_out.iter().filter_map(|left| left.change.as_ref());
+    let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
+    let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
+    let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
+    let applier = world.applier(config, &desired.policy);
+    let (rights, answers) = tokio::join!(
+        self::rights(applier.as_ref(), &needed),
+        join_all(questions.iter().map(|question| self::address(world, question))),
+    );
+    for (question, answer) in questions.iter().zip(answers) {
+        match answer {
+            Ok(answer) => question::answered(observed, question, (answer.is_free, &answer.offered)),
+            Err(gap) => drop(observed.unchecked.insert(gap)),
+        }
+    }
+    let (rights, gaps) = rights;
+    observed.rights = rights;
+    observed.unchecked.extend(gaps);
+    !needed.is_empty() || !questions.is_empty()
+}
+
+async fn address(world: &World, question: &Question) -> Result<Availability, Gap> {
+    let network = question.subnet.parent().expect("a subnet is a part of a network");
+    let answer = world.azure.address(&network, question.asked).await;
+    answer.map_err(|error| Gap { area: Area::Addresses(network), reason: told(&error) })
+}
+
+/// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
+async fn rights(applier: Result<&Applier, &String>, needed: &BTreeSet<Needed>) -> (Option<Rights>, BTreeSet<Gap>) {
+    if needed.is_empty() {
+        return (None, BTreeSet::new());
+    }
+    let applier = match applier {
+        Ok(applier) => applier,
+        Err(reason) => return (None, [Gap { area: Area::Rights(None), reason: reason.clone() }].into()),
+    };
+    let Applier { azure: _, identity, is_named } = applier;
+    let mut rights = Rights { identity: identity.clone(), is_named: *is_named, at: BTreeMap::new() };
+    let mut failed = BTreeMap::new();
+    let groups: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.first()).collect();
+    read(applier, groups, (&mut rights, &mut failed)).await;
+    let is_open = |needed: &&Needed| rights.standing(needed.action, &needed.scopes) != Standing::Held;
+    let open: Vec<&Needed> = needed.iter().filter(is_open).collect();
+    let single: BTreeSet<&RightScope> = open.iter().filter_map(|needed| needed.scopes.get(1)).collect();
+    read(applier, single, (&mut rights, &mut failed)).await;
+    let unknown = open.iter().filter(|it| rights.standing(it.action, &it.scopes) == Standing::Unknown);
+    let gaps = unknown.filter_map(|needed| {
+        let scope = needed.scopes.last()?;
+        Some(Gap { area: Area::Rights(Some(scope.clone())), reason: failed.get(scope)?.clone() })
+    });
+    let gaps = gaps.collect();
+    (Some(rights), gaps)
+}
+
+async fn read(
+    applier: &Applier,
+    scopes: BTreeSet<&RightScope>,
+    (rights, failed): (&mut Rights, &mut BTreeMap<RightScope, String>),
+) {
+    let answers = join_all(scopes.iter().map(|scope| applier.azure.permissions(scope))).await;
+    for (scope, answer) in scopes.into_iter().zip(answers) {
+        match answer {
+            Ok(roles) => drop(rights.at.insert(scope.clone(), roles)),
+            Err(error) => drop(failed.insert(scope.clone(), told(&error))),
+        }
+    }
+}
+
+/// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
+fn told(error: &AzureError) -> String {
+    match error.class() {
+        ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. }) => "Azure denies the question".to_owned(),
+        _ => error_chain(error),
+    }
+}
