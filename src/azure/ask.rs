@@ -1,5 +1,6 @@
-//! Questions before a write: what the caller may do at a scope, and whether an address is free.
+//! Questions before a write: what the caller, or another identity, may do at a scope, and whether an address is free.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::Value as Json;
@@ -11,6 +12,7 @@ use crate::azure::error::AzureError;
 use crate::azure::error::Purpose;
 use crate::azure::list::decode_all;
 use crate::azure::request;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceId;
 use crate::domain::right::Permission;
 use crate::domain::right::RightScope;
@@ -33,6 +35,33 @@ impl Azure {
         let purpose = Purpose::other("read", format!("the caller's rights on {scope}"));
         let entries = self.pages(&purpose, request::permissions_url(&self.pace.resource_manager, scope)).await?;
         decode_all(&purpose, &entries, permission)
+    }
+
+    /// Lists the roles that an identity has at a scope, inherited ones included: the ids of their definitions.
+    ///
+    /// # Errors
+    /// Class `Denied` for a caller that may not see role assignments there; else as every call.
+    pub async fn roles_of(&self, principal: &PrincipalId, scope: &RightScope) -> Result<BTreeSet<String>, AzureError> {
+        let purpose = Purpose::other("list", format!("the roles of {principal} on {scope}"));
+        let url = request::assignments_url(&self.pace.resource_manager, scope, principal);
+        let entries = self.pages(&purpose, url).await?;
+        let role = |entry: &Json| {
+            let role = codec::text(entry, "/properties/roleDefinitionId").map(ToOwned::to_owned);
+            role.ok_or_else(|| Malformed("a role assignment names no role".to_owned()))
+        };
+        Ok(decode_all(&purpose, &entries, role)?.into_iter().collect())
+    }
+
+    /// Reads what a role gives.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn role(&self, id: &str) -> Result<Vec<Permission>, AzureError> {
+        let purpose = Purpose::other("read", format!("the role {id}"));
+        let body = self.get(&purpose, &request::role_url(&self.pace.resource_manager, id)).await?;
+        let entries = codec::items(&body, "/properties/permissions");
+        let entries = entries.map_err(|error| AzureError::unexpected(&purpose, error))?;
+        decode_all(&purpose, entries, permission)
     }
 
     /// Asks whether an address of a virtual network is free.

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::azure::version::api_version;
 use crate::domain::azure::Etag;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -61,6 +62,20 @@ pub(crate) fn permissions_url(base: &Url, scope: &RightScope) -> Url {
     const KIND: &str = "Microsoft.Authorization/permissions";
     let path = format!("{scope}/providers/{KIND}");
     url(base, path.split('/'), &KIND.to_ascii_lowercase())
+}
+
+/// The URL of the roles that an identity has at a scope or above it, by itself or by a group.
+pub(crate) fn assignments_url(base: &Url, scope: &RightScope, principal: &PrincipalId) -> Url {
+    const KIND: &str = "Microsoft.Authorization/roleAssignments";
+    let path = format!("{scope}/providers/{KIND}");
+    let mut url = url(base, path.split('/'), &KIND.to_ascii_lowercase());
+    url.query_pairs_mut().append_pair("$filter", &format!("atScope() and assignedTo('{principal}')"));
+    url
+}
+
+/// The URL of a role definition, by its id.
+pub(crate) fn role_url(base: &Url, id: &str) -> Url {
+    url(base, id.split('/'), "microsoft.authorization/roledefinitions")
 }
 
 /// The URL of the question whether an address of a virtual network is free.
@@ -151,6 +166,10 @@ mod tests {
         assert_eq!(url.as_str(), format!("https://management.azure.com{PLS}{rest}"));
         let url = permissions_url(&base(), &RightScope::group_of(&id));
         assert!(url.as_str().ends_with(&format!("/resourceGroups/rg{rest}")), "{url}");
+        let principal = "00000000-0000-0000-0000-0000000000c1".parse().unwrap();
+        let url = assignments_url(&base(), &RightScope::group_of(&id), &principal);
+        let filter: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        assert_eq!(filter[1], ("$filter".to_owned(), format!("atScope() and assignedTo('{principal}')")));
         let network: ResourceId = PLS.replace("privateLinkServices/pls", "virtualNetworks/v").parse().unwrap();
         let url = address_url(&base(), &network, "10.0.0.9".parse().unwrap());
         let end = "/v/checkIPAddressAvailability?api-version=2025-05-01&ipAddress=10.0.0.9";

@@ -17,7 +17,8 @@ pub struct Entry {
     pub rules: &'static [&'static Rule],
 }
 
-const fn entry(id: &'static str, title: &'static str, rules: &'static [&'static Rule]) -> Entry {
+/// Makes an entry.
+pub const fn entry(id: &'static str, title: &'static str, rules: &'static [&'static Rule]) -> Entry {
     Entry { id, title, rules }
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::domain::azure::Location;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 
@@ -21,6 +22,8 @@ pub struct ManagedCluster {
     pub version: Option<String>,
     /// What its load balancers are like.
     pub balancing: Balancing,
+    /// As whom its cloud provider acts; `None` for a service principal of the old kind, or if there are several.
+    pub principal: Option<PrincipalId>,
 }
 
 /// The kind of a cluster's load balancers, as far as it decides about Private Link Services.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::domain::azure::ClientId;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -39,6 +41,34 @@ fn matches(pattern: &str, action: &str) -> bool {
         left = &left[at + part.len()..];
     }
     left.ends_with(last)
+}
+
+/// Who has rights or lacks them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grantee {
+    /// The identity that applies plans, by its application.
+    Applier(ClientId),
+    /// The identity of a cluster, as which its cloud provider acts.
+    Cluster(PrincipalId),
+}
+
+impl Grantee {
+    /// The id by which roles are given to it.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Applier(client) => client.as_str(),
+            Self::Cluster(principal) => principal.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applier(client) => write!(f, "the identity {client}"),
+            Self::Cluster(principal) => write!(f, "the cluster's identity {principal}"),
+        }
+    }
 }
 
 /// Where rights are asked for and given: what is given at a group holds for everything in it.

@@ -49,6 +49,8 @@ pub enum Area {
     Dns(SubscriptionId),
     /// What the identity that applies may do at a scope; without one, anywhere.
     Rights(Option<RightScope>),
+    /// What the cluster's identity may do at a scope.
+    ClusterRights(RightScope),
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
 }
@@ -65,6 +67,7 @@ impl std::fmt::Display for Area {
             Self::Dns(id) => write!(f, "private DNS zones of subscription {id}"),
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
+            Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
         }
     }
@@ -106,6 +109,8 @@ pub struct Observed {
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
+    /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.
+    pub cluster_rights: Option<Rights>,
     /// What could not be read.
     pub gaps: BTreeSet<Gap>,
     /// What could not be read and is needed by no plan: only what Azure would refuse there is not known beforehand.

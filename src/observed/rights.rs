@@ -1,19 +1,19 @@
 //! What an identity may do, as far as Azure was asked.
 //!
 //! Azure tells each caller its own rights and nobody else's. So they are those of whoever asked, and count as those of the
-//! identity that applies only if the settings name it.
+//! identity that applies only if the settings name it. The rights of the cluster's identity are put together from its roles.
 
 use std::collections::BTreeMap;
 
-use crate::domain::azure::ClientId;
+use crate::domain::right::Grantee;
 use crate::domain::right::Permission;
 use crate::domain::right::RightScope;
 
-/// The rights of the identity that applies, at the scopes that were asked about.
+/// The rights of an identity, at the scopes that were asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
     /// Whose they are.
-    pub identity: ClientId,
+    pub identity: Grantee,
     /// True if the settings say that this one applies; else another runner may apply as somebody else.
     pub is_named: bool,
     /// What is in force at each scope, inherited roles included. What could not be read is not here.
@@ -57,7 +57,7 @@ mod tests {
         let scopes = [RightScope::group_of(&subnet), RightScope::Resource(subnet)];
         let role = |action: &str| vec![Permission { actions: vec![action.to_owned()], not_actions: Vec::new() }];
         let mut rights = Rights {
-            identity: "00000000-0000-0000-0000-0000000000a2".parse().unwrap(),
+            identity: Grantee::Applier("00000000-0000-0000-0000-0000000000a2".parse().unwrap()),
             is_named: true,
             at: BTreeMap::new(),
         };

@@ -6,11 +6,11 @@ use std::fmt;
 
 use crate::desired::policy::Consumer;
 use crate::diagnostic::Place;
-use crate::domain::azure::ClientId;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
+use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
@@ -195,7 +195,7 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MissingRight {
     /// Who lacks them.
-    pub identity: ClientId,
+    pub identity: Grantee,
     /// The actions, in Azure's spelling.
     pub actions: Vec<&'static str>,
     /// Where.
@@ -208,14 +208,15 @@ impl MissingRight {
     /// The command that gives them, as the end of a sentence.
     pub fn grant(&self) -> String {
         let Self { identity, actions: _, scope, role } = self;
-        format!("grant it with: az role assignment create --assignee {identity} --role \"{role}\" --scope {scope}")
+        let id = identity.id();
+        format!("grant it with: az role assignment create --assignee {id} --role \"{role}\" --scope {scope}")
     }
 }
 
 impl fmt::Display for MissingRight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { identity, actions, scope, role: _ } = self;
-        write!(f, "the identity {identity} lacks {} on {scope}", actions.join(" and "))
+        write!(f, "{identity} lacks {} on {scope}", actions.join(" and "))
     }
 }
 

@@ -8,11 +8,14 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
+use crate::azure::Azure;
 use crate::azure::ask::Availability;
 use crate::azure::error::AzureError;
 use crate::config::Config;
 use crate::desired::Desired;
+use crate::domain::azure::PrincipalId;
 use crate::domain::failure::ErrorClass;
+use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
 use crate::observed::Area;
 use crate::observed::Gap;
@@ -40,9 +43,12 @@ pub(super) async fn ask(
     let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
     let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
+    let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect();
     let applier = world.applier(config, &desired.policy);
-    let (rights, answers) = tokio::join!(
+    let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
+    let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
         self::rights(applier.as_ref(), &needed),
+        self::rights_of_cluster(&world.azure, principal, &by_cluster),
         join_all(questions.iter().map(|question| self::address(world, question))),
     );
     for (question, answer) in questions.iter().zip(answers) {
@@ -51,10 +57,9 @@ pub(super) async fn ask(
             Err(gap) => drop(observed.unchecked.insert(gap)),
         }
     }
-    let (rights, gaps) = rights;
-    observed.rights = rights;
-    observed.unchecked.extend(gaps);
-    !needed.is_empty() || !questions.is_empty()
+    (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
+    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps));
+    !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty()
 }
 
 async fn address(world: &World, question: &Question) -> Result<Availability, Gap> {
@@ -73,7 +78,8 @@ async fn rights(applier: Result<&Applier, &String>, needed: &BTreeSet<Needed>) -
         Err(reason) => return (None, [Gap { area: Area::Rights(None), reason: reason.clone() }].into()),
     };
     let Applier { azure: _, identity, is_named } = applier;
-    let mut rights = Rights { identity: identity.clone(), is_named: *is_named, at: BTreeMap::new() };
+    let identity = Grantee::Applier(identity.clone());
+    let mut rights = Rights { identity, is_named: *is_named, at: BTreeMap::new() };
     let mut failed = BTreeMap::new();
     let groups: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.first()).collect();
     read(applier, groups, (&mut rights, &mut failed)).await;
@@ -102,6 +108,33 @@ async fn read(
             Err(error) => drop(failed.insert(scope.clone(), told(&error))),
         }
     }
+}
+
+/// The rights of the cluster's identity, put together from the roles that it has: Azure tells them to nobody else whole.
+async fn rights_of_cluster(
+    azure: &Azure,
+    principal: Option<PrincipalId>,
+    needed: &BTreeSet<Needed>,
+) -> (Option<Rights>, BTreeSet<Gap>) {
+    let Some(principal) = principal.filter(|_| !needed.is_empty()) else { return (None, BTreeSet::new()) };
+    let scopes: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.last()).collect();
+    let held = join_all(scopes.iter().map(|scope| azure.roles_of(&principal, scope))).await;
+    let ids: BTreeSet<&String> = held.iter().flatten().flatten().collect();
+    let roles = join_all(ids.iter().map(|id| azure.role(id))).await;
+    let roles: BTreeMap<&String, _> = ids.iter().copied().zip(roles).collect();
+    let mut rights = Rights { identity: Grantee::Cluster(principal), is_named: true, at: BTreeMap::new() };
+    let mut gaps = BTreeSet::new();
+    for (scope, held) in scopes.into_iter().zip(&held) {
+        let gives = held.as_ref().map_err(told).and_then(|held| {
+            let each = held.iter().map(|id| roles[id].as_ref().map_err(told));
+            each.collect::<Result<Vec<_>, String>>()
+        });
+        match gives {
+            Ok(gives) => drop(rights.at.insert(scope.clone(), gives.into_iter().flatten().cloned().collect())),
+            Err(reason) => drop(gaps.insert(Gap { area: Area::ClusterRights(scope.clone()), reason })),
+        }
+    }
+    (Some(rights), gaps)
 }
 
 /// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.

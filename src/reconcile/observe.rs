@@ -102,9 +102,10 @@ fn merge(observed: &mut Observed, part: Observed) {
         dns_zones,
         dns_records,
         dns_links,
-        // Both are asked about only once it is clear what a plan needs.
+        // They are asked about only once it is clear what a plan needs.
         offered: _,
         rights: _,
+        cluster_rights: _,
         gaps,
         unchecked,
     } = part;

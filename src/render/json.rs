@@ -213,7 +213,7 @@ pub struct RefusalV1 {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "MissingRight")]
 pub struct RightV1 {
-    /// The application id of the identity.
+    /// The application id of the identity that applies, or the object id of the cluster's.
     pub identity: String,
     /// The actions.
     pub actions: Vec<&'static str>,
@@ -332,7 +332,7 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
 
 fn right(right: &MissingRight) -> RightV1 {
     let MissingRight { identity, actions, scope, role } = right;
-    RightV1 { identity: identity.to_string(), actions: actions.clone(), scope: scope.to_string(), role }
+    RightV1 { identity: identity.id().to_owned(), actions: actions.clone(), scope: scope.to_string(), role }
 }
 
 fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {

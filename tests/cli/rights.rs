@@ -114,22 +114,22 @@ fn stage_without_join() -> Stage {
     stage
 }
 
-/// What `az role assignment create` does for the identity that applies.
-fn grant(stage: &Stage, role: &str, scope: &str) {
+/// The object id of the identity that applies.
+fn applier() -> String {
+    let name = "privlink-sim/principal/00000000-0000-0000-0000-0000000000a2";
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+}
+
+/// What `az role assignment create` does.
+fn grant(stage: &Stage, principal: &str, (role, scope): (&str, &str)) {
     let authorization = format!("{scope}/providers/Microsoft.Authorization");
     let filter = format!("$filter=roleName eq '{role}'").replace(' ', "%20");
     let roles = stage.azure(&format!("{authorization}/roleDefinitions?{filter}")).unwrap();
-    let client = "00000000-0000-0000-0000-0000000000a2";
-    let name = format!("privlink-sim/principal/{client}");
-    let principal = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes());
+    let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{role} {scope}").as_bytes());
     let body = json!({ "properties": {
         "roleDefinitionId": roles["value"][0]["id"], "principalId": principal, "principalType": "ServicePrincipal",
     } });
-    stage.azure_does(
-        "PUT",
-        &format!("{authorization}/roleAssignments/99999999-0000-0000-0000-000000000001"),
-        Some(body),
-    );
+    stage.azure_does("PUT", &format!("{authorization}/roleAssignments/{name}"), Some(body));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_right_that_the_applying_identity_lacks_is_told_before_anything_is_written_a
         stage.azure(&SUBNET.replace("virtualNetworks/myOtherVNET/subnets/pe-subnet", "privateEndpoints/pe-web")),
         None
     );
-    grant(&stage, "Network Contributor", SUBNET);
+    grant(&stage, &applier(), ("Network Contributor", SUBNET));
     stage.converge();
 }
 
@@ -234,4 +234,87 @@ fn a_group_that_does_not_give_a_right_leads_to_one_question_about_the_resource()
     stage.plan().ends(Exit::Incomplete);
     let subnet = "myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/pe-subnet";
     assert_eq!(asked(&stage, 0), BTreeMap::from([("myOtherResourceGroup".to_owned(), 1), (subnet.to_owned(), 1)]));
+}
+
+const NODES: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/myResourceGroup/providers/\
+                     Microsoft.Network/virtualNetworks/aks-vnet/subnets/aks-subnet";
+
+/// A cluster in a network of somebody's own, whose identity may only look at it.
+fn stage_with_a_network_of_its_own() -> Stage {
+    let mut world = worlds::example();
+    let group = "myResourceGroup".parse::<privlink::domain::azure::ResourceGroup>().unwrap();
+    world.virtual_networks[0].resource_group = group.clone();
+    world.clusters[0].virtual_network_resource_group = Some(group);
+    world.role_definitions.push(role("joiner", &[&[JOIN]]));
+    let at = |role: &str, group: &str| RoleAssignment {
+        role: role.to_owned(),
+        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
+    };
+    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("Reader", "myResourceGroup")]);
+    let stage = Stage::in_world(world);
+    commit_shop(&stage);
+    stage
+}
+
+fn cluster_identity(stage: &Stage) -> String {
+    let cluster = format!(
+        "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/Microsoft.ContainerService/managedClusters/myAKSCluster"
+    );
+    stage.azure(&cluster).unwrap()["identity"]["principalId"].as_str().unwrap().to_owned()
+}
+
+/// What the cloud provider's last events say of a Service that somebody puts there past the program.
+fn failed_sync(stage: &Stage, annotations: &[(&str, &str)]) -> String {
+    let mut live: Value = serde_yaml::from_str(&docs::service("web", annotations)).unwrap();
+    live["metadata"]["namespace"] = json!("default");
+    stage.cluster().apply_raw(&live).unwrap();
+    stage.idle();
+    let events = stage.cluster().list("events", Some("default"));
+    let said = events.iter().map(|event| event["message"].as_str().unwrap_or_default().to_owned());
+    stage.cluster().delete("services", "default", "web").unwrap();
+    stage.idle();
+    said.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_the_cluster_s_identity_may_not_do_in_a_network_of_somebody_s_own_is_told_and_the_cure_cures() {
+    let stage = stage_with_a_network_of_its_own();
+    let principal = cluster_identity(&stage);
+    let address = ("azure-load-balancer-ipv4", "10.224.10.1");
+    let lacks = |stage: &Stage, action: &str| {
+        let planned = stage.plan().ends(Exit::Incomplete);
+        let told = format!(
+            "not applicable because the cluster's identity {principal} lacks {action} on {NODES}: every sync fails (PRE-CLUSTER-RIGHT)"
+        );
+        planned.says(&told).says(&format!("--assignee {principal} --role \"Network Contributor\" --scope {NODES}"))
+    };
+    let write = "Microsoft.Network/virtualNetworks/subnets/write";
+    lacks(&stage, &format!("{JOIN} and {write}"));
+    let said = failed_sync(&stage, &[address]);
+    assert!(said.contains("LinkedAuthorizationFailed") && said.contains(JOIN), "{said}");
+    // To join is enough for a Service, and not for a Private Link Service in a subnet whose policy is on.
+    grant(&stage, &principal, ("joiner", NODES));
+    lacks(&stage, write);
+    let said = failed_sync(&stage, &[address, ("azure-pls-create", "true")]);
+    assert!(said.contains("AuthorizationFailed") && said.contains(write), "{said}");
+    grant(&stage, &principal, ("Network Contributor", NODES));
+    stage.converge();
+}
+
+#[test]
+fn roles_of_the_cluster_s_identity_that_may_not_be_seen_are_told_and_leave_nothing_out() {
+    let mut world = worlds::example();
+    let group = "myResourceGroup".parse::<privlink::domain::azure::ResourceGroup>().unwrap();
+    world.virtual_networks[0].resource_group = group.clone();
+    world.clusters[0].virtual_network_resource_group = Some(group);
+    world.role_definitions.push(role("plan", &[PLAN]));
+    world.identities[0].role = None;
+    let scopes = [PROVIDER, CONSUMER].map(|id| format!("/subscriptions/{id}"));
+    world.identities[0].assignments = scopes.map(|scope| RoleAssignment { role: "plan".to_owned(), scope }).to_vec();
+    let stage = Stage::in_world(world);
+    commit_shop(&stage);
+    stage.plan().ends(Exit::Changes).says(&format!(
+        "rights of the cluster's identity on {NODES}: not looked at beforehand: Azure denies the question"
+    ));
+    stage.converge();
 }

@@ -49,9 +49,10 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     }
 }
 
-/// Refuses what the identity that applies may not do.
+/// Refuses what the identity that applies, or the cluster's, may not do.
 pub(super) fn check_rights(draft: &mut Draft<'_>) {
     right::check(draft);
+    right::check_cluster(draft);
 }
 
 /// True if Azure is asked to make something, so that its checks of a new resource apply.

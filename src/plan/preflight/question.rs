@@ -12,6 +12,7 @@ use crate::domain::key::PublisherKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::Service;
 use crate::observed::Observed;
 use crate::plan::action::Action;
@@ -45,16 +46,21 @@ pub fn of(change: &Change, observed: &Observed) -> Vec<Question> {
     wanted.into_iter().filter_map(|(subnet, address)| question(observed, subnet, address)).collect()
 }
 
-fn of_service(service: &Service, observed: &Observed) -> Vec<(ResourceId, IpAddr)> {
-    let annotations = service.annotations();
-    if annotations.get(annotation::INTERNAL).map(String::as_str) != Some("true") {
-        return Vec::new();
+/// The subnet that the frontend of an internal Service is in.
+pub(super) fn subnet_of(service: &Service, observed: &Observed) -> Option<ResourceId> {
+    let mut annotations = service.annotations();
+    if let (Deployment::AnnotationsOnly, Some(live)) = (service.deployment, observed.services.get(&service.key)) {
+        // What is not ours stays as it is.
+        annotations = live.annotations().into_iter().chain(annotations).collect();
     }
-    let Some(nodes) = observed.cluster.as_ref().and_then(|cluster| cluster.node_subnet.clone()) else {
-        return Vec::new();
-    };
+    annotations.get(annotation::INTERNAL).filter(|text| text.as_str() == "true")?;
+    let nodes = observed.cluster.as_ref()?.node_subnet.clone()?;
     let named = annotations.get(annotation::INTERNAL_SUBNET).filter(|name| !name.trim().is_empty());
-    let subnet = named.and_then(|name| Some(nodes.parent()?.child("subnets", name))).unwrap_or(nodes);
+    Some(named.and_then(|name| Some(nodes.parent()?.child("subnets", name))).unwrap_or(nodes))
+}
+
+fn of_service(service: &Service, observed: &Observed) -> Vec<(ResourceId, IpAddr)> {
+    let Some(subnet) = subnet_of(service, observed) else { return Vec::new() };
     let has = observed.services.get(&service.key).map(|live| live.addresses.clone()).unwrap_or_default();
     let new = service.pinned_addresses().into_iter().filter(|address| !has.contains(address));
     new.map(|address| (subnet.clone(), address)).collect()

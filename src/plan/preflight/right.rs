@@ -34,6 +34,7 @@ use crate::plan::change::MissingRight;
 use crate::plan::change::Note;
 use crate::plan::change::Refusal;
 use crate::plan::draft::Draft;
+use crate::plan::preflight::question;
 use crate::plan::preflight::rule;
 
 const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
@@ -203,6 +204,41 @@ fn of_deletion(change: &Change, observed: &Observed) -> Vec<Needed> {
     }
 }
 
+/// What the cloud provider needs the rights for, outside the group of the nodes: there AKS itself gives it what it takes.
+pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed) -> BTreeSet<Needed> {
+    let Some(cluster) = &observed.cluster else { return BTreeSet::new() };
+    let own = RightScope::Group(cluster.id.subscription(), cluster.node_resource_group.clone());
+    let mut needed = Vec::new();
+    match &change.resource {
+        Some(Resource::Service(service)) if is_synced(change) => {
+            needed.extend(question::subnet_of(service, observed).map(|subnet| on(JOIN_SUBNET, &subnet)));
+        }
+        Some(Resource::Publication(publication)) if change.action != Action::Delete => {
+            let subnet = publication.exposure.nat.subnet.clone();
+            let nat = subnet.and_then(|subnet| observed.subnets.get(&subnet));
+            needed.extend(nat.map(|live| on(JOIN_SUBNET, &live.id)));
+            needed.extend(nat.filter(|live| live.policy_enabled).map(|live| on(WRITE_SUBNET, &live.id)));
+            let group = group_of_links(&publication.service, desired, observed);
+            needed.extend(group.map(|group| Needed { action: WRITE_LINK, scopes: vec![group] }));
+        }
+        _ => {}
+    }
+    needed.into_iter().filter(|needed| needed.scopes.first() != Some(&own)).collect()
+}
+
+/// True if the cloud provider writes the load balancer because of a change.
+fn is_synced(change: &Change) -> bool {
+    let is_read = |name: &str| {
+        name.starts_with("metadata.annotations[service.beta.kubernetes.io/")
+            || name.starts_with("spec.") && !name.starts_with("spec.selector")
+    };
+    match change.action {
+        Action::Create | Action::Replace => true,
+        Action::Update => change.fields.iter().any(|field| is_read(&field.name)),
+        _ => false,
+    }
+}
+
 /// What a change lacks, by the scope at which it would be given: the actions, and the role that gives them.
 fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
     let mut found: BTreeMap<(&RightScope, &'static str), Vec<&'static str>> = BTreeMap::new();
@@ -225,6 +261,24 @@ fn role_with(action: &str) -> &'static str {
         "Private DNS Zone Contributor"
     } else {
         "Network Contributor"
+    }
+}
+
+/// Refuses what the cloud provider will try for ever, because the cluster's identity may not do it.
+pub(super) fn check_cluster(draft: &mut Draft<'_>) {
+    let Some(rights) = &draft.observed.cluster_rights else { return };
+    let mut found: Vec<(ResourceKey, MissingRight)> = Vec::new();
+    for change in draft.changes.values() {
+        let needed = needed_by_cluster(change, draft.desired, draft.observed);
+        let key = super::cluster::syncing(draft, &change.key);
+        found.extend(lacks(rights, &needed).into_iter().map(|right| (key.clone(), right)));
+    }
+    found.sort();
+    found.dedup();
+    for (key, right) in found {
+        let problem = format!("{right}: every sync fails");
+        let refusal = Refusal { rule: Some(rule::CLUSTER_RIGHT.id), problem, help: right.grant(), right: Some(right) };
+        draft.refuse_by(&key, refusal);
     }
 }
 
