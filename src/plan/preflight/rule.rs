@@ -56,6 +56,11 @@ rules! {
         "Azure refuses the write.";
         "An address of a network belongs to one interface or frontend.";
         "Take a free address, or free this one in a commit of its own.";
+    FOREIGN = "PRE-FOREIGN", "Something of this name is there, and it is not ours", Documented, AZURE;
+        "A write would change or replace what belongs to somebody else, so privlink does not make it.";
+        "In Azure and in Kubernetes a name stands for one thing, and a write under it does not ask whose that is. Ours is what \
+         carries the mark of this repository and environment.";
+        "Choose another name, or adopt it with the annotation that the plan names.";
     RIGHT_LACKING = "PRE-RIGHT-LACKING", "The identity that applies may not do it", Documented, AZURE;
         "Azure refuses the write: AuthorizationFailed, or LinkedAuthorizationFailed for something that it refers to.";
         "No role of the identity gives the action at the scope or above it. A write needs rights on what it refers to as \
