@@ -318,3 +318,40 @@ fn roles_of_the_cluster_s_identity_that_may_not_be_seen_are_told_and_leave_nothi
     ));
     stage.converge();
 }
+
+#[test]
+fn a_policy_that_the_applying_identity_may_not_switch_off_leaves_the_private_link_service_out() {
+    let write = "Microsoft.Network/virtualNetworks/subnets/write";
+    let apply: Vec<&str> = APPLY.iter().copied().filter(|own| *own != write).collect();
+    let stage = Stage::in_world(world(role("plan", &[PLAN, LOOK]), role("apply", &[PLAN, LOOK, &apply])));
+    let managed = "  managedBy: privlink\n  resourceGroup: rg-pls\n  nat: { subnet: pls-subnet, count: 1 }\n";
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/web.yaml", &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.10.1")])),
+        ("environments/prod/web-published.yaml", &docs::published_with("web", managed)),
+    ]);
+    let network = format!("/subscriptions/{PROVIDER}/resourceGroups/{NODE_GROUP}/providers/Microsoft.Network");
+    let subnet = format!("{network}/virtualNetworks/aks-vnet/subnets/pls-subnet");
+    let planned = stage
+        .plan()
+        .ends(Exit::Incomplete)
+        .says(&format!("lacks {write} on {subnet} (PRE-RIGHT-LACKING)"))
+        .says("not applicable because it needs subnet/aks-vnet/pls-subnet");
+    stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id()]).ends(Exit::Incomplete);
+    stage.idle();
+    // The same, put there by somebody else: with the policy on there is none.
+    let balancer = stage.azure(&format!("{network}/loadBalancers/kubernetes-internal")).unwrap();
+    let body = json!({"location": "eastus2", "properties": {
+        "loadBalancerFrontendIpConfigurations": [{"id": balancer["properties"]["frontendIPConfigurations"][0]["id"]}],
+        "ipConfigurations": [{"name": "nat", "properties": {"primary": true, "subnet": {"id": subnet}}}],
+    }});
+    let link = format!(
+        "/subscriptions/{PROVIDER}/resourceGroups/rg-pls/providers/Microsoft.Network/privateLinkServices/pls-web"
+    );
+    assert_eq!(
+        stage.azure_refuses("PUT", &link, Some(body)),
+        "PrivateLinkServiceCannotBeCreatedInSubnetThatHasNetworkPoliciesEnabled"
+    );
+    grant(&stage, &applier(), ("Network Contributor", &subnet));
+    stage.converge();
+}
