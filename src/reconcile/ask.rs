@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
 use crate::azure::Azure;
 use crate::azure::ask::Availability;
@@ -14,6 +15,7 @@ use crate::azure::error::AzureError;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::domain::azure::PrincipalId;
+use crate::domain::azure::ResourceId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
@@ -32,6 +34,12 @@ use crate::reconcile::error_chain;
 use crate::reconcile::world::Applier;
 use crate::reconcile::world::World;
 
+/// How many questions are open at a time: Azure counts reads, and a first plan may have many.
+const AT_ONCE: usize = 8;
+
+/// How many addresses are asked about for one plan. Beyond that the writes themselves are the quicker question.
+const MOST_ADDRESSES: usize = 64;
+
 /// Asks what a plan needs to know; true if there was anything to ask, so that it has to be made again.
 pub(super) async fn ask(
     world: &World,
@@ -43,13 +51,14 @@ pub(super) async fn ask(
     let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
     let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
+    let (questions, unasked) = within_reason(questions);
     let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect();
     let applier = world.applier(config, &desired.policy);
     let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
     let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
         self::rights(applier.as_ref(), &needed),
         self::rights_of_cluster(&world.azure, principal, &by_cluster),
-        join_all(questions.iter().map(|question| self::address(world, question))),
+        all(questions.iter().map(|question| self::address(world, question))),
     );
     for (question, answer) in questions.iter().zip(answers) {
         match answer {
@@ -58,8 +67,26 @@ pub(super) async fn ask(
         }
     }
     (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
-    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps));
+    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(unasked));
     !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty()
+}
+
+/// The questions that are asked, and what is told of the others.
+fn within_reason(questions: BTreeSet<Question>) -> (Vec<Question>, Vec<Gap>) {
+    if questions.len() <= MOST_ADDRESSES {
+        return (questions.into_iter().collect(), Vec::new());
+    }
+    let reason = format!("the plan asks for {} addresses, and only {MOST_ADDRESSES} are asked about", questions.len());
+    let mut questions = questions.into_iter();
+    let asked = questions.by_ref().take(MOST_ADDRESSES).collect();
+    let networks: BTreeSet<ResourceId> = questions.filter_map(|question| question.subnet.parent()).collect();
+    let gap = |network| Gap { area: Area::Addresses(network), reason: reason.clone() };
+    (asked, networks.into_iter().map(gap).collect())
+}
+
+/// All answers, in the order of the questions, a few questions at a time.
+async fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    stream::iter(questions).buffered(AT_ONCE).collect().await
 }
 
 async fn address(world: &World, question: &Question) -> Result<Availability, Gap> {
@@ -101,7 +128,7 @@ async fn read(
     scopes: BTreeSet<&RightScope>,
     (rights, failed): (&mut Rights, &mut BTreeMap<RightScope, String>),
 ) {
-    let answers = join_all(scopes.iter().map(|scope| applier.azure.permissions(scope))).await;
+    let answers = all(scopes.iter().map(|scope| applier.azure.permissions(scope))).await;
     for (scope, answer) in scopes.into_iter().zip(answers) {
         match answer {
             Ok(roles) => drop(rights.at.insert(scope.clone(), roles)),
@@ -118,9 +145,9 @@ async fn rights_of_cluster(
 ) -> (Option<Rights>, BTreeSet<Gap>) {
     let Some(principal) = principal.filter(|_| !needed.is_empty()) else { return (None, BTreeSet::new()) };
     let scopes: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.last()).collect();
-    let held = join_all(scopes.iter().map(|scope| azure.roles_of(&principal, scope))).await;
+    let held = all(scopes.iter().map(|scope| azure.roles_of(&principal, scope))).await;
     let ids: BTreeSet<&String> = held.iter().flatten().flatten().collect();
-    let roles = join_all(ids.iter().map(|id| azure.role(id))).await;
+    let roles = all(ids.iter().map(|id| azure.role(id))).await;
     let roles: BTreeMap<&String, _> = ids.iter().copied().zip(roles).collect();
     let mut rights = Rights { identity: Grantee::Cluster(principal), is_named: true, at: BTreeMap::new() };
     let mut gaps = BTreeSet::new();
@@ -142,5 +169,25 @@ fn told(error: &AzureError) -> String {
     match error.class() {
         ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. }) => "Azure denies the question".to_owned(),
         _ => error_chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_of_very_many_addresses_asks_about_some_and_says_so() {
+        let subnet: ResourceId = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
+                                  Microsoft.Network/virtualNetworks/v/subnets/s"
+            .parse()
+            .unwrap();
+        let address =
+            |last: u8| Question { subnet: subnet.clone(), asked: std::net::Ipv4Addr::new(10, 0, 0, last).into() };
+        let (asked, unasked) = within_reason((0..64).map(address).collect());
+        assert_eq!((asked.len(), unasked), (64, Vec::new()));
+        let (asked, unasked) = within_reason((0..65).map(address).collect());
+        assert_eq!((asked.len(), unasked.len()), (64, 1));
+        assert_eq!(unasked[0].reason, "the plan asks for 65 addresses, and only 64 are asked about");
     }
 }

@@ -235,8 +235,12 @@ fn a_lack_of_the_identity_that_is_named_dooms_and_one_of_a_runner_s_own_is_a_war
     ");
     let plan = with_rights(&zone_only, false).plan();
     assert!(plan.is_whole());
-    let told: Vec<&str> =
-        plan.notes.iter().filter(|note| note.text.contains("PRE-RIGHT-LACKING")).map(|note| note.text.as_str()).collect();
+    let told: Vec<&str> = plan
+        .notes
+        .iter()
+        .filter(|note| note.text.contains("PRE-RIGHT-LACKING"))
+        .map(|note| note.text.as_str())
+        .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"bound to be refused if nobody else applies: the identity 00000000-0000-0000-0000-0000000000a2 lacks Microsoft.Network/privateEndpoints/write on /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps; grant it with: az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role "Network Contributor" --scope /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps (PRE-RIGHT-LACKING)"#);
 }
 
