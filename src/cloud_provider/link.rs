@@ -215,6 +215,15 @@ impl Sync<'_> {
         }
         self.switch_policy_off(subnet);
         self.check_nat(&wanted.nat, subnet, &link.id)?;
+        if wanted.nat.count < had.nat.count {
+            let problem = format!(
+                "{} has {} NAT addresses and is to have {}, and Azure takes none away",
+                link.id.name(),
+                had.nat.count,
+                wanted.nat.count
+            );
+            return Err(fails(&rule::NAT_FEWER, "", problem).into());
+        }
         if nat {
             let (rule, what) = if only_adds(&had.nat, &wanted.nat) {
                 (&rule::NAT_ADDED, What::NatAdded { link: link.id.clone() })
