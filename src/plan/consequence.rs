@@ -199,9 +199,17 @@ pub(super) fn rebuilt(draft: &Draft<'_>) -> BTreeMap<ObjectKey, ResourceId> {
     rebuilt
 }
 
-/// The Services that come to share a Private Link Service instead of getting one.
-pub(super) fn sharers(draft: &Draft<'_>) -> Vec<ObjectKey> {
-    let shares = |prediction: &Prediction| prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED);
-    let foreseen = foresee(draft).into_iter();
-    foreseen.filter(|(_, result)| result.as_ref().is_ok_and(shares)).map(|(service, _)| service).collect()
+/// The changed Services that get no Private Link Service by that; true for those that share the one of their address.
+pub(super) fn without_link(draft: &Draft<'_>) -> BTreeMap<ObjectKey, bool> {
+    let builds =
+        |what: &What| matches!(what, What::LinkBuilt { .. } | What::LinkRebuilt { .. } | What::LinkTakenOver { .. });
+    let mut found = BTreeMap::new();
+    for (service, prediction) in foresee(draft) {
+        let Ok(prediction) = prediction else { continue };
+        if prediction.failure.is_none() && !prediction.effects.iter().any(|effect| builds(&effect.what)) {
+            let shares = prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED);
+            found.insert(service, shares);
+        }
+    }
+    found
 }

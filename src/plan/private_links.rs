@@ -141,14 +141,25 @@ pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
     }
 }
 
-/// Takes back what will not come: on a shared address the Private Link Service that stands there serves everybody.
-pub(super) fn expect_shared(draft: &mut Draft<'_>) {
-    for service in consequence::sharers(draft) {
-        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service));
-        if draft.changes.get(&key).is_some_and(|change| change.action == Action::Create) {
-            draft.changes.remove(&key);
-            draft.keep();
+/// Takes back what will not come: on a shared address the Private Link Service that stands there serves everybody, and
+/// without a sync none is built.
+pub(super) fn expect_none(draft: &mut Draft<'_>) {
+    for (service, shares) in consequence::without_link(draft) {
+        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
+        if draft.changes.get(&key).is_none_or(|change| change.action != Action::Create) {
+            continue;
         }
+        draft.changes.remove(&key);
+        if shares {
+            draft.keep();
+            continue;
+        }
+        let text = format!(
+            "not planned: it is not there, and the cloud provider builds it only when it syncs {service}; nothing here makes \
+             it do so ({})",
+            rule::NO_SYNC.id
+        );
+        draft.note(key, text);
     }
 }
 

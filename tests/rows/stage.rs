@@ -92,6 +92,7 @@ fn act(stage: &Stage, words: &[&str]) {
         ["tag", name, pair] => tag(stage, name, pair),
         ["make", name, "in", group, "on", service] => make(stage, (name, group), service),
         ["take", address] => take(stage, address),
+        ["unlink", name] => unlink(stage, name),
         ["widen", prefix] => widen(stage, prefix),
         ["subnet", name, prefixes] => subnet(stage, name, prefixes),
         ["delete", service] => drop(stage.cluster().delete("services", "default", service).unwrap()),
@@ -143,6 +144,15 @@ fn make(stage: &Stage, (name, group): (&str, &str), service: &str) {
         "visibility": {"subscriptions": [CONSUMER]}, "autoApproval": {"subscriptions": [CONSUMER]},
     }});
     stage.azure_does("PUT", &network(PROVIDER, group, &format!("privateLinkServices/{name}")), Some(body));
+}
+
+/// Somebody deletes a Private Link Service, its connections first.
+fn unlink(stage: &Stage, name: &str) {
+    let body = link(stage, name).unwrap();
+    for connection in body["properties"]["privateEndpointConnections"].as_array().unwrap() {
+        stage.azure_does("DELETE", connection["id"].as_str().unwrap(), None);
+    }
+    stage.azure_does("DELETE", body["id"].as_str().unwrap(), None);
 }
 
 /// One range more for the network of the nodes.

@@ -76,6 +76,10 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("REPLACED-SAME", "an address pinned that the frontend has already changes nothing"),
     ("REPLACED-UNSUBNET", "subnet annotation taken away: the frontend moves to the subnet of the nodes"),
     ("REPLACED-OTHERS", "frontends of other Services are never replaced"),
+    (
+        "GONE-LINK",
+        "a Private Link Service that somebody deleted is built anew once its Service is synced, and not before",
+    ),
     ("LIMIT-EIGHT", "a load balancer carries eight Private Link Services"),
     ("LIMIT-NAT", "eight NAT addresses at most"),
     ("LIMIT-IPV4", "IPv4 alone"),

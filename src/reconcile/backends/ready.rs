@@ -118,7 +118,7 @@ impl Backends<'_> {
             let events =
                 self.kubernetes()?.warnings(&publication.service).await.map_err(|error| cluster_failure(&error))?;
             return not_yet(events.first().map_or_else(
-                || "the cloud provider to build it".to_owned(),
+                || "the cloud provider to build it, which it does when it syncs the Service".to_owned(),
                 |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
