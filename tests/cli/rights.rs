@@ -179,6 +179,19 @@ fn a_runner_that_cannot_sign_in_as_the_one_that_applies_says_so_and_makes_the_sa
 }
 
 #[test]
+fn consent_to_a_plan_of_a_runner_that_could_not_look_is_no_consent_to_what_is_then_left_out() {
+    let stage = stage_without_join();
+    let url = stage.repo.url();
+    let reviewer =
+        [("AZURE_CLIENT_ID", "00000000-0000-0000-0000-0000000000a1"), ("AZURE_CLIENT_SECRET", "plan-secret")];
+    let blind = stage.run_with(&["plan", "--repo", &url, "-e", "prod"], &reviewer).ends(Exit::Done).plan_id();
+    let writes = stage.writes();
+    stage.run_on_repo("apply", &["--approve-plan", &blind]).ends(Exit::Approval).says("look at the plan again");
+    stage.plan().ends(Exit::Incomplete).says("(PRE-RIGHT-LACKING)");
+    assert_eq!(stage.writes(), writes);
+}
+
+#[test]
 fn where_nobody_says_who_applies_a_lack_is_a_warning_and_leaves_nothing_out() {
     let stage = stage_without_join();
     let settings = worlds::settings();

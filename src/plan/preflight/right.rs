@@ -136,6 +136,8 @@ fn of_link(service: &PrivateLinkService) -> Vec<Needed> {
 }
 
 /// Who asks for a connection that is approved at once needs the right to approve it, unless the service approves it itself.
+///
+/// Whom a service approves that was not seen nobody knows: then the right may not be needed.
 fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) -> Option<Needed> {
     if endpoint.request != Request::Automatic {
         return None;
@@ -144,7 +146,7 @@ fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) 
     let seen = |id: &ResourceId| observed.private_link_services.get(id).map(|live| &live.service.exposure);
     match &endpoint.target {
         Target::Alias(_) => None,
-        Target::Id(id) => (!seen(id).is_some_and(approves)).then(|| on(APPROVE, id)),
+        Target::Id(id) => seen(id).filter(|exposure| !approves(exposure)).map(|_| on(APPROVE, id)),
         Target::Produced { publisher, known } => {
             let wanted = exposure_of(publisher, desired).or_else(|| seen(known.as_ref()?));
             let needed = || match (known, publisher) {
@@ -154,7 +156,7 @@ fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) 
                     Some(Needed { action: APPROVE, scopes: vec![group_of_links(service, desired, observed)?] })
                 }
             };
-            if wanted.is_some_and(approves) { None } else { needed() }
+            wanted.filter(|exposure| !approves(exposure)).and_then(|_| needed())
         }
     }
 }

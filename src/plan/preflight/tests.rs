@@ -194,6 +194,20 @@ fn every_write_of_privlink_needs_its_rights_and_those_on_what_it_refers_to() {
 }
 
 #[test]
+fn the_right_to_approve_is_needed_where_the_service_is_known_not_to_approve_by_itself() {
+    let is_needed = |world: &World| needs(world).contains("PrivateEndpointConnectionsApproval");
+    let mut world = World::converged();
+    world.observed.private_endpoints.clear();
+    assert!(is_needed(&world));
+    world.endpoint().target = Target::Id(fixture::link_id());
+    assert!(is_needed(&world));
+    world.live_link().service.exposure.auto_approval = [fixture::subscription(1)].into();
+    assert!(!is_needed(&world), "it lets the subscription in");
+    world.endpoint().target = Target::Id(fixture::id(7, "rg-else", "privateLinkServices/unseen"));
+    assert!(!is_needed(&world), "nobody knows whom it lets in");
+}
+
+#[test]
 fn a_subnet_is_written_with_everything_that_it_refers_to() {
     let mut world = with_subnet("10.50.1.0/24");
     let group = fixture::id(1, "rg-net", "networkSecurityGroups/closed");
