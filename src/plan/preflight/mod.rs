@@ -6,6 +6,7 @@
 mod address;
 mod cluster;
 mod endpoint;
+mod lack;
 mod link;
 pub mod question;
 pub mod right;
@@ -51,8 +52,8 @@ pub(super) fn check(draft: &mut Draft<'_>) {
 
 /// Refuses what the identity that applies, or the cluster's, may not do.
 pub(super) fn check_rights(draft: &mut Draft<'_>) {
-    right::check(draft);
-    right::check_cluster(draft);
+    lack::check(draft);
+    lack::check_cluster(draft);
 }
 
 /// True if Azure is asked to make something, so that its checks of a new resource apply.

@@ -1,12 +1,10 @@
-//! The rights that a plan's writes need, and those that the identity that applies lacks.
+//! The rights that a plan's writes need.
 //!
 //! ```text
 //!  change ─ needed ─▶ action over a resource ─ scopes ─▶ its group, and itself if it is there already
 //! ```
-//! A write needs rights on what it refers to, too: Azure checks every reference of a body, changed or not. What Azure tells
-//! is what roles give; deny assignments, locks and policies may still refuse. So a lack is known, and its absence is not.
+//! A write needs rights on what it refers to, too: Azure checks every reference of a body, changed or not.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
@@ -25,17 +23,10 @@ use crate::domain::resource::private_link_service::PrivateLinkService;
 use crate::domain::resource::service::LiveService;
 use crate::domain::right::RightScope;
 use crate::observed::Observed;
-use crate::observed::rights::Rights;
-use crate::observed::rights::Standing;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
-use crate::plan::change::MissingRight;
-use crate::plan::change::Note;
-use crate::plan::change::Refusal;
-use crate::plan::draft::Draft;
 use crate::plan::preflight::question;
-use crate::plan::preflight::rule;
 
 const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
 const JOIN_NETWORK: &str = "Microsoft.Network/virtualNetworks/join/action";
@@ -238,75 +229,5 @@ fn is_synced(change: &Change) -> bool {
         Action::Create | Action::Replace => true,
         Action::Update => change.fields.iter().any(|field| is_read(&field.name)),
         _ => false,
-    }
-}
-
-/// What a change lacks, by the scope at which it would be given: the actions, and the role that gives them.
-fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
-    let mut found: BTreeMap<(&RightScope, &'static str), Vec<&'static str>> = BTreeMap::new();
-    for Needed { action, scopes } in needed {
-        let (Standing::Lacking, Some(scope)) = (rights.standing(action, scopes), scopes.last()) else { continue };
-        found.entry((scope, role_with(action))).or_default().push(action);
-    }
-    let missing = found.into_iter().map(|((scope, role), actions)| MissingRight {
-        identity: rights.identity.clone(),
-        actions,
-        scope: scope.clone(),
-        role,
-    });
-    missing.collect()
-}
-
-/// The narrowest of Azure's own roles that gives an action.
-fn role_with(action: &str) -> &'static str {
-    if action.starts_with("Microsoft.Network/privateDnsZones/") {
-        "Private DNS Zone Contributor"
-    } else {
-        "Network Contributor"
-    }
-}
-
-/// Refuses what the cloud provider will try for ever, because the cluster's identity may not do it.
-pub(super) fn check_cluster(draft: &mut Draft<'_>) {
-    let Some(rights) = &draft.observed.cluster_rights else { return };
-    let mut found: Vec<(ResourceKey, MissingRight)> = Vec::new();
-    for change in draft.changes.values() {
-        let needed = needed_by_cluster(change, draft.desired, draft.observed);
-        let key = super::cluster::syncing(draft, &change.key);
-        found.extend(lacks(rights, &needed).into_iter().map(|right| (key.clone(), right)));
-    }
-    found.sort();
-    found.dedup();
-    for (key, right) in found {
-        let problem = format!("{right}: every sync fails");
-        let refusal = Refusal { rule: Some(rule::CLUSTER_RIGHT.id), problem, help: right.grant(), right: Some(right) };
-        draft.refuse_by(&key, refusal);
-    }
-}
-
-/// Refuses what the identity that applies may not do. Where nobody can know which one applies, says it and refuses nothing.
-pub(super) fn check(draft: &mut Draft<'_>) {
-    let Some(rights) = &draft.observed.rights else { return };
-    let changes = draft.changes.values();
-    let found: Vec<(ResourceKey, Vec<MissingRight>)> = changes
-        .map(|change| (change.key.clone(), lacks(rights, &needed(change, draft.desired, draft.observed))))
-        .filter(|(_, missing)| !missing.is_empty())
-        .collect();
-    for (key, missing) in found {
-        for right in missing {
-            let problem = right.to_string();
-            if rights.is_named {
-                let refusal =
-                    Refusal { rule: Some(rule::RIGHT_LACKING.id), problem, help: right.grant(), right: Some(right) };
-                draft.refuse_by(&key, refusal);
-            } else {
-                let text = format!(
-                    "bound to be refused if nobody else applies: {problem}; {} ({})",
-                    right.grant(),
-                    rule::RIGHT_LACKING.id
-                );
-                draft.notes.push(Note { subject: key.to_string(), text });
-            }
-        }
     }
 }
