@@ -183,7 +183,12 @@ impl Azure {
 
     /// Reads every page of a list.
     async fn list(&self, purpose: &Purpose, reach: &Reach<'_>, kind: &str) -> Result<Vec<Json>, AzureError> {
-        let mut next = Some(request::list_url(&self.pace.resource_manager, reach, kind));
+        self.pages(purpose, request::list_url(&self.pace.resource_manager, reach, kind)).await
+    }
+
+    /// Reads a page and all that follow it.
+    pub(crate) async fn pages(&self, purpose: &Purpose, first: Url) -> Result<Vec<Json>, AzureError> {
+        let mut next = Some(first);
         let mut visited = BTreeSet::new();
         let mut items = Vec::new();
         while let Some(url) = next.take() {
@@ -209,7 +214,7 @@ impl Azure {
     }
 
     /// Reads one document.
-    async fn get(&self, purpose: &Purpose, url: &Url) -> Result<Json, AzureError> {
+    pub(crate) async fn get(&self, purpose: &Purpose, url: &Url) -> Result<Json, AzureError> {
         let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
         self.sender.send(purpose, request).await?.into_success(purpose)?.json(purpose)
     }
@@ -219,7 +224,7 @@ fn of(subscription: &SubscriptionId) -> String {
     format!("subscription {subscription}")
 }
 
-fn decode_all<T>(
+pub(crate) fn decode_all<T>(
     purpose: &Purpose,
     bodies: &[Json],
     decode: impl Fn(&Json) -> Result<T, Malformed>,

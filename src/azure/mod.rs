@@ -12,6 +12,7 @@ pub mod error;
 pub mod list;
 pub mod operation;
 
+pub mod ask;
 mod auth;
 mod codec;
 mod hint;

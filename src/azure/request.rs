@@ -1,5 +1,7 @@
 //! Requests to the resource manager, built purely: nothing here sends.
 
+use std::net::IpAddr;
+
 use http::Method;
 use http::Request;
 use http::header;
@@ -8,9 +10,11 @@ use serde_json::Value as Json;
 
 use crate::azure::version::api_version;
 use crate::domain::azure::Etag;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::right::RightScope;
 
 /// What must still be true for a write to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +55,35 @@ pub(crate) fn list_url(base: &Url, reach: &Reach<'_>, kind: &str) -> Url {
         Reach::Parent(parent) => (format!("{parent}/{kind}"), parent.resource_type()),
     };
     url(base, path.split('/'), &full_kind)
+}
+
+/// The URL of what the caller may do at a scope.
+pub(crate) fn permissions_url(base: &Url, scope: &RightScope) -> Url {
+    const KIND: &str = "Microsoft.Authorization/permissions";
+    let path = format!("{scope}/providers/{KIND}");
+    url(base, path.split('/'), &KIND.to_ascii_lowercase())
+}
+
+/// The URL of the roles that an identity has at a scope or above it, by itself or by a group.
+pub(crate) fn assignments_url(base: &Url, scope: &RightScope, principal: &PrincipalId) -> Url {
+    const KIND: &str = "Microsoft.Authorization/roleAssignments";
+    let path = format!("{scope}/providers/{KIND}");
+    let mut url = url(base, path.split('/'), &KIND.to_ascii_lowercase());
+    url.query_pairs_mut().append_pair("$filter", &format!("atScope() and assignedTo('{principal}')"));
+    url
+}
+
+/// The URL of a role definition, by its id.
+pub(crate) fn role_url(base: &Url, id: &str) -> Url {
+    url(base, id.split('/'), "microsoft.authorization/roledefinitions")
+}
+
+/// The URL of the question whether an address of a virtual network is free.
+pub(crate) fn address_url(base: &Url, network: &ResourceId, address: IpAddr) -> Url {
+    let path = format!("{network}/checkIPAddressAvailability");
+    let mut url = url(base, path.split('/'), &network.resource_type());
+    url.query_pairs_mut().append_pair("ipAddress", &address.to_string());
+    url
 }
 
 fn url<'a>(base: &Url, path: impl Iterator<Item = &'a str>, kind: &str) -> Url {
@@ -123,6 +156,24 @@ mod tests {
         let zone: ResourceId = PLS.replace("privateLinkServices/pls", "privateDnsZones/a.internal").parse().unwrap();
         let url = list_url(&base(), &Reach::Parent(&zone), "A");
         assert!(url.as_str().ends_with("/privateDnsZones/a.internal/A?api-version=2024-06-01"), "{url}");
+    }
+
+    #[test]
+    fn questions_are_asked_of_a_scope_or_of_a_network() {
+        let id: ResourceId = PLS.parse().unwrap();
+        let url = permissions_url(&base(), &RightScope::Resource(id.clone()));
+        let rest = "/providers/Microsoft.Authorization/permissions?api-version=2022-04-01";
+        assert_eq!(url.as_str(), format!("https://management.azure.com{PLS}{rest}"));
+        let url = permissions_url(&base(), &RightScope::group_of(&id));
+        assert!(url.as_str().ends_with(&format!("/resourceGroups/rg{rest}")), "{url}");
+        let principal = "00000000-0000-0000-0000-0000000000c1".parse().unwrap();
+        let url = assignments_url(&base(), &RightScope::group_of(&id), &principal);
+        let filter: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        assert_eq!(filter[1], ("$filter".to_owned(), format!("atScope() and assignedTo('{principal}')")));
+        let network: ResourceId = PLS.replace("privateLinkServices/pls", "virtualNetworks/v").parse().unwrap();
+        let url = address_url(&base(), &network, "10.0.0.9".parse().unwrap());
+        let end = "/v/checkIPAddressAvailability?api-version=2025-05-01&ipAddress=10.0.0.9";
+        assert!(url.as_str().ends_with(end), "{url}");
     }
 
     #[test]

@@ -7,12 +7,17 @@ const PRIVATE_DNS: &str = "2024-06-01";
 /// Microsoft.ContainerService.
 const CONTAINER_SERVICE: &str = "2024-09-01";
 
+/// Microsoft.Authorization.
+const AUTHORIZATION: &str = "2022-04-01";
+
 /// Returns the api-version for a resource type such as `microsoft.network/privateendpoints`, in lower case.
 pub(crate) fn api_version(resource_type: &str) -> &'static str {
     if resource_type.starts_with("microsoft.network/privatednszones") {
         PRIVATE_DNS
     } else if resource_type.starts_with("microsoft.containerservice/") {
         CONTAINER_SERVICE
+    } else if resource_type.starts_with("microsoft.authorization/") {
+        AUTHORIZATION
     } else {
         NETWORK
     }
@@ -23,9 +28,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dns_and_clusters_have_versions_of_their_own() {
+    fn every_provider_has_versions_of_its_own() {
         assert_eq!(api_version("microsoft.network/privatednszones/a"), PRIVATE_DNS);
         assert_eq!(api_version("microsoft.containerservice/managedclusters"), CONTAINER_SERVICE);
         assert_eq!(api_version("microsoft.network/privateendpoints"), NETWORK);
+        assert_eq!(api_version("microsoft.authorization/permissions"), AUTHORIZATION);
     }
 }

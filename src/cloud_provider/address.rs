@@ -12,6 +12,7 @@ use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::Unusable;
@@ -101,14 +102,24 @@ fn holder(state: &State, subnet: &ResourceId, address: IpAddr, own: &[ResourceId
         return Some(rule.unwrap_or_else(|| format!("the frontend {}", frontend.id.name())));
     }
     let mut held = state.held.iter().filter(|held| held.subnet == *subnet && held.address == address);
-    held.find(|held| !own.contains(&held.holder)).map(|held| held.holder.short())
+    held.find(|held| !own.contains(&held.holder)).map(HeldAddress::by)
+}
+
+/// The subnet that the frontend of a Service is in.
+fn subnet_of(state: &State, service: &Service) -> Option<ResourceId> {
+    let nodes = state.cluster.node_subnet.as_ref()?;
+    let named = service.subnet().and_then(|name| Some(nodes.parent()?.child("subnets", name)));
+    Some(named.unwrap_or_else(|| nodes.clone()))
+}
+
+/// True if the free addresses for a Service are Azure's own word, and not only what nobody is seen to have.
+pub fn are_offered(state: &State, service: &Service) -> bool {
+    subnet_of(state, service).is_some_and(|subnet| state.offered.contains_key(&subnet))
 }
 
 /// The free addresses nearest to the one that a Service pins, in the subnet that its frontend is in.
 pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr> {
-    let Some(node_subnet) = &state.cluster.node_subnet else { return Vec::new() };
-    let named = service.subnet().and_then(|name| Some(node_subnet.parent()?.child("subnets", name)));
-    let id = named.unwrap_or_else(|| node_subnet.clone());
+    let Some(id) = subnet_of(state, service) else { return Vec::new() };
     let Some(subnet) = state.subnets.get(&id) else { return Vec::new() };
     let is_inside = |address: &IpAddr| subnet.prefixes.iter().any(|prefix| prefix.contains(*address));
     let wanted = service.pinned(Family::V4).and_then(|text| text.parse().ok());
@@ -120,8 +131,12 @@ pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr
     }
 }
 
-/// The free addresses of a subnet nearest to a wanted one, nearest first, as far as anybody has seen.
+/// The free addresses of a subnet nearest to a wanted one, nearest first: those that Azure offers where it was asked, else
+/// as far as anybody has seen.
 pub fn nearest_free(state: &State, subnet: &ResourceId, wanted: Ipv4Addr, count: usize) -> Vec<Ipv4Addr> {
+    if let Some(offered) = state.offered.get(subnet) {
+        return offered_near(state, offered, wanted).into_iter().take(count).collect();
+    }
     let Some(subnet) = state.subnets.get(subnet) else { return Vec::new() };
     let base = u32::from(wanted);
     let is_free = |address: &Ipv4Addr| {
@@ -131,4 +146,16 @@ pub fn nearest_free(state: &State, subnet: &ResourceId, wanted: Ipv4Addr, count:
     };
     let around = (1..=REACH).flat_map(|step| [base.checked_add(step), base.checked_sub(step)]);
     around.flatten().map(Ipv4Addr::from).filter(is_free).take(count).collect()
+}
+
+/// What Azure offers, without what an earlier step of the plan takes.
+fn offered_near(state: &State, offered: &BTreeSet<IpAddr>, wanted: Ipv4Addr) -> Vec<Ipv4Addr> {
+    let taken = state.addresses();
+    let v4 = |address: &IpAddr| match address {
+        IpAddr::V4(v4) if !taken.contains(address) => Some(*v4),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    let mut found: Vec<Ipv4Addr> = offered.iter().filter_map(v4).collect();
+    found.sort_by_key(|address| (u32::from(*address).abs_diff(u32::from(wanted)), *address));
+    found
 }

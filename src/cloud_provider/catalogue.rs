@@ -17,7 +17,8 @@ pub struct Entry {
     pub rules: &'static [&'static Rule],
 }
 
-const fn entry(id: &'static str, title: &'static str, rules: &'static [&'static Rule]) -> Entry {
+/// Makes an entry.
+pub const fn entry(id: &'static str, title: &'static str, rules: &'static [&'static Rule]) -> Entry {
     Entry { id, title, rules }
 }
 
@@ -37,7 +38,7 @@ pub static ALL: &[Entry] = &[
     entry("DIF008", "Another name for the Private Link Service", &[&rule::LINK_NAME]),
     entry("DIF009", "No name for the Private Link Service any more", &[&rule::LINK_NAME_KEPT]),
     entry("DIF010", "Another resource group for the Private Link Service", &[&rule::LINK_ELSEWHERE]),
-    entry("DIF011", "Other NAT addresses", &[&rule::NAT_ADDED, &rule::NAT_REPLACED, &rule::NAT_LESS]),
+    entry("DIF011", "Other NAT addresses", &[&rule::NAT_ADDED, &rule::NAT_REPLACED, &rule::NAT_FEWER]),
     entry("DIF012", "PROXY protocol switched", &[&rule::LINK_PROXY]),
     entry("DIF013", "Other names, visibility or auto-approval", &[&rule::LINK_TUNED]),
     entry("DIF014", "A Service tunes the Private Link Service of another one", &[&rule::LINK_NOT_OWNER]),

@@ -385,8 +385,9 @@ fn check_approval(exposure: &Exposure) -> Result<(), Failure> {
 /// Azure takes no NAT address away from a Private Link Service that is there.
 fn check_count(had: Option<(&str, &Nat)>, wanted: &Nat) -> Result<(), Failure> {
     let Some((name, had)) = had.filter(|(_, had)| wanted.count < had.count) else { return Ok(()) };
-    let problem = format!("{name} has {} NAT addresses, and {} are asked for", had.count, wanted.count);
-    Err(fails(&rule::NAT_LESS, "", problem))
+    let (had, wanted) = (had.count, wanted.count);
+    let problem = format!("{name} has {had} NAT addresses and is to have {wanted}, and Azure takes none away");
+    Err(fails(&rule::NAT_FEWER, "", problem))
 }
 
 fn is_owner(link: &Link, service: &Service) -> bool {

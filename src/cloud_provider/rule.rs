@@ -194,10 +194,10 @@ rules! {
         "The list of NAT configurations is written anew, with all that were there.";
         "Azure takes no NAT address away again.";
         "Nothing to avoid, but it cannot be undone.";
-    NAT_LESS = "CCM-PLS-NAT-LESS", "NAT addresses cannot become fewer", Documented, PLS;
-        "Azure refuses the write, again and again; the Private Link Service stays as it is.";
-        "Addresses are added to a Private Link Service, and never taken away.";
-        "Keep the count. A new Private Link Service beside this one can have fewer.";
+    NAT_FEWER = "CCM-PLS-NAT-FEWER", "A Private Link Service loses no NAT address", Documented, PLS;
+        "Azure refuses the shorter list, at every try; the service stays as it is.";
+        "NAT addresses can be added and not removed.";
+        "Keep the count. To have fewer, publish a second Service and let the consumers change over.";
     NAT_REPLACED = "CCM-PLS-NAT", "NAT addresses are replaced", Inferred, PLS;
         "The list of NAT configurations is written anew; connections through an address that goes are taken to break.";
         "A connection is translated to the address it came in by.";

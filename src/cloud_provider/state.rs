@@ -49,6 +49,7 @@ pub struct State {
     pub(super) links: Vec<Link>,
     pub(super) subnets: BTreeMap<ResourceId, LiveSubnet>,
     pub(super) held: BTreeSet<HeldAddress>,
+    pub(super) offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     pub(super) are_networks_read: bool,
     pub(super) behaviour: Behaviour,
     /// The IPv6 frontends among those whose address nobody knows yet.
@@ -72,6 +73,7 @@ impl State {
             links: links.collect(),
             subnets: observed.subnets.clone(),
             held: observed.held.clone(),
+            offered: observed.offered.clone(),
             are_networks_read: !observed.gaps.iter().any(|gap| gap.area == networks),
             services: services.collect(),
             new_v6: BTreeSet::new(),

@@ -40,6 +40,12 @@ text_newtype!(
 );
 
 text_newtype!(
+    /// The object id of an identity in the directory: a GUID in lower case.
+    PrincipalId,
+    |text| guid("an object id", text)
+);
+
+text_newtype!(
     /// A region in normal form: `East US 2` and `eastus2` are the same.
     Location,
     |text| {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::domain::azure::Location;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 
@@ -21,6 +22,8 @@ pub struct ManagedCluster {
     pub version: Option<String>,
     /// What its load balancers are like.
     pub balancing: Balancing,
+    /// As whom its cloud provider acts; `None` for a service principal of the old kind, or if there are several.
+    pub principal: Option<PrincipalId>,
 }
 
 /// The kind of a cluster's load balancers, as far as it decides about Private Link Services.
@@ -126,8 +129,19 @@ pub struct HeldAddress {
     pub subnet: ResourceId,
     /// The address.
     pub address: IpAddr,
-    /// Who has it: the private endpoint or Private Link Service behind a network interface, else the interface itself.
+    /// Who has it: the private endpoint or Private Link Service behind a network interface, else the interface itself; the
+    /// virtual network where Azure says that somebody has it, and nobody is seen to.
     pub holder: ResourceId,
+}
+
+impl HeldAddress {
+    /// Who has it, in words.
+    pub fn by(&self) -> String {
+        if Some(&self.holder) == self.subnet.parent().as_ref() {
+            return "somebody who is not seen, such as a node".to_owned();
+        }
+        self.holder.short()
+    }
 }
 
 /// A Warning event of a Service.

@@ -17,5 +17,6 @@ pub mod mark;
 pub mod name;
 pub mod parallel;
 pub mod resource;
+pub mod right;
 pub mod scope;
 pub mod secret;

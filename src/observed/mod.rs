@@ -5,8 +5,11 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod rights;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -24,6 +27,8 @@ use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::subnet::LiveSubnet;
+use crate::domain::right::RightScope;
+use rights::Rights;
 
 /// A part of the world that is read as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +47,12 @@ pub enum Area {
     PrivateEndpoints(SubscriptionId),
     /// Private DNS zones of a subscription, with records and links.
     Dns(SubscriptionId),
+    /// What the identity that applies may do at a scope; without one, anywhere.
+    Rights(Option<RightScope>),
+    /// What the cluster's identity may do at a scope.
+    ClusterRights(RightScope),
+    /// Whether addresses of a virtual network are free.
+    Addresses(ResourceId),
 }
 
 impl std::fmt::Display for Area {
@@ -54,6 +65,10 @@ impl std::fmt::Display for Area {
             Self::PrivateLinkServices(id) => write!(f, "Private Link Services of subscription {id}"),
             Self::PrivateEndpoints(id) => write!(f, "private endpoints of subscription {id}"),
             Self::Dns(id) => write!(f, "private DNS zones of subscription {id}"),
+            Self::Rights(None) => f.write_str("rights of the identity that applies"),
+            Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
+            Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
+            Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
         }
     }
 }
@@ -90,6 +105,12 @@ pub struct Observed {
     pub dns_records: BTreeMap<ResourceId, LiveDnsRecord>,
     /// Virtual network links, by id.
     pub dns_links: BTreeMap<ResourceId, LiveDnsLink>,
+    /// Free addresses that Azure offers in a subnet, where it was asked about one that is not.
+    pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
+    /// What the identity that applies may do; `None` if nobody asked.
+    pub rights: Option<Rights>,
+    /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.
+    pub cluster_rights: Option<Rights>,
     /// What could not be read.
     pub gaps: BTreeSet<Gap>,
     /// What could not be read and is needed by no plan: only what Azure would refuse there is not known beforehand.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::desired::policy::Consumer;
 use crate::diagnostic::Place;
@@ -9,6 +10,8 @@ use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
+use crate::domain::right::Grantee;
+use crate::domain::right::RightScope;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::risk::Risk;
@@ -184,6 +187,37 @@ pub struct Refusal {
     pub problem: String,
     /// What to do about it.
     pub help: String,
+    /// The right whose lack is the reason, where one is.
+    pub right: Option<MissingRight>,
+}
+
+/// Rights at one scope that an identity would need.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingRight {
+    /// Who lacks them.
+    pub identity: Grantee,
+    /// The actions, in Azure's spelling.
+    pub actions: Vec<&'static str>,
+    /// Where.
+    pub scope: RightScope,
+    /// The narrowest of Azure's own roles that has them.
+    pub role: &'static str,
+}
+
+impl MissingRight {
+    /// The command that gives them, as the end of a sentence.
+    pub fn grant(&self) -> String {
+        let Self { identity, actions: _, scope, role } = self;
+        let id = identity.id();
+        format!("grant it with: az role assignment create --assignee {id} --role \"{role}\" --scope {scope}")
+    }
+}
+
+impl fmt::Display for MissingRight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { identity, actions, scope, role: _ } = self;
+        write!(f, "{identity} lacks {} on {scope}", actions.join(" and "))
+    }
 }
 
 /// What this plan does not do, although it is asked for.

@@ -16,6 +16,7 @@ use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
 use crate::plan::change::Reads;
 use crate::plan::draft::Draft;
+use crate::plan::preflight;
 use crate::value::Fields;
 use crate::value::Value;
 
@@ -111,6 +112,11 @@ fn answer(
         return;
     }
     let connection = Connection { publisher: publisher.clone(), endpoint: endpoint.clone(), verdict };
+    if *status == ConnectionStatus::Rejected {
+        let rule = &preflight::rule::CONNECTION_REJECTED;
+        let text = format!("may stay rejected ({}): if so, the endpoint has to be made anew", rule.id);
+        draft.note(connection.key(), text);
+    }
     let mut change = Change::new(connection.key(), Action::Update);
     let before = Value::text(status);
     change.fields = vec![FieldChange {

@@ -198,3 +198,18 @@ pub(super) fn rebuilt(draft: &Draft<'_>) -> BTreeMap<ObjectKey, ResourceId> {
     }
     rebuilt
 }
+
+/// The changed Services that get no Private Link Service by that; true for those that share the one of their address.
+pub(super) fn without_link(draft: &Draft<'_>) -> BTreeMap<ObjectKey, bool> {
+    let builds =
+        |what: &What| matches!(what, What::LinkBuilt { .. } | What::LinkRebuilt { .. } | What::LinkTakenOver { .. });
+    let mut found = BTreeMap::new();
+    for (service, prediction) in foresee(draft) {
+        let Ok(prediction) = prediction else { continue };
+        if prediction.failure.is_none() && !prediction.effects.iter().any(|effect| builds(&effect.what)) {
+            let shares = prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED);
+            found.insert(service, shares);
+        }
+    }
+    found
+}

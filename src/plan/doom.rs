@@ -15,7 +15,8 @@ pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
         let Some(failure) = &prediction.failure else { continue };
         let key = ResourceKey::Service(service.clone());
         let help = failure.rule.avoid.to_owned();
-        draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem: problem(prediction, failure), help });
+        let problem = problem(prediction, failure);
+        draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem, help, right: None });
     }
 }
 

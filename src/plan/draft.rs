@@ -24,6 +24,7 @@ use crate::plan::change::Refusal;
 use crate::plan::diff;
 use crate::plan::moved;
 use crate::plan::moved::Migration;
+use crate::plan::preflight;
 use crate::value::Output;
 
 /// The decisions taken so far.
@@ -89,7 +90,7 @@ impl<'a> Draft<'a> {
 
     /// Keeps one change, and what needs it, out of the plan.
     pub(super) fn refuse(&mut self, key: &ResourceKey, problem: impl Into<String>, help: impl Into<String>) {
-        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into() });
+        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into(), right: None });
     }
 
     /// As [`Draft::refuse`], by a rule.
@@ -199,21 +200,20 @@ impl<'a> Draft<'a> {
 
     /// Says that something with the wanted identity exists and is not ours.
     pub(super) fn block_foreign(&mut self, key: &ResourceKey, mark: Option<&Mark>, full_id: &str) {
-        match mark {
-            Some(mark) => self.refuse(
-                key,
+        let (problem, help) = match mark {
+            Some(mark) => (
                 format!("it exists already and belongs to {mark}"),
-                "take it out of that repository first, or choose another name here",
+                "take it out of that repository first, or choose another name here".to_owned(),
             ),
-            None => self.refuse(
-                key,
-                "it exists already and nobody's mark is on it",
+            None => (
+                "it exists already and nobody's mark is on it".to_owned(),
                 format!(
                     "to take it over as it is, add to the document's metadata.annotations: {}: {full_id}",
                     crate::domain::mark::ADOPT_ANNOTATION
                 ),
             ),
-        }
+        };
+        self.refuse_by(key, Refusal { rule: Some(preflight::rule::FOREIGN.id), problem, help, right: None });
     }
 
     /// Decides an adoption: it must be proved by a plan without a difference beside the mark.

@@ -380,6 +380,7 @@ fn cluster() -> ManagedCluster {
         node_subnet: Some(nodes()),
         version: Some("1.36.2".to_owned()),
         balancing: Balancing::default(),
+        principal: None,
     }
 }
 

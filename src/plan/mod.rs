@@ -129,6 +129,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     services::decide(&mut draft);
     private_links::decide(&mut draft);
     private_links::expect_rebuilt(&mut draft);
+    private_links::expect_none(&mut draft);
     endpoints::decide(&mut draft);
     connections::decide(&mut draft);
     dns::decide(&mut draft);
@@ -140,6 +141,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     preflight::check(&mut draft);
     consequence::predict(&mut draft);
     endpoints::expect_cuts(&mut draft);
+    preflight::check_rights(&mut draft);
     cause::attribute(&mut draft, baseline);
     let steps = order::order(&mut draft);
     let (steps, left_out) = left_out::divide(&mut draft, steps);

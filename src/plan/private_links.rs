@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cloud_provider::rule;
 use crate::desired::Intent;
 use crate::domain::annotation;
 use crate::domain::key::PublisherKey;
@@ -11,6 +12,7 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::private_link_service::PrivateLinkService;
 use crate::domain::resource::private_link_service::Publication;
+use crate::domain::resource::service::LiveService;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -74,9 +76,8 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
         change.actor = Actor::CloudProvider;
         return draft.add(change);
     };
-    // On an address that Services share, it is the owner's: only there it is tuned.
-    if live.cluster_owner().is_some_and(|owner| owner != publication.service) {
-        return draft.keep();
+    if live.is_shared_by(&publication.service) {
+        return shared(draft, key, publication, live);
     }
     let before = published_fields(live);
     let mut fields = diff::diff_named(&before, &publication.fields());
@@ -108,6 +109,19 @@ fn is_synced(draft: &Draft<'_>, publication: &Publication) -> bool {
     edit::after(Some(live), change).is_none_or(|after| !edit::before(live).asks_the_same(&after))
 }
 
+/// The settings are the owner's: nothing that another Service on the address says changes them.
+fn shared(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publication, live: &LivePrivateLinkService) {
+    let annotations = draft.observed.services.get(&publication.service).map(LiveService::annotations);
+    let tunes = annotations.is_some_and(|own| annotation::PLS_TUNING.iter().any(|tuning| own.contains_key(*tuning)));
+    if let (true, Some(owner)) = (tunes, live.cluster_owner()) {
+        let name = live.service.id.name();
+        let text =
+            format!("left alone: {name} belongs to {owner}, which alone may tune it ({})", rule::LINK_NOT_OWNER.id);
+        draft.note(key, text);
+    }
+    draft.keep();
+}
+
 /// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.
 pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
     for (service, old) in consequence::rebuilt(draft) {
@@ -132,6 +146,28 @@ pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
         change.resource = Some(intent.resource.clone());
         change.existing = Some(old);
         draft.add(change);
+    }
+}
+
+/// Takes back what will not come: on a shared address the Private Link Service that stands there serves everybody, and
+/// without a sync none is built.
+pub(super) fn expect_none(draft: &mut Draft<'_>) {
+    for (service, shares) in consequence::without_link(draft) {
+        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
+        if draft.changes.get(&key).is_none_or(|change| change.action != Action::Create) {
+            continue;
+        }
+        draft.changes.remove(&key);
+        if shares {
+            draft.keep();
+            continue;
+        }
+        let text = format!(
+            "not planned: it is not there, and the cloud provider builds it only when it syncs {service}; nothing here makes \
+             it do so ({})",
+            rule::NO_SYNC.id
+        );
+        draft.note(key, text);
     }
 }
 

@@ -112,5 +112,7 @@ fn free_addresses(draft: &Draft<'_>, service: &ObjectKey, prediction: &Predictio
     } else {
         ""
     };
-    Some(format!("free near it, as far as was seen: {} ({}){moves}", listed.join(", "), refused.rule.id))
+    let how =
+        if address::are_offered(state, &after) { "free, by Azure's word" } else { "free near it, as far as was seen" };
+    Some(format!("{how}: {} ({}){moves}", listed.join(", "), refused.rule.id))
 }

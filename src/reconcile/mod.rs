@@ -4,6 +4,7 @@
 
 pub mod applying;
 pub mod approvals;
+mod ask;
 pub mod backends;
 pub mod deciding;
 mod keep;

@@ -105,6 +105,10 @@ fn merge(observed: &mut Observed, part: Observed) {
         dns_zones,
         dns_records,
         dns_links,
+        // They are asked about only once it is clear what a plan needs.
+        offered: _,
+        rights: _,
+        cluster_rights: _,
         gaps,
         unchecked,
     } = part;

@@ -15,6 +15,7 @@ use crate::domain::name::EnvironmentName;
 use crate::git::Limits;
 use crate::observed::Observed;
 use crate::plan::Plan;
+use crate::reconcile::ask;
 use crate::reconcile::observe;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::source::Loaded;
@@ -97,7 +98,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
         None => StatusFiles::default(),
     };
     let baseline = baseline(loaded, &policy, &status).await;
-    replan(loaded, &policy, &world, Memory { status, baseline, diagnostics }).await
+    replan(loaded, (&policy, config), &world, Memory { status, baseline, diagnostics }).await
 }
 
 /// What a plan takes from before: it does not change within a pass.
@@ -107,7 +108,12 @@ struct Memory {
     diagnostics: Diagnostics,
 }
 
-async fn replan(loaded: &Loaded, policy: &Policy, world: &World, memory: Memory) -> Result<Planned, PassError> {
+async fn replan(
+    loaded: &Loaded,
+    (policy, config): (&Policy, &Config),
+    world: &World,
+    memory: Memory,
+) -> Result<Planned, PassError> {
     let Memory { status, baseline, mut diagnostics } = memory;
     let (cluster, gap) = observe::managed_cluster(world, policy).await?;
     let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
@@ -115,8 +121,13 @@ async fn replan(loaded: &Loaded, policy: &Policy, world: &World, memory: Memory)
     if diagnostics.has_errors() {
         return Err(PassError::Files(Box::new(diagnostics)));
     }
-    let observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
-    let plan = crate::plan::plan(&desired, &observed, baseline.as_ref().map(|(desired, _)| desired));
+    let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
+    let baseline = baseline.as_ref().map(|(desired, _)| desired);
+    let mut plan = crate::plan::plan(&desired, &observed, baseline);
+    // What a plan would be refused for can be asked only once it is clear what it writes.
+    if ask::ask(world, config, (&desired, &plan), &mut observed).await {
+        plan = crate::plan::plan(&desired, &observed, baseline);
+    }
     Ok(Planned { desired, observed, plan, status, diagnostics, cluster })
 }
 
@@ -155,7 +166,7 @@ pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> 
         baseline: baseline(loaded, policy, &planned.status).await,
         diagnostics: planned.diagnostics.clone(),
     };
-    replan(loaded, policy, &world, memory).await
+    replan(loaded, (policy, config), &world, memory).await
 }
 
 /// A place as `file:line`.

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::ConfigError;
 use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::Policy;
+use crate::domain::azure::ClientId;
 use crate::kubernetes::Cluster;
 use crate::kubernetes::error::ClusterError;
 
@@ -57,6 +58,47 @@ impl World {
             Some(reference) => Some(Arc::new(cluster(config, policy, &reference.access).await?)),
         };
         Ok(Self { azure: Arc::new(azure), cluster })
+    }
+}
+
+/// A way to Azure as the identity that applies.
+#[derive(Clone, Debug)]
+pub struct Applier {
+    /// The way.
+    pub azure: Arc<Azure>,
+    /// Who that is.
+    pub identity: ClientId,
+    /// True if the settings name it; else it is the runner's own, and another runner may apply as somebody else.
+    pub is_named: bool,
+}
+
+impl World {
+    /// The identity that applies, if this runner can sign in as it. This is the way to Azure of a [`Purpose::Plan`].
+    ///
+    /// Credentials of one identity are never tried for another.
+    ///
+    /// # Errors
+    /// Why it cannot, as a sentence.
+    pub fn applier(&self, config: &Config, policy: &Policy) -> Result<Applier, String> {
+        let runner = config.client_id().ok();
+        let planner = policy.identity.plan.clone().or_else(|| runner.clone());
+        let named = policy.identity.apply.clone();
+        let is_named = named.is_some();
+        let Some(identity) = named.or_else(|| runner.clone()) else {
+            return Err("nobody says which identity applies".to_owned());
+        };
+        if planner.as_ref() == Some(&identity) {
+            return Ok(Applier { azure: self.azure.clone(), identity, is_named });
+        }
+        let is_brought =
+            config.variable("PRIVLINK_APPLY_CLIENT_SECRET").is_some() || runner.as_ref() == Some(&identity);
+        if !is_brought {
+            let reason = "this runner cannot sign in as it, and Azure tells nobody the rights of others";
+            return Err(format!("{identity} applies; {reason}"));
+        }
+        let settings = azure_settings(config, policy, Purpose::Apply).map_err(|error| error.to_string())?;
+        let azure = Azure::new(settings).map_err(|error| error.to_string())?;
+        Ok(Applier { azure: Arc::new(azure), identity, is_named })
     }
 }
 

@@ -25,7 +25,7 @@ pub fn page(code: &str) -> Option<Text> {
     if let Some(rule) = provider::find(code).or_else(preflight) {
         return Some(page_of_provider(rule));
     }
-    if let Some(entry) = catalogue::find(code) {
+    if let Some(entry) = entries().find(|entry| entry.id == code) {
         return Some(page_of_entry(entry));
     }
     let (code, meaning) = others().find(|(other, _)| *other == code)?;
@@ -38,8 +38,13 @@ pub fn page(code: &str) -> Option<Text> {
 /// Every code that has a page: the rules first.
 pub fn codes() -> impl Iterator<Item = &'static str> {
     let foreseen = foreseen().map(|rule| rule.id);
-    let entries = catalogue::ALL.iter().map(|entry| entry.id);
+    let entries = entries().map(|entry| entry.id);
     rules().map(|rule| rule.code.as_str()).chain(entries).chain(foreseen).chain(others().map(|(code, _)| code))
+}
+
+/// What people ask about and plans tell under the names of their rules.
+fn entries() -> impl Iterator<Item = &'static catalogue::Entry> {
+    catalogue::ALL.iter().chain(preflight::ENTRIES)
 }
 
 /// What plans say of the cloud provider and of Azure.
@@ -58,7 +63,7 @@ pub fn list() -> Text {
         let ids: Vec<&str> = entry.rules.iter().map(|rule| rule.id).collect();
         vec![entry.id.to_owned(), entry.title.to_owned(), ids.join(", ")]
     };
-    lines(&mut text, &catalogue::ALL.iter().map(row).collect::<Vec<_>>());
+    lines(&mut text, &entries().map(row).collect::<Vec<_>>());
     text.end().line(Label::Heading, "What a plan foresees of the cloud provider and of Azure");
     let row = |rule: &provider::Rule| vec![rule.id.to_owned(), rule.evidence.to_string(), rule.title.to_owned()];
     lines(&mut text, &foreseen().map(row).collect::<Vec<_>>());
@@ -128,6 +133,10 @@ fn page_of_provider(rule: &provider::Rule) -> Text {
     section(&mut text, "How we know", &format!("It is {}.", evidence.in_words()));
     section(&mut text, "Versions of the cloud provider", &format!("{}.", capitalised(versions)));
     section(&mut text, "When it is told", "In a plan, beside the change that it follows from.");
+    let known: Vec<&str> = entries().filter(|entry| entry.rules.contains(&rule)).map(|entry| entry.id).collect();
+    if !known.is_empty() {
+        section(&mut text, "What it is also asked for as", &format!("{}.", known.join(", ")));
+    }
     text
 }
 

@@ -15,6 +15,7 @@ use crate::plan::change::Cause;
 use crate::plan::change::Consequence;
 use crate::plan::change::FieldChange;
 use crate::plan::change::LeftOut;
+use crate::plan::change::MissingRight;
 use crate::plan::change::Refusal;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
@@ -203,6 +204,23 @@ pub struct RefusalV1 {
     pub problem: String,
     /// What to do.
     pub help: String,
+    /// The rights whose lack is the reason; null where something else is.
+    pub right: Option<RightV1>,
+}
+
+/// Rights that an identity lacks.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "MissingRight")]
+pub struct RightV1 {
+    /// The application id of the identity that applies, or the object id of the cluster's.
+    pub identity: String,
+    /// The actions.
+    pub actions: Vec<&'static str>,
+    /// The scope: a resource, or its group.
+    pub scope: String,
+    /// A role of Azure's that has them.
+    pub role: &'static str,
 }
 
 /// Something that could not be read.
@@ -294,6 +312,7 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
         rule: refusal.rule,
         problem: refusal.problem.clone(),
         help: refusal.help.clone(),
+        right: refusal.right.as_ref().map(right),
     };
     LeftOutV1 {
         key: document::key_text(key),
@@ -309,6 +328,11 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
             .collect(),
         source: change.and_then(|change| change.place.as_ref()).and_then(details.locate),
     }
+}
+
+fn right(right: &MissingRight) -> RightV1 {
+    let MissingRight { identity, actions, scope, role } = right;
+    RightV1 { identity: identity.id().to_owned(), actions: actions.clone(), scope: scope.to_string(), role }
 }
 
 fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {

@@ -1,8 +1,11 @@
 //! What a plan leaves out, as lines: the change that is not made, why, the cure, and who would have been hit.
 
+use std::collections::BTreeSet;
+
 use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
 use crate::plan::change::LeftOut;
+use crate::plan::change::Party;
 use crate::render::Label;
 use crate::render::Text;
 use crate::render::affected::party_row;
@@ -80,15 +83,17 @@ fn helps(left: &LeftOut) -> Text {
     text
 }
 
-/// Who would lose service if it were made all the same.
+/// Who would lose service if it were made all the same, each once, as rows.
+pub(super) fn hit(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Vec<Vec<String>> {
+    let consequences = left.change.iter().flat_map(|change| &change.consequences);
+    let parties: BTreeSet<&Party> = consequences.flat_map(|consequence| &consequence.parties).collect();
+    parties.into_iter().map(|party| party_row(party, own, details)).collect()
+}
+
 fn parties(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
     let mut text = Text::new();
-    let consequences = left.change.iter().flat_map(|change| &change.consequences);
-    for consequence in consequences.filter(|consequence| !consequence.parties.is_empty()) {
-        let rows: Vec<Vec<String>> = consequence.parties.iter().map(|it| party_row(it, own, details)).collect();
-        for line in table::aligned(&rows) {
-            text.plain("      would be hit: ").line(Label::Severing, line);
-        }
+    for line in table::aligned(&hit(left, own, details)) {
+        text.plain("      would be hit: ").line(Label::Severing, line);
     }
     text
 }

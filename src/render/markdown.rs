@@ -250,10 +250,8 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let source = source.map(|source| format!("<br>asked for in {}", code(&source))).unwrap_or_default();
         let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
         let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
-        let hit = left.change.iter().flat_map(|change| &change.consequences).flat_map(|it| &it.parties);
-        let row = |party| affected::party_row(party, &plan.policy.subscription, details).join(" ");
-        let hit: Vec<String> = hit.map(row).collect();
-        let hit = hit.iter().map(|row| format!("<br>would be hit: {}", inert(row))).collect::<String>();
+        let hit = left_out::hit(left, &plan.policy.subscription, details).into_iter().map(|row| row.join(" "));
+        let hit = hit.map(|row| format!("<br>would be hit: {}", inert(&row))).collect::<String>();
         format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
     };
     block(left_out::TITLE, plan.left_out.iter().map(item).collect())

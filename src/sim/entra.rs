@@ -171,8 +171,8 @@ impl Entra {
     }
 }
 
-/// The identity of a cluster's cloud provider: contributor in the cluster's subscription, its client id follows from the
-/// world's seed.
+/// The identity of a cluster's cloud provider: contributor in the cluster's subscription unless the world says otherwise, its
+/// client id follows from the world's seed.
 pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
     let name = format!("privlink-sim/{}/cloud-provider/{}", world.seed, cluster.name);
     let client_id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
@@ -182,9 +182,9 @@ pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
         client_id: client_id.parse().expect("a GUID is a client id"),
         secret: None,
         tenant: home.map(|own| world.tenant_of(own)),
-        role: Some(Role::Contributor),
+        role: cluster.assignments.is_none().then_some(Role::Contributor),
         subscriptions: Some(vec![cluster.subscription.clone()]),
-        assignments: Vec::new(),
+        assignments: cluster.assignments.clone().unwrap_or_default(),
         managed: false,
     }
 }

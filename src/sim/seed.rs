@@ -270,7 +270,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
         "identity": {
             "type": "SystemAssigned",
             "tenantId": world.tenant,
-            "principalId": "00000000-0000-0000-0000-0000000000c1",
+            "principalId": cloud_provider(world, cluster).object_id(),
         },
         "properties": {
             "kubernetesVersion": cluster.version,

@@ -201,6 +201,9 @@ pub struct Cluster {
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+    /// The roles of its cloud provider; contributor in the cluster's subscription if absent.
+    #[serde(default)]
+    pub assignments: Option<Vec<RoleAssignment>>,
 }
 
 /// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
@@ -326,6 +329,11 @@ impl World {
             }
             for (place, assignment) in identity.assignments.iter().enumerate() {
                 self.check_assignment(&known, assignment, || format!("identities[{index}].assignments[{place}]"))?;
+            }
+        }
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            for (place, assignment) in cluster.assignments.iter().flatten().enumerate() {
+                self.check_assignment(&known, assignment, || format!("clusters[{index}].assignments[{place}]"))?;
             }
         }
         self.check_places()?;

@@ -1,7 +1,9 @@
 //! `privlink check` and `privlink explain`, as people run them.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::path::PathBuf;
 
 use privlink::cli::Exit;
 use privlink::desired::check::rules;
@@ -118,8 +120,60 @@ fn what_a_plan_foresees_is_explained_by_the_name_that_the_plan_gives_it() {
 
     When it is told
       In a plan, beside the change that it follows from.
+
+    What it is also asked for as
+      DIF005.
     ");
     assert!(explain(&["CCM000"]).ends(Exit::Done).out.contains("could not be read"));
+}
+
+/// Words that look like the name of a rule, of a family that there is.
+fn names_of_rules(text: &str, families: &BTreeSet<String>) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '-'));
+    let is_name = |word: &&str| {
+        let (family, rest) =
+            word.split_at(word.find(|letter: char| !letter.is_ascii_uppercase()).unwrap_or(word.len()));
+        let is_number = rest.len() == 3 && rest.bytes().all(|digit| digit.is_ascii_digit());
+        let is_dashed = rest.starts_with('-') && rest.len() > 1 && !rest.ends_with('-');
+        families.contains(family) && (is_number || is_dashed)
+    };
+    words.filter(is_name).map(ToOwned::to_owned).collect()
+}
+
+fn texts_below(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("src/sim") {
+            texts_below(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs" || end == "txt" || end == "md") {
+            found.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn every_name_of_a_rule_that_any_output_shows_has_a_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let codes: BTreeSet<String> = privlink::render::explain::codes().map(ToOwned::to_owned).collect();
+    assert_eq!(privlink::render::explain::codes().count(), codes.len(), "a name has two pages");
+    let family = |code: &String| code.chars().take_while(char::is_ascii_uppercase).collect::<String>();
+    let families: BTreeSet<String> = codes.iter().map(family).chain(["ENV".to_owned()]).collect();
+    let mut texts = vec![(root.join("README.md"), std::fs::read_to_string(root.join("README.md")).unwrap())];
+    for folder in ["src", "tests/rows", "tests/cli", "tests/cases", "examples"] {
+        texts_below(&root.join(folder), &mut texts);
+    }
+    let mut seen = 0;
+    for (path, text) in texts {
+        let shown = names_of_rules(&text, &families);
+        seen += shown.len();
+        // Names that stand for one that is not there.
+        let missing: Vec<_> = shown.difference(&codes).filter(|name| *name != "ANN999").collect();
+        assert!(missing.is_empty(), "{} names {missing:?}, and nobody can look them up", path.display());
+    }
+    assert!(seen > 300, "only {seen} names were found");
+    for name in ["ENV001", "env002", "PLS014"] {
+        explain(&[name]).ends(Exit::Done).says("PRE-CLUSTER-RIGHT");
+    }
 }
 
 #[test]

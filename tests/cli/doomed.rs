@@ -8,6 +8,7 @@ use serde_json::json;
 use super::docs;
 use crate::runner::Stage;
 use crate::runner::worlds;
+use crate::runner::worlds::CONSUMER;
 use crate::runner::worlds::NODE_GROUP;
 use crate::runner::worlds::PROVIDER;
 
@@ -120,7 +121,9 @@ fn an_endpoint_that_azure_would_refuse_is_left_out_and_azure_does_refuse_it() {
         let second =
             second.replace("name: pe-web", "name: pe-second").replace("name: pe-subnet", &format!("name: {subnet}"));
         stage.repo.commit(&[("environments/prod/second.yaml", &second)]);
-        stage.plan().ends(Exit::Incomplete).says(&format!("not applicable because {says}"));
+        let planned = stage.plan().ends(Exit::Incomplete).says(&format!("not applicable because {says}"));
+        // What Azure offers in its place is free indeed.
+        assert_eq!(planned.out.contains(" Azure offers 10.50.1."), subnet == "pe-subnet", "{}", planned.out);
         assert_eq!(refused(&stage, (subnet, address)), code);
     }
 }
@@ -152,4 +155,80 @@ fn a_cluster_whose_pools_list_addresses_publishes_nothing() {
     let links = format!("/subscriptions/{PROVIDER}/providers/Microsoft.Network/privateLinkServices");
     assert_eq!(stage.azure(&links).unwrap()["value"], json!([]));
     assert_eq!(stage.cluster().get("services", "default", "web").unwrap()["status"]["loadBalancer"], json!({}));
+}
+
+/// A published Service with an endpoint whose connection the provider then rejected.
+fn rejected(published: &str) -> Stage {
+    let stage = Stage::in_world(worlds::example());
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/web.yaml", &docs::service("web", &[(PINNED, "10.224.10.1")])),
+        ("environments/prod/web-published.yaml", published),
+        ("environments/prod/web-endpoint.yaml", &docs::endpoint("web")),
+    ]);
+    stage.converge();
+    let links = stage.azure(&format!("/subscriptions/{PROVIDER}/providers/Microsoft.Network/privateLinkServices"));
+    let mut connection = links.unwrap()["value"][0]["properties"]["privateEndpointConnections"][0].clone();
+    connection["properties"]["privateLinkServiceConnectionState"]["status"] = json!("Rejected");
+    let id = connection["id"].as_str().unwrap().to_owned();
+    stage.azure_does("PUT", &id, Some(connection));
+    stage
+}
+
+#[test]
+fn a_rejected_connection_of_ours_is_not_revived_by_another_write_and_so_its_endpoint_is_replaced() {
+    let stage = rejected(&docs::published("web"));
+    stage
+        .plan()
+        .ends(Exit::Changes)
+        .says("-/+ privateendpoint/pe-web: replace")
+        .says("~ connection.state  \"Rejected\" -> \"Approved\"  (forces the replacement)");
+    let id = format!("{NETWORKS}/privateEndpoints/pe-web");
+    let again = stage.azure_does("PUT", &id, stage.azure(&id));
+    let state = "/properties/privateLinkServiceConnections/0/properties/privateLinkServiceConnectionState/status";
+    assert_eq!(again.pointer(state), Some(&json!("Rejected")));
+    stage.converge();
+    assert_eq!(stage.azure(&id).unwrap().pointer(state), Some(&json!("Approved")));
+}
+
+#[test]
+fn a_rule_that_approves_what_was_rejected_tries_and_warns() {
+    let rule = format!("  connections:\n    approve:\n    - subscription: \"{CONSUMER}\"\n");
+    let stage = rejected(&docs::published_with("web", &rule));
+    stage
+        .plan()
+        .ends(Exit::Changes)
+        .says("~ state  \"Rejected\" -> \"Approved\"")
+        .says("may stay rejected (PRE-CONNECTION-REJECTED): if so, the endpoint has to be made anew");
+    stage.converge();
+}
+
+#[test]
+fn a_private_link_service_of_a_name_that_somebody_has_is_left_out() {
+    let stage = Stage::in_world(worlds::example());
+    let managed = "  managedBy: privlink\n  resourceGroup: rg-pls\n  nat: { subnet: pls-subnet, count: 1 }\n";
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/web.yaml", &docs::service("web", &[(PINNED, "10.224.10.1")])),
+        ("environments/prod/other.yaml", &docs::service("other", &[(PINNED, "10.224.10.2")])),
+        ("environments/prod/other-published.yaml", &docs::published_with("other", managed)),
+    ]);
+    stage.converge();
+    let theirs = format!(
+        "/subscriptions/{PROVIDER}/resourceGroups/rg-pls/providers/Microsoft.Network/privateLinkServices/pls-other"
+    );
+    let mut body = stage.azure(&theirs).unwrap();
+    body["tags"] = json!({});
+    stage.azure_does("PUT", &theirs, Some(body));
+    let taken = docs::published_with("web", managed).replace("name: pls-web", "name: pls-other");
+    stage.repo.edit(
+        "main",
+        "main",
+        &[("environments/prod/other-published.yaml", None), ("environments/prod/web-published.yaml", Some(&taken))],
+    );
+    stage
+        .plan()
+        .ends(Exit::Incomplete)
+        .says("not applicable because it exists already and nobody's mark is on it (PRE-FOREIGN)")
+        .says("privlink.dev/adopt: ");
 }

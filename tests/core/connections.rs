@@ -92,6 +92,10 @@ fn a_connection_that_was_rejected_can_be_approved_by_a_new_rule() {
     world.answer(&endpoint("orders-pe"), &ConnectionStatus::Rejected);
     let plan = plan_of(&Case::shop().resolve(), &world);
     assert_eq!(steps(&plan), ["update connection/orders-pe -> shop/orders (notable)"], "the endpoint is not replaced");
+    assert_eq!(
+        notes(&plan, "connection/orders-pe -> shop/orders"),
+        ["may stay rejected (PRE-CONNECTION-REJECTED): if so, the endpoint has to be made anew"]
+    );
 }
 
 #[test]

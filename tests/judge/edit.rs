@@ -445,8 +445,12 @@ fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
             "internalTrafficPolicy"
         }
         6 => {
-            spec.insert("ipFamilyPolicy".to_owned(), json!(chance.pick(&["SingleStack", "PreferDualStack"])));
-            "ipFamilyPolicy"
+            let (policy, families) = [("SingleStack", json!(["IPv4"])), ("RequireDualStack", json!(["IPv4", "IPv6"]))]
+                [chance.below(2)]
+            .clone();
+            spec.insert("ipFamilyPolicy".to_owned(), json!(policy));
+            spec.insert("ipFamilies".to_owned(), families);
+            "address families"
         }
         7 => {
             manifest["metadata"]["labels"]["team"] = json!(format!("t{}", chance.below(9)));

@@ -92,6 +92,9 @@ fn act(stage: &Stage, words: &[&str]) {
         ["tag", name, pair] => tag(stage, name, pair),
         ["make", name, "in", group, "on", service] => make(stage, (name, group), service),
         ["take", address] => take(stage, address),
+        ["unlink", name] => unlink(stage, name),
+        ["widen", prefix] => widen(stage, prefix),
+        ["subnet", name, prefixes] => subnet(stage, name, prefixes),
         ["delete", service] => drop(stage.cluster().delete("services", "default", service).unwrap()),
         other => panic!("nobody can do {other:?}"),
     }
@@ -141,6 +144,30 @@ fn make(stage: &Stage, (name, group): (&str, &str), service: &str) {
         "visibility": {"subscriptions": [CONSUMER]}, "autoApproval": {"subscriptions": [CONSUMER]},
     }});
     stage.azure_does("PUT", &network(PROVIDER, group, &format!("privateLinkServices/{name}")), Some(body));
+}
+
+/// Somebody deletes a Private Link Service, its connections first.
+fn unlink(stage: &Stage, name: &str) {
+    let body = link(stage, name).unwrap();
+    for connection in body["properties"]["privateEndpointConnections"].as_array().unwrap() {
+        stage.azure_does("DELETE", connection["id"].as_str().unwrap(), None);
+    }
+    stage.azure_does("DELETE", body["id"].as_str().unwrap(), None);
+}
+
+/// One range more for the network of the nodes.
+fn widen(stage: &Stage, prefix: &str) {
+    let id = network(PROVIDER, NODE_GROUP, "virtualNetworks/aks-vnet");
+    let mut body = stage.azure(&id).unwrap();
+    body["properties"]["addressSpace"]["addressPrefixes"].as_array_mut().unwrap().push(json!(prefix));
+    stage.azure_does("PUT", &id, Some(body));
+}
+
+/// A subnet more in the network of the nodes; its prefixes stand side by side with commas.
+fn subnet(stage: &Stage, name: &str, prefixes: &str) {
+    let id = network(PROVIDER, NODE_GROUP, &format!("virtualNetworks/aks-vnet/subnets/{name}"));
+    let prefixes: Vec<&str> = prefixes.split(',').collect();
+    stage.azure_does("PUT", &id, Some(json!({"properties": {"addressPrefixes": prefixes}})));
 }
 
 /// Somebody's private endpoint in the subnet of the nodes.

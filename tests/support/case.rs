@@ -309,6 +309,7 @@ pub(crate) fn cluster() -> ManagedCluster {
         node_subnet: Some(subnet("aks-subnet")),
         version: Some("1.36.2".to_owned()),
         balancing: Balancing::default(),
+        principal: None,
     }
 }
 

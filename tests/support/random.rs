@@ -102,6 +102,11 @@ impl Shop {
         documents
     }
 
+    /// How many NAT addresses: what the cloud provider built loses none, so there the number is always the same.
+    fn count(&self) -> u8 {
+        if self.published == Published::ByPrivlink { self.count } else { 1 + u8::try_from(self.number % 2).unwrap() }
+    }
+
     fn service(&self, name: &str) -> String {
         let prefix = "    service.beta.kubernetes.io/";
         let mut text =
@@ -116,7 +121,7 @@ impl Shop {
         }
         if self.published == Published::ByAnnotation {
             text.push_str(&format!("{prefix}azure-pls-create: \"true\"\n"));
-            text.push_str(&format!("{prefix}azure-pls-ip-configuration-ip-address-count: \"{}\"\n", self.count));
+            text.push_str(&format!("{prefix}azure-pls-ip-configuration-ip-address-count: \"{}\"\n", self.count()));
             if self.consumers > 0 {
                 text.push_str(&format!("{prefix}azure-pls-visibility: \"{}\"\n", self.visible().join(" ")));
             }
@@ -153,7 +158,7 @@ impl Shop {
                 text.push_str(&format!("  autoApproval: {{ subscriptions: [{:?}] }}\n", ids[0]));
             }
         }
-        text.push_str(&format!("  nat: {{ subnet: pls-subnet, count: {} }}\n", self.count));
+        text.push_str(&format!("  nat: {{ subnet: pls-subnet, count: {} }}\n", self.count()));
         match self.rules {
             1 => text.push_str(&format!("  connections: {{ approve: [{{ subscription: {CONSUMER:?} }}] }}\n")),
             2 => text.push_str(&format!("  connections: {{ reject: [{{ subscription: {CONSUMER:?} }}] }}\n")),

@@ -7,6 +7,7 @@ use crate::azure::codec::items;
 use crate::azure::codec::parsed;
 use crate::azure::codec::required;
 use crate::azure::codec::text;
+use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
@@ -30,7 +31,21 @@ pub(crate) fn decode(body: &Json) -> Result<ManagedCluster, Malformed> {
         node_subnet,
         version,
         balancing: balancing(body),
+        principal: principal(body)?,
     })
+}
+
+/// The control plane's identity, which is the cloud provider's: the system's, or the only one that a user assigned.
+fn principal(body: &Json) -> Result<Option<PrincipalId>, Malformed> {
+    if let Some(own) = parsed(body, "/identity/principalId")? {
+        return Ok(Some(own));
+    }
+    let assigned = body.pointer("/identity/userAssignedIdentities").and_then(Json::as_object);
+    let mut assigned = assigned.into_iter().flat_map(|map| map.values());
+    match (assigned.next(), assigned.next()) {
+        (Some(only), None) => parsed(only, "/principalId"),
+        _ => Ok(None),
+    }
 }
 
 fn balancing(body: &Json) -> Balancing {
@@ -130,6 +145,13 @@ mod tests {
         body["properties"]["networkProfile"] =
             json!({"loadBalancerSku": "Basic", "loadBalancerProfile": {"backendPoolType": "nodeIP"}});
         assert_eq!(decode(&body).unwrap().balancing, Balancing { is_basic: true, by_address: true });
+        assert_eq!(decode(&body).unwrap().principal, None);
+        let principal = "00000000-0000-0000-0000-0000000000c1";
+        body["identity"] =
+            json!({"type": "UserAssigned", "userAssignedIdentities": {"/x": {"principalId": principal}}});
+        assert_eq!(decode(&body).unwrap().principal.unwrap().as_str(), principal);
+        body["identity"]["userAssignedIdentities"]["/y"] = json!({"principalId": principal});
+        assert_eq!(decode(&body).unwrap().principal, None, "which of two it is nobody tells");
         body["properties"]["nodeResourceGroup"] = Json::Null;
         assert!(decode(&body).unwrap_err().0.contains("nodeResourceGroup"));
     }

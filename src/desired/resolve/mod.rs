@@ -54,6 +54,7 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
         node_subnet: Some(network.child("subnets", "unseen")),
         version: None,
         balancing: Balancing::default(),
+        principal: None,
     }
 }
 

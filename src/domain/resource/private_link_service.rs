@@ -233,6 +233,11 @@ impl LivePrivateLinkService {
         tag(SERVICE_TAG)?.parse().ok()
     }
 
+    /// True if the cloud provider built it for another Service than this one, which then has no say in its settings.
+    pub fn is_shared_by(&self, service: &ObjectKey) -> bool {
+        self.cluster_owner().is_some_and(|owner| owner != *service)
+    }
+
     /// The frontend it stands on.
     pub fn frontend(&self) -> Option<&ResourceId> {
         match &self.service.frontend {

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 
 use crate::cloud_provider::rule::Rule;
 use crate::domain::azure::ResourceId;
+use crate::domain::key::ResourceKey;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::Unusable;
 use crate::observed::Observed;
+use crate::plan::preflight::Finding;
 use crate::plan::preflight::rule;
 
 /// A refusal: the rule, and what is wrong.
@@ -34,6 +36,20 @@ pub(super) fn refusals(
     shortage.map(|problem| (&rule::SUBNET_FULL, problem)).into_iter().collect()
 }
 
+/// A refusal of a change, with the addresses that Azure offers in its place as a part of the cure.
+pub(super) fn finding(observed: &Observed, key: &ResourceKey, subnet: &ResourceId, refused: Refused) -> Finding {
+    let (rule, problem) = refused;
+    let offered: Vec<String> = match observed.offered.get(subnet) {
+        Some(offered) if rule.id.starts_with("PRE-IP-") => offered.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let mut finding = Finding::new(key.clone(), rule, problem);
+    if !offered.is_empty() {
+        finding.help = format!("{} Azure offers {}.", finding.help, offered.join(", "));
+    }
+    finding
+}
+
 /// Concluded only where another subnet of the same network was seen: then the network was read as a whole.
 fn missing(observed: &Observed, id: &ResourceId) -> Option<Refused> {
     let network = id.parent()?;
@@ -46,7 +62,7 @@ fn held(observed: &Observed, id: &ResourceId, own: &ResourceId) -> BTreeMap<IpAd
     let frontends = observed.frontends.values().filter(|frontend| frontend.subnet.as_ref() == Some(id));
     let frontends = frontends.filter_map(|frontend| Some((frontend.address?, frontend.id.short())));
     let held = observed.held.iter().filter(|held| held.subnet == *id && held.holder != *own);
-    frontends.chain(held.map(|held| (held.address, held.holder.short()))).collect()
+    frontends.chain(held.map(|held| (held.address, held.by()))).collect()
 }
 
 fn refusal(subnet: &LiveSubnet, address: IpAddr, held: &BTreeMap<IpAddr, String>) -> Option<Refused> {

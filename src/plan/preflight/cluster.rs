@@ -23,7 +23,7 @@ pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
     let findings = made.filter_map(|change| match &change.key {
         ResourceKey::PrivateLinkService(publisher) if is_on(cluster, change) => {
             let (rule, problem) = refusal(cluster, publisher)?;
-            Some(Finding { key: blamed(draft, change, publisher, rule), rule, problem })
+            Some(Finding::new(blamed(draft, change, publisher, rule), rule, problem))
         }
         _ => None,
     });
@@ -62,10 +62,17 @@ fn refusal(cluster: &ManagedCluster, publisher: &PublisherKey) -> Option<(&'stat
     None
 }
 
+/// The Service whose sync makes a Private Link Service, where the plan changes it; else what it is that changes.
+pub(super) fn syncing(draft: &Draft<'_>, key: &ResourceKey) -> ResourceKey {
+    let service = match key {
+        ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) => ResourceKey::Service(service.clone()),
+        _ => return key.clone(),
+    };
+    if draft.changes.contains_key(&service) { service } else { key.clone() }
+}
+
 /// The Service, where its sync would fail for ever; the Private Link Service alone, where nothing else suffers.
 fn blamed(draft: &Draft<'_>, change: &Change, publisher: &PublisherKey, rule: &'static Rule) -> ResourceKey {
-    let PublisherKey::Cluster(service) = publisher else { return change.key.clone() };
-    let service = ResourceKey::Service(service.clone());
-    let fails = rule.id != rule::CLUSTER_VERSION.id && draft.changes.contains_key(&service);
-    if fails { service } else { change.key.clone() }
+    let fails = rule.id != rule::CLUSTER_VERSION.id && matches!(publisher, PublisherKey::Cluster(_));
+    if fails { syncing(draft, &change.key) } else { change.key.clone() }
 }

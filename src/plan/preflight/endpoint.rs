@@ -20,7 +20,7 @@ pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
         let fixed: Vec<_> = endpoint.address.into_iter().collect();
         let asked = (usize::from(fixed.is_empty()), fixed.as_slice());
         let refused = address::refusals(draft.observed, &endpoint.subnet, asked, &endpoint.id);
-        let finding = |(rule, problem)| Finding { key: change.key.clone(), rule, problem };
+        let finding = |refused| address::finding(draft.observed, &change.key, &endpoint.subnet, refused);
         findings.extend(refused.into_iter().map(finding));
     }
     findings

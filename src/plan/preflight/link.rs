@@ -19,8 +19,10 @@ pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
     for change in draft.changes.values().filter(|change| change.action != Action::Delete) {
         let Some(Resource::PrivateLinkService(service)) = &change.resource else { continue };
         let full = (change.action == Action::Create).then(|| ninth(draft, service)).flatten();
-        let refused = full.into_iter().chain(nat(draft, service));
-        findings.extend(refused.map(|(rule, problem)| Finding { key: change.key.clone(), rule, problem }));
+        findings.extend(full.map(|(rule, problem)| Finding::new(change.key.clone(), rule, problem)));
+        let Some(subnet) = &service.exposure.nat.subnet else { continue };
+        let finding = |refused| address::finding(draft.observed, &change.key, subnet, refused);
+        findings.extend(nat(draft, service).into_iter().map(finding));
     }
     findings
 }

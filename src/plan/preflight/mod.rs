@@ -6,7 +6,10 @@
 mod address;
 mod cluster;
 mod endpoint;
+mod lack;
 mod link;
+pub mod question;
+pub mod right;
 pub mod rule;
 #[cfg(test)]
 mod tests;
@@ -23,6 +26,14 @@ struct Finding {
     key: ResourceKey,
     rule: &'static Rule,
     problem: String,
+    help: String,
+}
+
+impl Finding {
+    /// With the cure of the rule.
+    fn new(key: ResourceKey, rule: &'static Rule, problem: String) -> Self {
+        Self { key, rule, problem, help: rule.avoid.to_owned() }
+    }
 }
 
 /// Refuses the changes that Azure will refuse.
@@ -34,9 +45,15 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     draft.notes.extend(doubts);
     let looks = [cluster::look, endpoint::look, link::look];
     let found: Vec<Finding> = looks.into_iter().flat_map(|look| look(draft)).collect();
-    for Finding { key, rule, problem } in found {
-        draft.refuse_by(&key, Refusal { rule: Some(rule.id), problem, help: rule.avoid.to_owned() });
+    for Finding { key, rule, problem, help } in found {
+        draft.refuse_by(&key, Refusal { rule: Some(rule.id), problem, help, right: None });
     }
+}
+
+/// Refuses what the identity that applies, or the cluster's, may not do.
+pub(super) fn check_rights(draft: &mut Draft<'_>) {
+    lack::check(draft);
+    lack::check_cluster(draft);
 }
 
 /// True if Azure is asked to make something, so that its checks of a new resource apply.

@@ -1,8 +1,22 @@
 //! The rules of preflight: one row each, of the same form as the rules of the cloud provider.
 
+use crate::cloud_provider::catalogue::Entry;
+use crate::cloud_provider::catalogue::entry;
 use crate::cloud_provider::rule::rules;
 
 const AZURE: &str = "Azure";
+const EVERY: &str = "every version";
+
+/// What people know under other names: entries of the catalogue whose rules are here.
+pub static ENTRIES: &[Entry] = &[
+    entry("ENV001", "The cluster's identity may not join a subnet", &[&CLUSTER_RIGHT]),
+    entry("ENV002", "The cluster's identity may not write Private Link Services in their group", &[&CLUSTER_RIGHT]),
+    entry("ENV008", "A Basic load balancer", &[&BASIC_BALANCER]),
+    entry("PLS014", "A NAT subnet whose policy is on, and nobody may switch it off", &[&CLUSTER_RIGHT, &RIGHT_LACKING]),
+    entry("PLS028", "No rights in the resource group of the Private Link Service", &[&CLUSTER_RIGHT, &RIGHT_LACKING]),
+    entry("PLS029", "Load balancers that carry no Private Link Service", &[&BASIC_BALANCER, &POOL_BY_ADDRESS]),
+    entry("PLS034", "A cluster that is too old for the annotations", &[&CLUSTER_VERSION]),
+];
 
 rules! {
     CLUSTER_VERSION = "PRE-CLUSTER-VERSION", "The cluster is too old for Private Link Services", Documented, "before Kubernetes 1.22";
@@ -42,6 +56,29 @@ rules! {
         "Azure refuses the write.";
         "An address of a network belongs to one interface or frontend.";
         "Take a free address, or free this one in a commit of its own.";
+    FOREIGN = "PRE-FOREIGN", "Something of this name is there, and it is not ours", Documented, AZURE;
+        "A write would change or replace what belongs to somebody else, so privlink does not make it.";
+        "In Azure and in Kubernetes a name stands for one thing, and a write under it does not ask whose that is. Ours is what \
+         carries the mark of this repository and environment.";
+        "Choose another name, or adopt it with the annotation that the plan names.";
+    RIGHT_LACKING = "PRE-RIGHT-LACKING", "The identity that applies may not do it", Documented, AZURE;
+        "Azure refuses the write: AuthorizationFailed, or LinkedAuthorizationFailed for something that it refers to.";
+        "No role of the identity gives the action at the scope or above it. A write needs rights on what it refers to as \
+         well: a subnet and a frontend to join, a connection to approve. That a right is held proves less: deny \
+         assignments, locks and policies are not looked at.";
+        "Give the identity the role that the plan names, at the scope that it names; it counts after a minute or two.";
+    CLUSTER_RIGHT = "PRE-CLUSTER-RIGHT", "The cluster's identity may not do it", Documented, EVERY;
+        "Azure refuses what the cloud provider writes, at every try: a subnet that it may not join gives no frontend and no \
+         NAT address, and one whose policy it may not switch off carries no Private Link Service.";
+        "The cloud provider acts as the cluster's identity. AKS gives that one its rights in the group of the nodes; in a \
+         network or a group of one's own, somebody else has to.";
+        "Give the cluster's identity the role that the plan names, at the scope that it names; or switch the policy of the \
+         NAT subnet off yourself, so that joining it is enough.";
+    CONNECTION_REJECTED = "PRE-CONNECTION-REJECTED", "A rejected connection may stay rejected", Inferred, AZURE;
+        "Azure may refuse to approve it, or leave it as it is. A plan tries, and only warns.";
+        "Microsoft documents that a request is approved or rejected; that a rejected one was approved later is reported by \
+         some and denied by others.";
+        "Have the consumer make the endpoint anew: its new request can be approved.";
     ALIAS_HIDDEN = "PRE-ALIAS-HIDDEN", "An alias may not be visible to the consumer", Documented, AZURE;
         "Azure may refuse the endpoint as if there were no such alias. A plan only warns: a role on the service makes it \
          visible too, and roles are not read.";

@@ -6,14 +6,26 @@ use std::net::IpAddr;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::HeldAddress;
+use crate::domain::key::ResourceKey;
 use crate::domain::resource::Provisioning;
+use crate::domain::resource::Resource;
 use crate::domain::resource::Seen;
 use crate::domain::resource::private_endpoint::Target;
 use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::subnet::LiveSubnet;
+use crate::domain::resource::subnet::SubnetPolicy;
+use crate::domain::right::Grantee;
+use crate::domain::right::Permission;
+use crate::observed::rights::Rights;
 use crate::plan::Plan;
+use crate::plan::action::Action;
+use crate::plan::action::Actor;
+use crate::plan::change::Change;
 use crate::plan::fixture;
 use crate::plan::fixture::World;
+use crate::plan::preflight::question;
+use crate::plan::preflight::question::Question;
+use crate::plan::preflight::right;
 
 /// Every refusal as `key: problem (rule)`, and what is left out only because it needs that.
 fn refused(plan: &Plan) -> String {
@@ -147,4 +159,123 @@ fn an_alias_that_does_not_list_the_consumer_is_a_warning_and_no_doom() {
     insta::assert_snapshot!(doubts(&world).join("\n"), @"may be refused: pls-orders does not list subscription 00000000-0000-0000-0000-000000000001, so only a role on it makes its alias visible (PRE-ALIAS-HIDDEN)");
     world.live_link().service.exposure.visibility = Visibility::Subscriptions([fixture::subscription(1)].into());
     assert_eq!(doubts(&world), Vec::<String>::new());
+}
+
+/// What the steps of a plan need, as `key: action on scope`.
+fn needs(world: &World) -> String {
+    let of = |change: &Change| {
+        let needed = right::needed(change, &world.desired, &world.observed).into_iter();
+        let line = |it: right::Needed| format!("{}: {} on {}", change.key, it.action, it.scopes.last().unwrap());
+        needed.map(line).collect::<Vec<_>>()
+    };
+    let lines: Vec<String> = world.plan().steps.iter().flat_map(|step| of(&step.change)).collect();
+    lines.join("\n").replace("/subscriptions/00000000-0000-0000-0000-00000000000", "…")
+}
+
+#[test]
+fn every_write_of_privlink_needs_its_rights_and_those_on_what_it_refers_to() {
+    insta::assert_snapshot!(needs(&World::empty()), @"
+    privateendpoint/orders-pe: Microsoft.Network/privateEndpoints/write on …1/resourceGroups/rg-apps
+    privateendpoint/orders-pe: Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action on …1/resourceGroups/MC_prod
+    privateendpoint/orders-pe: Microsoft.Network/virtualNetworks/subnets/join/action on …1/resourceGroups/rg-apps/providers/Microsoft.Network/virtualNetworks/spoke/subnets/pe-subnet
+    dnsrecord/api.orders.internal: Microsoft.Network/privateDnsZones/A/write on …1/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal
+    dnslink/orders.internal/spoke: Microsoft.Network/privateDnsZones/virtualNetworkLinks/write on …1/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal
+    dnslink/orders.internal/spoke: Microsoft.Network/virtualNetworks/join/action on …1/resourceGroups/rg-apps/providers/Microsoft.Network/virtualNetworks/spoke
+    ");
+    assert_eq!(needs(&World::converged()), "");
+    let mut world = World::converged();
+    world.desired.intents.clear();
+    world.desired.policy.prune = true;
+    insta::assert_snapshot!(needs(&world), @"
+    dnsrecord/api.orders.internal: Microsoft.Network/privateDnsZones/A/delete on …1/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal
+    privateendpoint/orders-pe: Microsoft.Network/privateEndpoints/delete on …1/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
+    dnslink/orders.internal/spoke: Microsoft.Network/privateDnsZones/virtualNetworkLinks/delete on …1/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal
+    ");
+}
+
+#[test]
+fn the_right_to_approve_is_needed_where_the_service_is_known_not_to_approve_by_itself() {
+    let is_needed = |world: &World| needs(world).contains("PrivateEndpointConnectionsApproval");
+    let mut world = World::converged();
+    world.observed.private_endpoints.clear();
+    assert!(is_needed(&world));
+    world.endpoint().target = Target::Id(fixture::link_id());
+    assert!(is_needed(&world));
+    world.live_link().service.exposure.auto_approval = [fixture::subscription(1)].into();
+    assert!(!is_needed(&world), "it lets the subscription in");
+    world.endpoint().target = Target::Id(fixture::id(7, "rg-else", "privateLinkServices/unseen"));
+    assert!(!is_needed(&world), "nobody knows whom it lets in");
+}
+
+#[test]
+fn a_subnet_is_written_with_everything_that_it_refers_to() {
+    let mut world = with_subnet("10.50.1.0/24");
+    let group = fixture::id(1, "rg-net", "networkSecurityGroups/closed");
+    let live = world.observed.subnets.get_mut(&pe_subnet()).unwrap();
+    live.seen.body = serde_json::json!({"properties": {"networkSecurityGroup": {"id": group.as_str()}}});
+    let mut change = Change::new(ResourceKey::Subnet(pe_subnet()), Action::Update);
+    change.resource = Some(Resource::Subnet(SubnetPolicy { id: pe_subnet() }));
+    let needed = right::needed(&change, &world.desired, &world.observed);
+    let actions: Vec<&str> = needed.iter().map(|needed| needed.action).collect();
+    assert_eq!(
+        actions,
+        ["Microsoft.Network/networkSecurityGroups/join/action", "Microsoft.Network/virtualNetworks/subnets/write"]
+    );
+    // What the cloud provider does is not done with these rights.
+    change.actor = Actor::CloudProvider;
+    assert!(right::needed(&change, &world.desired, &world.observed).is_empty());
+}
+
+/// The empty world, in which the identity that applies has these actions everywhere.
+fn with_rights(actions: &[&str], is_named: bool) -> World {
+    let mut world = World::empty();
+    let steps = world.plan().steps;
+    let needed = steps.iter().flat_map(|step| right::needed(&step.change, &world.desired, &world.observed));
+    let role = Permission { actions: actions.iter().map(ToString::to_string).collect(), not_actions: Vec::new() };
+    let at = needed.flat_map(|needed| needed.scopes).map(|scope| (scope, vec![role.clone()])).collect();
+    let identity = Grantee::Applier("00000000-0000-0000-0000-0000000000a2".parse().unwrap());
+    world.observed.rights = Some(Rights { identity, is_named, at });
+    world
+}
+
+#[test]
+fn a_lack_of_the_identity_that_is_named_dooms_and_one_of_a_runner_s_own_is_a_warning() {
+    assert!(with_rights(&["*"], true).plan().is_whole());
+    let zone_only = ["Microsoft.Network/privateDnsZones/*", "*/join/action", "*Approval/action"];
+    let plan = with_rights(&zone_only, true).plan();
+    insta::assert_snapshot!(refused(&plan), @"
+    privateendpoint/orders-pe: the identity 00000000-0000-0000-0000-0000000000a2 lacks Microsoft.Network/privateEndpoints/write on /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps (PRE-RIGHT-LACKING)
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe
+    ");
+    let plan = with_rights(&zone_only, false).plan();
+    assert!(plan.is_whole());
+    let told: Vec<&str> = plan
+        .notes
+        .iter()
+        .filter(|note| note.text.contains("PRE-RIGHT-LACKING"))
+        .map(|note| note.text.as_str())
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"bound to be refused if nobody else applies: the identity 00000000-0000-0000-0000-0000000000a2 lacks Microsoft.Network/privateEndpoints/write on /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps; grant it with: az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role "Network Contributor" --scope /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps (PRE-RIGHT-LACKING)"#);
+}
+
+#[test]
+fn an_address_that_azure_calls_taken_is_taken_though_nobody_is_seen_to_have_it() {
+    let mut world = with_subnet("10.50.1.0/24");
+    asks_for(&mut world, "10.50.1.20");
+    let plan = world.plan();
+    let asked = plan.steps.iter().flat_map(|step| question::of(&step.change, &world.observed));
+    let asked: Vec<Question> = asked.filter(|question| question.subnet == pe_subnet()).collect();
+    let [question] = asked.as_slice() else { panic!("one address is asked about, not {asked:?}") };
+    assert_eq!(question.asked.to_string(), "10.50.1.20");
+    let offered: Vec<IpAddr> = ["10.50.1.21", "10.50.1.3", "10.9.9.9"].iter().map(|it| it.parse().unwrap()).collect();
+    question::answered(&mut world.observed, question, (false, &offered));
+    let plan = world.plan();
+    insta::assert_snapshot!(refused(&plan).lines().next().unwrap(), @"privateendpoint/orders-pe: the address 10.50.1.20 is taken by somebody who is not seen, such as a node (PRE-IP-TAKEN)");
+    let help = &plan.left_out.iter().find(|left| left.key == fixture::endpoint_key()).unwrap().refusals[0].help;
+    // Neither what Azure keeps nor what is another subnet's is offered.
+    insta::assert_snapshot!(help, @"Take a free address, or free this one in a commit of its own. Azure offers 10.50.1.21.");
+    let mut free = with_subnet("10.50.1.0/24");
+    asks_for(&mut free, "10.50.1.20");
+    question::answered(&mut free.observed, question, (true, &[]));
+    assert!(free.plan().is_whole());
 }

@@ -118,10 +118,14 @@ impl Backends<'_> {
             let events =
                 self.kubernetes()?.warnings(&publication.service).await.map_err(|error| cluster_failure(&error))?;
             return not_yet(events.first().map_or_else(
-                || "the cloud provider to build it".to_owned(),
+                || "the cloud provider to build it, which it does when it syncs the Service".to_owned(),
                 |event| format!("the cloud provider, which says {}", event.summary()),
             ));
         };
+        if link.is_shared_by(&publication.service) {
+            // Somebody was first on the address: what this Service says of the settings never comes true.
+            return link_ready(link);
+        }
         let old = change.fields.iter().find(|field| field.name == "alias").and_then(|field| field.before.as_ref());
         if old.is_some() && old == link.alias.as_ref().map(Value::text).as_ref() {
             return not_yet("the cloud provider to build it anew");

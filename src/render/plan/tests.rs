@@ -255,7 +255,7 @@ fn what_stands_in_the_way_comes_with_help() {
 
     Left out: bound to fail, or of no use without what is
       privateendpoint/orders-pe
-          not applicable because it exists already and nobody's mark is on it
+          not applicable because it exists already and nobody's mark is on it (PRE-FOREIGN)
           help: to take it over as it is, add to the document's metadata.annotations: privlink.dev/adopt: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps/providers/Microsoft.Network/privateEndpoints/orders-pe
       dnsrecord/api.orders.internal
           not applicable because the private DNS zone /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal does not exist

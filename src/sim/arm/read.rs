@@ -20,7 +20,10 @@ pub(crate) fn answer(state: &mut State, request: &Request, route: &Route, grants
         Route::List { subscription, group, parent, resource_type } => {
             let items = match parent {
                 Some(parent) => children(state, parent, resource_type)?,
-                None => list(state, (subscription, group.as_deref()), resource_type, grants)?,
+                None => {
+                    let enough = page_bounds(state, request).end.saturating_add(1);
+                    list(state, (subscription, group.as_deref()), (resource_type, enough), grants)?
+                }
             };
             let (reply, holders) = match items {
                 Items::Resources(found) => {
@@ -102,11 +105,11 @@ enum Items<'a> {
     },
 }
 
-/// The resources of a type that the caller may read.
+/// The resources of a type that the caller may read: no more than decide about one page, because each is asked about.
 fn list<'a>(
     state: &'a State,
     (subscription, group): (&str, Option<&str>),
-    resource_type: &str,
+    (resource_type, enough): (&str, usize),
     grants: &Grants,
 ) -> Result<Items<'a>, ArmError> {
     if let Some(group) = group {
@@ -116,7 +119,7 @@ fn list<'a>(
     let mut readable = Readable::by(grants);
     let found = state.store.of_kind_below(kind, &inside(subscription, group));
     let found = found.filter(|own| own.path.resource_type == resource_type && readable.shows(&own.path));
-    Ok(Items::Resources(found.collect()))
+    Ok(Items::Resources(found.take(enough).collect()))
 }
 
 /// The children of a resource.
@@ -173,6 +176,13 @@ fn everything(state: &State, request: &Request, (subscription, group): (&str, Op
     page(state, request, found, brief)
 }
 
+/// Which items of a list are on the page that a request asks for, as if there were enough of them.
+fn page_bounds(state: &State, request: &Request) -> std::ops::Range<usize> {
+    let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
+    let size = if state.page_size == 0 { usize::MAX } else { state.page_size };
+    start..start.saturating_add(size)
+}
+
 /// One page of a list, and the link to the next one, which is absolute as Azure's is.
 struct Page<T> {
     items: Vec<T>,
@@ -181,18 +191,17 @@ struct Page<T> {
 
 impl<T> Page<T> {
     fn of(state: &State, request: &Request, items: Vec<T>) -> Self {
-        let start: usize = request.query.get("$skiptoken").and_then(|token| token.parse().ok()).unwrap_or(0);
-        let size = if state.page_size == 0 { items.len().max(1) } else { state.page_size };
-        let next_link = (start + size < items.len()).then(|| {
+        let bounds = page_bounds(state, request);
+        let next_link = (bounds.end < items.len()).then(|| {
             let kept: Vec<String> = request
                 .query
                 .iter()
                 .filter(|(key, _)| *key != "$skiptoken")
                 .map(|(key, value)| format!("{key}={}", value.replace(' ', "%20").replace('\'', "%27")))
                 .collect();
-            format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), start + size)
+            format!("{}{}?{}&$skipToken={}", request.origin, request.path, kept.join("&"), bounds.end)
         });
-        Self { items: items.into_iter().skip(start).take(size).collect(), next_link }
+        Self { items: items.into_iter().skip(bounds.start).take(bounds.len()).collect(), next_link }
     }
 
     /// The page as text: a long list is not worth a tree of values first.

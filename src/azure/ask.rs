@@ -1,0 +1,119 @@
+//! Questions before a write: what the caller, or another identity, may do at a scope, and whether an address is free.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::Value as Json;
+
+use crate::azure::Azure;
+use crate::azure::codec;
+use crate::azure::codec::Malformed;
+use crate::azure::error::AzureError;
+use crate::azure::error::Purpose;
+use crate::azure::list::decode_all;
+use crate::azure::request;
+use crate::domain::azure::PrincipalId;
+use crate::domain::azure::ResourceId;
+use crate::domain::right::Permission;
+use crate::domain::right::RightScope;
+
+/// What Azure says about an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// True if it may be asked for.
+    pub is_free: bool,
+    /// Where it is not: a few of the same subnet that may be.
+    pub offered: Vec<IpAddr>,
+}
+
+impl Azure {
+    /// Reads what the caller may do at a scope: one entry for each role in force there, inherited ones included.
+    ///
+    /// # Errors
+    /// Class `Denied` for a caller that may not even ask; else as every call.
+    pub async fn permissions(&self, scope: &RightScope) -> Result<Vec<Permission>, AzureError> {
+        let purpose = Purpose::other("read", format!("the caller's rights on {scope}"));
+        let entries = self.pages(&purpose, request::permissions_url(&self.pace.resource_manager, scope)).await?;
+        decode_all(&purpose, &entries, permission)
+    }
+
+    /// Lists the roles that an identity has at a scope, inherited ones included: the ids of their definitions.
+    ///
+    /// # Errors
+    /// Class `Denied` for a caller that may not see role assignments there; else as every call.
+    pub async fn roles_of(&self, principal: &PrincipalId, scope: &RightScope) -> Result<BTreeSet<String>, AzureError> {
+        let purpose = Purpose::other("list", format!("the roles of {principal} on {scope}"));
+        let url = request::assignments_url(&self.pace.resource_manager, scope, principal);
+        let entries = self.pages(&purpose, url).await?;
+        let role = |entry: &Json| {
+            let role = codec::text(entry, "/properties/roleDefinitionId").map(ToOwned::to_owned);
+            role.ok_or_else(|| Malformed("a role assignment names no role".to_owned()))
+        };
+        Ok(decode_all(&purpose, &entries, role)?.into_iter().collect())
+    }
+
+    /// Reads what a role gives.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn role(&self, id: &str) -> Result<Vec<Permission>, AzureError> {
+        let purpose = Purpose::other("read", format!("the role {id}"));
+        let body = self.get(&purpose, &request::role_url(&self.pace.resource_manager, id)).await?;
+        let entries = codec::items(&body, "/properties/permissions");
+        let entries = entries.map_err(|error| AzureError::unexpected(&purpose, error))?;
+        decode_all(&purpose, entries, permission)
+    }
+
+    /// Asks whether an address of a virtual network is free.
+    ///
+    /// # Errors
+    /// Class `Invalid` for an address that no subnet of the network has; else as every call.
+    pub async fn address(&self, network: &ResourceId, address: IpAddr) -> Result<Availability, AzureError> {
+        let purpose = Purpose::other("ask", format!("whether {address} of {network} is free"));
+        let url = request::address_url(&self.pace.resource_manager, network, address);
+        let body = self.get(&purpose, &url).await?;
+        availability(&body).map_err(|error| AzureError::unexpected(&purpose, error))
+    }
+}
+
+fn permission(entry: &Json) -> Result<Permission, Malformed> {
+    let list = |place: &str| -> Result<Vec<String>, Malformed> {
+        let text = |item: &Json| item.as_str().map(ToOwned::to_owned);
+        let texts: Option<Vec<String>> = codec::items(entry, place)?.iter().map(text).collect();
+        texts.ok_or_else(|| Malformed(format!("{place} holds something that is no text")))
+    };
+    Ok(Permission { actions: list("/actions")?, not_actions: list("/notActions")? })
+}
+
+fn availability(body: &Json) -> Result<Availability, Malformed> {
+    let is_free = body.get("available").and_then(Json::as_bool);
+    let is_free = is_free.ok_or_else(|| Malformed("it does not say whether the address is available".to_owned()))?;
+    let offered = codec::items(body, "/availableIPAddresses")?.iter();
+    // An offer that cannot be read is one offer less.
+    let offered = offered.filter_map(|item| item.as_str()?.parse().ok()).collect();
+    Ok(Availability { is_free, offered })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rights_are_read_whole_or_not_at_all() {
+        let read = permission(&json!({"actions": ["*"], "notActions": ["a/write"], "dataActions": ["b"]})).unwrap();
+        assert_eq!((read.gives("x"), read.gives("A/write")), (true, false));
+        assert_eq!(permission(&json!({"actions": ["*"]})).unwrap().not_actions, Vec::<String>::new());
+        // A right too many would be believed: what cannot be read gives nothing.
+        assert!(permission(&json!({"actions": ["*"], "notActions": [1]})).is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_taken_comes_with_offers() {
+        let read = availability(&json!({"available": false, "availableIPAddresses": ["10.0.0.5", "x"]})).unwrap();
+        assert_eq!((read.is_free, read.offered), (false, vec!["10.0.0.5".parse().unwrap()]));
+        assert!(availability(&json!({"available": true})).unwrap().is_free);
+        assert!(availability(&json!({})).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! The rights that a plan's writes need.
+//!
+//! ```text
+//!  change ─ needed ─▶ action over a resource ─ scopes ─▶ its group, and itself if it is there already
+//! ```
+//! A write needs rights on what it refers to, too: Azure checks every reference of a body, changed or not.
+
+use std::collections::BTreeSet;
+
+use crate::desired::Desired;
+use crate::domain::annotation;
+use crate::domain::azure::ResourceId;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::resource::Resource;
+use crate::domain::resource::private_endpoint::PrivateEndpoint;
+use crate::domain::resource::private_endpoint::Request;
+use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::Exposure;
+use crate::domain::resource::private_link_service::Frontend;
+use crate::domain::resource::private_link_service::PrivateLinkService;
+use crate::domain::resource::service::LiveService;
+use crate::domain::right::RightScope;
+use crate::observed::Observed;
+use crate::plan::action::Action;
+use crate::plan::action::Actor;
+use crate::plan::change::Change;
+use crate::plan::preflight::question;
+
+const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
+const JOIN_NETWORK: &str = "Microsoft.Network/virtualNetworks/join/action";
+const JOIN_FRONTEND: &str = "Microsoft.Network/loadBalancers/frontendIPConfigurations/join/action";
+const WRITE_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/write";
+const WRITE_LINK: &str = "Microsoft.Network/privateLinkServices/write";
+const DELETE_LINK: &str = "Microsoft.Network/privateLinkServices/delete";
+const APPROVE: &str = "Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action";
+const WRITE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/write";
+const DELETE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/delete";
+const WRITE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/write";
+const DELETE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/delete";
+const WRITE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/write";
+const DELETE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/delete";
+const WRITE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write";
+const DELETE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/delete";
+
+/// An action that a write takes, and where roles may give it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needed {
+    /// The action, in Azure's spelling.
+    pub action: &'static str,
+    /// From the group to the narrowest scope that is there before the write.
+    pub scopes: Vec<RightScope>,
+}
+
+/// On something that is there.
+fn on(action: &'static str, id: &ResourceId) -> Needed {
+    Needed { action, scopes: vec![RightScope::group_of(id), RightScope::Resource(id.clone())] }
+}
+
+/// On something that the write makes: nobody can have a role on it yet.
+fn on_new(action: &'static str, id: &ResourceId) -> Needed {
+    Needed { action, scopes: vec![RightScope::group_of(id)] }
+}
+
+/// What a change needs the rights for. The cloud provider's work is not among them: it has an identity of its own.
+pub fn needed(change: &Change, desired: &Desired, observed: &Observed) -> BTreeSet<Needed> {
+    if change.actor != Actor::Privlink {
+        return BTreeSet::new();
+    }
+    let writes = change.action != Action::Delete;
+    let is_new = change.action == Action::Create;
+    let write = |action, id: &ResourceId| if is_new { on_new(action, id) } else { on(action, id) };
+    let mut needed = BTreeSet::new();
+    match &change.resource {
+        Some(Resource::Subnet(subnet)) => needed.extend(of_subnet(&subnet.id, observed)),
+        Some(Resource::PrivateLinkService(service)) if writes => {
+            needed.insert(write(WRITE_LINK, &service.id));
+            needed.extend(of_link(service));
+        }
+        Some(Resource::PrivateEndpoint(endpoint)) if writes => {
+            needed.insert(write(WRITE_ENDPOINT, &endpoint.id));
+            needed.insert(on(JOIN_SUBNET, &endpoint.subnet));
+            needed.extend(approval(endpoint, desired, observed));
+        }
+        Some(Resource::DnsRecord(record)) if writes => needed.extend(in_zone(WRITE_RECORD, &record.id)),
+        Some(Resource::DnsLink(link)) if writes => {
+            needed.extend(in_zone(WRITE_ZONE_LINK, &link.id));
+            needed.insert(on(JOIN_NETWORK, &link.virtual_network));
+        }
+        Some(Resource::Connection(connection)) if writes => {
+            let link = observed.publisher(&connection.publisher);
+            needed.extend(link.map(|link| on(WRITE_CONNECTION, &link.service.id)));
+        }
+        _ => {}
+    }
+    if change.action.is_destructive() {
+        needed.extend(of_deletion(change, observed));
+    }
+    needed
+}
+
+/// A subnet is written whole, with everything that it refers to.
+fn of_subnet(id: &ResourceId, observed: &Observed) -> Vec<Needed> {
+    let links = [
+        ("/properties/networkSecurityGroup/id", "Microsoft.Network/networkSecurityGroups/join/action"),
+        ("/properties/routeTable/id", "Microsoft.Network/routeTables/join/action"),
+        ("/properties/natGateway/id", "Microsoft.Network/natGateways/join/action"),
+    ];
+    let body = observed.subnets.get(id).map(|live| &live.seen.body);
+    let link = |(place, action): (&str, &'static str)| {
+        let linked = body?.pointer(place)?.as_str()?.parse::<ResourceId>().ok()?;
+        Some(on(action, &linked))
+    };
+    links.into_iter().filter_map(link).chain([on(WRITE_SUBNET, id)]).collect()
+}
+
+fn of_link(service: &PrivateLinkService) -> Vec<Needed> {
+    let frontend = match &service.frontend {
+        Frontend::OfService { known, .. } => known.as_ref(),
+        Frontend::Id(id) => Some(id),
+    };
+    // A part of a load balancer has no roles of its own.
+    let frontend = frontend.and_then(ResourceId::parent).map(|balancer| on(JOIN_FRONTEND, &balancer));
+    let subnet = service.exposure.nat.subnet.as_ref().map(|subnet| on(JOIN_SUBNET, subnet));
+    frontend.into_iter().chain(subnet).collect()
+}
+
+/// Who asks for a connection that is approved at once needs the right to approve it, unless the service approves it itself.
+///
+/// Whom a service approves that was not seen nobody knows: then the right may not be needed.
+fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) -> Option<Needed> {
+    if endpoint.request != Request::Automatic {
+        return None;
+    }
+    let approves = |exposure: &Exposure| exposure.auto_approval.contains(&endpoint.id.subscription());
+    let seen = |id: &ResourceId| observed.private_link_services.get(id).map(|live| &live.service.exposure);
+    match &endpoint.target {
+        Target::Alias(_) => None,
+        Target::Id(id) => seen(id).filter(|exposure| !approves(exposure)).map(|_| on(APPROVE, id)),
+        Target::Produced { publisher, known } => {
+            let wanted = exposure_of(publisher, desired).or_else(|| seen(known.as_ref()?));
+            let needed = || match (known, publisher) {
+                (Some(id), _) => Some(on(APPROVE, id)),
+                (None, PublisherKey::Own(id)) => Some(on_new(APPROVE, id)),
+                (None, PublisherKey::Cluster(service)) => {
+                    Some(Needed { action: APPROVE, scopes: vec![group_of_links(service, desired, observed)?] })
+                }
+            };
+            wanted.filter(|exposure| !approves(exposure)).and_then(|_| needed())
+        }
+    }
+}
+
+fn exposure_of<'a>(publisher: &PublisherKey, desired: &'a Desired) -> Option<&'a Exposure> {
+    let key = ResourceKey::PrivateLinkService(publisher.clone());
+    match &desired.intents.get(&key)?.resource {
+        Resource::Publication(publication) => Some(&publication.exposure),
+        Resource::PrivateLinkService(service) => Some(&service.exposure),
+        _ => None,
+    }
+}
+
+/// The group in which the cloud provider makes the Private Link Service of a Service.
+fn group_of_links(service: &ObjectKey, desired: &Desired, observed: &Observed) -> Option<RightScope> {
+    let cluster = observed.cluster.as_ref()?;
+    let wanted = match desired.intents.get(&ResourceKey::Service(service.clone())).map(|intent| &intent.resource) {
+        Some(Resource::Service(service)) => service.annotations(),
+        _ => observed.services.get(service).map(LiveService::annotations).unwrap_or_default(),
+    };
+    let named = wanted.get(annotation::PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty());
+    let group = named.map_or_else(|| Some(cluster.node_resource_group.clone()), |name| name.parse().ok())?;
+    Some(RightScope::Group(cluster.id.subscription(), group))
+}
+
+fn in_zone(action: &'static str, id: &ResourceId) -> Option<Needed> {
+    id.parent().map(|zone| on(action, &zone))
+}
+
+fn of_deletion(change: &Change, observed: &Observed) -> Vec<Needed> {
+    let link = |publisher: &PublisherKey| {
+        let seen = observed.publisher(publisher).map(|live| live.service.id.clone());
+        change.existing.clone().or(seen)
+    };
+    match &change.key {
+        ResourceKey::PrivateEndpoint(id) => vec![on(DELETE_ENDPOINT, id)],
+        ResourceKey::DnsRecord(id) => in_zone(DELETE_RECORD, id).into_iter().collect(),
+        ResourceKey::DnsLink(id) => in_zone(DELETE_ZONE_LINK, id).into_iter().collect(),
+        ResourceKey::PrivateLinkService(publisher) => {
+            link(publisher).map(|id| on(DELETE_LINK, &id)).into_iter().collect()
+        }
+        ResourceKey::Connection { publisher, .. } => {
+            let live = observed.publisher(publisher);
+            live.map(|live| on(DELETE_CONNECTION, &live.service.id)).into_iter().collect()
+        }
+        ResourceKey::Service(_) | ResourceKey::Subnet(_) => Vec::new(),
+    }
+}
+
+/// What the cloud provider needs the rights for, outside the group of the nodes: there AKS itself gives it what it takes.
+pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed) -> BTreeSet<Needed> {
+    let Some(cluster) = &observed.cluster else { return BTreeSet::new() };
+    let own = RightScope::Group(cluster.id.subscription(), cluster.node_resource_group.clone());
+    let mut needed = Vec::new();
+    match &change.resource {
+        Some(Resource::Service(service)) if is_synced(change) => {
+            needed.extend(question::subnet_of(service, observed).map(|subnet| on(JOIN_SUBNET, &subnet)));
+        }
+        Some(Resource::Publication(publication)) if change.action != Action::Delete => {
+            let subnet = publication.exposure.nat.subnet.clone();
+            let nat = subnet.and_then(|subnet| observed.subnets.get(&subnet));
+            needed.extend(nat.map(|live| on(JOIN_SUBNET, &live.id)));
+            needed.extend(nat.filter(|live| live.policy_enabled).map(|live| on(WRITE_SUBNET, &live.id)));
+            let group = group_of_links(&publication.service, desired, observed);
+            needed.extend(group.map(|group| Needed { action: WRITE_LINK, scopes: vec![group] }));
+        }
+        _ => {}
+    }
+    needed.into_iter().filter(|needed| needed.scopes.first() != Some(&own)).collect()
+}
+
+/// True if the cloud provider writes the load balancer because of a change.
+fn is_synced(change: &Change) -> bool {
+    let is_read = |name: &str| {
+        name.starts_with("metadata.annotations[service.beta.kubernetes.io/")
+            || name.starts_with("spec.") && !name.starts_with("spec.selector")
+    };
+    match change.action {
+        Action::Create | Action::Replace => true,
+        Action::Update => change.fields.iter().any(|field| is_read(&field.name)),
+        _ => false,
+    }
+}

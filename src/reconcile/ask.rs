@@ -1,0 +1,193 @@
+//! Asks Azure what a plan would be refused for: rights at the scopes that it writes in, and addresses that it newly wants.
+//!
+//! Nothing is asked for a plan that changes nothing. Rights are asked about group by group; about a single resource only
+//! where its group does not give what a write to it takes. What could not be asked is told, and keeps nobody from applying.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use crate::azure::Azure;
+use crate::azure::ask::Availability;
+use crate::azure::error::AzureError;
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::domain::azure::PrincipalId;
+use crate::domain::azure::ResourceId;
+use crate::domain::failure::ErrorClass;
+use crate::domain::right::Grantee;
+use crate::domain::right::RightScope;
+use crate::observed::Area;
+use crate::observed::Gap;
+use crate::observed::Observed;
+use crate::observed::rights::Rights;
+use crate::observed::rights::Standing;
+use crate::plan::Plan;
+use crate::plan::change::Change;
+use crate::plan::preflight::question;
+use crate::plan::preflight::question::Question;
+use crate::plan::preflight::right;
+use crate::plan::preflight::right::Needed;
+use crate::reconcile::error_chain;
+use crate::reconcile::world::Applier;
+use crate::reconcile::world::World;
+
+/// How many questions are open at a time: Azure counts reads, and a first plan may have many.
+const AT_ONCE: usize = 8;
+
+/// How many addresses are asked about for one plan. Beyond that the writes themselves are the quicker question.
+const MOST_ADDRESSES: usize = 64;
+
+/// Asks what a plan needs to know; true if there was anything to ask, so that it has to be made again.
+pub(super) async fn ask(
+    world: &World,
+    config: &Config,
+    (desired, plan): (&Desired, &Plan),
+    observed: &mut Observed,
+) -> bool {
+    let left_out = plan.left_out.iter().filter_map(|left| left.change.as_ref());
+    let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
+    let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
+    let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
+    let (questions, unasked) = within_reason(questions);
+    let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect();
+    let applier = world.applier(config, &desired.policy);
+    let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
+    let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
+        self::rights(applier.as_ref(), &needed),
+        self::rights_of_cluster(&world.azure, principal, &by_cluster),
+        all(questions.iter().map(|question| self::address(world, question))),
+    );
+    for (question, answer) in questions.iter().zip(answers) {
+        match answer {
+            Ok(answer) => question::answered(observed, question, (answer.is_free, &answer.offered)),
+            Err(gap) => drop(observed.unchecked.insert(gap)),
+        }
+    }
+    (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
+    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(unasked));
+    !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty()
+}
+
+/// The questions that are asked, and what is told of the others.
+fn within_reason(questions: BTreeSet<Question>) -> (Vec<Question>, Vec<Gap>) {
+    if questions.len() <= MOST_ADDRESSES {
+        return (questions.into_iter().collect(), Vec::new());
+    }
+    let reason = format!("the plan asks for {} addresses, and only {MOST_ADDRESSES} are asked about", questions.len());
+    let mut questions = questions.into_iter();
+    let asked = questions.by_ref().take(MOST_ADDRESSES).collect();
+    let networks: BTreeSet<ResourceId> = questions.filter_map(|question| question.subnet.parent()).collect();
+    let gap = |network| Gap { area: Area::Addresses(network), reason: reason.clone() };
+    (asked, networks.into_iter().map(gap).collect())
+}
+
+/// All answers, in the order of the questions, a few questions at a time.
+async fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    stream::iter(questions).buffered(AT_ONCE).collect().await
+}
+
+async fn address(world: &World, question: &Question) -> Result<Availability, Gap> {
+    let network = question.subnet.parent().expect("a subnet is a part of a network");
+    let answer = world.azure.address(&network, question.asked).await;
+    answer.map_err(|error| Gap { area: Area::Addresses(network), reason: told(&error) })
+}
+
+/// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
+async fn rights(applier: Result<&Applier, &String>, needed: &BTreeSet<Needed>) -> (Option<Rights>, BTreeSet<Gap>) {
+    if needed.is_empty() {
+        return (None, BTreeSet::new());
+    }
+    let applier = match applier {
+        Ok(applier) => applier,
+        Err(reason) => return (None, [Gap { area: Area::Rights(None), reason: reason.clone() }].into()),
+    };
+    let Applier { azure: _, identity, is_named } = applier;
+    let identity = Grantee::Applier(identity.clone());
+    let mut rights = Rights { identity, is_named: *is_named, at: BTreeMap::new() };
+    let mut failed = BTreeMap::new();
+    let groups: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.first()).collect();
+    read(applier, groups, (&mut rights, &mut failed)).await;
+    let is_open = |needed: &&Needed| rights.standing(needed.action, &needed.scopes) != Standing::Held;
+    let open: Vec<&Needed> = needed.iter().filter(is_open).collect();
+    let single: BTreeSet<&RightScope> = open.iter().filter_map(|needed| needed.scopes.get(1)).collect();
+    read(applier, single, (&mut rights, &mut failed)).await;
+    let unknown = open.iter().filter(|it| rights.standing(it.action, &it.scopes) == Standing::Unknown);
+    let gaps = unknown.filter_map(|needed| {
+        let scope = needed.scopes.last()?;
+        Some(Gap { area: Area::Rights(Some(scope.clone())), reason: failed.get(scope)?.clone() })
+    });
+    let gaps = gaps.collect();
+    (Some(rights), gaps)
+}
+
+async fn read(
+    applier: &Applier,
+    scopes: BTreeSet<&RightScope>,
+    (rights, failed): (&mut Rights, &mut BTreeMap<RightScope, String>),
+) {
+    let answers = all(scopes.iter().map(|scope| applier.azure.permissions(scope))).await;
+    for (scope, answer) in scopes.into_iter().zip(answers) {
+        match answer {
+            Ok(roles) => drop(rights.at.insert(scope.clone(), roles)),
+            Err(error) => drop(failed.insert(scope.clone(), told(&error))),
+        }
+    }
+}
+
+/// The rights of the cluster's identity, put together from the roles that it has: Azure tells them to nobody else whole.
+async fn rights_of_cluster(
+    azure: &Azure,
+    principal: Option<PrincipalId>,
+    needed: &BTreeSet<Needed>,
+) -> (Option<Rights>, BTreeSet<Gap>) {
+    let Some(principal) = principal.filter(|_| !needed.is_empty()) else { return (None, BTreeSet::new()) };
+    let scopes: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.last()).collect();
+    let held = all(scopes.iter().map(|scope| azure.roles_of(&principal, scope))).await;
+    let ids: BTreeSet<&String> = held.iter().flatten().flatten().collect();
+    let roles = all(ids.iter().map(|id| azure.role(id))).await;
+    let roles: BTreeMap<&String, _> = ids.iter().copied().zip(roles).collect();
+    let mut rights = Rights { identity: Grantee::Cluster(principal), is_named: true, at: BTreeMap::new() };
+    let mut gaps = BTreeSet::new();
+    for (scope, held) in scopes.into_iter().zip(&held) {
+        let gives = held.as_ref().map_err(told).and_then(|held| {
+            let each = held.iter().map(|id| roles[id].as_ref().map_err(told));
+            each.collect::<Result<Vec<_>, String>>()
+        });
+        match gives {
+            Ok(gives) => drop(rights.at.insert(scope.clone(), gives.into_iter().flatten().cloned().collect())),
+            Err(reason) => drop(gaps.insert(Gap { area: Area::ClusterRights(scope.clone()), reason })),
+        }
+    }
+    (Some(rights), gaps)
+}
+
+/// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
+fn told(error: &AzureError) -> String {
+    match error.class() {
+        ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. }) => "Azure denies the question".to_owned(),
+        _ => error_chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_of_very_many_addresses_asks_about_some_and_says_so() {
+        let subnet: ResourceId = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
+                                  Microsoft.Network/virtualNetworks/v/subnets/s"
+            .parse()
+            .unwrap();
+        let address =
+            |last: u8| Question { subnet: subnet.clone(), asked: std::net::Ipv4Addr::new(10, 0, 0, last).into() };
+        let (asked, unasked) = within_reason((0..64).map(address).collect());
+        assert_eq!((asked.len(), unasked), (64, Vec::new()));
+        let (asked, unasked) = within_reason((0..65).map(address).collect());
+        assert_eq!((asked.len(), unasked.len()), (64, 1));
+        assert_eq!(unasked[0].reason, "the plan asks for 65 addresses, and only 64 are asked about");
+    }
+}
