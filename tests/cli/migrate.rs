@@ -241,3 +241,53 @@ fn a_service_that_somebody_else_deploys_gets_a_document_and_a_word_for_them() {
     let pinned = stage.run(&["migrate", "sold", path, "--address", "10.224.10.9"]).ends(Exit::Failed);
     pinned.says("default/sold is not in this repository: give --address to the Service where it is deployed from");
 }
+
+#[test]
+fn privlink_takes_a_private_link_service_over_and_gives_it_back_by_building_it_anew() {
+    const BY_US: &str = "  managedBy: privlink\n  resourceGroup: rg-pls\n";
+    let stage = Stage::in_world(worlds::example());
+    let published = "environments/prod/web-published.yaml";
+    let endpoint = "environments/prod/web-endpoint.yaml";
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        (OLD, &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.10.1")])),
+        (published, &docs::published_with("web", &format!("{BY_US}  nat: {{ subnet: pls-subnet }}\n"))),
+        (endpoint, &docs::endpoint("web")),
+    ]);
+    stage.converge();
+    let group = || {
+        let list = format!("/subscriptions/{PROVIDER}/providers/Microsoft.Network/privateLinkServices");
+        let found = stage.azure(&list).unwrap()["value"].as_array().unwrap().clone();
+        assert_eq!(found.len(), 1, "a frontend carries one");
+        found[0]["id"].as_str().unwrap().split('/').nth(4).unwrap().to_owned()
+    };
+    assert_eq!(group(), "rg-pls");
+
+    stage.repo.replace(published, "  nat:", "  fqdns: [web.example.com]\n  nat:");
+    let update = stage.converge();
+    assert!(update.contains("~ privatelinkservice/pls-web: update") && !update.contains("severing"), "{update}");
+
+    stage.repo.replace(OLD, "10.224.10.1", "10.224.10.3");
+    stage
+        .plan()
+        .ends(Exit::Changes)
+        .says("Plan for prod: severing")
+        .says("it is not proven that its connections survive");
+    stage.repo.replace(OLD, "10.224.10.3", "10.224.10.1");
+
+    stage.repo.replace(published, BY_US, "");
+    let given_back = stage.converge();
+    assert!(given_back.contains("pls-web cannot pass to the cloud provider as it is"), "{given_back}");
+    assert!(given_back.contains("-/+ privateendpoint/pe-web: replace  [severing]"), "{given_back}");
+    assert!(given_back.contains("let `privlink migrate web` write a second one beside it"), "{given_back}");
+    assert_eq!(group(), NODE_GROUP);
+
+    stage.repo.replace(published, "  nat:", &format!("{BY_US}  nat:"));
+    let taken_over = stage.converge();
+    assert!(taken_over.contains("pls-web cannot pass to privlink as it is"), "{taken_over}");
+    assert_eq!(group(), "rg-pls");
+
+    stage.repo.remove(&[published, endpoint]);
+    stage.converge();
+    assert_eq!(links(&stage), Vec::<String>::new());
+}
