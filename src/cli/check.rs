@@ -11,17 +11,10 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::FileName;
 use crate::diagnostic::Severity;
-use crate::domain::commit::File;
-use crate::domain::commit::RepoPath;
-use crate::git::Limits;
-use crate::git::Repository;
 use crate::reconcile::planning;
 use crate::reconcile::source;
 use crate::reconcile::source::Loaded;
-use crate::reconcile::source::SETTINGS_FILE;
-use crate::reconcile::source::Source;
 use crate::render;
 use crate::render::Label;
 use crate::render::count;
@@ -69,21 +62,7 @@ enum Deny {
 
 pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
     let CheckArguments { folder, remarks, deny, format, explain } = arguments;
-    let snapshot = Repository::snapshot_folder(folder, &Limits::default())?;
-    let settings: RepoPath = SETTINGS_FILE.parse()?;
-    let authority = match snapshot.files.get(&settings) {
-        Some(File::Bytes(bytes)) => Some((FileName::from(&settings), bytes.clone())),
-        _ => None,
-    };
-    // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
-    let source = Source {
-        snapshot,
-        authority,
-        authority_note: "the folder itself".to_owned(),
-        planned_note: "the folder as it is".to_owned(),
-        commit: None,
-        upstream: None,
-    };
+    let source = runner::offline(folder)?;
     let loaded = match source::load(source) {
         Ok(loaded) => loaded,
         Err((diagnostics, sources)) => {

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod init;
 mod interrupt;
+pub mod migrate;
 mod options;
 pub mod plan;
 pub mod printer;
@@ -57,6 +58,7 @@ enum Command {
     Apply(apply::ApplyArguments),
     Approve(approve::ApproveArguments),
     Status(status::StatusArguments),
+    Migrate(migrate::MigrateArguments),
     Agent(agent::AgentArguments),
     Explain(explain::ExplainArguments),
     Schema(schema::SchemaArguments),
@@ -156,6 +158,7 @@ async fn dispatch(
         Command::Apply(arguments) => apply::run(arguments, &config, printer).await,
         Command::Approve(arguments) => approve::run(arguments, &config, printer).await,
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
+        Command::Migrate(arguments) => migrate::run(arguments, printer),
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),

@@ -28,6 +28,14 @@ pub(super) fn after(live: Option<&LiveService>, change: &Change) -> Option<Seen>
     })
 }
 
+/// The manifest of a Service that is there, as the change leaves it; `None` if it deletes it.
+pub(super) fn manifest(live: &LiveService, change: &Change) -> Option<Json> {
+    match change.resource.as_ref().filter(|_| change.action != Action::Delete)? {
+        Resource::Service(service) => Some(edited(live, service, change)),
+        _ => None,
+    }
+}
+
 /// The manifest that the API server will have: what is there, with the fields that differ as they shall be.
 fn edited(live: &LiveService, desired: &Service, change: &Change) -> Json {
     let mut manifest = live.manifest.clone();

@@ -20,6 +20,7 @@ mod endpoints;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
+mod handover;
 mod left_out;
 pub mod moved;
 mod order;

@@ -40,6 +40,12 @@ pub fn write<T: Serialize>(document: &T) -> String {
     format!("{HEADER}{body}")
 }
 
+/// Writes documents that people go on with: one file, without a header that forbids it.
+pub fn documents<T: Serialize>(documents: &[T]) -> String {
+    let one = |document: &T| serde_yaml::to_string(document).expect("documents have text keys and no types YAML lacks");
+    documents.iter().map(one).collect::<Vec<String>>().join("---\n")
+}
+
 /// Reads a document that [`write`] wrote; `what` names the file in errors.
 ///
 /// # Errors

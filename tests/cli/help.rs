@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "demo",
     "init",
     "check",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 26] = [
     "apply",
     "approve",
     "status",
+    "migrate",
     "agent",
     "explain",
     "schema",

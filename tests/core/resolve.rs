@@ -301,3 +301,15 @@ fn only_an_internal_service_is_published() {
     says(&not_orders, &["PLS001"], &["needs an internal load balancer"]);
     says(&not("payments"), &["PLS001"], &["shop/payments has a public one"]);
 }
+
+#[test]
+fn a_group_that_the_annotations_of_the_service_name_is_no_group_of_our_own() {
+    let named = |group: &str| {
+        let line = format!("  annotations:\n    service.beta.kubernetes.io/azure-pls-resource-group: {group}\n");
+        Case::shop().edit("payments", "  annotations:\n", &line).read()
+    };
+    let (_, found, shown) = named("RG-PLS");
+    assert!(found.has_errors() && shown.contains("send the cloud provider to this resource group"), "{shown}");
+    let (_, found, shown) = named("rg-other");
+    assert!(!found.has_errors(), "{shown}");
+}

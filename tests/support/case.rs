@@ -18,6 +18,7 @@ use privlink::domain::cluster::ManagedCluster;
 use privlink::domain::commit::File;
 use privlink::domain::commit::Snapshot;
 use privlink::repo;
+use privlink::repo::document::Document;
 use privlink::repo::settings;
 
 /// The provider's subscription.
@@ -266,11 +267,7 @@ impl Case {
     /// The same under other rules.
     pub(crate) fn read_with(&self, change: impl FnOnce(&mut Policy)) -> (Desired, Diagnostics, String) {
         let settings = self.settings();
-        let file = |(name, text): (&String, &String)| {
-            (format!("environments/prod/{name}").parse().unwrap(), File::Bytes(text.clone().into_bytes()))
-        };
-        let snapshot = Snapshot { files: self.files.iter().map(file).collect(), ..Snapshot::default() };
-        let reading = repo::read(&snapshot, &settings);
+        let reading = self.reading(&settings);
         let mut policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
         change(&mut policy);
         let cluster = cluster();
@@ -285,6 +282,19 @@ impl Case {
         diagnostics.extend(reading.diagnostics.clone());
         let shown = privlink::render::diagnostic::render(&diagnostics, &reading.sources, false);
         (desired, diagnostics, shown)
+    }
+
+    fn reading(&self, settings: &settings::Settings) -> repo::Reading {
+        let file = |(name, text): (&String, &String)| {
+            (format!("environments/prod/{name}").parse().unwrap(), File::Bytes(text.clone().into_bytes()))
+        };
+        let snapshot = Snapshot { files: self.files.iter().map(file).collect(), ..Snapshot::default() };
+        repo::read(&snapshot, settings)
+    }
+
+    /// The documents, unresolved.
+    pub(crate) fn documents(&self) -> Vec<Document> {
+        self.reading(&self.settings()).documents
     }
 
     /// Resolves a repository without errors.

@@ -50,6 +50,7 @@ pub(super) fn own(
                 .help("remove azure-pls-create from the Service: a frontend carries one Private Link Service");
         resolver.say(diagnostic);
     }
+    check_group(resolver, document, (&key, id.resource_group().as_str()));
     check_service(resolver, document, &key);
     let name = service.spec.nat.as_ref().and_then(|nat| nat.subnet.as_ref()).map(ToString::to_string);
     let subnet = subnet(cluster, name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
@@ -73,6 +74,22 @@ pub(super) fn own(
     };
     resolver.add(Resource::PrivateLinkService(resource), origin(document.place()));
     Some(PublisherKey::Own(id))
+}
+
+/// The Service's annotations may send the cloud provider to the group of ours, whoever asked for a Private Link Service.
+fn check_group(resolver: &mut Resolver<'_>, document: &Document, (key, group): (&ObjectKey, &str)) {
+    let annotations = annotations_of(resolver, key).unwrap_or_default();
+    let searched = annotations.get(annotation::PLS_RESOURCE_GROUP).map(|text| text.trim());
+    if searched.is_some_and(|searched| searched.eq_ignore_ascii_case(group)) {
+        let message = format!("the annotations of {key} send the cloud provider to this resource group");
+        let diagnostic = Diagnostic::error(code::RESOURCE_GROUP, message)
+            .label(
+                document.path_of("spec.resourceGroup"),
+                "the cloud provider deletes what it finds here when the frontend moves",
+            )
+            .help(format!("remove {} from the Service, or name another group", annotation::PLS_RESOURCE_GROUP));
+        resolver.say(diagnostic);
+    }
 }
 
 /// The Service whose frontend is published must be one that this environment may touch, and an internal one.

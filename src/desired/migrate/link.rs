@@ -1,0 +1,96 @@
+//! The second PrivateLinkService: everything the first one says, but for its names and its static NAT addresses.
+
+use serde_json::Map;
+use serde_json::Value as Json;
+use serde_json::json;
+
+use crate::domain::azure::AzureName;
+use crate::domain::azure::SubscriptionId;
+use crate::domain::kubernetes::ObjectKey;
+use crate::domain::name::DocumentName;
+use crate::repo::schema::private_link_service as wire;
+
+/// The second document. Static NAT addresses can be on one Private Link Service alone: it gets as many that Azure picks.
+pub(super) fn second(
+    old: &wire::PrivateLinkService,
+    (name, service, resource): (&DocumentName, &ObjectKey, Option<&AzureName>),
+) -> Json {
+    let wire::PrivateLinkService { api_version: _, kind: _, metadata, spec } = old;
+    let wire::Spec {
+        service: _,
+        managed_by,
+        name: _,
+        resource_group,
+        visibility,
+        auto_approval,
+        nat,
+        fqdns,
+        proxy_protocol,
+        connections,
+        replaces: _,
+    } = spec;
+    let mut new = Map::new();
+    let mut put = |key: &str, value: Option<Json>| value.map(|value| new.insert(key.to_owned(), value));
+    put("service", Some(json!({ "namespace": service.namespace.as_str(), "name": service.name.as_str() })));
+    put("managedBy", (*managed_by == wire::ManagedBy::Privlink).then(|| "privlink".into()));
+    put("name", resource.map(|name| name.to_string().into()));
+    put("resourceGroup", resource_group.as_ref().map(|group| group.to_string().into()));
+    put("visibility", Some(self::visibility(visibility)));
+    put("autoApproval", auto_approval.as_ref().map(|auto| json!({ "subscriptions": ids(&auto.subscriptions) })));
+    put("nat", nat.as_ref().map(self::nat));
+    put("fqdns", (!fqdns.is_empty()).then(|| fqdns.iter().map(|fqdn| fqdn.as_str()).collect()));
+    put("proxyProtocol", proxy_protocol.then(|| true.into()));
+    put("connections", connections.as_ref().map(self::connections));
+    put("replaces", Some(metadata.name.as_str().into()));
+    let mut head = json!({ "name": name.as_str() });
+    if !metadata.labels.is_empty() {
+        head["labels"] = json!(metadata.labels);
+    }
+    json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": new })
+}
+
+fn ids(subscriptions: &[SubscriptionId]) -> Vec<String> {
+    subscriptions.iter().map(ToString::to_string).collect()
+}
+
+fn visibility(visibility: &wire::Visibility) -> Json {
+    match visibility {
+        wire::Visibility::RoleBased => json!({ "mode": "role-based" }),
+        wire::Visibility::AnyoneWithAlias => json!({ "mode": "anyone-with-alias" }),
+        wire::Visibility::Subscriptions(list) => json!({ "mode": "subscriptions", "subscriptions": ids(list) }),
+    }
+}
+
+fn nat(nat: &wire::Nat) -> Json {
+    let wire::Nat { subnet, count, addresses } = nat;
+    let mut new = Map::new();
+    if let Some(subnet) = subnet {
+        new.insert("subnet".to_owned(), subnet.to_string().into());
+    }
+    let count = count.map_or(addresses.len(), |count| usize::from(count.get()));
+    if count > 0 {
+        new.insert("count".to_owned(), count.into());
+    }
+    new.into()
+}
+
+fn connections(rules: &wire::Connections) -> Json {
+    let wire::Connections { approve, reject, otherwise } = rules;
+    let list = |requesters: &[wire::Requester]| -> Json {
+        let one = |requester: &wire::Requester| match requester {
+            wire::Requester::Subscription(id) => json!({ "subscription": id.to_string() }),
+            wire::Requester::Endpoint(id) => json!({ "endpoint": id.to_string() }),
+        };
+        requesters.iter().map(one).collect()
+    };
+    let mut new = Map::new();
+    for (key, requesters) in [("approve", approve), ("reject", reject)] {
+        if !requesters.is_empty() {
+            new.insert(key.to_owned(), list(requesters));
+        }
+    }
+    if *otherwise == wire::Otherwise::Reject {
+        new.insert("otherwise".to_owned(), "reject".into());
+    }
+    new.into()
+}
