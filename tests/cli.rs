@@ -8,6 +8,7 @@ mod doomed;
 mod help;
 mod neighbours;
 mod random;
+mod repair;
 mod review;
 mod rights;
 mod simulate;

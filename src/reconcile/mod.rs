@@ -5,6 +5,7 @@
 pub mod applying;
 pub mod approvals;
 pub mod backends;
+pub mod checking;
 pub mod deciding;
 mod keep;
 pub mod lease_store;
