@@ -13,9 +13,11 @@ use std::sync::Arc;
 use crate::domain::commit::RepoPath;
 
 mod collection;
+mod fix;
 mod suggest;
 
 pub use collection::Diagnostics;
+pub use fix::{Fix, Repair};
 pub use suggest::{closest, did_you_mean};
 
 /// The stable name of a rule, such as `REPO004`; `privlink explain` has a page for each.
@@ -253,6 +255,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do about it.
     pub help: Option<String>,
+    /// The repair, where it follows from the finding alone.
+    pub fix: Option<Box<Fix>>,
 }
 
 impl Diagnostic {
@@ -272,7 +276,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity, message: message.into(), labels: Vec::new(), help: None }
+        Self { code, severity, message: message.into(), labels: Vec::new(), help: None, fix: None }
     }
 
     /// Adds a place; the first one added is the primary one.
@@ -286,6 +290,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says how it is repaired, if that follows from the finding alone.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<Option<Fix>>) -> Self {
+        self.fix = fix.into().map(Box::new);
         self
     }
 

@@ -9,6 +9,7 @@ mod help;
 mod migrate;
 mod neighbours;
 mod random;
+mod repair;
 mod review;
 mod rights;
 mod simulate;

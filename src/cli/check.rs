@@ -1,4 +1,7 @@
-//! `privlink check`: everything that can be said about the files alone.
+//! `privlink check`: everything that can be said about the files alone, once or on every save, with or without repairs.
+
+mod repair;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,8 +15,12 @@ use crate::cli::runner;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Severity;
-use crate::reconcile::planning;
-use crate::reconcile::source;
+use crate::domain::commit::Snapshot;
+use crate::git::GitError;
+use crate::git::Limits;
+use crate::git::Repository;
+use crate::reconcile::checking;
+use crate::reconcile::checking::Checked;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
@@ -38,6 +45,15 @@ pub struct CheckArguments {
     /// Explain each rule that was broken
     #[arg(long, conflicts_with = "format")]
     explain: bool,
+    /// Repair what needs no decision; comments and layout stay
+    #[arg(long)]
+    fix: bool,
+    /// With --fix: show what it would change as a diff, and write nothing
+    #[arg(long, requires = "fix", conflicts_with_all = ["format", "watch"])]
+    dry_run: bool,
+    /// Check again whenever a file is saved, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 /// How findings are written.
@@ -60,24 +76,38 @@ enum Deny {
     Warnings,
 }
 
-pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let CheckArguments { folder, remarks, deny, format, explain } = arguments;
-    let source = runner::offline(folder)?;
-    let loaded = match source::load(source) {
-        Ok(loaded) => loaded,
-        Err((diagnostics, sources)) => {
-            show(*format, &diagnostics, &sources, printer);
-            return Ok(Exit::Files);
-        }
-    };
-    let mut diagnostics = loaded.reading.diagnostics.clone();
-    for name in loaded.settings.environments.keys() {
-        let mut policy = planning::policy(&loaded, name)?;
-        policy.levels.remarks = *remarks;
-        diagnostics.extend(planning::diagnose_files(&loaded, &policy));
+pub(super) async fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
+    if arguments.watch {
+        return watch::run(arguments, printer).await;
     }
-    let diagnostics = diagnostics.sorted_by_offset(|place| loaded.reading.sources.offset(place));
-    show(*format, &diagnostics, &loaded.reading.sources, printer);
+    let snapshot = snapshot(arguments)?;
+    Ok(once(arguments, snapshot, printer).0)
+}
+
+fn snapshot(arguments: &CheckArguments) -> Result<Snapshot, GitError> {
+    Repository::snapshot_folder(&arguments.folder, &Limits::default())
+}
+
+/// Checks the files once, and says how that ends and what they are then.
+fn once(arguments: &CheckArguments, snapshot: Snapshot, printer: &mut Printer<'_>) -> (Exit, Checked) {
+    let checked = checking::check(snapshot, arguments.remarks);
+    if !arguments.fix {
+        return (tell(arguments, &checked, printer), checked);
+    }
+    let as_it_is = end_of(arguments, &checked.diagnostics);
+    let repaired = checking::repair(checked, arguments.remarks);
+    if arguments.dry_run {
+        return (repair::show(&repaired, as_it_is, printer), repaired.checked);
+    }
+    repair::write(arguments, repaired, printer)
+}
+
+/// Says what was found.
+fn tell(arguments: &CheckArguments, checked: &Checked, printer: &mut Printer<'_>) -> Exit {
+    let CheckArguments { format, explain, folder: _, remarks: _, deny: _, fix: _, dry_run: _, watch: _ } = arguments;
+    let Checked { diagnostics, loaded } = checked;
+    show(*format, diagnostics, checked.sources(), printer);
+    let Ok(loaded) = loaded else { return Exit::Files };
     if *explain && *format == Format::Text {
         let codes: BTreeSet<Code> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
         codes
@@ -85,14 +115,16 @@ pub(super) fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyh
             .filter_map(|code| render::explain::page(code.as_str()))
             .for_each(|page| printer.result(&page));
     }
-    let denied = *deny == Some(Deny::Warnings) && diagnostics.count(Severity::Warning) > 0;
-    if diagnostics.has_errors() || denied {
-        return Ok(Exit::Files);
+    let end = end_of(arguments, diagnostics);
+    if end == Exit::Done && *format == Format::Text {
+        printer.line(Label::Added, format!("{}: no errors", extent(loaded)));
     }
-    if *format == Format::Text {
-        say_so(&loaded, printer);
-    }
-    Ok(Exit::Done)
+    end
+}
+
+fn end_of(arguments: &CheckArguments, diagnostics: &Diagnostics) -> Exit {
+    let denied = arguments.deny == Some(Deny::Warnings) && diagnostics.count(Severity::Warning) > 0;
+    if diagnostics.has_errors() || denied { Exit::Files } else { Exit::Done }
 }
 
 fn show(format: Format, diagnostics: &Diagnostics, sources: &Sources, printer: &mut Printer<'_>) {
@@ -105,8 +137,8 @@ fn show(format: Format, diagnostics: &Diagnostics, sources: &Sources, printer: &
     printer.raw_result(&text);
 }
 
-fn say_so(loaded: &Loaded, printer: &mut Printer<'_>) {
+fn extent(loaded: &Loaded) -> String {
     let documents = count(loaded.reading.documents.len(), "document");
     let environments = count(loaded.settings.environments.len(), "environment");
-    printer.line(Label::Added, format!("{documents} in {environments}: no errors"));
+    format!("{documents} in {environments}")
 }

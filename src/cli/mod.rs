@@ -153,7 +153,7 @@ async fn dispatch(
         #[cfg(feature = "sim")]
         Command::Demo(arguments) => demo::run(arguments, config, printer).await,
         Command::Init(arguments) => init::run(arguments, printer),
-        Command::Check(arguments) => check::run(&arguments, printer),
+        Command::Check(arguments) => check::run(&arguments, printer).await,
         Command::Plan(arguments) => plan::run(arguments, &config, printer).await,
         Command::Apply(arguments) => apply::run(arguments, &config, printer).await,
         Command::Approve(arguments) => approve::run(arguments, &config, printer).await,

@@ -7,9 +7,6 @@ use crate::cli::options::SourceOptions;
 use crate::cli::printer::Printer;
 use crate::config::Config;
 use crate::diagnostic::Diagnostics;
-use crate::diagnostic::FileName;
-use crate::domain::commit::File;
-use crate::domain::commit::RepoPath;
 use crate::domain::name::EnvironmentName;
 use crate::git::Limits;
 use crate::git::RemoteUrl;
@@ -20,7 +17,6 @@ use crate::reconcile::remote::Remote;
 use crate::reconcile::source;
 use crate::reconcile::source::FolderOptions;
 use crate::reconcile::source::Loaded;
-use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Source;
 use crate::render::Label;
 use crate::render::diagnostic;
@@ -70,21 +66,7 @@ pub(super) async fn find(
 /// # Errors
 /// A folder that cannot be read.
 pub(super) fn offline(folder: &Path) -> anyhow::Result<Source> {
-    let snapshot = Repository::snapshot_folder(folder, &Limits::default())?;
-    let settings: RepoPath = SETTINGS_FILE.parse()?;
-    let authority = match snapshot.files.get(&settings) {
-        Some(File::Bytes(bytes)) => Some((FileName::from(&settings), bytes.clone())),
-        _ => None,
-    };
-    // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
-    Ok(Source {
-        snapshot,
-        authority,
-        authority_note: "the folder itself".to_owned(),
-        planned_note: "the folder as it is".to_owned(),
-        commit: None,
-        upstream: None,
-    })
+    Ok(Source::of_folder(Repository::snapshot_folder(folder, &Limits::default())?))
 }
 
 /// Reads settings and documents, or shows what is wrong with the settings.

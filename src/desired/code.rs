@@ -42,6 +42,8 @@ codes! {
     ALLOW_OVER = "ALW002";
     /// An exception from a rule that is not broken there.
     ALLOW_UNNEEDED = "ALW003";
+    /// An exception from an error that is part of the change under review: it counts once it is in the base.
+    ALLOW_UNDER_REVIEW = "ALW004";
 }
 
 /// A Private Link Service on a load balancer that is not internal.

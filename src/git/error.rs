@@ -206,6 +206,27 @@ pub enum GitError {
         /// The lock file.
         lock: String,
     },
+    /// A file of a plain folder cannot be written.
+    #[error("cannot write {path}", path = .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of a plain folder is not what it was when it was read.
+    #[error("{path} changed while it was looked at: nothing was written to it", path = .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A path that is no plain file, or that leads through something other than folders.
+    #[error("{path} is a link or no plain file: nothing is written there", path = .path.display())]
+    NotPlain {
+        /// The part of the path.
+        path: PathBuf,
+    },
     /// A plain folder cannot be read.
     #[error("cannot read {path}", path = .path.display())]
     Folder {
@@ -234,7 +255,9 @@ impl GitError {
             Self::Denied { .. } | Self::Untrusted { .. } => ErrorClass::Denied,
             Self::NoRepository { .. } | Self::NoCommit { .. } => ErrorClass::NotFound,
             Self::Repository { source, .. } => repository_class(source),
-            Self::Folder { source, .. } => io_class(source),
+            Self::Folder { source, .. } | Self::Write { source, .. } => io_class(source),
+            Self::Changed { .. } => ErrorClass::Conflict,
+            Self::NotPlain { .. } => ErrorClass::Invalid,
             Self::NotGit { .. }
             | Self::TooLarge { .. }
             | Self::Program { .. }

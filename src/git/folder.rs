@@ -12,6 +12,8 @@ use crate::git::error::GitError;
 use crate::git::repository::Repository;
 use crate::git::snapshot::{DEEPEST, Intake, Limits};
 
+mod replace;
+
 impl Repository {
     /// Reads the files of a plain folder, whether or not it lies in a repository.
     ///
@@ -32,7 +34,7 @@ fn walk(intake: &mut Intake<'_>, folder: &Path, name: &str, depth: usize) -> Res
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let own_name = entry.file_name();
-        if own_name.eq_ignore_ascii_case(".git") {
+        if own_name.eq_ignore_ascii_case(".git") || own_name.to_str().is_some_and(replace::is_temporary) {
             continue;
         }
         intake.count()?;

@@ -6,6 +6,7 @@ pub mod applying;
 pub mod approvals;
 mod ask;
 pub mod backends;
+pub mod checking;
 pub mod deciding;
 mod keep;
 pub mod lease_store;

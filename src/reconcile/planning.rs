@@ -78,7 +78,8 @@ fn files<'a>(loaded: &'a Loaded, policy: &'a Policy, cluster: Option<&'a Managed
 fn beside_others(loaded: &Loaded, policy: &Policy, mut diagnostics: Diagnostics) -> Diagnostics {
     let others = (&policy.mark.environment, &policy.levels);
     diagnostics.extend(across::check(&loaded.reading.documents, &loaded.settings, others));
-    allow::apply(diagnostics, &loaded.reading.sources, (&policy.path, loaded.today))
+    let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: loaded.source.base.as_ref() };
+    allow::apply(diagnostics, &loaded.reading.sources, terms)
 }
 
 /// Observes the world and decides what has to happen.
@@ -150,7 +151,8 @@ async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Opt
     let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
     let source = resolve::Source { documents: &reading.documents, policy, cluster: unseen.as_ref(), path_exists: true };
     let (desired, diagnostics) = resolve::resolve(source);
-    let diagnostics = allow::apply(diagnostics, &reading.sources, (&policy.path, loaded.today));
+    let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: None };
+    let diagnostics = allow::apply(diagnostics, &reading.sources, terms);
     (!diagnostics.has_errors()).then_some((desired, commit))
 }
 

@@ -29,6 +29,11 @@ use crate::repo::Reading;
 use crate::repo::settings::Settings;
 use crate::repo::source::Sources;
 
+mod branch;
+
+use branch::default_branch;
+use branch::reference;
+
 /// The settings file, at the root of a config repository.
 pub const SETTINGS_FILE: &str = "privlink.toml";
 
@@ -37,6 +42,8 @@ pub const SETTINGS_FILE: &str = "privlink.toml";
 pub struct Source {
     /// The documents' files.
     pub snapshot: Snapshot,
+    /// The files of the base, where what is planned is a change to it under review.
+    pub base: Option<Snapshot>,
     /// The bytes of the settings in force, with the name to show for them; `None` if there are none.
     pub authority: Option<(FileName, Vec<u8>)>,
     /// Whom we believe, as half a sentence: "commit 1234567890 of main".
@@ -47,6 +54,27 @@ pub struct Source {
     pub commit: Option<CommitId>,
     /// The remote and its config branch, where there is one.
     pub upstream: Option<Upstream>,
+}
+
+impl Source {
+    /// A folder as it is, for commands that look at the files alone.
+    pub fn of_folder(snapshot: Snapshot) -> Self {
+        let settings = snapshot.files.iter().find(|(path, _)| path.as_str() == SETTINGS_FILE);
+        let authority = settings.and_then(|(path, file)| match file {
+            File::Bytes(bytes) => Some((FileName::from(path), bytes.clone())),
+            _ => None,
+        });
+        Self {
+            snapshot,
+            base: None,
+            // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
+            authority,
+            authority_note: "the folder itself".to_owned(),
+            planned_note: "the folder as it is".to_owned(),
+            commit: None,
+            upstream: None,
+        }
+    }
 }
 
 /// A remote and its config branch.
@@ -216,8 +244,10 @@ pub async fn from_remote(remote: Remote, branch: Option<&str>, base: Option<&str
     } else {
         format!("{config_branch} of {} at {}", remote.url(), tip.short())
     };
+    let base = if is_review { Some(remote.snapshot(&tip, Limits::default()).await?) } else { None };
     Ok(Source {
         snapshot,
+        base,
         authority: bytes.map(|bytes| (FileName::from(&settings), bytes)),
         authority_note: format!("{config_branch} at {}", tip.short()),
         planned_note,
@@ -229,6 +259,7 @@ pub async fn from_remote(remote: Remote, branch: Option<&str>, base: Option<&str
 fn empty(remote: &Remote) -> Source {
     Source {
         snapshot: Snapshot::default(),
+        base: None,
         authority: None,
         authority_note: "nothing".to_owned(),
         planned_note: format!("{}, which has no commits", remote.url()),
@@ -240,20 +271,6 @@ fn empty(remote: &Remote) -> Source {
 fn conflicts(paths: &[RepoPath]) -> SourceError {
     let paths = paths.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     SourceError::Conflicts { paths: if paths.is_empty() { "some files".to_owned() } else { paths } }
-}
-
-fn reference(branch: &str) -> Result<RefName, SourceError> {
-    let full = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-    RefName::branch(full).map_err(|_| SourceError::NoBranch { url: "the remote".to_owned(), branch: branch.to_owned() })
-}
-
-/// `main` or `master`, or the only branch that is not ours.
-fn default_branch(refs: &std::collections::BTreeMap<RefName, CommitId>) -> Option<String> {
-    let names = refs.keys().filter_map(|name| name.as_str().strip_prefix("refs/heads/"));
-    let ours = |name: &&str| !name.starts_with("privlink/");
-    let names: Vec<&str> = names.filter(ours).collect();
-    let found = ["main", "master"].into_iter().find(|name| names.contains(name));
-    found.or(if names.len() == 1 { names.first().copied() } else { None }).map(ToOwned::to_owned)
 }
 
 /// Takes a folder: as it is, or, with a base, as the merge of its commit into the base.
@@ -291,7 +308,8 @@ pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config)
         }
     };
     let (authority, authority_note) = authority(folder, &options, merged.as_ref(), (&snapshot, &settings_path))?;
-    Ok(Source { snapshot, authority, authority_note, planned_note, commit, upstream })
+    let base = merged.as_ref().zip(local.as_ref()).map(|(merged, local)| local.within(&merged.base));
+    Ok(Source { snapshot, base, authority, authority_note, planned_note, commit, upstream })
 }
 
 fn is_inside(file: &Path, folder: &Path) -> bool {
@@ -342,6 +360,7 @@ struct LocalRepository {
 #[derive(Clone)]
 struct MergedFolder {
     snapshot: Snapshot,
+    base: Snapshot,
     settings: Option<Vec<u8>>,
     base_note: String,
 }
@@ -377,8 +396,9 @@ impl LocalRepository {
             Merged::Conflicts(paths) => return Err(conflicts(&paths)),
         };
         let snapshot = self.repository.snapshot(&merged, &self.limits())?;
+        let before = self.repository.snapshot(&base_commit, &self.limits())?;
         let settings = self.repository.read_file(&base_commit, &self.path_of(SETTINGS_FILE))?;
-        Ok(MergedFolder { snapshot, settings, base_note: format!("{base} at {}", base_commit.short()) })
+        Ok(MergedFolder { snapshot, base: before, settings, base_note: format!("{base} at {}", base_commit.short()) })
     }
 
     fn limits(&self) -> Limits {

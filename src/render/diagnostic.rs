@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 
 use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Severity};
 use crate::render::{count, visible};
+use crate::repo;
 use crate::repo::source::Sources;
 
 /// Writes all diagnostics in file order, and a line that counts them. Nothing to tell is an empty string.
@@ -22,6 +23,7 @@ pub fn render(diagnostics: &Diagnostics, sources: &Sources, colour: bool) -> Str
     }
     if !sorted.is_empty() {
         out.push_str(&summary(&sorted));
+        out.push_str(&fixable(&sorted, sources));
         out.push('\n');
     }
     out
@@ -42,8 +44,17 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
     }
 }
 
+// How many of them need nobody to decide anything.
+fn fixable(diagnostics: &Diagnostics, sources: &Sources) -> String {
+    let fixes = diagnostics.iter().filter_map(|diagnostic| diagnostic.fix.as_deref());
+    match fixes.filter(|fix| repo::fix::edit(fix, sources).is_some()).count() {
+        0 => String::new(),
+        number => format!("; {number} fixable with `privlink check --fix`"),
+    }
+}
+
 fn one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
-    let Diagnostic { code, severity, message, labels: _, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels: _, help, fix: _ } = diagnostic;
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

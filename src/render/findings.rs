@@ -14,8 +14,13 @@ use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
+use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
+use crate::repo;
+use crate::repo::fix::Edit;
+use crate::repo::source::Region;
 use crate::repo::source::Sources;
 
 /// What was found in the files.
@@ -53,6 +58,26 @@ pub struct FindingV1 {
     pub help: Option<String>,
     /// Where; the first is the primary place.
     pub places: Vec<PlaceV1>,
+    /// The repair that `privlink check --fix` makes; absent where a person has to decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<FixV1>,
+}
+
+/// New text for a part of one line.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Fix")]
+pub struct FixV1 {
+    /// The file, as a path in the repository.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column of the first character that goes, from 1.
+    pub column: usize,
+    /// The column after the last character that goes.
+    pub end_column: usize,
+    /// What comes in their place.
+    pub text: String,
 }
 
 /// A place in a file.
@@ -92,14 +117,27 @@ pub fn json(diagnostics: &Diagnostics, sources: &Sources) -> String {
 }
 
 fn finding(diagnostic: &Diagnostic, sources: &Sources) -> FindingV1 {
-    let Diagnostic { code, severity, message, labels, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels, help, fix } = diagnostic;
     FindingV1 {
         rule: code.as_str(),
         severity: word(*severity),
         message: message.clone(),
         help: help.clone(),
         places: labels.iter().map(|label| place(label, sources)).collect(),
+        fix: fix.as_deref().and_then(|fix| repair(fix, sources)),
     }
+}
+
+fn repair(fix: &Fix, sources: &Sources) -> Option<FixV1> {
+    let (region, text) = replacement(fix, sources)?;
+    let Region { line, column, end_column } = region;
+    Some(FixV1 { file: fix.place.file.to_string(), line, column, end_column, text })
+}
+
+/// The bytes of one line that a repair replaces, and what with.
+fn replacement(fix: &Fix, sources: &Sources) -> Option<(Region, String)> {
+    let Edit { start, end, text } = repo::fix::edit(fix, sources)?;
+    Some((sources.region(&Place::bytes(fix.place.file.clone(), start..end))?, text))
 }
 
 fn place(label: &Label, sources: &Sources) -> PlaceV1 {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Step, closest, did_you_mean, dotted};
+use crate::diagnostic::{Diagnostic, Diagnostics, Fix, On, Place, Step, closest, did_you_mean, dotted};
 use crate::repo::code;
 
 mod error;
@@ -112,8 +112,9 @@ impl WireError {
                 let parent = dotted(&self.path[..self.path.len().saturating_sub(1)]);
                 let inside = if parent.is_empty() { String::new() } else { format!(" in `{parent}`") };
                 Diagnostic::error(code::UNKNOWN_KEY, format!("unknown key `{key}`{inside}"))
-                    .label(place.on_key(), "nothing reads this")
+                    .label(place.clone().on_key(), "nothing reads this")
                     .help(did_you_mean(&key, known.iter().copied()))
+                    .fix(closest(&key, known.iter().copied()).map(|meant| Fix::key(place, meant)))
             }
             Problem::Missing(field) => {
                 let thing = if name.is_empty() { "this document".to_owned() } else { format!("`{name}`") };
@@ -122,12 +123,15 @@ impl WireError {
                     .label(place, format!("`{field}` belongs in here"))
             }
             Problem::WrongType { found, expected } => {
-                wrong_type(&name, found, &expected, at(document, &self.path)).label(place, format!("not {expected}"))
+                let value = at(document, &self.path);
+                let fix = wanted(&expected, value, &place);
+                wrong_type(&name, found, &expected, value).label(place, format!("not {expected}")).fix(fix)
             }
             Problem::UnknownWord { word, known } => {
                 Diagnostic::error(code::INVALID_VALUE, format!("`{name}` cannot be {word:?}"))
-                    .label(place, "not one of the words known here")
+                    .label(place.clone(), "not one of the words known here")
                     .help(did_you_mean(&word, known.iter().copied()))
+                    .fix(in_another_case(&word, known).map(|meant| Fix::value(place, meant)))
             }
             Problem::Invalid(message) => {
                 let (message, rule) = split_rule(&message);
@@ -137,6 +141,17 @@ impl WireError {
             }
         }
     }
+}
+
+// The same word but for its case: a word that is only near is a guess, and people make those.
+fn in_another_case(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    known.iter().copied().find(|known| known.eq_ignore_ascii_case(word))
+}
+
+// The value that is text but for its quotes.
+fn wanted(expected: &str, value: Option<&Value>, place: &Place) -> Option<Fix> {
+    let is_scalar = matches!(value, Some(Value::Bool(_) | Value::Number(_)));
+    (expected == "text" && is_scalar && !place.path.is_empty()).then(|| Fix::quote(place.clone()))
 }
 
 // The domain says `"x" is not a namespace: use …`; the second half is help.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, On, Place, Severity, Step, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, Fix, On, Place, Severity, Step, did_you_mean};
 use crate::domain::annotation;
 use crate::domain::commit::RepoPath;
 use crate::domain::kubernetes::{Namespace, ObjectKey};
@@ -189,7 +189,8 @@ fn unknown(version: &str, kind: &str, root: &Place, others: OtherKinds) -> Optio
     Some(match named {
         Some(known) => diagnostic
             .label(root.clone().child("apiVersion"), "not this version")
-            .help(format!("write `apiVersion: {}`", known.api_version())),
+            .help(format!("write `apiVersion: {}`", known.api_version()))
+            .fix(Fix::value(root.clone().child("apiVersion"), known.api_version())),
         None if near => diagnostic.label(root.clone().child("kind"), "not known").help(did_you_mean(kind, kinds)),
         None => diagnostic.label(root.clone().child("kind"), "not known").help(format!(
             "known are {}; `[check] other-kinds = \"ignore\"` in privlink.toml passes over all others",

@@ -12,13 +12,14 @@
 
 use std::num::NonZero;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, FileName, On, Place, Severity, Step};
+use crate::diagnostic::{Diagnostic, Diagnostics, FileName, Fix, On, Place, Severity, Step};
 use crate::domain::commit::{File, RepoPath, Snapshot};
 use crate::domain::parallel;
 
 pub mod code;
 mod decode;
 pub mod document;
+pub mod fix;
 mod layout;
 pub mod schema;
 pub mod settings;
@@ -116,8 +117,9 @@ impl Reading {
         self.diagnostics.extend(paths.into_iter().map(|path| {
             let place = Place { path, on: On::Value, ..root.clone() };
             Diagnostic::warning(code::AMBIGUOUS, format!("`{}` is read as text here", place.dotted()))
-                .label(place, "kubectl reads a boolean or a number")
+                .label(place.clone(), "kubectl reads a boolean or a number")
                 .help("put it in quotes, so that everybody reads the same")
+                .fix(Fix::quote(place))
         }));
     }
 }

@@ -82,9 +82,11 @@ fn refused(stage: &Stage, (subnet, address): (&str, &str)) -> String {
 
 #[test]
 fn an_endpoint_that_azure_would_refuse_is_left_out_and_azure_does_refuse_it() {
+    // What Azure says is looked at, and so the files are not stopped for wanting one address twice.
+    let unchecked = format!("{}\n[check]\nlevels = {{ OWN003 = \"off\" }}\n", worlds::settings());
     let stage = Stage::in_world(worlds::example());
     stage.repo.commit(&[
-        ("privlink.toml", &worlds::settings()),
+        ("privlink.toml", &unchecked),
         ("environments/prod/web.yaml", &docs::service("web", &[(PINNED, "10.224.10.1")])),
         ("environments/prod/web-published.yaml", &docs::published("web")),
         ("environments/prod/web-endpoint.yaml", &docs::endpoint_with("web", "  ipAddress: 10.50.1.20\n")),

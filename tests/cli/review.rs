@@ -214,3 +214,56 @@ fn a_kubeconfig_inside_the_repository_is_refused() {
         .says("lies inside the config repository: it decides where credentials go, keep it elsewhere");
     assert_eq!(stage.writes(), 0);
 }
+
+/// A Service with a line that breaks a rule, and what stands above that line.
+fn excepted(annotation: (&str, &str), comment: &str) -> String {
+    let manifest = docs::service("web", &[("azure-pls-create", "true"), annotation]);
+    let key = format!("    service.beta.kubernetes.io/{}", annotation.0);
+    assert!(manifest.contains(&key));
+    manifest.replace(&key, &format!("{comment}{key}"))
+}
+
+#[test]
+fn a_change_under_review_does_not_excuse_its_own_errors() {
+    let range = ("azure-allowed-ip-ranges", "10.0.0.5/16");
+    let comment = "    # privlink: allow(ACL002) alice: the range goes today, until 2999-01-31\n";
+    let stage = Stage::new();
+    stage.repo.commit(&[("privlink.toml", &worlds::settings()), (SERVICE, &docs::service("web", &[]))]);
+    let review = |web: &str| {
+        stage.repo.edit("main", "feature", &[(SERVICE, Some(web))]);
+        stage.run_on_repo("plan", &["--ref", "feature", "--base", "main"])
+    };
+    let ran = review(&excepted(range, comment)).ends(Exit::Files).says("error[ACL002]");
+    insta::assert_snapshot!(ran.err.split("warning[ALW004]").nth(1).unwrap_or_default().lines().skip(2).collect::<Vec<_>>().join("\n"), @r#"
+      |
+    8 |     # privlink: allow(ACL002) alice: the range goes today, until 2999-01-31
+      |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ not in the base
+      |
+      = help: a change does not excuse its own errors: repair it, or have the exception merged first
+
+    error[ACL002]: "10.0.0.5/16" lets in nobody, and keeps everybody out
+     --> environments/prod/web.yaml:9:58
+      |
+    9 |     service.beta.kubernetes.io/azure-allowed-ip-ranges: "10.0.0.5/16"
+      |                                                          ^^^^^^^^^^^ not a range
+      |
+      = help: write 10.0.0.0/16
+
+    1 error, 1 warning in 1 file
+    "#);
+    // Once it is merged it counts, for the line that it was granted for.
+    stage.repo.commit(&[(SERVICE, &excepted(range, comment))]);
+    let ran = review(&format!("# About the shop.\n{}", excepted(range, comment))).ends(Exit::Done);
+    assert!(!ran.err.contains("ACL002") && !ran.err.contains("ALW004"), "{}", ran.err);
+    review(&excepted(("azure-allowed-ip-ranges", "10.9.0.5/16"), comment)).ends(Exit::Files).says("warning[ALW004]");
+}
+
+#[test]
+fn a_change_under_review_may_answer_for_its_own_warnings() {
+    let comment = "    # privlink: allow(PLS023) alice: partners join daily, until 2999-01-31\n";
+    let stage = Stage::new();
+    stage.repo.commit(&[("privlink.toml", &worlds::settings()), (SERVICE, &docs::service("web", &[]))]);
+    stage.repo.edit("main", "feature", &[(SERVICE, Some(&excepted(("azure-pls-visibility", "*"), comment)))]);
+    let ran = stage.run_on_repo("plan", &["--ref", "feature", "--base", "main"]).ends(Exit::Done);
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+}

@@ -429,78 +429,78 @@ fn everything_wrong_with_a_document_is_told_at_once() {
          loadBalancer\n  prots:\n  - port: 80\n  ports:\n  - prot: 80\n  - port: 70000\n    protocol: tcp\n",
     );
     insta::assert_snapshot!(shown(&reading), @r#"
-error[REPO014]: `metadata.name`: "Internal_App" is not a Service name
- --> a.yaml:4:9
-  |
-4 |   name: Internal_App
-  |         ^^^^^^^^^^^^
-  |
-  = help: use at most 63 lower-case letters, digits and '-', starting with a letter and ending with a letter or digit
+    error[REPO014]: `metadata.name`: "Internal_App" is not a Service name
+     --> a.yaml:4:9
+      |
+    4 |   name: Internal_App
+      |         ^^^^^^^^^^^^
+      |
+      = help: use at most 63 lower-case letters, digits and '-', starting with a letter and ending with a letter or digit
 
-error[ANN001]: `metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-internal"]` is true and must be text
- --> a.yaml:6:62
-  |
-6 |     service.beta.kubernetes.io/azure-load-balancer-internal: true
-  |                                                              ^^^^ not text
-  |
-  = help: put it in quotes, so that it is text
+    error[ANN001]: `metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-internal"]` is true and must be text
+     --> a.yaml:6:62
+      |
+    6 |     service.beta.kubernetes.io/azure-load-balancer-internal: true
+      |                                                              ^^^^ not text
+      |
+      = help: put it in quotes, so that it is text
 
-error[REPO013]: `metadata.annotations.version` is a number with a fraction and must be text
- --> a.yaml:7:14
-  |
-7 |     version: 1.20
-  |              ^^^^ not text
-  |
-  = help: put it in quotes, so that it is text
+    error[REPO013]: `metadata.annotations.version` is a number with a fraction and must be text
+     --> a.yaml:7:14
+      |
+    7 |     version: 1.20
+      |              ^^^^ not text
+      |
+      = help: put it in quotes, so that it is text
 
-error[REPO011]: unknown key `lables` in `metadata`
- --> a.yaml:8:3
-  |
-8 |   lables: {}
-  |   ^^^^^^ nothing reads this
-  |
-  = help: did you mean `labels`?
+    error[REPO011]: unknown key `lables` in `metadata`
+     --> a.yaml:8:3
+      |
+    8 |   lables: {}
+      |   ^^^^^^ nothing reads this
+      |
+      = help: did you mean `labels`?
 
-error[REPO014]: `spec.type` cannot be "loadBalancer"
-  --> a.yaml:10:9
-   |
-10 |   type: loadBalancer
-   |         ^^^^^^^^^^^^ not one of the words known here
-   |
-   = help: did you mean `LoadBalancer`?
+    error[REPO014]: `spec.type` cannot be "loadBalancer"
+      --> a.yaml:10:9
+       |
+    10 |   type: loadBalancer
+       |         ^^^^^^^^^^^^ not one of the words known here
+       |
+       = help: did you mean `LoadBalancer`?
 
-error[REPO011]: unknown key `prots` in `spec`
-  --> a.yaml:11:3
-   |
-11 |   prots:
-   |   ^^^^^ nothing reads this
-   |
-   = help: did you mean `ports`?
+    error[REPO011]: unknown key `prots` in `spec`
+      --> a.yaml:11:3
+       |
+    11 |   prots:
+       |   ^^^^^ nothing reads this
+       |
+       = help: did you mean `ports`?
 
-error[REPO011]: unknown key `prot` in `spec.ports[0]`
-  --> a.yaml:14:5
-   |
-14 |   - prot: 80
-   |     ^^^^ nothing reads this
-   |
-   = help: did you mean `port`?
+    error[REPO011]: unknown key `prot` in `spec.ports[0]`
+      --> a.yaml:14:5
+       |
+    14 |   - prot: 80
+       |     ^^^^ nothing reads this
+       |
+       = help: did you mean `port`?
 
-error[REPO013]: `spec.ports[1].port` is the number 70000 and must be a port number from 1 to 65535
-  --> a.yaml:15:11
-   |
-15 |   - port: 70000
-   |           ^^^^^ not a port number from 1 to 65535
+    error[REPO013]: `spec.ports[1].port` is the number 70000 and must be a port number from 1 to 65535
+      --> a.yaml:15:11
+       |
+    15 |   - port: 70000
+       |           ^^^^^ not a port number from 1 to 65535
 
-error[REPO014]: `spec.ports[1].protocol` cannot be "tcp"
-  --> a.yaml:16:15
-   |
-16 |     protocol: tcp
-   |               ^^^ not one of the words known here
-   |
-   = help: did you mean `TCP`?
+    error[REPO014]: `spec.ports[1].protocol` cannot be "tcp"
+      --> a.yaml:16:15
+       |
+    16 |     protocol: tcp
+       |               ^^^ not one of the words known here
+       |
+       = help: did you mean `TCP`?
 
-9 errors in 1 file
-"#);
+    9 errors in 1 file; 7 fixable with `privlink check --fix`
+    "#);
 }
 
 #[test]
@@ -513,38 +513,38 @@ fn our_own_kinds_say_what_is_wrong() {
             .replace("{ privateLinkService: orders }", "{ privateLinkService: orders, id: x }"),
     );
     insta::assert_snapshot!(shown(&reading), @r#"
-error[REPO014]: `spec.visibility.mode` cannot be "subscription"
-  --> a.yaml:10:23
-   |
-10 |   visibility: { mode: subscription, subscriptions: ["00000000-0000-0000-0000-000000000002"] }
-   |                       ^^^^^^^^^^^^ not one of the words known here
-   |
-   = help: did you mean `subscriptions`?
+    error[REPO014]: `spec.visibility.mode` cannot be "subscription"
+      --> a.yaml:10:23
+       |
+    10 |   visibility: { mode: subscription, subscriptions: ["00000000-0000-0000-0000-000000000002"] }
+       |                       ^^^^^^^^^^^^ not one of the words known here
+       |
+       = help: did you mean `subscriptions`?
 
-error[REPO013]: `spec.nat.count` is the text "two" and must be a whole number from 1 to 8
-  --> a.yaml:12:37
-   |
-12 |   nat: { subnet: pls-subnet, count: two, addresses: ["10.225.1.8", "10.225.1.9"] }
-   |                                     ^^^ not a whole number from 1 to 8
+    error[REPO013]: `spec.nat.count` is the text "two" and must be a whole number from 1 to 8
+      --> a.yaml:12:37
+       |
+    12 |   nat: { subnet: pls-subnet, count: two, addresses: ["10.225.1.8", "10.225.1.9"] }
+       |                                     ^^^ not a whole number from 1 to 8
 
-error[REPO011]: unknown key `proxyProtocl` in `spec`
-  --> a.yaml:14:3
-   |
-14 |   proxyProtocl: false
-   |   ^^^^^^^^^^^^ nothing reads this
-   |
-   = help: did you mean `proxyProtocol`?
+    error[REPO011]: unknown key `proxyProtocl` in `spec`
+      --> a.yaml:14:3
+       |
+    14 |   proxyProtocl: false
+       |   ^^^^^^^^^^^^ nothing reads this
+       |
+       = help: did you mean `proxyProtocol`?
 
-error[REPO014]: `spec.target.id`: "x" is not an Azure resource id
-  --> a.yaml:29:45
-   |
-29 |   target: { privateLinkService: orders, id: x }
-   |                                             ^
-   |
-   = help: an id looks like /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Network/<type>/<name>
+    error[REPO014]: `spec.target.id`: "x" is not an Azure resource id
+      --> a.yaml:29:45
+       |
+    29 |   target: { privateLinkService: orders, id: x }
+       |                                             ^
+       |
+       = help: an id looks like /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Network/<type>/<name>
 
-4 errors in 1 file
-"#);
+    4 errors in 1 file; 1 fixable with `privlink check --fix`
+    "#);
 }
 
 #[test]

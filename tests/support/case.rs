@@ -28,7 +28,8 @@ pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
 /// Somebody else's subscription.
 pub(crate) const STRANGER: &str = "00000000-0000-0000-0000-000000000003";
 
-const SETTINGS: &str = r#"version = 1
+/// The settings of the repository.
+pub(crate) const SETTINGS: &str = r#"version = 1
 owner = "6f1c0000-0000-4000-8000-000000000001"
 
 [consumers."00000000-0000-0000-0000-000000000002"]

@@ -7,6 +7,7 @@ use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
 use crate::domain::evidence::Evidence;
@@ -85,7 +86,7 @@ fn not_a_range(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for note in RANGES.into_iter().filter_map(|key| subject.written(key)) {
         for item in annotation::items(&note.text).filter(|item| network(item.text).is_none()) {
             let place = if item.text.is_empty() { note.place() } else { note.part(&item) };
-            refuse(item.text, place, findings);
+            refuse(item.text, place, &mut findings.with(with_lengths(&note)));
         }
     }
     let field = subject.spec().and_then(|spec| spec.load_balancer_source_ranges.as_ref());
@@ -95,6 +96,16 @@ fn not_a_range(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             refuse(text.trim(), subject.at("spec.loadBalancerSourceRanges").child(at), findings);
         }
     }
+}
+
+/// The list with addresses written as ranges of one. Whoever set bits below a prefix may have meant another prefix.
+fn with_lengths(note: &Note<'_>) -> Option<Fix> {
+    let range = |item: annotation::Token<'_>| match item.text.parse::<std::net::IpAddr>() {
+        Ok(address) => Some(IpNet::from(address).to_string()),
+        Err(_) => network(item.text).map(|_| item.text.to_owned()),
+    };
+    let ranges: Option<Vec<String>> = annotation::items(&note.text).map(range).collect();
+    Some(Fix::value(note.place(), ranges?.join(",")))
 }
 
 fn refuse(text: &str, place: Place, findings: &mut Findings<'_>) {
@@ -156,7 +167,10 @@ fn additional(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     if text.split(',').any(|item| item.parse::<std::net::IpAddr>().is_err()) {
         let right = text.split([',', ' ', ';']).filter(|item| !item.is_empty()).collect::<Vec<_>>().join(",");
         let message = format!("{text:?} breaks the sync and the deletion of {}", subject.key);
-        findings.say(message, (note.place(), "addresses, separated by commas alone"), format!("write \"{right}\""));
+        let right_now = right.split(',').all(|item| item.parse::<std::net::IpAddr>().is_ok());
+        let fix = right_now.then(|| Fix::value(note.place(), right.clone()));
+        let label = (note.place(), "addresses, separated by commas alone");
+        findings.with(fix).say(message, label, format!("write \"{right}\""));
     }
 }
 

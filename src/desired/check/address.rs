@@ -8,6 +8,7 @@ use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
 use crate::domain::evidence::Evidence;
@@ -132,7 +133,11 @@ fn not_an_address(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let example = if family == IpFamily::IPv4 { "10.224.0.25" } else { "fd00::25" };
         let right = first.parse::<IpAddr>().map_or_else(|_| example.to_owned(), |address| address.to_string());
         let message = format!("{:?} is not an address that Azure takes", note.text);
-        findings.say(message, (note.place(), "sent to Azure as it is"), format!("write one address: \"{right}\""));
+        // With two addresses in it, or none, a person decides.
+        let alone = text == right || text.strip_prefix(&right).is_some_and(|rest| rest.starts_with('/'));
+        let fix = (alone && first.parse::<IpAddr>().is_ok()).then(|| Fix::value(note.place(), right.clone()));
+        let help = format!("write one address: \"{right}\"");
+        findings.with(fix).say(message, (note.place(), "sent to Azure as it is"), help);
     }
 }
 
@@ -142,8 +147,10 @@ fn other_family(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let Ok(address) = note.text.parse::<IpAddr>() else { continue };
         if family_of(address) != family {
             let message = format!("{} takes an address of the other family", note.short());
-            let help = format!("write {}: \"{address}\"", key_of(family_of(address)));
-            findings.say(message, (note.place(), "of the wrong family"), help);
+            let right = key_of(family_of(address));
+            let help = format!("write {right}: \"{address}\"");
+            let fix = subject.written(right).is_none().then(|| Fix::key(note.key_place(), right));
+            findings.with(fix).say(message, (note.place(), "of the wrong family"), help);
         }
     }
 }
@@ -248,7 +255,8 @@ fn spelling_of_ipv6(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let Ok(address) = text.parse::<Ipv6Addr>() else { continue };
         if address.to_string() != text {
             let message = format!("{text:?} is {address}, spelt in another way");
-            findings.say(message, (place, "compared as text"), format!("write \"{address}\""));
+            let fix = Fix::value(place.clone(), address.to_string());
+            findings.with(fix).say(message, (place, "compared as text"), format!("write \"{address}\""));
         }
     }
 }

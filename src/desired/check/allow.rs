@@ -4,7 +4,9 @@
 //! # privlink: allow(PLS023) alice: the partner's subscriptions are not known yet, until 2027-01-31
 //! ```
 //!
-//! The comment stands on the line it is about, or on a line of its own above it.
+//! The comment stands on the line it is about, or on a line of its own above it. Under review it counts for warnings and
+//! remarks at once, and for an error only if the base has the same comment at the same line: a change does not excuse its
+//! own errors.
 
 use jiff::civil::Date;
 
@@ -14,7 +16,10 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::FileName;
 use crate::diagnostic::Place;
+use crate::diagnostic::Severity;
+use crate::domain::commit::File;
 use crate::domain::commit::RepoPath;
+use crate::domain::commit::Snapshot;
 use crate::repo::source::Sources;
 
 /// How a comment begins that grants an exception.
@@ -30,34 +35,68 @@ struct Allow<'a> {
     span: std::ops::Range<usize>,
     rule: &'a str,
     until: Date,
+    /// The comment, and the line it is about: what has to be in the base, word for word.
+    words: (&'a str, &'a str),
 }
 
-/// Takes out what is allowed in the files below a folder, and says which exceptions are malformed, over or not needed.
-pub fn apply(found: Diagnostics, sources: &Sources, (folder, today): (&RepoPath, Date)) -> Diagnostics {
+/// What exceptions have to go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The folder whose files count.
+    pub folder: &'a RepoPath,
+    /// The day.
+    pub today: Date,
+    /// The files of the base, if a change to them is under review.
+    pub base: Option<&'a Snapshot>,
+}
+
+/// How an exception was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Nothing it is about was found.
+    None,
+    /// It silenced what was found.
+    Silenced,
+    /// It is about an error, and is new itself.
+    Refused,
+}
+
+/// Takes out what is allowed in the files below a folder, and says which exceptions are malformed, over, not needed or
+/// too new.
+pub fn apply(found: Diagnostics, sources: &Sources, terms: Terms<'_>) -> Diagnostics {
     let mut told = Diagnostics::new();
     let files =
-        sources.iter().filter(|(file, _)| file.as_str().parse::<RepoPath>().is_ok_and(|it| it.is_under(folder)));
+        sources.iter().filter(|(file, _)| file.as_str().parse::<RepoPath>().is_ok_and(|it| it.is_under(terms.folder)));
     let allows: Vec<Allow<'_>> = files.flat_map(|(file, source)| read(file, &source.text, &mut told)).collect();
     if allows.is_empty() {
         told.extend(found);
         return told;
     }
-    let mut used = vec![false; allows.len()];
+    let mut uses = vec![Use::None; allows.len()];
     for diagnostic in found {
-        match allows.iter().position(|allow| is_about(allow, &diagnostic, sources)) {
-            Some(at) => {
-                used[at] = true;
-                if allows[at].until < today {
-                    told.push(diagnostic);
-                }
-            }
-            None => told.push(diagnostic),
+        let Some(at) = allows.iter().position(|allow| is_about(allow, &diagnostic, sources)) else {
+            told.push(diagnostic);
+            continue;
+        };
+        let is_new = diagnostic.severity == Severity::Error && !is_in_base(&allows[at], terms.base);
+        uses[at] = if is_new { Use::Refused } else { Use::Silenced };
+        if is_new || allows[at].until < terms.today {
+            told.push(diagnostic);
         }
     }
-    for (allow, used) in allows.iter().zip(used) {
-        told.extend(complaint(allow, used, today));
+    for (allow, how) in allows.iter().zip(uses) {
+        told.extend(complaint(allow, how, terms.today));
     }
     told
+}
+
+/// True if the exception was granted before; without a review, everything was.
+fn is_in_base(allow: &Allow<'_>, base: Option<&Snapshot>) -> bool {
+    let Some(base) = base else { return true };
+    let file = allow.file.as_str().parse::<RepoPath>().ok().and_then(|path| base.files.get(&path));
+    let Some(File::Bytes(bytes)) = file else { return false };
+    let text = String::from_utf8_lossy(bytes);
+    read(allow.file, &text, &mut Diagnostics::new()).iter().any(|granted| granted.words == allow.words)
 }
 
 fn is_about(allow: &Allow<'_>, diagnostic: &Diagnostic, sources: &Sources) -> bool {
@@ -66,9 +105,15 @@ fn is_about(allow: &Allow<'_>, diagnostic: &Diagnostic, sources: &Sources) -> bo
     diagnostic.code.as_str() == allow.rule && diagnostic.place().is_some_and(at)
 }
 
-fn complaint(allow: &Allow<'_>, used: bool, today: Date) -> Option<Diagnostic> {
+fn complaint(allow: &Allow<'_>, how: Use, today: Date) -> Option<Diagnostic> {
     let place = || Place::bytes(allow.file.clone(), allow.span.clone());
-    if !used {
+    if how == Use::Refused {
+        let message = format!("this exception from {} is itself under review", allow.rule);
+        let help = "a change does not excuse its own errors: repair it, or have the exception merged first";
+        let diagnostic = Diagnostic::warning(code::ALLOW_UNDER_REVIEW, message).label(place(), "not in the base");
+        return Some(diagnostic.help(help));
+    }
+    if how == Use::None {
         let message = format!("nothing has to be allowed here: {} is not broken", allow.rule);
         return Some(Diagnostic::warning(code::ALLOW_UNNEEDED, message).label(place(), "not needed").help("remove it"));
     }
@@ -96,7 +141,10 @@ fn read<'a>(file: &'a FileName, text: &'a str, told: &mut Diagnostics) -> Vec<Al
         match parse(&comment[START.len()..]) {
             Ok((rules, until)) => {
                 let line = if own_line { number + 2 } else { number + 1 };
-                allows.extend(rules.into_iter().map(|rule| Allow { file, line, span: span.clone(), rule, until }));
+                let subject = text.lines().nth(line - 1).unwrap_or_default().trim();
+                let words = (comment, subject);
+                let span = || span.clone();
+                allows.extend(rules.into_iter().map(|rule| Allow { file, line, span: span(), rule, until, words }));
             }
             Err(problem) => {
                 let diagnostic =

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::desired::check::link::once;
 use crate::desired::check::name::is_several;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
+use crate::diagnostic::Fix;
 use crate::domain::annotation;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::evidence::Evidence;
@@ -148,14 +150,23 @@ fn spelling(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             let Ok(id) = token.text.parse::<SubscriptionId>() else { continue };
             if token.text != id.as_str() {
                 let message = format!("{id} is written in upper case");
-                findings.say(message, (note.part(&token), "compared letter by letter"), format!("write {id}"));
+                let label = (note.part(&token), "compared letter by letter");
+                findings.with(tidy(&note)).say(message, label, format!("write {id}"));
             } else if seen.contains(&id) {
                 let message = format!("{id} is listed twice");
-                findings.say(message, (note.part(&token), "the second"), "list each subscription once");
+                let label = (note.part(&token), "the second");
+                findings.with(tidy(&note)).say(message, label, "list each subscription once");
             }
             seen.insert(id);
         }
     }
+}
+
+/// The list in lower case, each subscription once.
+fn tidy(note: &Note<'_>) -> Fix {
+    let once = once(&note.text, |text| text.parse::<SubscriptionId>().ok());
+    let lower = |text: &str| text.parse::<SubscriptionId>().map_or_else(|_| text.to_owned(), |id| id.to_string());
+    Fix::value(note.place(), once.split(' ').map(lower).collect::<Vec<_>>().join(" "))
 }
 
 fn role_based(subject: &Subject<'_>, findings: &mut Findings<'_>) {

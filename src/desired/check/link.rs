@@ -10,6 +10,7 @@ use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
+use crate::diagnostic::Fix;
 use crate::domain::annotation;
 use crate::domain::azure::AzureName;
 use crate::domain::evidence::Evidence;
@@ -169,7 +170,12 @@ fn too_many(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     let message = format!("{number} static addresses do not fit into {count} NAT {}", plural(count));
     let help = format!("write {}: \"{number}\"", annotation::PLS_ADDRESS_COUNT);
     match subject.asked(annotation::PLS_ADDRESS_COUNT) {
-        Some(other) => findings.pair(message, ((other.place(), "too small"), (note.place(), "these")), help),
+        Some(other) => {
+            let written = subject.written(annotation::PLS_ADDRESS_COUNT).filter(|_| number <= 8);
+            let fix = written.map(|note| Fix::value(note.place(), number.to_string()));
+            let places = ((other.place(), "too small"), (note.place(), "these"));
+            findings.with(fix).pair(message, places, help);
+        }
         None => findings.say(message, (note.place(), "without a count there is one"), help),
     }
 }
@@ -201,10 +207,25 @@ fn listed_twice(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let Ok(address) = token.text.parse::<Ipv4Addr>() else { continue };
         if seen.contains(&address) {
             let message = format!("{address} is listed twice");
-            findings.say(message, (note.part(&token), "dropped"), "list each address once");
+            let fix = Fix::value(note.place(), once(&note.text, |text| text.parse::<Ipv4Addr>().ok()));
+            findings.with(fix).say(message, (note.part(&token), "dropped"), "list each address once");
         }
         seen.push(address);
     }
+}
+
+/// A list without the entries that repeat what an earlier one means.
+pub(super) fn once<T: PartialEq>(text: &str, meaning: impl Fn(&str) -> Option<T>) -> String {
+    let mut seen: Vec<T> = Vec::new();
+    let is_new = |token: &annotation::Token<'_>| match meaning(token.text) {
+        Some(meant) if seen.contains(&meant) => false,
+        Some(meant) => {
+            seen.push(meant);
+            true
+        }
+        None => true,
+    };
+    annotation::tokens(text).filter(is_new).map(|token| token.text).collect::<Vec<_>>().join(" ")
 }
 
 fn own_address(subject: &Subject<'_>, findings: &mut Findings<'_>) {

@@ -13,6 +13,7 @@ mod cluster;
 mod inert;
 mod link;
 mod name;
+mod own;
 mod port;
 mod probe;
 mod rule;
@@ -40,7 +41,7 @@ use rule::Look;
 use subject::Subject;
 
 /// The families of rules, in the order in which they look.
-const FAMILIES: [&[Rule]; 12] = [
+const FAMILIES: [&[Rule]; 13] = [
     spelling::RULES,
     name::RULES,
     inert::RULES,
@@ -52,6 +53,7 @@ const FAMILIES: [&[Rule]; 12] = [
     access::RULES,
     sharing::RULES,
     cluster::RULES,
+    own::RULES,
     across::RULES,
 ];
 
@@ -121,8 +123,12 @@ pub fn check(documents: &[&Document], levels: &Levels) -> Diagnostics {
     parts.extend(parallel::blocks(&inert, BLOCK, |subjects| each(subjects, false)));
     for (at, rule) in rules().enumerate() {
         parts.iter_mut().for_each(|part| found.extend(std::mem::take(&mut part[at])));
-        if let (Look::All(look), Some(level)) = (rule.look, levels.of(rule)) {
-            look(&balanced, &mut Findings::new(rule, level, &mut found));
+        let Some(level) = levels.of(rule) else { continue };
+        let mut findings = Findings::new(rule, level, &mut found);
+        match rule.look {
+            Look::All(look) => look(&balanced, &mut findings),
+            Look::Documents(look) => look(documents, &mut findings),
+            Look::Each(_) | Look::Inert(_) | Look::Before | Look::Across => {}
         }
     }
     found
@@ -136,7 +142,7 @@ fn look_at_each(rule: &Rule, levels: &Levels, subjects: &[Subject<'_>], balanced
     match rule.look {
         Look::Each(look) if balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
         Look::Inert(look) if !balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
-        Look::Each(_) | Look::Inert(_) | Look::All(_) | Look::Before | Look::Across => {}
+        Look::Each(_) | Look::Inert(_) | Look::All(_) | Look::Documents(_) | Look::Before | Look::Across => {}
     }
     found
 }

@@ -4,6 +4,7 @@ use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Subject;
+use crate::diagnostic::Fix;
 use crate::domain::annotation;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::evidence::Evidence;
@@ -45,7 +46,9 @@ fn separators(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             let parts = note.text.split([',', ';', ' ', '\t', '\n', '\r']).filter(|part| !part.is_empty());
             let right = parts.collect::<Vec<_>>().join(" ");
             let message = format!("the entries of {} are separated by blanks only", note.short());
-            findings.say(message, (note.part(&token), "one entry to the cloud provider"), format!("write \"{right}\""));
+            let help = format!("write \"{right}\"");
+            let fix = Fix::value(note.place(), right);
+            findings.with(fix).say(message, (note.part(&token), "one entry to the cloud provider"), help);
         }
     }
 }
@@ -62,7 +65,8 @@ fn blank_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let name = note.text.trim();
         if !name.is_empty() && name.len() != note.text.len() {
             let message = format!("no subnet is named {:?}", note.text);
-            findings.say(message, (note.place(), "blanks around the name"), format!("write \"{name}\""));
+            let fix = Fix::value(note.place(), name);
+            findings.with(fix).say(message, (note.place(), "blanks around the name"), format!("write \"{name}\""));
         }
     }
 }
@@ -73,7 +77,8 @@ fn subnet_id(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             let name = note.text.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
             let message = format!("{} takes the name of a subnet", note.short());
             let help = format!("write the name alone: \"{name}\"; the virtual network is always the cluster's");
-            findings.say(message, (note.place(), "not a name"), help);
+            let fix = (!name.is_empty()).then(|| Fix::value(note.place(), name));
+            findings.with(fix).say(message, (note.place(), "not a name"), help);
         }
     }
 }

@@ -4,9 +4,11 @@ use crate::desired::check::subject::Subject;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::domain::evidence::Evidence;
+use crate::repo::document::Document;
 
 /// One way to break an internal load balancer or a Private Link Service that files can show.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +30,9 @@ pub struct Rule {
     pub(super) look: Look,
 }
 
-/// Rules about annotations that mean nothing when they are broken: there would be nothing to plan.
-const MEANINGLESS: [&str; 8] = ["ANN008", "PLS005", "PLS006", "PLS007", "PLS011", "PLS012", "PLS021", "PLS024"];
+/// Rules about values that mean nothing when they are broken: there would be nothing to plan.
+const MEANINGLESS: [&str; 9] =
+    ["ANN008", "OWN001", "PLS005", "PLS006", "PLS007", "PLS011", "PLS012", "PLS021", "PLS024"];
 
 /// What a rule looks at.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,8 @@ pub(super) enum Look {
     Inert(fn(&Subject<'_>, &mut Findings<'_>)),
     /// All Services of an environment that the cloud provider takes care of, together.
     All(fn(&[Subject<'_>], &mut Findings<'_>)),
+    /// The documents of an environment, of all kinds.
+    Documents(fn(&[&Document], &mut Findings<'_>)),
     /// The documents of several environments.
     Across,
     /// The finding is made where documents are read or resolved: a value that is wrong there has no meaning later.
@@ -99,19 +104,27 @@ pub(super) struct Findings<'a> {
     code: Code,
     severity: Severity,
     fixed: bool,
+    fix: Option<Fix>,
     found: &'a mut Diagnostics,
 }
 
 impl<'a> Findings<'a> {
     /// Findings of a rule; `level` is what `privlink.toml` says about it.
     pub(super) fn new(rule: &Rule, level: Option<Severity>, found: &'a mut Diagnostics) -> Self {
-        Self { code: rule.code, severity: level.unwrap_or(rule.severity), fixed: level.is_some(), found }
+        Self { code: rule.code, severity: level.unwrap_or(rule.severity), fixed: level.is_some(), fix: None, found }
     }
 
     /// The same with another severity, unless `privlink.toml` fixes it.
     pub(super) fn as_bad_as(&mut self, severity: Severity) -> Findings<'_> {
         let severity = if self.fixed { self.severity } else { severity };
-        Findings { severity, code: self.code, fixed: self.fixed, found: self.found }
+        let fix = self.fix.clone();
+        Findings { severity, code: self.code, fixed: self.fixed, fix, found: self.found }
+    }
+
+    /// The same with a repair: what the help asks for, where that leaves no choice.
+    pub(super) fn with(&mut self, fix: impl Into<Option<Fix>>) -> Findings<'_> {
+        let (severity, fix) = (self.severity, fix.into());
+        Findings { severity, code: self.code, fixed: self.fixed, fix, found: self.found }
     }
 
     /// Says it at one place.
@@ -132,10 +145,11 @@ impl<'a> Findings<'a> {
     }
 
     fn start(&self, message: impl Into<String>) -> Diagnostic {
-        match self.severity {
+        let started = match self.severity {
             Severity::Error => Diagnostic::error(self.code, message),
             Severity::Warning => Diagnostic::warning(self.code, message),
             Severity::Info => Diagnostic::info(self.code, message),
-        }
+        };
+        started.fix(self.fix.clone())
     }
 }

@@ -6,6 +6,7 @@ use crate::desired::check::rule::Rule;
 use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::desired::check::subject::short;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Severity;
 use crate::diagnostic::closest;
 use crate::domain::annotation;
@@ -55,7 +56,13 @@ fn unknown_key(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let decides = |key: &str| key.contains("azure-pls-") || key.contains("azure-load-balancer-internal");
         let severity = if meant.as_deref().is_some_and(decides) { Severity::Error } else { Severity::Warning };
         let message = format!("nothing reads the annotation {}", note.key);
-        findings.as_bad_as(severity).say(message, (note.key_place(), "not a key of the cloud provider"), help);
+        // Where the right key stands beside it, one of the two has to go: a person decides which.
+        let fix = meant.filter(|key| subject.written(key).is_none()).map(|key| Fix::key(note.key_place(), key));
+        findings.as_bad_as(severity).with(fix).say(
+            message,
+            (note.key_place(), "not a key of the cloud provider"),
+            help,
+        );
     }
 }
 
@@ -95,7 +102,8 @@ fn truthy(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     if annotation::is_misspelt_internal(&note.text) {
         let message = format!("the load balancer of {} is public", subject.key);
         let help = format!("write {}: \"true\"", annotation::INTERNAL);
-        findings.say(message, (note.place(), "not `true` to the cloud provider, and so public"), help);
+        let label = "not `true` to the cloud provider, and so public";
+        findings.with(Fix::value(note.place(), "true")).say(message, (note.place(), label), help);
     }
 }
 
@@ -129,7 +137,10 @@ fn flags(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let text = if trimmed { note.text.trim() } else { &*note.text };
         if (is_flag(note.key) || trimmed) && !annotation::is_boolean_folded(text) {
             let message = format!("{} is neither true nor false", note.short());
-            findings.say(message, (note.place(), "taken for false"), "write \"true\" or \"false\", without blanks");
+            let trimmed = text.trim().to_ascii_lowercase();
+            let fix = annotation::is_boolean_folded(&trimmed).then(|| Fix::value(note.place(), trimmed));
+            let help = "write \"true\" or \"false\", without blanks";
+            findings.with(fix).say(message, (note.place(), "taken for false"), help);
         }
     }
 }
@@ -147,7 +158,8 @@ fn blanks(subject: &Subject<'_>, findings: &mut Findings<'_>) {
         let Some(note) = subject.written(key) else { continue };
         if annotation::is_true_trimmed(&note.text) && !annotation::is_true_folded(&note.text) {
             let message = format!("{} is on for the Private Link Service and off for its probes", note.short());
-            findings.say(message, (note.place(), "blanks around it"), "write \"true\" without blanks");
+            let fix = Fix::value(note.place(), "true");
+            findings.with(fix).say(message, (note.place(), "blanks around it"), "write \"true\" without blanks");
         }
     }
 }

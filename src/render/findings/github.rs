@@ -11,7 +11,7 @@ pub fn github(diagnostics: &Diagnostics, sources: &Sources) -> String {
 }
 
 fn command(diagnostic: &Diagnostic, sources: &Sources) -> String {
-    let Diagnostic { code, severity, message, labels, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels, help, fix: _ } = diagnostic;
     let name = match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -9,8 +9,11 @@ use crate::desired::check::Rule;
 use crate::desired::check::rules;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Fix;
 use crate::diagnostic::Label;
 use crate::diagnostic::Severity;
+use crate::render::findings::replacement;
+use crate::repo::source::Region;
 use crate::repo::source::Sources;
 
 /// The findings as one run, with the rules that were broken.
@@ -56,7 +59,8 @@ fn level(severity: Severity) -> &'static str {
 }
 
 fn result(diagnostic: &Diagnostic, broken: &[&str], sources: &Sources) -> Value {
-    let Diagnostic { code, severity, message, labels, help } = diagnostic;
+    let Diagnostic { code, severity, message, labels, help, fix } = diagnostic;
+    let repair = fix.as_deref().and_then(|fix| repair(fix, sources));
     let help = help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();
     let mut all = labels.iter().map(|label| location(label, sources));
     let mut result = json!({
@@ -70,18 +74,36 @@ fn result(diagnostic: &Diagnostic, broken: &[&str], sources: &Sources) -> Value 
     if !related.is_empty() {
         result["relatedLocations"] = json!(related);
     }
+    if let Some(repair) = repair {
+        result["fixes"] = json!([repair]);
+    }
     result
+}
+
+fn repair(fix: &Fix, sources: &Sources) -> Option<Value> {
+    let (region, text) = replacement(fix, sources)?;
+    Some(json!({
+        "description": { "text": "as `privlink check --fix` does" },
+        "artifactChanges": [{
+            "artifactLocation": { "uri": uri(fix.place.file.as_str()) },
+            "replacements": [{ "deletedRegion": lines_and_columns(region), "insertedContent": { "text": text } }],
+        }],
+    }))
+}
+
+fn lines_and_columns(region: Region) -> Value {
+    json!({
+        "startLine": region.line,
+        "startColumn": region.column,
+        "endLine": region.line,
+        "endColumn": region.end_column,
+    })
 }
 
 fn location(label: &Label, sources: &Sources) -> Value {
     let mut physical = json!({ "artifactLocation": { "uri": uri(label.place.file.as_str()) } });
     if let Some(region) = sources.region(&label.place) {
-        physical["region"] = json!({
-            "startLine": region.line,
-            "startColumn": region.column,
-            "endLine": region.line,
-            "endColumn": region.end_column,
-        });
+        physical["region"] = lines_and_columns(region);
     }
     let mut location = json!({ "physicalLocation": physical });
     if !label.text.is_empty() {

@@ -59,7 +59,7 @@ fn a_misspelt_key_is_pointed_at_with_the_right_one() {
       |
       = help: did you mean `service.beta.kubernetes.io/azure-load-balancer-internal`?
 
-    1 error in 1 file
+    1 error in 1 file; 1 fixable with `privlink check --fix`
     "#);
 }
 
@@ -74,7 +74,7 @@ fn a_flag_that_exposes_is_told_with_the_right_text() {
       |
       = help: write service.beta.kubernetes.io/azure-load-balancer-internal: "true"
 
-    1 error in 1 file
+    1 error in 1 file; 1 fixable with `privlink check --fix`
     "#);
 }
 
@@ -114,6 +114,6 @@ fn everything_is_told_at_once_in_the_order_of_the_file() {
        |
        = help: write 10.0.0.0/8
 
-    4 errors in 1 file
+    4 errors in 1 file; 2 fixable with `privlink check --fix`
     "#);
 }

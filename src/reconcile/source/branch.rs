@@ -1,0 +1,22 @@
+//! Which branch of a remote is meant.
+
+use std::collections::BTreeMap;
+
+use crate::domain::commit::CommitId;
+use crate::domain::commit::RefName;
+use crate::reconcile::source::SourceError;
+
+/// The ref of a branch that was named in short or in full.
+pub(super) fn reference(branch: &str) -> Result<RefName, SourceError> {
+    let full = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+    RefName::branch(full).map_err(|_| SourceError::NoBranch { url: "the remote".to_owned(), branch: branch.to_owned() })
+}
+
+/// `main` or `master`, or the only branch that is not ours.
+pub(super) fn default_branch(refs: &BTreeMap<RefName, CommitId>) -> Option<String> {
+    let names = refs.keys().filter_map(|name| name.as_str().strip_prefix("refs/heads/"));
+    let ours = |name: &&str| !name.starts_with("privlink/");
+    let names: Vec<&str> = names.filter(ours).collect();
+    let found = ["main", "master"].into_iter().find(|name| names.contains(name));
+    found.or(if names.len() == 1 { names.first().copied() } else { None }).map(ToOwned::to_owned)
+}
