@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ use crate::repo::schema::private_link_service::PrivateLinkService;
 use crate::repo::schema::service::{Service, ServiceSpec};
 use crate::repo::schema::service_rule;
 use crate::repo::settings::OtherKinds;
+use crate::repo::yaml;
 
 /// One document.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +56,38 @@ pub struct ServiceManifest {
     pub labels: BTreeMap<String, String>,
     /// Its specification, checked.
     pub spec: ServiceSpec,
-    /// The whole manifest, verbatim but for keys without a value: this is what is applied.
-    pub manifest: Value,
+    /// The whole manifest: this is what is applied.
+    pub manifest: Manifest,
+}
+
+/// A manifest as its file says it.
+///
+/// Its value is ten times its text and only a plan needs it, so it is read again by whoever asks. Two manifests are equal
+/// if their values are.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    text: Arc<str>,
+    range: Range<usize>,
+}
+
+impl Manifest {
+    /// A document of a file's text that was read before and in which nothing was refused.
+    pub(crate) fn new(text: Arc<str>, range: Range<usize>) -> Self {
+        Self { text, range }
+    }
+
+    /// Its value, verbatim but for keys without a value.
+    pub fn value(&self) -> Value {
+        let mut value = yaml::value(&self.text, self.range.clone()).unwrap_or_default();
+        without_nulls(&mut value);
+        value
+    }
+}
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
 }
 
 /// The kinds of documents.
@@ -131,14 +164,19 @@ impl Document {
     }
 }
 
-/// Reads the content of a document; `None` if it is ignored or in error.
-pub(crate) fn read(value: Value, root: &Place, others: OtherKinds, diagnostics: &mut Diagnostics) -> Option<Body> {
+/// Reads the content of a document; `None` if it is ignored or in error. `written` is where the value was read.
+pub(crate) fn read(
+    (value, written): (Value, Manifest),
+    root: &Place,
+    others: OtherKinds,
+    diagnostics: &mut Diagnostics,
+) -> Option<Body> {
     match kind_of(&value, root, others) {
         Err(problem) => {
             diagnostics.extend(problem);
             None
         }
-        Ok(DocumentKind::Service) => service(value, root, diagnostics).map(|it| Body::Service(Box::new(it))),
+        Ok(DocumentKind::Service) => service((value, written), root, diagnostics).map(|it| Body::Service(Box::new(it))),
         Ok(DocumentKind::PrivateLinkService) => {
             decode(&value, Nulls::Refused, root, diagnostics).map(|it| Body::PrivateLinkService(Box::new(it)))
         }
@@ -217,11 +255,15 @@ const SERVER_FIELDS: [(&str, &str); 10] = [
     ("metadata", "generateName"),
 ];
 
-fn service(mut manifest: Value, root: &Place, diagnostics: &mut Diagnostics) -> Option<ServiceManifest> {
-    without_nulls(&mut manifest);
+fn service(
+    (mut value, manifest): (Value, Manifest),
+    root: &Place,
+    diagnostics: &mut Diagnostics,
+) -> Option<ServiceManifest> {
+    without_nulls(&mut value);
     let mut found = Diagnostics::new();
-    refuse_server_fields(&mut manifest, root, &mut found);
-    let service: Option<Service> = decode(&manifest, Nulls::Absent, root, &mut found);
+    refuse_server_fields(&mut value, root, &mut found);
+    let service: Option<Service> = decode(&value, Nulls::Absent, root, &mut found);
     if let Some(service) = &service {
         service_rule::check(service, root, &mut found);
     }

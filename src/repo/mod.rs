@@ -27,7 +27,7 @@ pub mod source;
 mod split;
 mod yaml;
 
-use document::{Body, Document};
+use document::{Body, Document, Manifest};
 use settings::Settings;
 use source::{Source, Sources};
 
@@ -76,12 +76,14 @@ impl Reading {
         let file = FileName::from(path);
         let before = std::mem::take(&mut self.diagnostics);
         let parsed = yaml::parse(&file, &text, &mut self.diagnostics);
-        let mut source = Source { text, documents: Vec::new() };
+        let mut source = Source { text, documents: Vec::with_capacity(parsed.len()) };
         for (number, document) in parsed.into_iter().enumerate() {
             source.documents.push(document.index);
             let root = Place::document(file.clone(), number);
             let others = settings.check.other_kinds;
-            let body = document.value.and_then(|value| document::read(value, &root, others, &mut self.diagnostics));
+            let written = Manifest::new(source.text.clone(), document.range);
+            let read = |value| document::read((value, written), &root, others, &mut self.diagnostics);
+            let body = document.value.and_then(read);
             if let Some(body) = body {
                 self.warn_of_ambiguous(&body, &root, document.ambiguous);
                 let environment = environment.clone();

@@ -33,6 +33,8 @@ const MAX_DOCUMENTS: usize = 1_000;
 /// One document: where its entries are, and its value unless something in it was refused.
 #[derive(Debug)]
 pub(crate) struct Parsed {
+    /// Its bytes in the file.
+    pub(crate) range: Range<usize>,
     /// Where its entries are.
     pub(crate) index: Index,
     /// Its value.
@@ -69,7 +71,15 @@ fn parse_one(file: &FileName, text: &Arc<str>, range: Range<usize>, diagnostics:
     }
     let value = root.filter(|_| refusals.is_empty());
     diagnostics.extend(refusals);
-    Some(Parsed { index: Index::of_document(text.clone(), range), value, ambiguous })
+    Some(Parsed { index: Index::of_document(text.clone(), range.clone()), range, value, ambiguous })
+}
+
+/// The value of one document of a file, unless something in it is refused.
+pub(crate) fn value(text: &str, range: Range<usize>) -> Option<Value> {
+    let nowhere = FileName::outside("");
+    let mut walk = Walk::new(&nowhere, text, range);
+    walk.run();
+    walk.root.filter(|_| walk.refusals.is_empty())
 }
 
 /// Where the entries of one document of a file are.
@@ -84,7 +94,7 @@ pub(crate) fn entries(text: &str, range: Range<usize>) -> Entries {
 mod tests {
     use super::*;
 
-    fn value(text: &str) -> Option<Value> {
+    fn value_of(text: &str) -> Option<Value> {
         parse(&FileName::outside("f"), &text.into(), &mut Diagnostics::new()).remove(0).value
     }
 
@@ -98,7 +108,7 @@ mod tests {
             let words = words.iter().map(|(key, value)| format!("{key}: \"{value}\"\n"));
             let text: String = words.chain(numbers.iter().map(|(key, value)| format!("{key}: [{value}]\n"))).collect();
             let other: Value = serde_yaml::from_str(&text).unwrap();
-            proptest::prop_assert_eq!(value(&text), Some(other));
+            proptest::prop_assert_eq!(value_of(&text), Some(other));
         }
     }
 
@@ -125,6 +135,7 @@ mod tests {
             let parsed = parse_one(&FileName::outside("f"), &text, range.clone(), &mut refused);
             let Some(parsed) = parsed else { continue };
             proptest::prop_assert_eq!(parsed.value.is_none(), refused.has_errors());
+            proptest::prop_assert_eq!(&parsed.value, &value(&text, parsed.range.clone()), "the same, when read again");
             if refused.is_empty() {
                 let judged = judged(&text[range.clone()]).map_err(|error| error.to_string());
                 proptest::prop_assert_eq!(parsed.value.ok_or_else(String::new), judged, "{:?}", &text[range]);
@@ -159,7 +170,7 @@ mod tests {
     fn plain_values_are_typed_by_the_core_schema_of_yaml_1_2() {
         let text =
             "[1, -1, 0, 1.5, 1e3, 0x1F, 0o17, 017, 1_0, true, True, NO, yes, null, ~, 12:30:45, .5, +1, 2026-01-01]";
-        let found = serde_json::to_string(&value(text)).unwrap();
+        let found = serde_json::to_string(&value_of(text)).unwrap();
         insta::assert_snapshot!(found, @r#"
 [1,-1,0,1.5,1000.0,31,15,"017","1_0",true,true,"NO","yes",null,null,"12:30:45",0.5,1,"2026-01-01"]
 "#);

@@ -563,7 +563,7 @@ fn the_manifest_is_kept_as_it_is_but_for_empty_keys() {
         .replace("name: app", "name: app\n  creationTimestamp: null\n  annotations:\n    big: \"9007199254740993\"");
     let Body::Service(service) = accepted(&text).body else { panic!("it is a Service") };
     assert_eq!(
-        service.manifest,
+        service.manifest.value(),
         serde_json::json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": { "name": "app", "annotations": { "big": "9007199254740993" } },

@@ -37,7 +37,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
 
 /// What is applied: the manifest with its namespace and our labels, and with the key fields that merging needs.
 fn normalise(service: &ServiceManifest, mark: &Mark) -> Json {
-    let mut manifest = service.manifest.clone();
+    let mut manifest = service.manifest.value();
     let metadata = &mut manifest["metadata"];
     metadata["namespace"] = json!(service.key.namespace.as_str());
     for (name, value) in mark.labels() {
