@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
+use crate::diagnostic::FileName;
 use crate::diagnostic::Severity;
 use crate::domain::commit::File;
 use crate::domain::commit::RepoPath;

@@ -65,7 +65,8 @@ pub(crate) fn losses(stage: &Stage, (before, now): (&Seen, &Seen), names: &Names
         .map(|(id, (frontend, ..))| (id.clone(), frontend))
         .partition(|(id, frontend)| is_alone(&old, id, frontend));
     let rules_before = rule_names(&before.balancers);
-    let gone = rules_before.difference(&rule_names(&now.balancers)).cloned().collect::<Vec<_>>();
+    let rules_after = rule_names(&now.balancers);
+    let gone = rules_before.difference(&rules_after).map(|(_, name)| name.clone()).collect::<Vec<_>>();
     let renat = had.iter().filter(|(id, (_, _, nat))| has.get(*id).is_some_and(|(.., now)| is_replaced(nat, now)));
     let switched = had.iter().filter(|(id, (_, proxy, _))| has.get(*id).is_some_and(|(_, now, _)| now != proxy));
     let rules = before.security.iter().filter(|(name, said)| now.security.get(*name) != Some(*said));
@@ -104,9 +105,14 @@ fn is_replaced(had: &Nat, has: &Nat) -> bool {
     had != has && (had.subnet != has.subnet || has.count <= had.count || !has.addresses.starts_with(&had.addresses))
 }
 
-fn rule_names(balancers: &[Value]) -> BTreeSet<String> {
-    let rules = balancers.iter().filter_map(|one| one["properties"]["loadBalancingRules"].as_array()).flatten();
-    rules.filter_map(|rule| rule["name"].as_str()).map(str::to_lowercase).collect()
+/// The rules by load balancer and name.
+fn rule_names(balancers: &[Value]) -> BTreeSet<(String, String)> {
+    let name = |part: &Value| part["name"].as_str().unwrap_or_default().to_lowercase();
+    let of = |one: &Value| -> Vec<(String, String)> {
+        let rules = one["properties"]["loadBalancingRules"].as_array().into_iter().flatten();
+        rules.map(|rule| (name(one), name(rule))).collect()
+    };
+    balancers.iter().flat_map(of).collect()
 }
 
 /// Who is let in is rated by what is asked for.
