@@ -11,6 +11,7 @@ use crate::domain::name::EnvironmentName;
 use crate::git::Limits;
 use crate::git::RemoteUrl;
 use crate::git::Repository;
+use crate::reconcile::checking;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::remote::Remote;
@@ -66,7 +67,7 @@ pub(super) async fn find(
 /// # Errors
 /// A folder that cannot be read.
 pub(super) fn offline(folder: &Path) -> anyhow::Result<Source> {
-    Ok(Source::of_folder(Repository::snapshot_folder(folder, &Limits::default())?))
+    Ok(checking::alone(Repository::snapshot_folder(folder, &Limits::default())?))
 }
 
 /// Reads settings and documents, or shows what is wrong with the settings.

@@ -16,6 +16,7 @@ use crate::domain::commit::Snapshot;
 use crate::reconcile::planning;
 use crate::reconcile::source;
 use crate::reconcile::source::Loaded;
+use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Source;
 use crate::repo::fix;
 use crate::repo::fix::Edit;
@@ -73,9 +74,28 @@ impl Checked {
     }
 }
 
+/// A folder as it is, for commands that look at the files alone.
+pub fn alone(snapshot: Snapshot) -> Source {
+    let settings = snapshot.files.iter().find(|(path, _)| path.as_str() == SETTINGS_FILE);
+    let authority = settings.and_then(|(path, file)| match file {
+        File::Bytes(bytes) => Some((FileName::from(path), bytes.clone())),
+        _ => None,
+    });
+    Source {
+        snapshot,
+        base: None,
+        // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
+        authority,
+        authority_note: "the folder itself".to_owned(),
+        planned_note: "the folder as it is".to_owned(),
+        commit: None,
+        upstream: None,
+    }
+}
+
 /// Checks the files of a folder; `remarks` adds what is true of many Services that work.
 pub fn check(snapshot: Snapshot, remarks: bool) -> Checked {
-    let source = Source::of_folder(snapshot);
+    let source = alone(snapshot);
     let loaded = match source::load(source) {
         Ok(loaded) => loaded,
         Err((diagnostics, sources)) => return Checked { diagnostics, loaded: Err(sources) },

@@ -56,27 +56,6 @@ pub struct Source {
     pub upstream: Option<Upstream>,
 }
 
-impl Source {
-    /// A folder as it is, for commands that look at the files alone.
-    pub fn of_folder(snapshot: Snapshot) -> Self {
-        let settings = snapshot.files.iter().find(|(path, _)| path.as_str() == SETTINGS_FILE);
-        let authority = settings.and_then(|(path, file)| match file {
-            File::Bytes(bytes) => Some((FileName::from(path), bytes.clone())),
-            _ => None,
-        });
-        Self {
-            snapshot,
-            base: None,
-            // Nothing is sent anywhere, so it does not matter whom the folder would have us believe.
-            authority,
-            authority_note: "the folder itself".to_owned(),
-            planned_note: "the folder as it is".to_owned(),
-            commit: None,
-            upstream: None,
-        }
-    }
-}
-
 /// A remote and its config branch.
 #[derive(Clone, Debug)]
 pub struct Upstream {

@@ -38,7 +38,7 @@ pub(super) fn pins(manifest: &ServiceManifest, address: IpAddr) -> bool {
 
 /// The second Service, and what of the first is not in it.
 pub(super) fn second(old: &ServiceManifest, name: &ServiceName, wish: &Wish) -> (Json, Vec<String>) {
-    let mut manifest = old.manifest.clone();
+    let mut manifest = old.manifest.value();
     let mut gone = Vec::new();
     manifest["metadata"]["name"] = Json::from(name.as_str());
     drop_keys(&mut manifest["spec"], &OF_ONE, &mut gone);
