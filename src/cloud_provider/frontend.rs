@@ -305,9 +305,9 @@ impl Sync<'_> {
             let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
             self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
         }
-        let is_deleted = going.iter().fold(false, |any, own| self.lose_found_links(service, own, rule) || any);
+        let deleted = going.iter().filter(|own| self.lose_found_links(service, own, rule)).count();
         // A public one is tried again at once: its address could not be released.
-        if is_deleted && was_internal {
+        if deleted > 0 && was_internal {
             return Ok(());
         }
         for frontend in &going {

@@ -262,7 +262,7 @@ fn tune(chance: &mut Chance, manifest: &mut Value) {
             &["pls-subnet", "aks-subnet", "apps-subnet", "nowhere", "nowhere", ""],
         ),
         1 => {
-            put(chance, manifest, "azure-pls-ip-configuration-ip-address-count", &["1", "2", "3", " 4", "8", "9", "x"])
+            put(chance, manifest, "azure-pls-ip-configuration-ip-address-count", &["1", "2", "3", " 4", "8", "9", "x"]);
         }
         2 => {
             set(manifest, "azure-pls-ip-configuration-subnet", "pls-subnet");

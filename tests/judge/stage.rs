@@ -194,5 +194,6 @@ aks = "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/Micros
 "#
     );
     let (settings, diagnostics) = settings::parse(&"privlink.toml".parse().unwrap(), &text);
-    settings.unwrap_or_else(|| panic!("{diagnostics:?}"))
+    assert!(settings.is_some(), "{diagnostics:?}");
+    settings.unwrap()
 }

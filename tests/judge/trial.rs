@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use privlink::cloud_provider::Prediction;
 use privlink::cloud_provider::effect::What;
 use privlink::cloud_provider::predict;
 use privlink::cloud_provider::rule;
@@ -92,27 +93,87 @@ pub(crate) struct Verdict {
     pub(crate) failing: Vec<ObjectKey>,
 }
 
+/// What is foreseen of a trial, edit by edit.
+struct Foresight {
+    planned: Plan,
+    state: State,
+    told: Outcome,
+    problems: Vec<String>,
+    /// True if something happened that nobody could foresee: the end is not compared then.
+    is_open: bool,
+    /// How often the syncs of the edited Services had failed before.
+    failures: BTreeMap<ObjectKey, u64>,
+}
+
+impl Foresight {
+    /// Asks the model about an edit that was made, and holds what it says against the events.
+    fn edit(&mut self, stage: &Stage, key: &ObjectKey, services: [Option<&Service>; 2], tally: &mut Tally) {
+        let [before, after] = services;
+        let prediction = match predict(&mut self.state, before, after) {
+            Ok(prediction) => prediction,
+            Err(unknown) => return self.problems.push(format!("the model does not know: {unknown}")),
+        };
+        tally.count(&prediction);
+        let (count, message) = stage.failures(key);
+        self.is_open |= count > self.failures[key] && self.is_chance(&prediction, &message);
+        if let Some(failure) = &prediction.failure
+            && !message.contains(failure.code)
+            && !is_one_of_several(failure.code, &message)
+        {
+            self.problems.push(format!("fails with another code than {:?}: {}", failure.code, said(&message)));
+        }
+        outcome::tell(&mut self.told, key, &prediction);
+        if prediction.failure.is_none() {
+            retire(stage, &self.planned, key, (&mut self.state, &mut self.told, tally));
+        }
+    }
+
+    /// True for a failure that what was read does not tell before.
+    fn is_chance(&self, prediction: &Prediction, message: &str) -> bool {
+        let unproven = prediction.effects.iter().any(|effect| matches!(effect.what, What::LinkUnproven { .. }));
+        // Azure may pick for a frontend the very address that a NAT configuration pins.
+        let is_picked = self.state.frontends().iter().any(|own| own.subnet.is_some() && own.address.is_none());
+        // Which resource groups there are, nobody has read.
+        message.contains("ResourceGroupNotFound")
+            || unproven && message.contains("InUseFrontendIPConfiguration")
+            || is_picked && message.contains("privateLinkServices/") && message.contains("IsAllocated")
+    }
+
+    /// What the world should be like in the end.
+    fn end(&self, stage: &Stage, names: &Names) -> Outcome {
+        let mut foreseen = outcome::of_state(&self.state, names);
+        let told = self.told.clone();
+        (foreseen.cut, foreseen.lost, foreseen.failing) = (told.cut, told.lost, told.failing);
+        // A rule that is gone by the end was not rewritten, whatever became of it in between.
+        let stands = |rule: &String| {
+            let key = rule.split(' ').next().and_then(|key| key.parse::<ObjectKey>().ok());
+            let manifest = key.and_then(|key| stage.manifests.get(&key));
+            let side = if manifest.is_some_and(edit::is_internal) { "kubernetes-internal " } else { "kubernetes " };
+            foreseen.frontends.iter().any(|(name, own)| name.starts_with(side) && own.rules.contains(rule))
+        };
+        let rewritten: BTreeSet<String> = told.rewritten.into_iter().filter(stands).collect();
+        foreseen.rewritten = rewritten;
+        foreseen
+    }
+}
+
 /// Makes the edits, one after the other, and compares.
 pub(crate) async fn try_edits(stage: &mut Stage, seen: &mut Seen, edits: &[Edit], tally: &mut Tally) -> Verdict {
     let mut manifests = stage.manifests.clone();
-    for edit in edits {
-        match &edit.manifest {
-            Some(manifest) => drop(manifests.insert(edit.key.clone(), manifest.clone())),
-            None => drop(manifests.remove(&edit.key)),
-        }
-    }
+    edits.iter().for_each(|edit| keep(&mut manifests, edit));
     let desired = stage.desired(&manifests);
-    let planned = plan(&desired, &seen.observed, None);
-    let mut names = Names::default();
-    names.add(&seen.observed);
-    let mut state = State::of(&seen.observed, stage.behaviour).unwrap();
-    let mut told = Outcome::default();
-    let mut problems = Vec::new();
-    let (mut is_open, mut tried) = (false, Vec::new());
-    let mut failures: BTreeMap<ObjectKey, u64> = BTreeMap::new();
+    let mut foresight = Foresight {
+        planned: plan(&desired, &seen.observed, None),
+        state: State::of(&seen.observed, stage.behaviour).unwrap(),
+        told: Outcome::default(),
+        problems: Vec::new(),
+        is_open: false,
+        failures: BTreeMap::new(),
+    };
+    let mut tried = Vec::new();
     for edit in edits {
         let key = &edit.key;
-        failures.insert(key.clone(), stage.failures(key).0);
+        foresight.failures.insert(key.clone(), stage.failures(key).0);
         let Ok(after) = make(stage, edit, &desired, &seen.observed).await else {
             tally.refused += 1;
             continue;
@@ -123,76 +184,52 @@ pub(crate) async fn try_edits(stage: &mut Stage, seen: &mut Seen, edits: &[Edit]
             stage.poke(key);
             stage.simulator.idle().await;
         }
-        match &edit.manifest {
-            Some(manifest) => drop(stage.manifests.insert(key.clone(), manifest.clone())),
-            None => drop(stage.manifests.remove(key)),
-        }
+        keep(&mut stage.manifests, edit);
         tally.edits += 1;
         tried.push(edit);
         let before = seen.observed.services.get(key);
         let before = before.map(|live| Service::read(key, Some(&live.uid), &live.manifest, &live.addresses));
-        let prediction = match predict(&mut state, before.as_ref(), after.as_ref()) {
-            Ok(prediction) => prediction,
-            Err(unknown) => {
-                problems.push(format!("the model does not know: {unknown}"));
-                continue;
-            }
-        };
-        tally.count(&prediction);
-        let unproven = prediction.effects.iter().any(|effect| matches!(effect.what, What::LinkUnproven { .. }));
-        let (count, message) = stage.failures(key);
-        let has_failed = count > failures[key];
-        // Which resource groups there are, nobody has read.
-        is_open |= has_failed && message.contains("ResourceGroupNotFound");
-        is_open |= unproven && has_failed && message.contains("InUseFrontendIPConfiguration");
-        // Azure may pick for a frontend the very address that a NAT configuration pins.
-        let is_picked = state.frontends().iter().any(|own| own.subnet.is_some() && own.address.is_none());
-        is_open |=
-            is_picked && has_failed && message.contains("privateLinkServices/") && message.contains("IsAllocated");
-        if let Some(failure) = &prediction.failure
-            && !message.contains(failure.code)
-            && !is_one_of_several(failure.code, &message)
-        {
-            problems.push(format!("fails with another code than {:?}: {}", failure.code, said(&message)));
-        }
-        outcome::tell(&mut told, key, &prediction);
-        if prediction.failure.is_none() {
-            retire(stage, &planned, key, (&mut state, &mut told, tally));
-        }
+        foresight.edit(stage, key, [before.as_ref(), after.as_ref()], tally);
     }
     let now = Seen::of(stage).await;
     let failing = failing(stage, &now);
-    if tried.is_empty() {
-        *seen = now;
-        return Verdict { problems, failing };
+    let problems = if tried.is_empty() { Vec::new() } else { compare(stage, foresight, (seen, &now), &tried, tally) };
+    *seen = now;
+    Verdict { problems, failing }
+}
+
+fn keep(manifests: &mut BTreeMap<ObjectKey, Value>, edit: &Edit) {
+    match &edit.manifest {
+        Some(manifest) => drop(manifests.insert(edit.key.clone(), manifest.clone())),
+        None => drop(manifests.remove(&edit.key)),
     }
+}
+
+/// Holds what was foreseen against what happened.
+fn compare(
+    stage: &Stage,
+    foresight: Foresight,
+    (before, now): (&Seen, &Seen),
+    tried: &[&Edit],
+    tally: &mut Tally,
+) -> Vec<String> {
+    let mut names = Names::default();
+    names.add(&before.observed);
     names.add(&now.observed);
-    let mut foreseen = outcome::of_state(&state, &names);
-    (foreseen.cut, foreseen.lost, foreseen.failing) = (told.cut, told.lost, told.failing);
-    let happened = happened(stage, (seen, &now), &names, &failures);
-    is_open |= is_lucky((&foreseen, &happened), (seen, &now), &tried);
-    // A rule that is gone by the end was not rewritten, whatever became of it in between.
-    let stands = |rule: &String| {
-        let key = rule.split(' ').next().and_then(|key| key.parse::<ObjectKey>().ok());
-        let manifest = key.and_then(|key| stage.manifests.get(&key));
-        let side = if manifest.is_some_and(edit::is_internal) { "kubernetes-internal " } else { "kubernetes " };
-        foreseen.frontends.iter().any(|(name, own)| name.starts_with(side) && own.rules.contains(rule))
-    };
-    let rewritten: BTreeSet<String> = told.rewritten.into_iter().filter(stands).collect();
-    foreseen.rewritten = rewritten;
-    if !is_open {
+    let foreseen = foresight.end(stage, &names);
+    let happened = happened(stage, (before, now), &names, &foresight.failures);
+    let mut problems = foresight.problems;
+    if !foresight.is_open && !is_lucky((&foreseen, &happened), (before, now), tried) {
         problems.extend(outcome::differences(&foreseen, &happened));
         let said = |seen: &Seen, port: &String| outcome::contents(&seen.balancers, &names).remove(port);
         let disputed = foreseen.rewritten.symmetric_difference(&happened.rewritten);
         problems
-            .extend(disputed.map(|port| format!("{port} said {:?}, says {:?}", said(seen, port), said(&now, port))));
-        let lost = losses(stage, (seen, &now), &names, &happened);
-        problems.extend(judge_risk(&planned, &tried, (&lost, tally)));
+            .extend(disputed.map(|port| format!("{port} said {:?}, says {:?}", said(before, port), said(now, port))));
+        let lost = losses(stage, (before, now), &names, &happened);
+        problems.extend(judge_risk(&foresight.planned, tried, (&lost, tally)));
     }
     let problems = problems.into_iter().map(|problem| format!("    {problem}")).collect::<Vec<_>>();
-    let account = if problems.is_empty() { Vec::new() } else { vec![account(stage, seen, &tried, &problems)] };
-    *seen = now;
-    Verdict { problems: account, failing }
+    if problems.is_empty() { Vec::new() } else { vec![account(stage, before, tried, &problems)] }
 }
 
 /// True if an address that Azure picked is one that an edit pins: nobody could know.
