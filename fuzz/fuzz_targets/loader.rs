@@ -69,6 +69,7 @@ fn load(snapshot: Snapshot, settings: Settings) -> Loaded {
     let reading = repo::read(&snapshot, &settings);
     let source = Source {
         snapshot,
+        base: None,
         authority: None,
         authority_note: String::new(),
         planned_note: String::new(),
@@ -92,7 +93,7 @@ fn check(loaded: &Loaded) -> Diagnostics {
 fn reads_back(body: &Body, settings: &Settings) {
     let Body::Service(manifest) = body else { return };
     // Every file that is written begins with a comment, as any of ours does.
-    let text = render::yaml::write(&manifest.manifest);
+    let text = render::yaml::write(&manifest.manifest.value());
     let path: RepoPath = "environments/prod/again.yaml".parse().expect("this is a path");
     let files = [(path, File::Bytes(text.clone().into_bytes()))].into();
     let Reading { documents, diagnostics, .. } = repo::read(&Snapshot { files, ..Snapshot::default() }, settings);

@@ -63,7 +63,7 @@ impl<'a> Sync<'a> {
     /// Brings the world to what a Service asks for.
     pub(super) fn ensure(&mut self, service: &Service) -> Result<(), Stop> {
         if !service.is_balanced {
-            return self.take_off(service, &rule::TYPE_GONE);
+            return if self.has_any(service) { self.take_off(service, &rule::TYPE_GONE) } else { Ok(()) };
         }
         self.note_ignored(service);
         self.balance(service)?;
@@ -77,9 +77,12 @@ impl<'a> Sync<'a> {
 
     /// Takes away what was made for a Service that is deleted.
     pub(super) fn remove(&mut self, service: &Service) -> Result<(), Stop> {
-        // Without a frontend of its own nothing is looked for, and rules that are left somewhere stay.
-        let has_one = !self.owned(service, service.is_internal()).is_empty();
-        if service.is_balanced && has_one { self.take_off(service, &rule::SERVICE_GONE) } else { Ok(()) }
+        if service.is_balanced && self.has_any(service) { self.take_off(service, &rule::SERVICE_GONE) } else { Ok(()) }
+    }
+
+    /// True if a Service has a frontend. Without one nothing is looked for, and rules that are left somewhere stay.
+    fn has_any(&self, service: &Service) -> bool {
+        [true, false].into_iter().any(|is_internal| !self.owned(service, is_internal).is_empty())
     }
 
     /// Edits that look as if they did something.

@@ -36,6 +36,9 @@ pub(super) fn manifest(live: &LiveService, change: &Change) -> Option<Json> {
     }
 }
 
+/// The fields that the API server keeps as they are where nobody asks for anything.
+const KEPT: [&str; 2] = ["spec.ipFamilies", "spec.ipFamilyPolicy"];
+
 /// The manifest that the API server will have: what is there, with the fields that differ as they shall be.
 fn edited(live: &LiveService, desired: &Service, change: &Change) -> Json {
     let mut manifest = live.manifest.clone();
@@ -54,6 +57,9 @@ fn edited(live: &LiveService, desired: &Service, change: &Change) -> Json {
         } else if let Some(path) = field.name.strip_prefix("spec.") {
             let path: Vec<&str> = std::iter::once("spec").chain(path.split('.')).collect();
             let value = desired.manifest.pointer(&format!("/{}", path.join("/"))).cloned();
+            if value.is_none() && KEPT.contains(&field.name.as_str()) {
+                continue;
+            }
             set(&mut manifest, &path, value);
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::cloud_provider::Prediction;
 use crate::cloud_provider::effect::Effect;
+use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::effect::What;
 use crate::cloud_provider::rule;
 use crate::domain::annotation;
@@ -61,7 +62,7 @@ pub fn foreseen(change: &Change, prediction: &Prediction) -> Risk {
     let rest = match change.action {
         // The object stays until the load balancer is clean.
         Action::Delete if prediction.failure.is_some() => Risk::Notable,
-        Action::Update | Action::Replace => unforeseen(change),
+        Action::Update | Action::Replace => unforeseen(change, is_let_in(prediction)),
         Action::Create | Action::Delete | Action::Adopt => rate_alone(change),
     };
     effects.max(doomed).max(rest)
@@ -104,9 +105,9 @@ pub fn effect(effect: &Effect) -> Risk {
 }
 
 /// Rates the fields of a Service whose effects are not the cloud provider's alone.
-fn unforeseen(change: &Change) -> Risk {
+fn unforeseen(change: &Change, is_let_in: bool) -> Risk {
     let publishes = change.fields.iter().any(starts_publishing);
-    let is_inert = has_no_balancer(change);
+    let is_inert = !is_let_in || has_no_balancer(change);
     let rate = |field: &FieldChange| match annotation_of(field) {
         Some(key) if !key.starts_with(annotation::PREFIX) => Risk::Safe,
         Some(_) if is_inert => Risk::Notable,
@@ -120,6 +121,11 @@ fn unforeseen(change: &Change) -> Risk {
         None => beside_the_balancer(field),
     };
     change.fields.iter().map(rate).max().unwrap_or(Risk::Safe)
+}
+
+/// True if the sync gets as far as to the rules about who is let in.
+fn is_let_in(prediction: &Prediction) -> bool {
+    prediction.failure.as_ref().is_none_or(|failure| failure.stage == Stage::PrivateLink)
 }
 
 /// True for a Service that has no load balancer and gets none: no annotation acts.

@@ -508,9 +508,17 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         let manifest = Some(fresh(chance, &key));
         return Edit { key, manifest, what: "mended".to_owned() };
     }
-    let key = keys[chance.below(keys.len())].clone();
+    let mut key = keys[chance.below(keys.len())].clone();
     let pins =
         |manifest: &Value| manifest["metadata"]["annotations"][format!("{PREFIX}azure-load-balancer-ipv4")].clone();
+    let shares = |key: &ObjectKey| {
+        let own = pins(&manifests[key]);
+        own.is_string() && manifests.iter().any(|(other, manifest)| other != key && pins(manifest) == own)
+    };
+    let sharers: Vec<&ObjectKey> = keys.iter().copied().filter(|key| shares(key)).collect();
+    if !sharers.is_empty() && chance.once_in(4) {
+        key = sharers[chance.below(sharers.len())].clone();
+    }
     if chance.once_in(5) {
         let pinned: Vec<_> =
             keys.iter().filter(|other| **other != &key && pins(&manifests[**other]).is_string()).collect();
@@ -520,10 +528,6 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         let what = beside(chance, &mut manifest, other).to_owned();
         return Edit { key, manifest: Some(manifest), what };
     }
-    let shares = |key: &ObjectKey| {
-        let own = pins(&manifests[key]);
-        own.is_string() && manifests.iter().any(|(other, manifest)| other != key && pins(manifest) == own)
-    };
     let names_one = |key: &ObjectKey| manifests[key]["metadata"]["annotations"].get(annotation::PLS_NAME).is_some();
     if shares(&key) && chance.once_in(if names_one(&key) { 2 } else { 6 }) {
         let mut manifest = manifests[&key].clone();

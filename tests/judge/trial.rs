@@ -162,8 +162,16 @@ pub(crate) async fn try_edits(stage: &mut Stage, seen: &mut Seen, edits: &[Edit]
     let mut manifests = stage.manifests.clone();
     edits.iter().for_each(|edit| keep(&mut manifests, edit));
     let desired = stage.desired(&manifests);
+    let planned = plan(&desired, &seen.observed, None);
+    // As the plan has them: what comes first may decide about what comes later.
+    let place = |edit: &&Edit| {
+        let key = ResourceKey::Service(edit.key.clone());
+        planned.steps.iter().position(|step| step.change.key == key).unwrap_or(usize::MAX)
+    };
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(place);
     let mut foresight = Foresight {
-        planned: plan(&desired, &seen.observed, None),
+        planned,
         state: State::of(&seen.observed, stage.behaviour).unwrap(),
         told: Outcome::default(),
         problems: Vec::new(),
