@@ -105,21 +105,14 @@ fn holder(state: &State, subnet: &ResourceId, address: IpAddr, own: &[ResourceId
     held.find(|held| !own.contains(&held.holder)).map(HeldAddress::by)
 }
 
-/// The subnet that the frontend of a Service is in.
-fn subnet_of(state: &State, service: &Service) -> Option<ResourceId> {
-    let nodes = state.cluster.node_subnet.as_ref()?;
-    let named = service.subnet().and_then(|name| Some(nodes.parent()?.child("subnets", name)));
-    Some(named.unwrap_or_else(|| nodes.clone()))
-}
-
 /// True if the free addresses for a Service are Azure's own word, and not only what nobody is seen to have.
 pub fn are_offered(state: &State, service: &Service) -> bool {
-    subnet_of(state, service).is_some_and(|subnet| state.offered.contains_key(&subnet))
+    state.cluster.subnet(service.subnet()).is_some_and(|subnet| state.offered.contains_key(&subnet))
 }
 
 /// The free addresses nearest to the one that a Service pins, in the subnet that its frontend is in.
 pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr> {
-    let Some(id) = subnet_of(state, service) else { return Vec::new() };
+    let Some(id) = state.cluster.subnet(service.subnet()) else { return Vec::new() };
     let Some(subnet) = state.subnets.get(&id) else { return Vec::new() };
     let is_inside = |address: &IpAddr| subnet.prefixes.iter().any(|prefix| prefix.contains(*address));
     let wanted = service.pinned(Family::V4).and_then(|text| text.parse().ok());

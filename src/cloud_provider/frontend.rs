@@ -70,11 +70,7 @@ impl Sync<'_> {
 
     fn frontend_subnet(&self, service: &Service) -> Result<Option<LiveSubnet>, Stop> {
         let Some(network) = self.state.cluster.virtual_network() else { return Ok(None) };
-        let id = match (service.subnet(), &self.state.cluster.node_subnet) {
-            (Some(name), _) => network.child("subnets", name),
-            (None, Some(id)) => id.clone(),
-            (None, None) => return Ok(None),
-        };
+        let Some(id) = self.state.cluster.subnet(service.subnet()) else { return Ok(None) };
         if let Some(subnet) = self.state.subnets.get(&id) {
             return Ok(Some(subnet.clone()));
         }

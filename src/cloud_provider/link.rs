@@ -195,14 +195,10 @@ impl Sync<'_> {
 
     fn nat_subnet(&self, service: &Service) -> Result<LiveSubnet, Stop> {
         let unknown = |what: &str| Stop::Unknown(Unknown(format!("which subnet NAT addresses come from: {what}")));
-        let Some(network) = self.state.cluster.virtual_network() else {
-            return Err(unknown("nobody knows the subnet of the nodes"));
-        };
         let named = service.raw(annotation::PLS_SUBNET).filter(|text| !text.trim().is_empty()).or(service.subnet());
-        let id = match (named, &self.state.cluster.node_subnet) {
-            (Some(name), _) => network.child("subnets", name),
-            (None, Some(id)) => id.clone(),
-            (None, None) => return Err(unknown("nobody knows the subnet of the nodes")),
+        let cluster = &self.state.cluster;
+        let (Some(network), Some(id)) = (cluster.virtual_network(), cluster.subnet(named)) else {
+            return Err(unknown("nobody knows the subnet of the nodes"));
         };
         if let Some(subnet) = self.state.subnets.get(&id) {
             return Ok(subnet.clone());

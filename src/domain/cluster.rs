@@ -42,6 +42,14 @@ impl ManagedCluster {
     pub fn virtual_network(&self) -> Option<ResourceId> {
         self.node_subnet.as_ref().and_then(ResourceId::parent)
     }
+
+    /// A subnet of the virtual network of the nodes by its name; theirs without a name, or with a blank one.
+    pub fn subnet(&self, name: Option<&str>) -> Option<ResourceId> {
+        match name.filter(|name| !name.trim().is_empty()) {
+            None => self.node_subnet.clone(),
+            Some(name) => self.virtual_network().map(|network| network.child("subnets", name)),
+        }
+    }
 }
 
 /// A frontend IP configuration of a load balancer.

@@ -53,10 +53,8 @@ pub(super) fn subnet_of(service: &Service, observed: &Observed) -> Option<Resour
         // What is not ours stays as it is.
         annotations = live.annotations().into_iter().chain(annotations).collect();
     }
-    annotations.get(annotation::INTERNAL).filter(|text| text.as_str() == "true")?;
-    let nodes = observed.cluster.as_ref()?.node_subnet.clone()?;
-    let named = annotations.get(annotation::INTERNAL_SUBNET).filter(|name| !name.trim().is_empty());
-    Some(named.and_then(|name| Some(nodes.parent()?.child("subnets", name))).unwrap_or(nodes))
+    let cluster = observed.cluster.as_ref().filter(|_| annotation::is_internal(&annotations))?;
+    cluster.subnet(annotations.get(annotation::INTERNAL_SUBNET).map(String::as_str))
 }
 
 fn of_service(service: &Service, observed: &Observed) -> Vec<(ResourceId, IpAddr)> {

@@ -11,7 +11,6 @@ use crate::desired::resolve::publish::publisher;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
-use crate::domain::azure::ResourceId;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -53,7 +52,7 @@ pub(super) fn own(
     check_group(resolver, document, (&key, id.resource_group().as_str()));
     check_service(resolver, document, &key);
     let name = service.spec.nat.as_ref().and_then(|nat| nat.subnet.as_ref()).map(ToString::to_string);
-    let subnet = subnet(cluster, name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
+    let subnet = cluster.subnet(name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
     let origin = |place: Place| Origin {
         document,
         place,
@@ -123,12 +122,4 @@ fn annotations_of(resolver: &Resolver<'_>, key: &ObjectKey) -> Option<BTreeMap<S
 
 fn internal_subnet(resolver: &Resolver<'_>, key: &ObjectKey) -> Option<String> {
     annotations_of(resolver, key)?.get(annotation::INTERNAL_SUBNET).cloned()
-}
-
-/// A subnet of the cluster's network by name; without a name, the nodes'.
-pub(super) fn subnet(cluster: &ManagedCluster, name: Option<&str>) -> Option<ResourceId> {
-    match name.filter(|name| !name.trim().is_empty()) {
-        None => cluster.node_subnet.clone(),
-        Some(name) => cluster.virtual_network().map(|network| network.child("subnets", name)),
-    }
 }

@@ -6,7 +6,6 @@ use crate::desired::Intent;
 use crate::desired::code;
 use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
-use crate::desired::resolve::publish::own::subnet;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
@@ -72,7 +71,7 @@ pub(super) fn publications(resolver: &mut Resolver<'_>, origins: &BTreeMap<Objec
         let by_name = asked.subnet.clone().or_else(|| frontend_subnet(&annotations));
         let known_subnet = deployment == Deployment::Whole || asked.subnet.is_some();
         // Whose annotations we do not see in the files may name another subnet.
-        let nat_subnet = known_subnet.then(|| subnet(cluster, by_name.as_deref())).flatten();
+        let nat_subnet = known_subnet.then(|| cluster.subnet(by_name.as_deref())).flatten();
         let name = asked.name.clone();
         let publication = Publication { service: key, name, exposure: asked.into_exposure(nat_subnet) };
         resolver.add(Resource::Publication(publication), Origin { document, place: document.place(), adopt: None });
