@@ -25,7 +25,6 @@ use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::PER_LOAD_BALANCER;
-use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::subnet::LiveSubnet;
 
 /// The annotations that the cloud provider itself reads, and refuses.
@@ -369,12 +368,8 @@ impl Sync<'_> {
 
 /// Who is let in without asking has to be among those who see the service.
 fn check_approval(exposure: &Exposure) -> Result<(), Failure> {
-    let blind = exposure.auto_approval.iter().find(|subscription| match &exposure.visibility {
-        Visibility::AnyoneWithAlias => false,
-        Visibility::Subscriptions(visible) => !visible.contains(*subscription),
-        Visibility::RoleBased => true,
-    });
-    let Some(blind) = blind else { return Ok(()) };
+    let mut approved = exposure.auto_approval.iter();
+    let Some(blind) = approved.find(|subscription| !exposure.visibility.names(subscription)) else { return Ok(()) };
     Err(fails(&rule::LINK_APPROVAL, "", format!("{blind} is approved without asking and cannot see the service")))
 }
 

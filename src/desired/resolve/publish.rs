@@ -121,13 +121,9 @@ fn connection_rules(rules: &wire::Connections, place: Place) -> ConnectionRules 
 
 fn check_visibility(resolver: &mut Resolver<'_>, document: &Document, service: &wire::PrivateLinkService) {
     let Some(auto) = &service.spec.auto_approval else { return };
+    let visibility = visibility(&service.spec.visibility);
     for (at, id) in auto.subscriptions.iter().enumerate() {
-        let visible = match &service.spec.visibility {
-            wire::Visibility::AnyoneWithAlias => true,
-            wire::Visibility::Subscriptions(ids) => ids.contains(id),
-            wire::Visibility::RoleBased => false,
-        };
-        if !visible {
+        if !visibility.names(id) {
             let diagnostic = Diagnostic::error(
                 code::NOT_VISIBLE,
                 format!("{id} is let in without asking but cannot see the service"),

@@ -54,6 +54,15 @@ impl fmt::Display for Visibility {
 }
 
 impl Visibility {
+    /// True if a subscription sees the service without a role on it.
+    pub fn names(&self, subscription: &SubscriptionId) -> bool {
+        match self {
+            Self::AnyoneWithAlias => true,
+            Self::Subscriptions(listed) => listed.contains(subscription),
+            Self::RoleBased => false,
+        }
+    }
+
     /// True if somebody who was kept out by `before` is let in by `self`.
     pub fn is_wider_than(&self, before: &Self) -> bool {
         match (before, self) {

@@ -5,7 +5,6 @@ use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::private_endpoint::PrivateEndpoint;
 use crate::domain::resource::private_endpoint::Target;
-use crate::domain::resource::private_link_service::Visibility;
 use crate::plan::change::Note;
 use crate::plan::draft::Draft;
 use crate::plan::preflight::Finding;
@@ -39,17 +38,12 @@ pub(super) fn doubts(draft: &Draft<'_>) -> Vec<Note> {
             _ => &live.service.exposure.visibility,
         };
         let subscription = endpoint.id.subscription();
-        let is_listed = match visibility {
-            Visibility::AnyoneWithAlias => true,
-            Visibility::Subscriptions(listed) => listed.contains(&subscription),
-            Visibility::RoleBased => false,
-        };
         let text = format!(
             "may be refused: {} does not list subscription {subscription}, so only a role on it makes its alias visible ({})",
             live.service.id.name(),
             rule::ALIAS_HIDDEN.id
         );
-        (!is_listed).then(|| Note { subject: key.to_string(), text })
+        (!visibility.names(&subscription)).then(|| Note { subject: key.to_string(), text })
     };
     let endpoints = made.filter_map(|change| match &change.resource {
         Some(Resource::PrivateEndpoint(endpoint)) => Some((&change.key, endpoint)),
