@@ -184,32 +184,29 @@ pub(super) fn parties<'c>(
 }
 
 /// The Private Link Services that the cloud provider deletes and builds anew, by the Service that makes it do so.
-pub(super) fn rebuilt(draft: &Draft<'_>) -> BTreeMap<ObjectKey, ResourceId> {
-    let mut rebuilt = BTreeMap::new();
-    for (service, prediction) in foresee(draft) {
-        let Ok(prediction) = prediction else { continue };
+pub(super) fn rebuilt(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, &ResourceId)> {
+    certain(foreseen).filter_map(|(service, prediction)| {
         let old = prediction.effects.iter().find_map(|effect| match &effect.what {
-            What::LinkRebuilt { old, .. } => Some(old.clone()),
+            What::LinkRebuilt { old, .. } => Some(old),
             _ => None,
         });
-        if let Some(old) = old {
-            rebuilt.insert(service, old);
-        }
-    }
-    rebuilt
+        Some((service, old?))
+    })
 }
 
 /// The changed Services that get no Private Link Service by that; true for those that share the one of their address.
-pub(super) fn without_link(draft: &Draft<'_>) -> BTreeMap<ObjectKey, bool> {
+pub(super) fn without_link(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, bool)> {
     let builds =
         |what: &What| matches!(what, What::LinkBuilt { .. } | What::LinkRebuilt { .. } | What::LinkTakenOver { .. });
-    let mut found = BTreeMap::new();
-    for (service, prediction) in foresee(draft) {
-        let Ok(prediction) = prediction else { continue };
-        if prediction.failure.is_none() && !prediction.effects.iter().any(|effect| builds(&effect.what)) {
-            let shares = prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED);
-            found.insert(service, shares);
-        }
-    }
-    found
+    let without = certain(foreseen).filter(move |(_, prediction)| {
+        prediction.failure.is_none() && !prediction.effects.iter().any(|effect| builds(&effect.what))
+    });
+    without.map(|(service, prediction)| {
+        (service, prediction.effects.iter().any(|effect| effect.rule == &rule::LINK_SHARED))
+    })
+}
+
+/// The Services of which the model could say something.
+fn certain(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, &Prediction)> {
+    foreseen.iter().filter_map(|(service, prediction)| Some((service, prediction.as_ref().ok()?)))
 }

@@ -129,8 +129,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     let mut draft = Draft::new(desired, observed);
     services::decide(&mut draft);
     private_links::decide(&mut draft);
-    private_links::expect_rebuilt(&mut draft);
-    private_links::expect_none(&mut draft);
+    private_links::expect(&mut draft);
     endpoints::decide(&mut draft);
     connections::decide(&mut draft);
     dns::decide(&mut draft);

@@ -18,6 +18,7 @@ use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
 use crate::plan::consequence;
+use crate::plan::consequence::Foreseen;
 use crate::plan::diff;
 use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
@@ -122,16 +123,23 @@ fn shared(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publication, l
     draft.keep();
 }
 
+/// Brings the steps of the cloud provider to what the model says of the Services that change.
+pub(super) fn expect(draft: &mut Draft<'_>) {
+    let foreseen = consequence::foresee(draft);
+    expect_rebuilt(draft, &foreseen);
+    expect_none(draft, &foreseen);
+}
+
 /// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.
-pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
-    for (service, old) in consequence::rebuilt(draft) {
-        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service));
+fn expect_rebuilt(draft: &mut Draft<'_>, foreseen: &Foreseen) {
+    for (service, old) in consequence::rebuilt(foreseen) {
+        let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
         let Some(intent) = draft.desired.intents.get(&key) else { continue };
         let planned = draft.changes.remove(&key);
         if planned.is_none() {
             draft.unchanged = draft.unchanged.saturating_sub(1);
         }
-        let alias = draft.observed.private_link_services.get(&old).and_then(|live| live.alias.as_ref());
+        let alias = draft.observed.private_link_services.get(old).and_then(|live| live.alias.as_ref());
         let mut change = Change::new(key.clone(), Action::Replace);
         change.actor = Actor::CloudProvider;
         change.fields = planned.map(|planned| planned.fields).unwrap_or_default();
@@ -144,15 +152,15 @@ pub(super) fn expect_rebuilt(draft: &mut Draft<'_>) {
         });
         change.reads.exists = true;
         change.resource = Some(intent.resource.clone());
-        change.existing = Some(old);
+        change.existing = Some(old.clone());
         draft.add(change);
     }
 }
 
 /// Takes back what will not come: on a shared address the Private Link Service that stands there serves everybody, and
 /// without a sync none is built.
-pub(super) fn expect_none(draft: &mut Draft<'_>) {
-    for (service, shares) in consequence::without_link(draft) {
+fn expect_none(draft: &mut Draft<'_>, foreseen: &Foreseen) {
+    for (service, shares) in consequence::without_link(foreseen) {
         let key = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
         if draft.changes.get(&key).is_none_or(|change| change.action != Action::Create) {
             continue;
