@@ -110,11 +110,8 @@ fn resets(service: &Service) -> bool {
 
 fn rule_name(service: &Service, family: Family, port: &Port) -> String {
     let name = name::rule(&service.base, service.subnet(), &format!("{}-{}", port.protocol, port.port));
-    if service.is_dual_stack() && family == Family::V6 { format!("{name}{V6}") } else { name }
+    name::of_half(name, service.is_v6_half(family))
 }
-
-/// What the names of the IPv6 half of a dual-stack Service end with.
-const V6: &str = "-IPv6";
 
 /// `443/TCP`, as people name a port.
 pub(super) fn port_name(rule: &BalancingRule) -> String {
@@ -216,9 +213,6 @@ pub(super) struct Difference {
 
 /// Compares the rules that there are with those that a Service gets.
 pub(super) fn differences(had: &[BalancingRule], after: &[BalancingRule]) -> Difference {
-    let places = |rules: &'_ [BalancingRule]| -> BTreeMap<(String, bool), Option<RuleSettings>> {
-        rules.iter().map(|rule| ((port_name(rule), is_v6(rule)), rule.settings.clone())).collect()
-    };
     let (old, new) = (places(had), places(after));
     let is_changed = |place: &(String, bool)| match (old.get(place), new.get(place)) {
         (Some(Some(had)), Some(Some(wanted))) => !had.agrees_with(wanted),
@@ -241,6 +235,7 @@ pub(super) fn differences(had: &[BalancingRule], after: &[BalancingRule]) -> Dif
     }
 }
 
-fn is_v6(rule: &BalancingRule) -> bool {
-    rule.name.to_ascii_lowercase().ends_with(&V6.to_ascii_lowercase())
+/// What each rule says, by its port and the half of a dual-stack Service that it is of.
+fn places(rules: &[BalancingRule]) -> BTreeMap<(String, bool), Option<&RuleSettings>> {
+    rules.iter().map(|rule| ((port_name(rule), name::is_of_v6_half(&rule.name)), rule.settings.as_ref())).collect()
 }

@@ -127,7 +127,7 @@ impl Sync<'_> {
                 };
                 if let Some(port) = service.ports.iter().find(same) {
                     let other = self.state.owner_of_rule(&rule.name);
-                    let at = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+                    let at = shown(frontend);
                     let problem = format!("{}/{} of {at} is {other}'s already", port.port, port.protocol);
                     let code = "which is being referenced by an existing loadBalancing rule";
                     return Err(Failure { rule: &rule::PORT_CLASH, stage: Stage::Checks, code, problem });
@@ -160,31 +160,40 @@ impl Sync<'_> {
                 return Err(failure.into());
             }
         }
-        for frontend in &removed {
-            let others = self.others_on(frontend, service);
-            let stays = created.iter().any(|(created, _)| created.id == frontend.id);
-            if !others.is_empty() && !stays {
-                let problem = format!("{} still uses the frontend that would go", others.join(", "));
-                let code = "InvalidResourceReference";
-                return Err(Failure { rule: &rule::SHARED_DANGLES, stage: Stage::LoadBalancer, code, problem }.into());
-            }
-        }
-        for (frontend, _) in
-            created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6)
-        {
-            if removed.iter().all(|gone| gone.id != frontend.id) && self.state.carries_link(frontend) {
-                let problem = "an IPv6 frontend is asked for beside a Private Link Service".to_owned();
-                return Err(Failure { rule: &rule::LINK_IPV6, stage: Stage::LoadBalancer, code: "", problem }.into());
-            }
-        }
-        for frontend in removed.iter().filter(|gone| !created.iter().any(|(created, _)| created.id == gone.id)) {
-            self.check_hidden_link(service, frontend)?;
-        }
+        let going: Vec<_> =
+            removed.iter().filter(|gone| !created.iter().any(|(created, _)| created.id == gone.id)).collect();
+        let new_v6 = created.iter().map(|(frontend, _)| frontend).filter(|frontend| {
+            service.is_internal()
+                && family_of(frontend, service) == Family::V6
+                && removed.iter().all(|gone| gone.id != frontend.id)
+        });
+        self.check_references(service, &going, new_v6)?;
         self.state.frontends.retain(|frontend| !own.contains(&frontend.id));
-        let new_v6 = created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6);
-        self.state.new_v6.extend(new_v6.map(|(frontend, _)| frontend.id.clone()));
+        let v6 = created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6);
+        self.state.new_v6.extend(v6.map(|(frontend, _)| frontend.id.clone()));
         self.settle(service, (removed, created), rule);
         Ok(())
+    }
+
+    /// What Azure refuses about the parts of a load balancer once their addresses are right.
+    fn check_references<'f>(
+        &self,
+        service: &Service,
+        going: &[&LoadBalancerFrontend],
+        mut new_v6: impl Iterator<Item = &'f LoadBalancerFrontend>,
+    ) -> Result<(), Stop> {
+        let fails = |rule: &'static Rule, code: &'static str, problem: String| {
+            Err(Failure { rule, stage: Stage::LoadBalancer, code, problem }.into())
+        };
+        if let Some(others) = going.iter().map(|own| self.others_on(own, service)).find(|others| !others.is_empty()) {
+            let problem = format!("{} still uses the frontend that would go", others.join(", "));
+            return fails(&rule::SHARED_DANGLES, "InvalidResourceReference", problem);
+        }
+        if new_v6.any(|frontend| self.state.carries_link(frontend)) {
+            let problem = "an IPv6 frontend is asked for beside a Private Link Service".to_owned();
+            return fails(&rule::LINK_IPV6, "", problem);
+        }
+        going.iter().try_for_each(|frontend| self.check_hidden_link(service, frontend))
     }
 
     fn settle(
@@ -204,7 +213,7 @@ impl Sync<'_> {
                 self.state.frontends.push(frontend);
                 continue;
             };
-            let from = old.address.map(|address| address.to_string()).unwrap_or_default();
+            let from = shown(&old);
             if old.id == frontend.id {
                 let others = self.others_on(&old, service);
                 frontend.rules.clone_from(&old.rules);
@@ -231,17 +240,16 @@ impl Sync<'_> {
     /// Who comes to share an address, and who leaves one.
     fn tell_sharing(&mut self, service: &Service, had: &[LoadBalancerFrontend]) {
         let has = self.owned(service, service.is_internal());
-        let address = |frontend: &LoadBalancerFrontend| frontend.address.map(|own| own.to_string()).unwrap_or_default();
         for frontend in has.iter().filter(|frontend| !is_primary(frontend, service)) {
             if !had.iter().any(|before| before.id == frontend.id) {
                 let others = self.others_on(frontend, service);
-                self.tell(&rule::SHARED_JOINED, What::FrontendJoined { address: address(frontend), others });
+                self.tell(&rule::SHARED_JOINED, What::FrontendJoined { address: shown(frontend), others });
             }
         }
         for frontend in had.iter().filter(|frontend| !is_primary(frontend, service)) {
             if !has.iter().any(|after| after.id == frontend.id) {
                 let others = self.others_on(frontend, service);
-                self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address: address(frontend), others });
+                self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address: shown(frontend), others });
             }
         }
     }
@@ -254,17 +262,20 @@ impl Sync<'_> {
         self.leave_other_side(service, rule)
     }
 
+    /// The frontends that a Service owns on one side: those that go with it, and those that others keep.
+    fn going(&self, service: &Service, is_internal: bool) -> (Vec<LoadBalancerFrontend>, Vec<LoadBalancerFrontend>) {
+        self.owned(service, is_internal).into_iter().partition(|own| self.others_on(own, service).is_empty())
+    }
+
     fn drop_frontends(&mut self, service: &Service, is_internal: bool, rule: &'static Rule) -> Result<(), Stop> {
-        let owned = self.owned(service, is_internal).into_iter();
-        let (going, kept): (Vec<_>, Vec<_>) = owned.partition(|own| self.others_on(own, service).is_empty());
+        let (going, kept) = self.going(service, is_internal);
         self.lose_links(service, &going, rule);
         for frontend in &going {
             self.check_hidden_link(service, frontend)?;
         }
         for frontend in &kept {
             let others = self.others_on(frontend, service);
-            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
-            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
+            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: shown(frontend), others });
             self.note_owner_gone(service, &frontend.id);
         }
         for frontend in &going {
@@ -279,9 +290,8 @@ impl Sync<'_> {
         let owned: Vec<ResourceId> = self.owned(service, is_internal).into_iter().map(|own| own.id).collect();
         let left = self.carrying(service, is_internal).into_iter().filter(|own| !owned.contains(&own.id));
         for frontend in left.collect::<Vec<_>>() {
-            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
             let others = self.others_on(&frontend, service);
-            self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address, others });
+            self.tell(&rule::SHARED_LEFT, What::FrontendLeft { address: shown(&frontend), others });
         }
         self.drop_rules(service, is_internal);
     }
@@ -292,18 +302,15 @@ impl Sync<'_> {
     /// until the next sync.
     pub(super) fn leave_other_side(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
         let was_internal = !service.is_internal();
-        let owned = self.owned(service, was_internal).into_iter();
-        let (going, kept): (Vec<_>, Vec<_>) = owned.partition(|own| self.others_on(own, service).is_empty());
+        let (going, kept) = self.going(service, was_internal);
         // What others keep for themselves is news only where the Service is still on it.
-        let kept = kept.into_iter().filter(|own| own.rules.iter().any(|rule| is_of(rule, service)));
-        for frontend in kept.collect::<Vec<_>>() {
-            let others = self.others_on(&frontend, service);
-            let address = frontend.address.map(|address| address.to_string()).unwrap_or_default();
-            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address, others });
+        for frontend in kept.iter().filter(|own| own.rules.iter().any(|rule| is_of(rule, service))) {
+            let others = self.others_on(frontend, service);
+            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: shown(frontend), others });
         }
-        let deleted = going.iter().filter(|own| self.lose_found_links(service, own, rule)).count();
+        let is_any_lost = self.lose_links(service, &going, rule);
         // A public one is tried again at once: its address could not be released.
-        if deleted > 0 && was_internal {
+        if is_any_lost && was_internal {
             return Ok(());
         }
         for frontend in &going {
@@ -341,6 +348,11 @@ fn check_public_pins(service: &Service) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The address of a frontend, as people write it; nothing for one that has none, or none yet.
+fn shown(frontend: &LoadBalancerFrontend) -> String {
+    frontend.address.map(|address| address.to_string()).unwrap_or_default()
+}
+
 fn is_primary(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
     frontend.id.name().starts_with(&service.base)
 }
@@ -353,14 +365,14 @@ fn is_claimed(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
 pub(super) fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> Family {
     match service.families.as_slice() {
         [only] => *only,
-        _ if frontend.id.name().ends_with("-IPv6") => Family::V6,
+        _ if frontend.id.name().ends_with(name::V6) => Family::V6,
         _ => Family::V4,
     }
 }
 
 fn frontend_name(service: &Service, family: Family) -> String {
     let name = name::frontend(&service.base, service.subnet());
-    if service.is_dual_stack() && family == Family::V6 { format!("{name}-IPv6") } else { name }
+    name::of_half(name, service.is_v6_half(family))
 }
 
 /// The rule by which an owned frontend is replaced, if it is.
@@ -381,6 +393,6 @@ fn why_outdated(
         return Some(&rule::FRONTEND_SUBNET);
     }
     let wanted = service.pinned(family)?;
-    let has = frontend.address.map(|address| address.to_string()).unwrap_or_default();
+    let has = shown(frontend);
     (!wanted.eq_ignore_ascii_case(&has)).then_some(&rule::FRONTEND_ADDRESS)
 }

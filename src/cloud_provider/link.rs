@@ -49,12 +49,20 @@ impl Sync<'_> {
     }
 
     /// What stands on frontends that go is deleted before they do, whoever made it: each connection, then the service.
+    /// Answers whether there was anything.
     ///
     /// It is looked for where the Service says now. What stands elsewhere is not found.
-    pub(super) fn lose_links(&mut self, service: &Service, frontends: &[LoadBalancerFrontend], rule: &'static Rule) {
-        for frontend in frontends {
-            self.lose_found_links(service, frontend, rule);
-        }
+    pub(super) fn lose_links(
+        &mut self,
+        service: &Service,
+        frontends: &[LoadBalancerFrontend],
+        rule: &'static Rule,
+    ) -> bool {
+        let group = self.group(service);
+        let found: Vec<Link> =
+            frontends.iter().filter_map(|frontend| self.state.link_on(&frontend.id, &group)).cloned().collect();
+        found.iter().for_each(|link| self.lose(link, rule));
+        !found.is_empty()
     }
 
     /// The Private Link Services that are still on frontends which only move, with who is connected: what comes of them
@@ -81,18 +89,6 @@ impl Sync<'_> {
         // With its last frontend the load balancer itself goes, and nobody has recorded the code of that refusal.
         let code = if is_last { "" } else { "InUseFrontendIPConfigurationCannotBeDeleted" };
         Err(Failure { rule: &rule::LINK_ELSEWHERE, stage: Stage::LoadBalancer, code, problem }.into())
-    }
-
-    /// Deletes what the Service finds on a frontend, and answers whether there was anything.
-    pub(super) fn lose_found_links(
-        &mut self,
-        service: &Service,
-        frontend: &LoadBalancerFrontend,
-        rule: &'static Rule,
-    ) -> bool {
-        let group = self.group(service);
-        let link = self.state.link_on(&frontend.id, &group).cloned();
-        link.inspect(|link| self.lose(link, rule)).is_some()
     }
 
     fn lose(&mut self, link: &Link, rule: &'static Rule) {

@@ -47,6 +47,19 @@ pub(super) fn frontend(base: &str, subnet: Option<&str>) -> String {
     name
 }
 
+/// What the names of the IPv6 half of a dual-stack Service end with.
+pub(super) const V6: &str = "-IPv6";
+
+/// The name of a part of a Service, of its IPv6 half if that is one.
+pub(super) fn of_half(name: String, is_v6_half: bool) -> String {
+    if is_v6_half { name + V6 } else { name }
+}
+
+/// True for the name of a part of the IPv6 half of a dual-stack Service; Azure keeps case, and does not look at it.
+pub(super) fn is_of_v6_half(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(&V6.to_ascii_lowercase())
+}
+
 /// A load-balancing rule.
 pub(super) fn rule(base: &str, subnet: Option<&str>, port: &str) -> String {
     let Some(subnet) = subnet else { return format!("{base}-{port}") };

@@ -114,6 +114,11 @@ impl Service {
         self.families.len() > 1
     }
 
+    /// True for the IPv6 half of a dual-stack Service.
+    pub(super) fn is_v6_half(&self, family: Family) -> bool {
+        self.is_dual_stack() && family == Family::V6
+    }
+
     /// The text of an annotation as it is written.
     pub(super) fn raw(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
