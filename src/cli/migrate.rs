@@ -27,7 +27,6 @@ use crate::reconcile::source;
 use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
-use crate::repo::document::Body;
 use crate::repo::document::Document;
 
 /// Write a second way to a published Service, for consumers to move to before the first one goes
@@ -108,10 +107,8 @@ fn environment_of(
         }
         return Ok(named.clone());
     }
-    let is_meant = |document: &&Document| match &document.body {
-        Body::PrivateLinkService(link) => link.metadata.name == *name,
-        Body::Service(_) | Body::PrivateEndpoint(_) => false,
-    };
+    let is_meant =
+        |document: &&Document| document.private_link_service().is_some_and(|link| link.metadata.name == *name);
     let mut found: Vec<&EnvironmentName> =
         loaded.reading.documents.iter().filter(is_meant).map(|document| &document.environment).collect();
     found.sort();

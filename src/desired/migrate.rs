@@ -125,10 +125,8 @@ pub fn migrate(documents: &[&Document], old: &DocumentName, wish: &Wish) -> Resu
         return Err(MigrateError::UnderWay { name: old.clone(), successor });
     }
     let key = link.spec.service.key();
-    let manifest = documents.iter().find_map(|document| match &document.body {
-        Body::Service(manifest) if manifest.key == key => Some((*document, manifest.as_ref())),
-        _ => None,
-    });
+    let mut manifests = documents.iter().filter_map(|document| Some((*document, document.service()?)));
+    let manifest = manifests.find(|(_, manifest)| manifest.key == key);
     let name = new_name(documents, old, wish)?;
     let service = ObjectKey { namespace: key.namespace.clone(), name: new_service(documents, &key, wish)? };
     let resource = new_resource(documents, link)?;
@@ -149,10 +147,7 @@ pub fn migrate(documents: &[&Document], old: &DocumentName, wish: &Wish) -> Resu
 }
 
 fn links<'a>(documents: &[&'a Document]) -> impl Iterator<Item = (&'a Document, &'a PrivateLinkService)> {
-    documents.iter().filter_map(|document| match &document.body {
-        Body::PrivateLinkService(link) => Some((*document, link.as_ref())),
-        Body::Service(_) | Body::PrivateEndpoint(_) => None,
-    })
+    documents.iter().filter_map(|document| Some((*document, document.private_link_service()?)))
 }
 
 fn find<'a>(
@@ -223,10 +218,8 @@ fn check_wish(
         return Err(MigrateError::NotOurs { service: service.clone(), option });
     }
     let Some(address) = wish.address else { return Ok(()) };
-    let holder = documents.iter().find_map(|document| match &document.body {
-        Body::Service(manifest) if service::pins(manifest, address) => Some(manifest.key.clone()),
-        _ => None,
-    });
+    let mut manifests = documents.iter().filter_map(|document| document.service());
+    let holder = manifests.find(|manifest| service::pins(manifest, address)).map(|manifest| manifest.key.clone());
     holder.map_or(Ok(()), |service| Err(MigrateError::AddressTaken { address, service }))
 }
 

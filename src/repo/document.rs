@@ -130,6 +130,21 @@ impl fmt::Display for DocumentKind {
 }
 
 impl Document {
+    /// The Service that it is.
+    pub fn service(&self) -> Option<&ServiceManifest> {
+        if let Body::Service(service) = &self.body { Some(service) } else { None }
+    }
+
+    /// The PrivateLinkService that it is.
+    pub fn private_link_service(&self) -> Option<&PrivateLinkService> {
+        if let Body::PrivateLinkService(service) = &self.body { Some(service) } else { None }
+    }
+
+    /// The PrivateEndpoint that it is.
+    pub fn private_endpoint(&self) -> Option<&PrivateEndpoint> {
+        if let Body::PrivateEndpoint(endpoint) = &self.body { Some(endpoint) } else { None }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> DocumentKind {
         match &self.body {

@@ -13,7 +13,6 @@ use crate::diagnostic::closest;
 use crate::domain::azure::AzureName;
 use crate::domain::evidence::Evidence;
 use crate::domain::kubernetes::ObjectKey;
-use crate::repo::document::Body;
 use crate::repo::document::Document;
 use crate::repo::schema::private_endpoint as endpoint;
 use crate::repo::schema::private_link_service as link;
@@ -55,17 +54,11 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn links<'a>(documents: &[&'a Document]) -> impl Iterator<Item = (&'a Document, &'a link::PrivateLinkService)> {
-    documents.iter().filter_map(|document| match &document.body {
-        Body::PrivateLinkService(link) => Some((*document, &**link)),
-        Body::Service(_) | Body::PrivateEndpoint(_) => None,
-    })
+    documents.iter().filter_map(|document| Some((*document, document.private_link_service()?)))
 }
 
 fn endpoints<'a>(documents: &[&'a Document]) -> impl Iterator<Item = (&'a Document, &'a endpoint::PrivateEndpoint)> {
-    documents.iter().filter_map(|document| match &document.body {
-        Body::PrivateEndpoint(endpoint) => Some((*document, &**endpoint)),
-        Body::Service(_) | Body::PrivateLinkService(_) => None,
-    })
+    documents.iter().filter_map(|document| Some((*document, document.private_endpoint()?)))
 }
 
 fn names(documents: &[&Document], findings: &mut Findings<'_>) {
@@ -175,13 +168,8 @@ fn aim_of(target: &endpoint::Target) -> String {
 }
 
 fn references(documents: &[&Document], findings: &mut Findings<'_>) {
-    let deployed: BTreeSet<String> = documents
-        .iter()
-        .filter_map(|document| match &document.body {
-            Body::Service(service) => Some(service.key.to_string()),
-            Body::PrivateLinkService(_) | Body::PrivateEndpoint(_) => None,
-        })
-        .collect();
+    let deployed: BTreeSet<String> =
+        documents.iter().filter_map(|document| Some(document.service()?.key.to_string())).collect();
     let published =
         links(documents).map(|(document, link)| (link.spec.service.key(), document.path_of("spec.service")));
     let aimed = endpoints(documents).filter_map(|(document, endpoint)| match &endpoint.spec.target {

@@ -10,7 +10,6 @@ use crate::desired::resolve::Resolver;
 use crate::desired::resolve::publish::publisher;
 use crate::diagnostic::Diagnostic;
 use crate::domain::name::DocumentName;
-use crate::repo::document::Body;
 use crate::repo::document::Document;
 use crate::repo::schema::private_link_service::PrivateLinkService;
 
@@ -19,9 +18,9 @@ type Links<'a> = BTreeMap<&'a DocumentName, (&'a Document, &'a PrivateLinkServic
 pub(super) fn resolve(resolver: &mut Resolver<'_>, documents: &[&Document]) {
     let links: Links<'_> = documents
         .iter()
-        .filter_map(|document| match &document.body {
-            Body::PrivateLinkService(link) => Some((&link.metadata.name, (*document, link.as_ref()))),
-            Body::Service(_) | Body::PrivateEndpoint(_) => None,
+        .filter_map(|document| {
+            let link = document.private_link_service()?;
+            Some((&link.metadata.name, (*document, link)))
         })
         .collect();
     let mut replaced: BTreeMap<&DocumentName, &Document> = BTreeMap::new();
