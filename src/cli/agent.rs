@@ -18,6 +18,7 @@ use crate::cli::plan;
 use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
+use crate::cli::signals::Signals;
 use crate::config::Config;
 use crate::diagnostic::Diagnostics;
 use crate::domain::name::EnvironmentName;
@@ -109,14 +110,9 @@ pub(super) async fn watch_for_ever(
 
 /// Ctrl-C, or what a service manager sends.
 async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        let _ = interrupt.await;
-        return;
-    };
-    tokio::select! {
-        _ = interrupt => {}
-        _ = terminate.recv() => {}
+    match Signals::listen() {
+        Ok(mut signals) => signals.stopped().await,
+        Err(_) => drop(tokio::signal::ctrl_c().await),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod printer;
 mod runner;
 pub mod schema;
+mod signals;
 #[cfg(feature = "sim")]
 pub mod simulate;
 pub mod status;

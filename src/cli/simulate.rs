@@ -11,12 +11,10 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::Subcommand;
 use serde_json::Value;
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
 
 use crate::cli::Exit;
 use crate::cli::printer::Printer;
+use crate::cli::signals::Signals;
 use crate::config::Config;
 use crate::render::Label;
 use crate::sim::Endpoints;
@@ -116,7 +114,7 @@ async fn serve(arguments: ServeArguments, config: &Config, printer: &mut Printer
         no_cloud_provider,
     };
     // Listened for before anybody can know that it runs, so that no stop is too early to be a clean one.
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     let saved = state.as_deref().map(state::load).transpose()?.flatten();
     let text = state::world_text(world.as_deref(), state.as_deref().zip(saved.as_ref()))?;
     let (parsed, mut simulator) = start(&text, options, saved.as_ref()).await?;
@@ -172,19 +170,6 @@ fn say_where(endpoints: &Endpoints, folder: &Path, printer: &mut Printer<'_>) {
     printer.line(Label::Hint, format!("in another shell: . {}", file("env.sh")));
 }
 
-/// What asks a simulator to stop.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind: SignalKind| signal(kind).context("cannot listen for signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-}
-
 /// Serves until Ctrl-C or SIGTERM, and keeps the state file up to date meanwhile.
 async fn until_stopped(
     signals: &mut Signals,
@@ -195,8 +180,7 @@ async fn until_stopped(
     loop {
         let pause = file.as_ref().map_or(state::IDLE, |file| file.pause());
         tokio::select! {
-            _ = signals.interrupt.recv() => return,
-            _ = signals.terminate.recv() => return,
+            () = signals.stopped() => return,
             () = tokio::time::sleep(pause) => {}
         }
         let Some(file) = file.as_mut() else { continue };

@@ -3,7 +3,6 @@
 //! What counts is what the files say: the folder is read again after every sign of life, and nothing is printed while it
 //! says what it said. So neither a repair of our own nor a touch of a file makes a round.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::cli::check;
 use crate::cli::check::CheckArguments;
 use crate::cli::check::extent;
 use crate::cli::printer::Printer;
+use crate::cli::signals::Signals;
 use crate::domain::commit::Snapshot;
 use crate::reconcile::checking::Checked;
 use crate::reconcile::error_chain;
@@ -32,7 +32,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Checks until somebody asks to stop.
 pub(super) async fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let mut stop = std::pin::pin!(stopped()?);
+    let mut signals = Signals::listen()?;
     // Signs are gathered from before the first look, or a save in between would be missed.
     let (sender, mut signs) = watch::channel(0);
     let watcher = watcher(&arguments.folder, sender);
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: &CheckArguments, printer: &mut Printer<'_>) -
             }
         }
         tokio::select! {
-            () = &mut stop => return Ok(Exit::Done),
+            () = signals.stopped() => return Ok(Exit::Done),
             () = sign(&mut signs, watcher.is_err().then_some(INTERVAL)) => {}
         }
     }
@@ -112,19 +112,6 @@ fn watcher(folder: &Path, sender: watch::Sender<u64>) -> notify::Result<Recommen
     })?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(watcher)
-}
-
-/// Ctrl-C, or what a supervisor sends.
-fn stopped() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::SignalKind;
-    use tokio::signal::unix::signal;
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 #[cfg(test)]
