@@ -53,7 +53,7 @@ async fn simulator() -> Simulator {
     Simulator::start(&world, Options::default()).await.unwrap()
 }
 
-fn settings(simulator: &Simulator, (client, secret): (&str, &str)) -> Settings {
+pub(crate) fn settings(simulator: &Simulator, (client, secret): (&str, &str)) -> Settings {
     let endpoints = simulator.endpoints();
     Settings {
         cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager, endpoints.authority)).unwrap(),
@@ -67,7 +67,7 @@ fn settings(simulator: &Simulator, (client, secret): (&str, &str)) -> Settings {
     }
 }
 
-const PLANNER: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
+pub(crate) const PLANNER: (&str, &str) = ("00000000-0000-0000-0000-0000000000a1", "plan-secret");
 const APPLIER: (&str, &str) = ("00000000-0000-0000-0000-0000000000a2", "apply-secret");
 
 fn azure(simulator: &Simulator) -> Azure {

@@ -10,9 +10,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::chance::Chance;
-use super::stage::CONSUMER;
-use super::stage::PROVIDER;
 use super::stage::Stage;
+use crate::runner::worlds::CONSUMER;
+use crate::runner::worlds::PROVIDER;
 
 /// An edit of one Service.
 #[derive(Clone, Debug)]
@@ -223,7 +223,12 @@ fn link(chance: &mut Chance, key: &ObjectKey, manifest: &mut Value) -> &'static 
             "azure-pls-name"
         }
         5 => {
-            put(chance, manifest, "azure-pls-resource-group", &["rg-pls", super::stage::NODE_GROUP, "rg-nowhere"]);
+            put(
+                chance,
+                manifest,
+                "azure-pls-resource-group",
+                &["rg-pls", crate::runner::worlds::NODE_GROUP, "rg-nowhere"],
+            );
             "azure-pls-resource-group"
         }
         6 if chance.once_in(2) => {
@@ -413,6 +418,17 @@ fn probe(chance: &mut Chance, manifest: &mut Value) -> &'static str {
     "rule or probe"
 }
 
+/// Sets a field of the spec to one of some words.
+fn word(
+    chance: &mut Chance,
+    spec: &mut serde_json::Map<String, Value>,
+    field: &'static str,
+    words: &[&str],
+) -> &'static str {
+    spec.insert(field.to_owned(), json!(chance.pick(words)));
+    field
+}
+
 fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
     let spec = manifest["spec"].as_object_mut().unwrap();
     match chance.below(11) {
@@ -420,14 +436,8 @@ fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
             spec.insert("selector".to_owned(), json!({"app": format!("x{}", chance.below(9))}));
             "selector"
         }
-        1 => {
-            spec.insert("sessionAffinity".to_owned(), json!(chance.pick(&["ClientIP", "None"])));
-            "sessionAffinity"
-        }
-        2 => {
-            spec.insert("externalTrafficPolicy".to_owned(), json!(chance.pick(&["Local", "Cluster"])));
-            "externalTrafficPolicy"
-        }
+        1 => word(chance, spec, "sessionAffinity", &["ClientIP", "None"]),
+        2 => word(chance, spec, "externalTrafficPolicy", &["Local", "Cluster"]),
         3 => {
             let ranges = [json!(["10.0.0.0/8"]), json!(["10.1.0.0/16"]), json!(["10.0.0.0/8", "192.168.0.0/16"])];
             match chance.below(4) {
@@ -436,14 +446,8 @@ fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
             }
             "spec.loadBalancerSourceRanges"
         }
-        4 => {
-            spec.insert("type".to_owned(), json!(chance.pick(&["ClusterIP", "LoadBalancer"])));
-            "type"
-        }
-        5 => {
-            spec.insert("internalTrafficPolicy".to_owned(), json!(chance.pick(&["Local", "Cluster"])));
-            "internalTrafficPolicy"
-        }
+        4 => word(chance, spec, "type", &["ClusterIP", "LoadBalancer"]),
+        5 => word(chance, spec, "internalTrafficPolicy", &["Local", "Cluster"]),
         6 => {
             let (policy, families) = [("SingleStack", json!(["IPv4"])), ("RequireDualStack", json!(["IPv4", "IPv6"]))]
                 [chance.below(2)]

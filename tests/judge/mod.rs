@@ -15,11 +15,8 @@ mod trial;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use privlink::azure::Azure;
-use privlink::azure::Settings;
-use privlink::azure::cloud::Cloud;
 use privlink::cloud_provider::effect::What;
 use privlink::cloud_provider::predict;
 use privlink::cloud_provider::service::Service;
@@ -28,13 +25,13 @@ use privlink::cloud_provider::version::Behaviour;
 use privlink::domain::annotation::PREFIX;
 use privlink::domain::kubernetes::ObjectKey;
 use privlink::domain::resource::service::LiveService;
-use privlink::domain::secret::Secret;
 use privlink::observed::Observed;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::adapters;
 use crate::runner::worlds;
 use crate::runner::worlds::CONSUMER;
 use crate::runner::worlds::NODE_GROUP;
@@ -119,18 +116,7 @@ fn manifest(name: &str, port: u16, annotations: &[(&str, &str)]) -> Value {
 impl Judge {
     async fn new(other: Other) -> Self {
         let simulator = Simulator::start(&worlds::example(), Options::default()).await.unwrap();
-        let endpoints = simulator.endpoints();
-        let azure = Azure::new(Settings {
-            cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager, endpoints.authority)).unwrap(),
-            tenant: worlds::TENANT.parse().unwrap(),
-            client_id: "00000000-0000-0000-0000-0000000000a1".parse().unwrap(),
-            client_secret: Secret::new("plan-secret".to_owned()),
-            ca_certificates: vec![endpoints.ca_pem.clone().into_bytes()],
-            poll_floor: Duration::from_millis(5),
-            timeout: Duration::from_secs(10),
-            user_agent: "privlink-test".to_owned(),
-        })
-        .unwrap();
+        let azure = Azure::new(adapters::settings(&simulator, adapters::PLANNER)).unwrap();
         let judge = Self { simulator, azure };
         let internal = ("azure-load-balancer-internal", "true");
         let publishes = [("azure-pls-create", "true"), ("azure-pls-name", "pls-orders")];

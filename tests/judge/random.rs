@@ -6,11 +6,11 @@ use serde_json::json;
 use super::chance::Chance;
 use super::edit;
 use super::setting;
-use super::stage::NODE_GROUP;
 use super::stage::Stage;
 use super::tally::Tally;
 use super::trial::Seen;
 use super::trial::try_edits;
+use crate::runner::worlds::NODE_GROUP;
 
 /// How many edits a world lives for.
 const EACH: usize = 40;

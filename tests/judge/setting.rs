@@ -7,9 +7,9 @@ use serde_json::json;
 use super::chance::Chance;
 use super::edit;
 use super::stage::Beginning;
-use super::stage::NODE_GROUP;
-use super::stage::PROVIDER;
 use super::stage::Stage;
+use crate::runner::worlds::NODE_GROUP;
+use crate::runner::worlds::PROVIDER;
 
 /// How many of ten worlds' parts are unusual.
 const RARE: usize = 4;
@@ -66,8 +66,8 @@ pub(crate) fn put_link(stage: &Stage, (group, name): (&str, &str), frontend: &st
         json!({"location": "eastus2", "tags": tags, "properties": {
             "loadBalancerFrontendIpConfigurations": [{"id": frontend}],
             "ipConfigurations": [{"name": "nat", "properties": {"subnet": {"id": policy}, "primary": true}}],
-            "visibility": {"subscriptions": [super::stage::CONSUMER]},
-            "autoApproval": {"subscriptions": [super::stage::CONSUMER]}}}),
+            "visibility": {"subscriptions": [crate::runner::worlds::CONSUMER]},
+            "autoApproval": {"subscriptions": [crate::runner::worlds::CONSUMER]}}}),
     );
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use privlink::azure::Azure;
 use privlink::azure::Settings;
@@ -17,7 +16,6 @@ use privlink::domain::cluster::ManagedCluster;
 use privlink::domain::commit::File;
 use privlink::domain::commit::Snapshot;
 use privlink::domain::kubernetes::ObjectKey;
-use privlink::domain::secret::Secret;
 use privlink::kubernetes::Cluster;
 use privlink::observed::Observed;
 use privlink::reconcile::observe::observe;
@@ -31,10 +29,10 @@ use privlink::sim::world::World;
 use serde_json::Value;
 use serde_json::json;
 
-pub(crate) const TENANT: &str = "11111111-1111-1111-1111-111111111111";
-pub(crate) const PROVIDER: &str = "00000000-0000-0000-0000-000000000001";
-pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
-pub(crate) const NODE_GROUP: &str = "MC_myResourceGroup_myAKSCluster_eastus2";
+use crate::adapters;
+use crate::runner::worlds::CONSUMER;
+use crate::runner::worlds::PROVIDER;
+
 const CLUSTER: &str = "myAKSCluster";
 
 /// The first version of the cloud provider that leaves the names of others alone.
@@ -164,16 +162,8 @@ impl Stage {
 
 async fn connect(simulator: &Simulator) -> Ways {
     let endpoints = simulator.endpoints();
-    let azure = Azure::new(Settings {
-        cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager_http, endpoints.authority)).unwrap(),
-        tenant: TENANT.parse().unwrap(),
-        client_id: "00000000-0000-0000-0000-0000000000a1".parse().unwrap(),
-        client_secret: Secret::new("plan-secret".to_owned()),
-        ca_certificates: vec![endpoints.ca_pem.clone().into_bytes()],
-        poll_floor: Duration::from_millis(5),
-        timeout: Duration::from_secs(10),
-        user_agent: "privlink-test".to_owned(),
-    });
+    let cloud = Cloud::custom(&format!("{},{}", endpoints.resource_manager_http, endpoints.authority)).unwrap();
+    let azure = Azure::new(Settings { cloud, ..adapters::settings(simulator, adapters::PLANNER) });
     let cluster = Cluster::connect(&endpoints.kubeconfig(), Some(CLUSTER)).await;
     Ways { azure: Arc::new(azure.unwrap()), cluster: Some(Arc::new(cluster.unwrap())) }
 }

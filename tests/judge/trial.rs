@@ -28,9 +28,9 @@ use super::outcome;
 use super::outcome::Names;
 use super::outcome::Outcome;
 use super::setting;
-use super::stage::NODE_GROUP;
 use super::stage::Stage;
 use super::tally::Tally;
+use crate::runner::worlds::NODE_GROUP;
 
 /// The world as it was seen last.
 pub(crate) struct Seen {
