@@ -215,7 +215,8 @@ pub(super) struct Difference {
 pub(super) fn differences(had: &[BalancingRule], after: &[BalancingRule]) -> Difference {
     let (old, new) = (places(had), places(after));
     let is_changed = |place: &(String, bool)| match (old.get(place), new.get(place)) {
-        (Some(Some(had)), Some(Some(wanted))) => !had.agrees_with(wanted),
+        // A node port that is yet to be allotted is another one than any rule has.
+        (Some(Some(had)), Some(Some(wanted))) => had != wanted,
         _ => false,
     };
     let names = |places: Vec<&(String, bool)>| -> Vec<String> {

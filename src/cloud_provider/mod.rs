@@ -82,7 +82,8 @@ fn sync(state: &mut State, before: Option<&Service>, after: Option<&Service>) ->
     let mut sync = Sync::new(state, before);
     let end = match (before, after) {
         (Some(before), Some(after))
-            if before.asks_the_same(after) || !(before.is_balanced() || after.is_balanced()) =>
+            if before.asks_the_same(after)
+                || !(before.is_balanced() || after.is_balanced() || before.awaits_cleanup()) =>
         {
             sync.nothing(&rule::NO_SYNC)
         }

@@ -20,6 +20,9 @@ const WATCHED: [&str; 6] = [
     "externalIPs",
 ];
 
+/// Keeps a Service from going before its load balancer is gone.
+const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
+
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
@@ -57,6 +60,8 @@ pub struct Service {
     pub(super) legacy_address: String,
     /// Of type LoadBalancer, and no other controller's.
     pub(super) is_balanced: bool,
+    /// It had a load balancer once, and nobody has seen that everything of it is gone.
+    has_finalizer: bool,
     /// `spec.loadBalancerSourceRanges`.
     source_ranges: Vec<String>,
     pub(super) watched: BTreeMap<&'static str, String>,
@@ -86,6 +91,7 @@ impl Service {
             families: families(at("/spec/ipFamilies")),
             legacy_address: text("/spec/loadBalancerIP").to_owned(),
             is_balanced: text("/spec/type") == "LoadBalancer" && at("/spec/loadBalancerClass").is_none(),
+            has_finalizer: texts(at("/metadata/finalizers")).iter().any(|name| name == FINALIZER),
             source_ranges: texts(at("/spec/loadBalancerSourceRanges")),
             watched: watched.collect(),
             addresses: addresses.to_vec(),
@@ -100,6 +106,11 @@ impl Service {
     /// True if it gets a load balancer at all.
     pub fn is_balanced(&self) -> bool {
         self.is_balanced
+    }
+
+    /// True if every update of it is a reason to try once more to take its load balancer away.
+    pub(super) fn awaits_cleanup(&self) -> bool {
+        self.has_finalizer && !self.is_balanced
     }
 
     pub(super) fn wants_link(&self) -> bool {

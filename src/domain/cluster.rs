@@ -117,19 +117,6 @@ pub struct HealthProbe {
     pub threshold: i32,
 }
 
-impl RuleSettings {
-    /// True if both say the same, as far as ports are known.
-    pub fn agrees_with(&self, other: &Self) -> bool {
-        let known = |one: u16, two: u16| if one == 0 || two == 0 { (0, 0) } else { (one, two) };
-        let (mut one, mut two) = (self.clone(), other.clone());
-        (one.backend_port, two.backend_port) = known(one.backend_port, two.backend_port);
-        if let (Some(one), Some(two)) = (&mut one.probe, &mut two.probe) {
-            (one.port, two.port) = known(one.port, two.port);
-        }
-        one == two
-    }
-}
-
 /// An address of a subnet that somebody has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeldAddress {

@@ -7,6 +7,7 @@ use privlink::cloud_provider::state::State;
 use privlink::domain::key::PublisherKey;
 use privlink::domain::key::ResourceKey;
 use privlink::domain::resource::private_link_service::Nat;
+use privlink::domain::resource::service::LiveService;
 use privlink::plan::Plan;
 use privlink::plan::risk::Risk;
 use serde_json::Value;
@@ -88,6 +89,7 @@ pub(crate) fn losses(stage: &Stage, (before, now): (&Seen, &Seen), names: &Names
             .chain(gone)
             .chain(alone.into_iter().map(|(id, _)| id))
             .chain(renat.map(|(id, _)| id.clone()))
+            .chain(reallotted((before, now), &old))
             .collect(),
         is_public: !released(&new).is_subset(&released(&old)),
     }
@@ -98,6 +100,24 @@ fn is_alone(state: &State, link: &str, frontend: &str) -> bool {
     let owner = state.links().iter().find(|own| own.id.to_string() == link).map(|own| own.owner_tag.as_str());
     let carried = state.frontends().iter().filter(|own| own.id.to_string() == frontend).flat_map(|own| &own.rules);
     carried.into_iter().all(|rule| Some(state.owner_of_rule(&rule.name).as_str()) == owner)
+}
+
+/// Ports that come back while their rule still stands: the node port is allotted anew, and only by luck the same.
+fn reallotted((before, now): (&Seen, &Seen), state: &State) -> Vec<String> {
+    let ports = |seen: &Seen| -> BTreeSet<String> {
+        let of = |live: &LiveService| -> Vec<String> {
+            let ports = live.manifest.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
+            let name =
+                |port: &Value| format!("{} {}/{}", live.key, port["port"], port["protocol"].as_str().unwrap_or("TCP"));
+            ports.map(name).collect()
+        };
+        seen.observed.services.values().flat_map(of).collect()
+    };
+    let rules = state.frontends().iter().flat_map(|own| &own.rules);
+    let stand: BTreeSet<String> = rules
+        .map(|rule| format!("{} {}/{}", state.owner_of_rule(&rule.name), rule.port, rule.protocol.to_uppercase()))
+        .collect();
+    ports(now).difference(&ports(before)).filter(|port| stand.contains(*port)).cloned().collect()
 }
 
 /// True if a NAT configuration is written anew, and not only longer.
