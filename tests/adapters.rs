@@ -29,6 +29,7 @@ use privlink::domain::resource::dns::DnsRecord;
 use privlink::domain::resource::private_endpoint::PrivateEndpoint;
 use privlink::domain::resource::private_endpoint::Request;
 use privlink::domain::resource::private_endpoint::Target;
+use privlink::domain::resource::private_link_service::AutoApproval;
 use privlink::domain::resource::private_link_service::Exposure;
 use privlink::domain::resource::private_link_service::Frontend;
 use privlink::domain::resource::private_link_service::LivePrivateLinkService;
@@ -116,7 +117,7 @@ fn link_service(frontend: ResourceId) -> PrivateLinkService {
                 addresses: vec!["10.225.1.8".parse().unwrap()],
             },
             visibility: Visibility::Subscriptions(BTreeSet::from([subscription(CONSUMER)])),
-            auto_approval: BTreeSet::new(),
+            auto_approval: AutoApproval::default(),
             fqdns: BTreeSet::new(),
             proxy_protocol: false,
         },
@@ -269,7 +270,7 @@ async fn an_update_is_guarded_and_keeps_the_rest() {
     let azure = azure(&simulator);
     let live = publish(&simulator, &azure).await;
     let mut service = live.service.clone();
-    service.exposure.auto_approval.insert(subscription(CONSUMER));
+    service.exposure.auto_approval = [subscription(CONSUMER)].into_iter().collect();
     service.exposure.nat.count = 3;
     service.exposure.nat.addresses.push("10.225.1.9".parse().unwrap());
     finish(&azure, azure.put(&Resource::PrivateLinkService(service.clone()), Some(&live.seen)).await).await;

@@ -22,6 +22,7 @@ use privlink::sim::kube::Cluster as Simulated;
 use privlink::sim::kube::ClusterOptions;
 use privlink::sim::kube::Token;
 use privlink::sim::log::RequestLog;
+use privlink::sim::world::IpFamily;
 use privlink::sim::world::World;
 use serde_json::Value as Json;
 use serde_json::json;
@@ -32,6 +33,7 @@ fn simulated() -> Simulated {
         token: Token::new("token"),
         seed: "1".to_owned(),
         version: "1.36.2".to_owned(),
+        ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],
         clock: Clock::start(),
         log: RequestLog::default(),
         faults: Faults::default(),

@@ -129,13 +129,13 @@ fn every_way_to_connect_is_in_the_example() {
         assert!(endpoint.subnet.to_string().ends_with("/virtualNetworks/myOtherVNET/subnets/pe-subnet"), "{name}");
     }
     let orders = wanted.publications.iter().find(|own| own.service.name.as_str() == "orders").unwrap();
-    assert!(orders.exposure.auto_approval.contains(&CONSUMER.parse().unwrap()));
+    assert!(orders.exposure.auto_approval.names(&CONSUMER.parse().unwrap()));
     // Pending until a rule approves it.
     let payments = &wanted.endpoints["myPaymentsPE"];
     assert!(matches!(payments.request, Request::Manual { .. }));
     let mut rules = desired.connections.values().flat_map(|rules| &rules.approve);
     assert!(rules.any(|requester| *requester == Requester::Endpoint(payments.id.clone())));
-    assert!(!wanted.own[0].exposure.auto_approval.contains(&CONSUMER.parse().unwrap()));
+    assert!(!wanted.own[0].exposure.auto_approval.names(&CONSUMER.parse().unwrap()));
     // A partner's, known by its alias only: the world has it.
     let Target::Alias(alias) = &wanted.endpoints["myLedgerPE"].target else { panic!("not by alias") };
     let world = include_str!("../examples/world.yaml");

@@ -11,6 +11,7 @@ use privlink::domain::annotation;
 use privlink::domain::annotation::Encoder;
 use privlink::domain::annotation::PrivateLinkAnnotations;
 use privlink::domain::annotation::Token;
+use privlink::domain::resource::private_link_service::AutoApproval;
 use privlink::value::Value;
 
 fuzz_target!(|text: &str| {
@@ -93,7 +94,7 @@ fn encode(read: &PrivateLinkAnnotations) -> BTreeMap<String, String> {
         visibility,
         auto_approval,
     } = read;
-    Encoder::new()
+    let encoder = Encoder::new()
         .text(annotation::PLS_NAME, name.as_ref())
         .text(annotation::PLS_RESOURCE_GROUP, resource_group.as_ref())
         .text(annotation::PLS_SUBNET, subnet.as_ref())
@@ -101,7 +102,10 @@ fn encode(read: &PrivateLinkAnnotations) -> BTreeMap<String, String> {
         .list(annotation::PLS_ADDRESSES, addresses)
         .list(annotation::PLS_FQDNS, fqdns)
         .text(annotation::PLS_PROXY_PROTOCOL, Some(proxy_protocol))
-        .visibility(visibility)
-        .list(annotation::PLS_AUTO_APPROVAL, auto_approval)
-        .finish()
+        .visibility(visibility);
+    let encoder = match auto_approval {
+        AutoApproval::Everybody => encoder.text(annotation::PLS_AUTO_APPROVAL, Some("*")),
+        AutoApproval::Subscriptions(ids) => encoder.list(annotation::PLS_AUTO_APPROVAL, ids),
+    };
+    encoder.finish()
 }

@@ -419,6 +419,8 @@ impl<'p> Engine<'p> {
 fn first_task(change: &Change) -> Task {
     match (change.actor, change.action) {
         (Actor::CloudProvider, _) => Task::CheckReady,
+        // Somebody else takes it away: there is nothing to remove, and nothing to write before it is gone.
+        (Actor::Privlink, _) if change.removed_by.is_some() => Task::CheckGone,
         (Actor::Privlink, Action::Delete | Action::Replace) => Task::Remove,
         (Actor::Privlink, Action::Create | Action::Update | Action::Adopt) => Task::Write { replaced: false },
     }

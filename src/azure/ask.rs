@@ -13,7 +13,9 @@ use crate::azure::error::Purpose;
 use crate::azure::list::decode_all;
 use crate::azure::request;
 use crate::domain::azure::PrincipalId;
+use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
 use crate::domain::right::Permission;
 use crate::domain::right::RightScope;
 
@@ -27,6 +29,35 @@ pub struct Availability {
 }
 
 impl Azure {
+    /// Lists the resource groups of a subscription that the caller may see. One that is not among them may be there.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn resource_groups(&self, subscription: &SubscriptionId) -> Result<BTreeSet<ResourceGroup>, AzureError> {
+        let purpose = Purpose::list("resource groups", format!("subscription {subscription}"));
+        let url = request::groups_url(&self.pace.resource_manager, subscription, None);
+        let groups = self.pages(&purpose, url).await?;
+        Ok(decode_all(&purpose, &groups, |group| codec::required(group, "/name"))?.into_iter().collect())
+    }
+
+    /// Asks whether a resource group is there.
+    ///
+    /// # Errors
+    /// Class `Denied` for a caller that may not know; else as every call.
+    pub async fn has_resource_group(
+        &self,
+        subscription: &SubscriptionId,
+        group: &ResourceGroup,
+    ) -> Result<bool, AzureError> {
+        let purpose = Purpose::other("read", format!("the resource group {group} of subscription {subscription}"));
+        let url = request::groups_url(&self.pace.resource_manager, subscription, Some(group));
+        match self.get(&purpose, &url).await {
+            Ok(_) => Ok(true),
+            Err(AzureError::Refused { error, .. }) if error.means_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads what the caller may do at a scope: one entry for each role in force there, inherited ones included.
     ///
     /// # Errors

@@ -57,6 +57,15 @@ pub(crate) fn list_url(base: &Url, reach: &Reach<'_>, kind: &str) -> Url {
     url(base, path.split('/'), &full_kind)
 }
 
+/// The URL of the list of resource groups, or of one of them.
+pub(crate) fn groups_url(base: &Url, subscription: &SubscriptionId, group: Option<&ResourceGroup>) -> Url {
+    let mut path = format!("/subscriptions/{subscription}/resourceGroups");
+    if let Some(group) = group {
+        path.push_str(&format!("/{group}"));
+    }
+    url(base, path.split('/'), "microsoft.resources/resourcegroups")
+}
+
 /// The URL of what the caller may do at a scope.
 pub(crate) fn permissions_url(base: &Url, scope: &RightScope) -> Url {
     const KIND: &str = "Microsoft.Authorization/permissions";

@@ -14,6 +14,7 @@ use crate::cli::Exit;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::desired::migrate;
+use crate::desired::migrate::MigrateError;
 use crate::desired::migrate::Migration;
 use crate::desired::migrate::Wish;
 use crate::diagnostic::Diagnostics;
@@ -71,7 +72,16 @@ pub(super) fn run(arguments: MigrateArguments, printer: &mut Printer<'_>) -> any
     let documents: Vec<&Document> =
         loaded.reading.documents.iter().filter(|document| document.environment == environment).collect();
     let wish = Wish { name: new_name, address, subnet };
-    let migration = migrate::migrate(&documents, &name, &wish)?;
+    let migration = match migrate::migrate(&documents, &name, &wish) {
+        Ok(migration) => migration,
+        Err(error) => {
+            if let MigrateError::ByAnnotations { document, beside, .. } = &error {
+                printer.raw_result(&render::yaml::documents(std::slice::from_ref(document)));
+                printer.line(Label::Dim, format!("a document for {beside}"));
+            }
+            return Err(error.into());
+        }
+    };
     let text = render::yaml::documents(&migration.documents);
     let path = beside(&migration)?;
     if let Some((found, after)) = tried_out(&loaded, &environment, (&path, &text))? {
@@ -107,14 +117,18 @@ fn environment_of(
         }
         return Ok(named.clone());
     }
-    let is_meant =
-        |document: &&Document| document.private_link_service().is_some_and(|link| link.metadata.name == *name);
+    let is_meant = |document: &&Document| {
+        document.private_link_service().is_some_and(|link| link.metadata.name == *name)
+            || migrate::is_published_by_annotations(document, name)
+    };
     let mut found: Vec<&EnvironmentName> =
         loaded.reading.documents.iter().filter(is_meant).map(|document| &document.environment).collect();
     found.sort();
     found.dedup();
     match found.as_slice() {
-        [] => bail!("no environment has a PrivateLinkService that is called {name}"),
+        [] => {
+            bail!("no environment has a PrivateLinkService that is called {name}, and no Service publishes itself so")
+        }
         [only] => Ok((*only).clone()),
         several => {
             let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();

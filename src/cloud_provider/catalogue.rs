@@ -15,11 +15,13 @@ pub struct Entry {
     pub title: &'static str,
     /// The rules by which plans tell it.
     pub rules: &'static [&'static Rule],
+    /// The field that such an edit changes, where other edits are told by the same rules.
+    pub field: Option<&'static str>,
 }
 
 /// Makes an entry.
 pub const fn entry(id: &'static str, title: &'static str, rules: &'static [&'static Rule]) -> Entry {
-    Entry { id, title, rules }
+    Entry { id, title, rules, field: None }
 }
 
 /// Every entry that plans tell of: edits first, then what only the cluster and Azure show.
@@ -46,7 +48,10 @@ pub static ALL: &[Entry] = &[
     entry("DIF016", "A Service is no LoadBalancer any more", &[&rule::TYPE_GONE]),
     entry("DIF017", "The owner of a shared Private Link Service is deleted", &[&rule::OWNER_GONE]),
     entry("DIF018", "A published Service becomes dual-stack", &[&rule::LINK_IPV6]),
-    entry("DIF019", "Another external traffic policy", &[&rule::RULES_CHANGED]),
+    Entry {
+        field: Some("spec.externalTrafficPolicy"),
+        ..entry("DIF019", "Another external traffic policy", &[&rule::RULES_CHANGED])
+    },
     entry("DIF020", "Labels or selector alone", &[&rule::NO_SYNC]),
     entry("DIF021", "Other ports", &[&rule::RULES_ADDED, &rule::RULES_REMOVED, &rule::PORT_CLASH]),
     entry("DIF022", "A pin taken away", &[&rule::PIN_DROPPED]),
@@ -65,6 +70,15 @@ pub static ALL: &[Entry] = &[
     entry("PLS015", "The policy of a NAT subnet, which somebody else may declare", &[&rule::POLICY_OFF]),
 ];
 
+/// The kind of edit (an entry `DIF`) that an effect of a rule follows from: the first one that fits, if one does.
+///
+/// `fields` are those that the edit changes.
+pub fn edit_of<'f, I: Iterator<Item = &'f str>>(rule: &Rule, fields: impl Fn() -> I) -> Option<&'static Entry> {
+    let fits = |entry: &&Entry| entry.field.is_none_or(|field| fields().any(|changed| changed == field));
+    let edits = ALL.iter().filter(|entry| entry.id.starts_with("DIF"));
+    edits.filter(|entry| entry.rules.iter().any(|own| own.id == rule.id)).find(fits)
+}
+
 /// The entry of this name; case does not matter.
 pub fn find(id: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.id.eq_ignore_ascii_case(id))
@@ -78,6 +92,11 @@ mod tests {
     fn every_kind_of_edit_has_its_entry_and_every_entry_a_rule() {
         let ids: std::collections::BTreeSet<&str> = ALL.iter().map(|entry| entry.id).collect();
         assert_eq!(ids.len(), ALL.len());
+        let of = |rule: &Rule, field: &'static str| edit_of(rule, || [field].into_iter()).map(|entry| entry.id);
+        assert_eq!(of(&rule::FRONTEND_ADDRESS, "spec.loadBalancerIP"), Some("DIF001"));
+        assert_eq!(of(&rule::SERVICE_GONE, ""), Some("DIF015"), "what a plan deletes it does not make anew");
+        assert_eq!(of(&rule::RULES_CHANGED, "spec.externalTrafficPolicy"), Some("DIF019"));
+        assert_eq!(of(&rule::RULES_CHANGED, "spec.ports[80/TCP].appProtocol"), None);
         for number in 1..=23 {
             let id = format!("dif{number:03}");
             assert!(find(&id).is_some_and(|entry| !entry.rules.is_empty()), "{id} leads to no rule");

@@ -379,8 +379,7 @@ impl Sync<'_> {
 
 /// Who is let in without asking has to be among those who see the service.
 fn check_approval(exposure: &Exposure) -> Result<(), Failure> {
-    let mut approved = exposure.auto_approval.iter();
-    let Some(blind) = approved.find(|subscription| !exposure.visibility.names(subscription)) else { return Ok(()) };
+    let Some(blind) = exposure.auto_approval.outside(&exposure.visibility) else { return Ok(()) };
     Err(fails(&rule::LINK_APPROVAL, "", format!("{blind} is approved without asking and cannot see the service")))
 }
 

@@ -67,6 +67,7 @@ impl<'a> Sync<'a> {
         }
         self.note_ignored(service);
         self.balance(service)?;
+        self.note_staying(service);
         access::check(service)?;
         for frontend in self.owned(service, service.is_internal()) {
             self.ensure_link(service, &frontend)?;
@@ -97,6 +98,11 @@ impl<'a> Sync<'a> {
         if drops_name && stays && service.wants_link() && !self.links_of(service).is_empty() {
             self.tell(&rule::LINK_NAME_KEPT, What::Nothing);
         }
+    }
+
+    /// A Private Link Service that is not asked for any more stays, unless it went with its frontend.
+    fn note_staying(&mut self, service: &Service) {
+        let Some(before) = self.before.filter(|before| before.is_internal() && service.is_internal()) else { return };
         if before.wants_link() && !service.wants_link() && !self.links_of(service).is_empty() {
             self.tell(&rule::LINK_STAYS, What::Nothing);
         }

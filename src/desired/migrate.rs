@@ -11,6 +11,8 @@ use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
+use crate::domain::annotation;
+use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::AzureName;
 use crate::domain::commit::RepoPath;
 use crate::domain::kubernetes::ObjectKey;
@@ -19,6 +21,7 @@ use crate::domain::name::DocumentName;
 use crate::domain::name::InvalidName;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
+use crate::repo::document::ServiceManifest;
 use crate::repo::schema::private_endpoint::Target;
 use crate::repo::schema::private_link_service::PrivateLinkService;
 
@@ -78,6 +81,21 @@ pub enum MigrateError {
         name: DocumentName,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// Annotations alone publish it, and nobody can count who moves from what no document names.
+    #[error(
+        "{service} is published by annotations alone: commit the document above first, which asks for what the annotations \
+         ask for and changes nothing, then migrate {name}"
+    )]
+    ByAnnotations {
+        /// The Service.
+        service: ObjectKey,
+        /// The name of the document.
+        name: DocumentName,
+        /// The document that says what the annotations say.
+        document: Box<Json>,
+        /// Where it belongs: beside the Service.
+        beside: RepoPath,
     },
     /// Another document has the name.
     #[error("{0} is there already: name the second one with --as")]
@@ -155,9 +173,32 @@ fn find<'a>(
     name: &DocumentName,
 ) -> Result<(&'a Document, &'a PrivateLinkService), MigrateError> {
     let found = links(documents).find(|(_, link)| link.metadata.name == *name);
-    found.ok_or_else(|| MigrateError::NoDocument {
+    found.ok_or_else(|| {
+        by_annotations(documents, name).unwrap_or_else(|| MigrateError::NoDocument {
+            name: name.clone(),
+            known: links(documents).map(|(_, link)| link.metadata.name.to_string()).collect(),
+        })
+    })
+}
+
+/// The Service that annotations publish under this name, if no document does.
+pub fn is_published_by_annotations(document: &Document, name: &DocumentName) -> bool {
+    let publishes = |manifest: &ServiceManifest| {
+        manifest.key.name.as_str() == name.as_str() && annotation::wants_private_link(&manifest.annotations)
+    };
+    document.service().is_some_and(publishes)
+}
+
+fn by_annotations(documents: &[&Document], name: &DocumentName) -> Option<MigrateError> {
+    let document = documents.iter().find(|document| is_published_by_annotations(document, name))?;
+    let manifest = document.service()?;
+    let is_published = links(documents).any(|(_, link)| link.spec.service.key() == manifest.key);
+    let asked = PrivateLinkAnnotations::read(&manifest.annotations).ok().flatten().filter(|_| !is_published)?;
+    Some(MigrateError::ByAnnotations {
+        service: manifest.key.clone(),
         name: name.clone(),
-        known: links(documents).map(|(_, link)| link.metadata.name.to_string()).collect(),
+        document: Box::new(link::said_by(&manifest.key, name, &asked)),
+        beside: document.file.clone(),
     })
 }
 

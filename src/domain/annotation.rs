@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use crate::domain::azure::AzureName;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::resource::private_link_service::AutoApproval;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::Visibility;
@@ -202,7 +203,7 @@ pub struct PrivateLinkAnnotations {
     /// Who may ask.
     pub visibility: Visibility,
     /// Who is let in.
-    pub auto_approval: BTreeSet<SubscriptionId>,
+    pub auto_approval: AutoApproval,
 }
 
 /// An annotation the cloud provider (or Azure behind it) will refuse.
@@ -244,7 +245,7 @@ impl PrivateLinkAnnotations {
         let addresses = read_addresses(get(PLS_ADDRESSES), &mut errors);
         let count = read_count(get(PLS_ADDRESS_COUNT), addresses.len(), &mut errors);
         let visibility = read_visibility(get(PLS_VISIBILITY), &mut errors);
-        let auto_approval = read_subscriptions(PLS_AUTO_APPROVAL, get(PLS_AUTO_APPROVAL), &mut errors);
+        let auto_approval = read_approval(get(PLS_AUTO_APPROVAL), &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -322,6 +323,15 @@ fn read_visibility(text: Option<&str>, errors: &mut Vec<InvalidAnnotation>) -> V
     }
     let ids = read_subscriptions(PLS_VISIBILITY, text, errors);
     if ids.is_empty() { Visibility::RoleBased } else { Visibility::Subscriptions(ids) }
+}
+
+/// The cloud provider hands the list on as it is, and Azure takes a `*` in it.
+fn read_approval(text: Option<&str>, errors: &mut Vec<InvalidAnnotation>) -> AutoApproval {
+    let tokens = split_list(text.unwrap_or_default());
+    if tokens.iter().any(|token| token == "*") {
+        return AutoApproval::Everybody;
+    }
+    read_subscriptions(PLS_AUTO_APPROVAL, text, errors).into_iter().collect()
 }
 
 fn read_subscriptions(

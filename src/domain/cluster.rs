@@ -20,6 +20,8 @@ pub struct ManagedCluster {
     pub node_subnet: Option<ResourceId>,
     /// The Kubernetes version.
     pub version: Option<String>,
+    /// The address families that Services can have, the first one for who asks for none; empty if Azure does not say.
+    pub ip_families: Vec<IpFamily>,
     /// What its load balancers are like.
     pub balancing: Balancing,
     /// As whom its cloud provider acts; `None` for a service principal of the old kind, or if there are several.
@@ -35,6 +37,43 @@ pub struct Balancing {
     pub is_basic: bool,
     /// True if their pools list addresses of nodes instead of network interfaces.
     pub by_address: bool,
+}
+
+/// An address family of Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// Reads what Azure and Kubernetes write.
+    pub fn read(text: &str) -> Option<Self> {
+        match text {
+            "IPv4" => Some(Self::V4),
+            "IPv6" => Some(Self::V6),
+            _ => None,
+        }
+    }
+
+    /// As Azure and Kubernetes write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
 }
 
 impl ManagedCluster {

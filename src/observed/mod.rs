@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::cluster::HeldAddress;
@@ -53,6 +54,8 @@ pub enum Area {
     ClusterRights(RightScope),
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
+    /// Which resource groups a subscription has.
+    ResourceGroups(SubscriptionId),
 }
 
 impl std::fmt::Display for Area {
@@ -68,6 +71,7 @@ impl std::fmt::Display for Area {
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
+            Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
         }
     }
@@ -107,6 +111,8 @@ pub struct Observed {
     pub dns_links: BTreeMap<ResourceId, LiveDnsLink>,
     /// Free addresses that Azure offers in a subnet, where it was asked about one that is not.
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
+    /// Resource groups that Azure says are not there. Of others nobody asked, or there is no answer.
+    pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.

@@ -3,9 +3,13 @@
 //! `merge` as consent covers what follows from a commit. So a change counts as a commit's only if its own document says
 //! something new, or if all it does is take up what another change of the commit yields.
 
+use std::collections::BTreeMap;
+
 use crate::desired::Desired;
+use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::plan::action::Action;
+use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::document::fields_of;
@@ -25,7 +29,25 @@ pub(super) fn attribute(draft: &mut Draft<'_>, baseline: Option<&Desired>) {
             };
         }
     }
+    follow(draft);
     inherit(draft);
+}
+
+/// What a change of a Service makes the cloud provider do, or undo, happens for the same reason.
+fn follow(draft: &mut Draft<'_>) {
+    let causes: BTreeMap<ResourceKey, Cause> =
+        draft.changes.iter().map(|(key, change)| (key.clone(), change.cause)).collect();
+    for change in draft.changes.values_mut() {
+        let leader = match &change.key {
+            ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) if change.actor == Actor::CloudProvider => {
+                Some(ResourceKey::Service(service.clone()))
+            }
+            _ => change.removed_by.clone(),
+        };
+        if let Some(cause) = leader.and_then(|leader| causes.get(&leader)) {
+            change.cause = *cause;
+        }
+    }
 }
 
 /// Passes the cause on to what only takes up the new outputs of a commit's change.

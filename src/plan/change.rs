@@ -44,6 +44,8 @@ pub struct Change {
     pub resource: Option<Resource>,
     /// The Azure id to delete or replace, where it differs from the key (what the cloud provider named).
     pub existing: Option<ResourceId>,
+    /// The change that takes away what is there, where that is not this one: of a replacement the second half is left.
+    pub removed_by: Option<ResourceKey>,
     /// Why it is done.
     pub cause: Cause,
     /// One line for people that says why, where the fields do not.
@@ -67,6 +69,7 @@ impl Change {
             inputs: Vec::new(),
             resource: None,
             existing: None,
+            removed_by: None,
             cause: Cause::Commit,
             reason: None,
             place: None,
@@ -134,6 +137,8 @@ pub enum Cause {
 pub struct Consequence {
     /// The rule that predicts it.
     pub rule: &'static str,
+    /// The entry of the catalogue for the kind of edit that brings it about, where it is one of those.
+    pub edit: Option<&'static str>,
     /// The prediction, as a sentence.
     pub text: String,
     /// Who is affected.
@@ -147,6 +152,8 @@ pub struct Party {
     pub endpoint: ResourceId,
     /// The state of the connection.
     pub status: String,
+    /// True if a document of this repository asks for the endpoint. Not part of what is approved.
+    pub is_declared: bool,
     /// Who is behind the subscription, from `[consumers]`. Not part of what is approved.
     pub consumer: Option<Consumer>,
 }

@@ -51,7 +51,7 @@ fn existing(
         if renewed.is_some_and(|change| change.action.is_destructive()) {
             continue;
         }
-        let unnamed = rules.named_verdict(endpoint).is_none() && !auto.contains(&endpoint.subscription());
+        let unnamed = rules.named_verdict(endpoint).is_none() && !auto.names(&endpoint.subscription());
         if unnamed && connection.status == ConnectionStatus::Approved {
             unlisted.push(endpoint.name().to_owned());
         }
@@ -95,7 +95,7 @@ fn is_let_in(draft: &Draft<'_>, publisher: &PublisherKey, endpoint: &PrivateEndp
         Some(Resource::PrivateLinkService(service)) => &service.exposure,
         _ => return false,
     };
-    exposure.auto_approval.contains(&endpoint.id.subscription())
+    exposure.auto_approval.names(&endpoint.id.subscription())
 }
 
 fn answer(

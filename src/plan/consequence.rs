@@ -23,12 +23,14 @@ use crate::domain::resource::connection::ConnectionStatus;
 use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::plan::action::Action;
+use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::Consequence;
 use crate::plan::change::Party;
 use crate::plan::doom;
 use crate::plan::draft::Draft;
 use crate::plan::edit;
+use crate::plan::mode;
 use crate::plan::order;
 use crate::plan::reads;
 use crate::plan::retire;
@@ -52,11 +54,15 @@ pub(super) fn state(draft: &Draft<'_>) -> Option<State> {
 pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
     let mut foreseen = Foreseen::new();
     let Some(mut state) = state(draft) else { return foreseen };
-    // What privlink itself deletes is gone before a Service takes its place.
-    for change in draft.changes.values().filter(|change| change.action == Action::Delete) {
-        if let (ResourceKey::PrivateLinkService(PublisherKey::Own(_)), Some(id)) = (&change.key, &change.existing) {
-            state.drop_link(id);
-        }
+    // What privlink itself takes from a frontend is gone before a Service takes its place, or moves away under it.
+    for change in draft.changes.values() {
+        let deleted = match &change.key {
+            ResourceKey::PrivateLinkService(PublisherKey::Own(_)) if change.action == Action::Delete => {
+                change.existing.as_ref()
+            }
+            _ => order::leaving(draft, change),
+        };
+        deleted.into_iter().for_each(|id| state.drop_link(id));
     }
     for service in order::of_services(draft) {
         let Some((change_key, change)) = draft.changes.get_key_value(&ResourceKey::Service(service.clone())) else {
@@ -64,7 +70,7 @@ pub(super) fn foresee(draft: &Draft<'_>) -> Foreseen {
         };
         let live = draft.observed.services.get(&service);
         let before = live.map(edit::before);
-        let after = edit::after(live, change);
+        let after = edit::after(draft.observed, change);
         let link = ResourceKey::PrivateLinkService(PublisherKey::Cluster(service.clone()));
         let prediction = match draft.observed.gap_for(&link) {
             Some(gap) => Err(Unknown(format!("{} could not be read", gap.area))),
@@ -85,7 +91,10 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
     let keys: Vec<ResourceKey> = draft.changes.keys().cloned().collect();
     for key in keys {
         match &key {
-            ResourceKey::Service(service) => of_service(draft, &key, foreseen.get(service)),
+            ResourceKey::Service(service) => {
+                of_service(draft, &key, foreseen.get(service));
+                note_open_family(draft, &key);
+            }
             ResourceKey::PrivateLinkService(publisher) => of_link(draft, &key, publisher, &foreseen),
             _ => {
                 let Some(change) = draft.changes.get_mut(&key) else { continue };
@@ -96,7 +105,24 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
     }
     retire::note(draft);
     doom::refuse(draft, &foreseen);
+    mode::tell(draft, &foreseen);
     smaller::offer(draft, &foreseen);
+}
+
+/// Says that a second address may come, where the cluster does not say whether it has any.
+fn note_open_family(draft: &mut Draft<'_>, key: &ResourceKey) {
+    let Some(change) = draft.changes.get(key) else { return };
+    let is_new = change.action == Action::Create;
+    let concerns = |name: &str| name.starts_with("spec.ipFamil") || name == "spec.type";
+    if !is_new && !change.fields.iter().any(|field| concerns(&field.name)) {
+        return;
+    }
+    let manifest = edit::manifest(draft.observed, change);
+    if manifest.is_some_and(|manifest| edit::is_second_family_open(draft.observed, &manifest)) {
+        let text = "whether it gets an IPv6 address too is not known: the cluster does not say its ipFamilies, and \
+                    PreferDualStack takes what there is; what follows is foreseen for one family";
+        draft.note(key, text);
+    }
 }
 
 fn of_service(draft: &mut Draft<'_>, key: &ResourceKey, foreseen: Option<&Result<Prediction, Unknown>>) {
@@ -141,13 +167,14 @@ fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService, reason: Option
         "consequences not analysed{because}: {} may be deleted and rebuilt, with a new alias and every connection lost",
         link.service.id.name()
     );
-    Consequence { rule: NOT_ANALYSED, text, parties: parties(draft, &link.connections) }
+    Consequence { rule: NOT_ANALYSED, edit: None, text, parties: parties(draft, &link.connections) }
 }
 
 fn of_link(draft: &mut Draft<'_>, key: &ResourceKey, publisher: &PublisherKey, foreseen: &Foreseen) {
     let link = draft.observed.publisher(publisher);
     let Some(change) = draft.changes.get(key) else { return };
-    let ours = change.action.is_destructive() && change.actor == crate::plan::action::Actor::Privlink;
+    // What the cloud provider deletes is told at the Service that makes it do so.
+    let ours = change.action.is_destructive() && change.actor == Actor::Privlink && change.removed_by.is_none();
     let told = link.filter(|_| ours).map(|link| deleted(draft, change, link));
     let is_known = match publisher {
         PublisherKey::Cluster(service) => foreseen.get(service).is_some_and(keeps_nat),
@@ -176,7 +203,7 @@ fn deleted(draft: &Draft<'_>, change: &Change, link: &LivePrivateLinkService) ->
         alias.filter(|_| anew.is_empty()).unwrap_or_default(),
         retire::told(draft, &link.service.id)
     );
-    Consequence { rule: rule::LINK_DELETED.id, text, parties: parties(draft, &link.connections) }
+    Consequence { rule: rule::LINK_DELETED.id, edit: None, text, parties: parties(draft, &link.connections) }
 }
 
 /// Who has these connections. One that is disconnected already has nothing to lose, nor has one whose consumer moved.
@@ -188,7 +215,8 @@ pub(super) fn parties<'c>(
     let party = |connection: &LiveConnection| {
         let endpoint = connection.endpoint.clone().unwrap_or_else(|| connection.id.clone());
         let consumer = consumers.get(&endpoint.subscription()).cloned();
-        Party { endpoint, status: connection.status.to_string(), consumer }
+        let is_declared = draft.desired.intents.contains_key(&ResourceKey::PrivateEndpoint(endpoint.clone()));
+        Party { endpoint, status: connection.status.to_string(), is_declared, consumer }
     };
     let has_moved = |it: &LiveConnection| draft.migrations.values().any(|migration| migration.moved.contains(&it.id));
     let live = connections.into_iter().filter(|it| it.status != ConnectionStatus::Disconnected && !has_moved(it));
@@ -219,6 +247,6 @@ pub(super) fn without_link(foreseen: &Foreseen) -> impl Iterator<Item = (&Object
 }
 
 /// The Services of which the model could say something.
-fn certain(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, &Prediction)> {
+pub(super) fn certain(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, &Prediction)> {
     foreseen.iter().filter_map(|(service, prediction)| Some((service, prediction.as_ref().ok()?)))
 }

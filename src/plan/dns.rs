@@ -7,10 +7,13 @@ use crate::domain::mark::Mark;
 use crate::domain::resource::Resource;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
+use crate::plan::change::Refusal;
 use crate::plan::diff;
 use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
 use crate::plan::draft::creation;
+use crate::plan::preflight::group;
+use crate::plan::preflight::rule;
 use crate::plan::private_links::keep_foreign_tags;
 use crate::plan::reads;
 use crate::value::Fields;
@@ -34,6 +37,11 @@ fn has_zone(draft: &mut Draft<'_>, key: &ResourceKey, id: &ResourceId) -> bool {
     let zone = id.parent().expect("records and links are children of a zone");
     if draft.observed.dns_zones.contains(&zone) {
         return true;
+    }
+    if let Some(problem) = group::problem(draft.observed, &zone) {
+        let help = rule::GROUP_MISSING.avoid.to_owned();
+        draft.refuse_by(key, Refusal { rule: Some(rule::GROUP_MISSING.id), problem, help, right: None });
+        return false;
     }
     draft.refuse(
         key,

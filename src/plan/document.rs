@@ -79,7 +79,7 @@ pub fn fields_of(resource: &Resource) -> Fields {
 
 /// The digest under which one change is approved.
 pub fn change_digest(change: &Change) -> ChangeDigest {
-    let body = json!({
+    let mut body = json!({
         "key": key(change),
         "action": change.action,
         "actor": change.actor,
@@ -87,6 +87,7 @@ pub fn change_digest(change: &Change) -> ChangeDigest {
         "fields": field_changes(change),
         "consequences": consequences(change),
     });
+    note_remover(&mut body, change);
     ChangeDigest(digest(&canonical(&body)))
 }
 
@@ -114,7 +115,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
     let mut notes = draft.notes;
     notes.sort();
     notes.dedup();
-    let smaller_edits = draft.smaller_edits;
+    let (modes, smaller_edits) = (draft.modes, draft.smaller_edits);
     let mut blockers = draft.blockers;
     blockers.sort();
     Plan {
@@ -125,6 +126,7 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
         postponed: draft.postponed,
         blockers,
         left_out,
+        modes,
         smaller_edits,
         gaps: draft.observed.gaps.iter().cloned().collect(),
         unchanged: draft.unchanged,
@@ -157,7 +159,7 @@ fn desired(draft: &Draft<'_>) -> Json {
 
 fn step(step: &Step) -> Json {
     let change = &step.change;
-    json!({
+    let mut body = json!({
         "key": key(change),
         "action": change.action,
         "actor": change.actor,
@@ -168,7 +170,16 @@ fn step(step: &Step) -> Json {
         "consequences": consequences(change),
         "after": step.after,
         "existing": change.existing.as_ref().map(crate::domain::azure::ResourceId::folded),
-    })
+    });
+    note_remover(&mut body, change);
+    body
+}
+
+/// Who takes away what is replaced is part of what is approved, where it is not the change itself.
+fn note_remover(body: &mut Json, change: &Change) {
+    if let Some(remover) = &change.removed_by {
+        body["removedBy"] = key_text(remover).into();
+    }
 }
 
 /// What is left out is part of what is approved: its absence is. The words of the reasons are not.

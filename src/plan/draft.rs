@@ -22,6 +22,7 @@ use crate::plan::change::Input;
 use crate::plan::change::Note;
 use crate::plan::change::Refusal;
 use crate::plan::diff;
+use crate::plan::mode::Mode;
 use crate::plan::moved;
 use crate::plan::moved::Migration;
 use crate::plan::preflight;
@@ -36,8 +37,11 @@ pub(super) struct Draft<'a> {
     pub(super) postponed: BTreeSet<ResourceKey>,
     pub(super) blockers: Vec<Blocker>,
     pub(super) refusals: BTreeMap<ResourceKey, Vec<Refusal>>,
+    pub(super) modes: Vec<Mode>,
     pub(super) smaller_edits: Vec<Note>,
     pub(super) unchanged: usize,
+    /// The Private Link Services that the cloud provider deletes because of a Service of this plan.
+    pub(super) lost: BTreeSet<ResourceId>,
     /// The migrations under way, by the Private Link Service that goes.
     pub(super) migrations: BTreeMap<ResourceId, Migration>,
 }
@@ -62,8 +66,10 @@ impl<'a> Draft<'a> {
             postponed: BTreeSet::new(),
             blockers: Vec::new(),
             refusals: BTreeMap::new(),
+            modes: Vec::new(),
             smaller_edits: Vec::new(),
             unchanged: 0,
+            lost: BTreeSet::new(),
             migrations: moved::migrations(desired, observed),
         }
     }

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use crate::cloud_provider::service::Service as Seen;
+use crate::domain::cluster::IpFamily;
+use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
 use crate::domain::resource::service::port_path;
+use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
 
@@ -18,22 +21,70 @@ pub(super) fn before(live: &LiveService) -> Seen {
 }
 
 /// The Service as the change leaves it; `None` if it deletes it.
-pub(super) fn after(live: Option<&LiveService>, change: &Change) -> Option<Seen> {
-    let Some(Resource::Service(service)) = change.resource.as_ref().filter(|_| change.action != Action::Delete) else {
-        return None;
-    };
-    Some(match live {
-        Some(live) => Seen::read(&live.key, Some(&live.uid), &edited(live, service, change), &live.addresses),
-        None => Seen::read(&service.key, None, &service.manifest, &[]),
+pub(super) fn after(observed: &Observed, change: &Change) -> Option<Seen> {
+    let ResourceKey::Service(key) = &change.key else { return None };
+    let manifest = manifest(observed, change)?;
+    Some(match observed.services.get(key) {
+        Some(live) => Seen::read(&live.key, Some(&live.uid), &manifest, &live.addresses),
+        None => Seen::read(key, None, &manifest, &[]),
     })
 }
 
-/// The manifest of a Service that is there, as the change leaves it; `None` if it deletes it.
-pub(super) fn manifest(live: &LiveService, change: &Change) -> Option<Json> {
-    match change.resource.as_ref().filter(|_| change.action != Action::Delete)? {
-        Resource::Service(service) => Some(edited(live, service, change)),
-        _ => None,
+/// True if a change makes the cloud provider look at a Service: it is new, or says something else to it.
+pub(super) fn is_synced(observed: &Observed, change: &Change) -> bool {
+    let (ResourceKey::Service(key), Some(after)) = (&change.key, after(observed, change)) else { return false };
+    observed.services.get(key).is_none_or(|live| !before(live).asks_the_same(&after))
+}
+
+/// The manifest of a Service as the change leaves it; `None` if it deletes it.
+pub(super) fn manifest(observed: &Observed, change: &Change) -> Option<Json> {
+    let Some(Resource::Service(service)) = change.resource.as_ref().filter(|_| change.action != Action::Delete) else {
+        return None;
+    };
+    let mut manifest = match observed.services.get(&service.key) {
+        Some(live) => edited(live, service, change),
+        None => service.manifest.clone(),
+    };
+    set_families(&mut manifest, known_families(observed));
+    Some(manifest)
+}
+
+/// The address families that the Services of a cluster can have; empty where the cluster does not say.
+fn known_families(observed: &Observed) -> &[IpFamily] {
+    observed.cluster.as_ref().map(|cluster| cluster.ip_families.as_slice()).unwrap_or_default()
+}
+
+/// True if only the cluster's families tell whether a Service gets a second one, and the cluster does not say.
+pub(super) fn is_second_family_open(observed: &Observed, manifest: &Json) -> bool {
+    let given = manifest.pointer("/spec/ipFamilies").and_then(Json::as_array).map_or(0, Vec::len);
+    let prefers = manifest.pointer("/spec/ipFamilyPolicy").is_some_and(|policy| policy == "PreferDualStack");
+    prefers && given < 2 && known_families(observed).is_empty()
+}
+
+/// Fills in the families as the API server does: the policy decides how many, the cluster which.
+///
+/// Source: the documentation of Kubernetes on dual-stack Services.
+fn set_families(manifest: &mut Json, known: &[IpFamily]) {
+    let policy = manifest.pointer("/spec/ipFamilyPolicy").and_then(Json::as_str).map(ToOwned::to_owned);
+    let given = manifest.pointer("/spec/ipFamilies").and_then(Json::as_array);
+    let mut families: Vec<IpFamily> =
+        given.into_iter().flatten().filter_map(Json::as_str).filter_map(IpFamily::read).collect();
+    let wants_second = match policy.as_deref() {
+        Some("RequireDualStack") => true,
+        Some("PreferDualStack") => known.len() > 1,
+        _ => false,
+    };
+    if families.is_empty() && (wants_second || !known.is_empty()) {
+        families.push(known.first().copied().unwrap_or(IpFamily::V4));
     }
+    match families.as_slice() {
+        [] => return,
+        [first] if wants_second => families.push(first.other()),
+        [_, _, ..] if policy.as_deref() == Some("SingleStack") => families.truncate(1),
+        _ => {}
+    }
+    let families: Vec<&str> = families.into_iter().map(IpFamily::as_str).collect();
+    set(manifest, &["spec", "ipFamilies"], Some(families.into()));
 }
 
 /// The fields that the API server keeps as they are where nobody asks for anything.

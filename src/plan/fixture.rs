@@ -3,6 +3,8 @@
 //! Start from [`World::converged`], change one thing, look at the plan. Subscription 1 is ours; 2 (ACME, known by name) and
 //! 3 (nobody knows) are consumers of the published Service.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,16 +26,12 @@ use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Place;
 use crate::domain::azure::ResourceId;
-use crate::domain::azure::SubscriptionId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
-use crate::domain::key::ResourceKey;
-use crate::domain::kubernetes::ObjectKey;
 use crate::domain::mark::DocumentMark;
-use crate::domain::mark::Mark;
 use crate::domain::resource::Provisioning;
 use crate::domain::resource::Resource;
 use crate::domain::resource::Seen;
@@ -48,6 +46,7 @@ use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_endpoint::PrivateEndpoint;
 use crate::domain::resource::private_endpoint::Request;
 use crate::domain::resource::private_endpoint::Target;
+use crate::domain::resource::private_link_service::AutoApproval;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Frontend;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
@@ -65,6 +64,18 @@ use crate::observed::Gap;
 use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::plan::plan;
+pub(crate) use names::consumer;
+use names::dns_link_id;
+pub(crate) use names::endpoint_id;
+pub(crate) use names::endpoint_key;
+pub(crate) use names::id;
+pub(crate) use names::link_id;
+pub(crate) use names::link_key;
+pub(crate) use names::mark;
+pub(crate) use names::orders;
+pub(crate) use names::record_id;
+pub(crate) use names::service_key;
+pub(crate) use names::subscription;
 
 /// The alias of the Private Link Service.
 pub(crate) const ALIAS: &str = "pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice";
@@ -159,67 +170,6 @@ impl World {
     }
 }
 
-/// A subscription that ends in this digit.
-pub(crate) fn subscription(last: u8) -> SubscriptionId {
-    format!("00000000-0000-0000-0000-00000000000{last}").parse().unwrap()
-}
-
-/// An id in a resource group.
-pub(crate) fn id(last: u8, group: &str, rest: &str) -> ResourceId {
-    format!("/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/{rest}", subscription(last))
-        .parse()
-        .unwrap()
-}
-
-/// `shop/orders`.
-pub(crate) fn orders() -> ObjectKey {
-    "shop/orders".parse().unwrap()
-}
-
-/// The identity of the Service.
-pub(crate) fn service_key() -> ResourceKey {
-    ResourceKey::Service(orders())
-}
-
-/// The identity of its Private Link Service.
-pub(crate) fn link_key() -> ResourceKey {
-    ResourceKey::PrivateLinkService(PublisherKey::Cluster(orders()))
-}
-
-/// The identity of the endpoint.
-pub(crate) fn endpoint_key() -> ResourceKey {
-    ResourceKey::PrivateEndpoint(endpoint_id())
-}
-
-/// The Private Link Service that the cloud provider built.
-pub(crate) fn link_id() -> ResourceId {
-    id(1, "MC_prod", "privateLinkServices/pls-orders")
-}
-
-/// Our endpoint.
-pub(crate) fn endpoint_id() -> ResourceId {
-    id(1, "rg-apps", "privateEndpoints/orders-pe")
-}
-
-/// The A record.
-pub(crate) fn record_id() -> ResourceId {
-    id(1, "rg-dns", "privateDnsZones/orders.internal/A/api")
-}
-
-fn dns_link_id() -> ResourceId {
-    id(1, "rg-dns", "privateDnsZones/orders.internal/virtualNetworkLinks/spoke")
-}
-
-/// A consumer's endpoint.
-pub(crate) fn consumer(last: u8, name: &str) -> ResourceId {
-    id(last, "rg-consumer", &format!("privateEndpoints/{name}"))
-}
-
-/// Our mark.
-pub(crate) fn mark() -> Mark {
-    Mark { owner: "6f1c0000-0000-4000-8000-000000000001".parse().unwrap(), environment: "prod".parse().unwrap() }
-}
-
 fn seen() -> Seen {
     Seen { etag: Some("\"1\"".parse().unwrap()), body: Json::Null }
 }
@@ -292,7 +242,7 @@ fn exposure() -> Exposure {
     Exposure {
         nat: Nat { subnet: None, count: 1, addresses: Vec::new() },
         visibility: Visibility::RoleBased,
-        auto_approval: BTreeSet::new(),
+        auto_approval: AutoApproval::default(),
         fqdns: BTreeSet::new(),
         proxy_protocol: false,
     }
@@ -379,6 +329,7 @@ fn cluster() -> ManagedCluster {
         node_resource_group: "MC_prod".parse().unwrap(),
         node_subnet: Some(nodes()),
         version: Some("1.36.2".to_owned()),
+        ip_families: Vec::new(),
         balancing: Balancing::default(),
         principal: None,
     }

@@ -55,7 +55,8 @@ fn one_link_a_frontend(draft: &mut Draft<'_>) {
         let Some(standing) = draft.observed.link_on_frontend_of(&service) else { continue };
         let goes =
             |other: &Change| other.action == Action::Delete && other.existing.as_ref() == Some(&standing.service.id);
-        if !draft.changes.values().any(goes) {
+        // The cloud provider may take it away with the frontend, before its place is needed.
+        if !draft.changes.values().any(goes) && !draft.lost.contains(&standing.service.id) {
             taken.push((change.key.clone(), service, standing.service.id.clone()));
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn offers(draft: &mut Draft<'_>) -> Vec<Note> {
                 && change.action == Action::Delete
                 && change.existing.as_ref() == Some(&standing.service.id)
         });
-        if !is_deleted {
+        if !is_deleted && !draft.lost.contains(&standing.service.id) {
             continue;
         }
         let (by, key) = (built_by(&publisher), ResourceKey::PrivateLinkService(publisher.clone()));

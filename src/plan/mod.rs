@@ -22,6 +22,8 @@ pub(crate) mod fixture;
 mod guard;
 mod handover;
 mod left_out;
+mod lost;
+pub mod mode;
 pub mod moved;
 mod order;
 pub mod preflight;
@@ -66,6 +68,8 @@ pub struct Plan {
     pub blockers: Vec<Blocker>,
     /// What is asked for and not done: changes that are bound to fail, and what needs them.
     pub left_out: Vec<LeftOut>,
+    /// How the Private Link Services were made whose frontends it changes, and what that means.
+    pub modes: Vec<mode::Mode>,
     /// Edits that would hurt less, each tried out on the model: by the change that they would make smaller.
     pub smaller_edits: Vec<Note>,
     /// What could not be read.

@@ -4,6 +4,8 @@
 
 mod takes_over;
 
+pub(super) use takes_over::leaving;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -94,9 +96,13 @@ fn sort(edges: &BTreeMap<&ResourceKey, BTreeSet<&ResourceKey>>) -> Vec<ResourceK
 fn waits_for(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     match (change.action, other.action) {
         (Action::Delete, Action::Delete) => delete_follows(draft, change, other),
-        (Action::Delete, _) => unpublish_follows(change, other),
+        (Action::Delete, _) => unpublish_follows(change, other) || takes_over::follows_leaving(draft, change, other),
         (_, Action::Delete) => takes_over::follows_removal(draft, change, other),
-        _ => needs(draft, change, other) || takes_over::follows_move(draft, change, other),
+        _ => {
+            needs(draft, change, other)
+                || takes_over::follows_move(draft, change, other)
+                || takes_over::follows_leaving(draft, change, other)
+        }
     }
 }
 
@@ -138,7 +144,10 @@ fn target_of(change: &Change) -> Option<&PublisherKey> {
 fn own_link_needs(change: &Change, other: &Change) -> bool {
     let Some(Resource::PrivateLinkService(service)) = &change.resource else { return false };
     match &other.key {
-        ResourceKey::Service(_) => change.inputs.iter().any(|input| input.producer == other.key),
+        ResourceKey::Service(_) => {
+            change.removed_by.as_ref() == Some(&other.key)
+                || change.inputs.iter().any(|input| input.producer == other.key)
+        }
         ResourceKey::Subnet(id) => service.exposure.nat.subnet.as_ref() == Some(id),
         _ => false,
     }

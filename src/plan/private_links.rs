@@ -24,6 +24,7 @@ use crate::plan::draft::Claim;
 use crate::plan::draft::Draft;
 use crate::plan::draft::creation;
 use crate::plan::edit;
+use crate::plan::lost;
 use crate::plan::reads;
 use crate::value::Fields;
 use crate::value::Output;
@@ -122,9 +123,8 @@ fn is_called_for(publication: &Publication, live: &LivePrivateLinkService) -> bo
 
 /// True if a change of the Service makes the cloud provider look at it.
 fn is_synced(draft: &Draft<'_>, publication: &Publication) -> bool {
-    let Some(change) = draft.changes.get(&ResourceKey::Service(publication.service.clone())) else { return false };
-    let Some(live) = draft.observed.services.get(&publication.service) else { return true };
-    edit::after(Some(live), change).is_none_or(|after| !edit::before(live).asks_the_same(&after))
+    let change = draft.changes.get(&ResourceKey::Service(publication.service.clone()));
+    change.is_some_and(|change| edit::is_synced(draft.observed, change))
 }
 
 /// The settings are the owner's: nothing that another Service on the address says changes them.
@@ -145,6 +145,7 @@ pub(super) fn expect(draft: &mut Draft<'_>) {
     let foreseen = consequence::foresee(draft);
     expect_rebuilt(draft, &foreseen);
     expect_none(draft, &foreseen);
+    lost::expect(draft, &foreseen);
 }
 
 /// Says what the cloud provider builds anew because of a Service, so that what depends on it follows in the same plan.
@@ -156,21 +157,26 @@ fn expect_rebuilt(draft: &mut Draft<'_>, foreseen: &Foreseen) {
         if planned.is_none() {
             draft.unchanged = draft.unchanged.saturating_sub(1);
         }
-        let alias = draft.observed.private_link_services.get(old).and_then(|live| live.alias.as_ref());
+        let live = draft.observed.private_link_services.get(old);
         let mut change = Change::new(key.clone(), Action::Replace);
         change.actor = Actor::CloudProvider;
         change.fields = planned.map(|planned| planned.fields).unwrap_or_default();
-        change.fields.push(FieldChange {
-            name: "alias".to_owned(),
-            before: alias.map(Value::text),
-            after: Some(Value::Produced { by: key, output: Output::Alias, known: None }),
-            forces_replacement: false,
-            manager: None,
-        });
+        change.fields.push(another_alias(key, live));
         change.reads.exists = true;
         change.resource = Some(intent.resource.clone());
         change.existing = Some(old.clone());
         draft.add(change);
+    }
+}
+
+/// A Private Link Service that is made anew has another alias, which nobody can choose.
+pub(super) fn another_alias(key: ResourceKey, live: Option<&LivePrivateLinkService>) -> FieldChange {
+    FieldChange {
+        name: "alias".to_owned(),
+        before: live.and_then(|live| live.alias.as_ref()).map(Value::text),
+        after: Some(Value::Produced { by: key, output: Output::Alias, known: None }),
+        forces_replacement: false,
+        manager: None,
     }
 }
 
@@ -236,11 +242,7 @@ fn own(draft: &mut Draft<'_>, intent: &Intent, service: &PrivateLinkService) {
         return;
     }
     keep_foreign_tags(&mut linked.tags, &live.service.tags);
-    let mut fields = diff::diff(&live.service.fields(), &linked.fields(), &PrivateLinkService::IMMUTABLE);
-    fields.extend(diff::failed(&live.provisioning));
-    if loses_address(live, &linked) {
-        fields.iter_mut().filter(|field| field.name == "nat.count").for_each(|field| field.forces_replacement = true);
-    }
+    let fields = differences(live, &linked);
     let unchanged = fields.is_empty();
     let forced = fields.iter().any(|field| field.forces_replacement);
     let mut change = Change::new(key.clone(), if forced { Action::Replace } else { Action::Update });
@@ -257,6 +259,16 @@ fn own(draft: &mut Draft<'_>, intent: &Intent, service: &PrivateLinkService) {
         }
         Claim::Ours => draft.add(change),
     }
+}
+
+/// What differs, and what of it cannot change in place.
+pub(super) fn differences(live: &LivePrivateLinkService, desired: &PrivateLinkService) -> Vec<FieldChange> {
+    let mut fields = diff::diff(&live.service.fields(), &desired.fields(), &PrivateLinkService::IMMUTABLE);
+    fields.extend(diff::failed(&live.provisioning));
+    if loses_address(live, desired) {
+        fields.iter_mut().filter(|field| field.name == "nat.count").for_each(|field| field.forces_replacement = true);
+    }
+    fields
 }
 
 /// Azure adds NAT addresses in place and never removes one.

@@ -96,7 +96,7 @@ fn keep(draft: &Draft<'_>, service: &ObjectKey, state: &State) -> Option<Kept> {
         let is_kept = |field: &&FieldChange| groups.iter().any(|(_, keys)| keys.contains(&key_of(field)));
         let (kept, rest): (Vec<&FieldChange>, Vec<&FieldChange>) = change.fields.iter().partition(is_kept);
         let smaller = with_fields(change, &rest);
-        let after = edit::after(Some(live), &smaller);
+        let after = edit::after(draft.observed, &smaller);
         let tried = cloud_provider::predict(&mut state.clone(), Some(&edit::before(live)), after.as_ref()).ok()?;
         is_harmless(&tried).then(|| Kept {
             text: sentence(&groups, (&kept, rest.len()), name_in_use(draft, service)),
@@ -149,7 +149,7 @@ fn migrate(draft: &Draft<'_>, service: &ObjectKey, kept: &[FieldChange], state: 
     }
     let document = handover::document_of(draft, service)?;
     let change = draft.changes.get(&ResourceKey::Service(service.clone()))?;
-    let second = second(service, edit::manifest(draft.observed.services.get(service)?, change)?);
+    let second = second(service, edit::manifest(draft.observed, change)?);
     let tried = cloud_provider::predict(&mut state.clone(), None, Some(&second)).ok()?;
     let joins = tried.effects.iter().any(|effect| matches!(effect.what, What::FrontendJoined { .. }));
     if joins || !is_harmless(&tried) {
@@ -185,7 +185,7 @@ fn free_addresses(draft: &Draft<'_>, service: &ObjectKey, prediction: &Predictio
         |failure: &&Failure| failure.stage == Stage::LoadBalancer && failure.rule.id.starts_with("CCM-IP-");
     let refused = prediction.failure.as_ref().filter(is_of_frontend)?;
     let change = draft.changes.get(&ResourceKey::Service(service.clone()))?;
-    let after: Service = edit::after(draft.observed.services.get(service), change)?;
+    let after: Service = edit::after(draft.observed, change)?;
     let free = address::free_near(state, &after, OFFERED);
     if free.is_empty() {
         return None;

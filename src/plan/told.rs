@@ -4,10 +4,12 @@
 //! that the plan shows already (a rule for a new port, a frontend for a new Service) is not told again.
 
 use crate::cloud_provider::Prediction;
+use crate::cloud_provider::catalogue;
 use crate::cloud_provider::effect::Effect;
 use crate::cloud_provider::effect::What;
 use crate::cloud_provider::rule;
 use crate::domain::azure::ResourceId;
+use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::connection::LiveConnection;
 use crate::plan::action::Action;
@@ -48,7 +50,8 @@ pub(super) fn consequences(draft: &Draft<'_>, change: &Change, prediction: &Pred
 }
 
 fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Effect) -> Option<Consequence> {
-    let plain = |text: String| Some(Consequence { rule: effect.rule.id, text, parties: Default::default() });
+    let edit = edit(change, effect);
+    let plain = |text: String| Some(Consequence { rule: effect.rule.id, edit, text, parties: Default::default() });
     match &effect.what {
         What::LinkDeleted { link } => {
             let cut = prediction.effects.iter().filter_map(|effect| match &effect.what {
@@ -56,12 +59,12 @@ fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Ef
                 _ => None,
             });
             let parties = consequence::parties(draft, cut);
-            let text = loss(prediction, link) + &retire::told(draft, link);
-            Some(Consequence { rule: effect.rule.id, text, parties })
+            let text = loss(prediction, link) + put_again(draft, link) + &retire::told(draft, link);
+            Some(Consequence { rule: effect.rule.id, edit, text, parties })
         }
         What::LinkTakenOver { connections, .. } | What::LinkUnproven { connections, .. } => {
             let parties = consequence::parties(draft, connections.iter().collect::<Vec<&LiveConnection>>());
-            Some(Consequence { rule: effect.rule.id, text: effect.what.to_string(), parties })
+            Some(Consequence { rule: effect.rule.id, edit, text: effect.what.to_string(), parties })
         }
         // They are part of the sentence about the Private Link Service.
         What::ConnectionCut { .. } | What::AliasLost { .. } | What::LinkRebuilt { .. } => None,
@@ -79,7 +82,7 @@ fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Ef
             // Their connection stays, and what they reached through the port is gone.
             let link = draft.observed.link_on_frontend_of(service);
             let parties = consequence::parties(draft, link.into_iter().flat_map(|link| &link.connections));
-            Some(Consequence { rule: effect.rule.id, text: effect.what.to_string(), parties })
+            Some(Consequence { rule: effect.rule.id, edit, text: effect.what.to_string(), parties })
         }
         // The change says so itself.
         What::FrontendRemoved { .. } if change.action == Action::Delete => None,
@@ -88,6 +91,19 @@ fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Ef
         What::Nothing => plain(uncapitalised(effect.rule.title)),
         what => plain(what.to_string()),
     }
+}
+
+/// The kind of edit that brings an effect about, as the catalogue calls it.
+fn edit(change: &Change, effect: &Effect) -> Option<&'static str> {
+    let fields = || change.fields.iter().map(|field| field.name.as_str());
+    catalogue::edit_of(effect.rule, fields).map(|entry| entry.id)
+}
+
+/// Half a sentence behind the end of a Private Link Service of ours that comes back in the same plan.
+fn put_again(draft: &Draft<'_>, link: &ResourceId) -> &'static str {
+    let key = ResourceKey::PrivateLinkService(PublisherKey::Own(link.clone()));
+    let comes_back = draft.changes.get(&key).is_some_and(|change| change.removed_by.is_some());
+    if comes_back { "; privlink puts it again, with another alias" } else { "" }
 }
 
 /// What becomes of a Private Link Service and its alias, and why.

@@ -151,8 +151,10 @@ pub(super) fn delete_with_connections(draft: &mut Draft<'_>, publisher: Publishe
 
 /// The first half of a replacement is a deletion, and Azure's condition for it is the same.
 pub(super) fn cut_before_replacement(draft: &mut Draft<'_>) {
-    // What the cloud provider replaces, it cuts itself.
-    let is_replaced = |change: &&Change| change.action == Action::Replace && change.actor == Actor::Privlink;
+    // What the cloud provider replaces or takes away, it cuts itself.
+    let is_replaced = |change: &&Change| {
+        change.action == Action::Replace && change.actor == Actor::Privlink && change.removed_by.is_none()
+    };
     let replaced = draft.changes.values().filter(is_replaced).filter_map(|change| match &change.key {
         ResourceKey::PrivateLinkService(publisher) => Some(publisher.clone()),
         _ => None,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::desired::Desired;
 use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceId;
+use crate::domain::azure::SubscriptionId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
@@ -26,6 +27,8 @@ use crate::observed::rights::Rights;
 use crate::observed::rights::Standing;
 use crate::plan::Plan;
 use crate::plan::change::Change;
+use crate::plan::preflight::group;
+use crate::plan::preflight::group::Group;
 use crate::plan::preflight::question;
 use crate::plan::preflight::question::Question;
 use crate::plan::preflight::right;
@@ -47,12 +50,19 @@ pub(super) async fn ask(
     (desired, plan): (&Desired, &Plan),
     observed: &mut Observed,
 ) -> bool {
+    let groups = group::open(plan, desired, observed);
+    let (absent, group_gaps) = self::absent_groups(&world.azure, &groups).await;
+    observed.absent_groups = absent;
     let left_out = plan.left_out.iter().filter_map(|left| left.change.as_ref());
     let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
-    let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
+    // Where there is no group, nobody has rights, and that is not what is wrong.
+    let is_there = |needed: &Needed| !needed.scopes.first().is_some_and(|scope| is_absent(scope, observed));
+    let needed = changes.iter().flat_map(|change| right::needed(change, desired, observed)).filter(is_there);
+    let needed: BTreeSet<Needed> = needed.collect();
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
     let (questions, unasked) = within_reason(questions);
-    let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect();
+    let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed));
+    let by_cluster: BTreeSet<Needed> = by_cluster.filter(is_there).collect();
     let applier = world.applier(config, &desired.policy);
     let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
     let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
@@ -67,8 +77,41 @@ pub(super) async fn ask(
         }
     }
     (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
-    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(unasked));
-    !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty()
+    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(group_gaps).chain(unasked));
+    !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty() || !groups.is_empty()
+}
+
+fn is_absent(scope: &RightScope, observed: &Observed) -> bool {
+    match scope {
+        RightScope::Group(subscription, group) => {
+            observed.absent_groups.contains(&(subscription.clone(), group.clone()))
+        }
+        RightScope::Resource(_) => false,
+    }
+}
+
+/// The groups that Azure says are not there: one list for each subscription, and a question about what is not in it,
+/// because a list shows only what the caller may see.
+async fn absent_groups(azure: &Azure, groups: &BTreeSet<Group>) -> (BTreeSet<Group>, BTreeSet<Gap>) {
+    let subscriptions: BTreeSet<&SubscriptionId> = groups.iter().map(|(subscription, _)| subscription).collect();
+    let lists = all(subscriptions.iter().map(|subscription| azure.resource_groups(subscription))).await;
+    let listed: BTreeMap<&SubscriptionId, _> = subscriptions.into_iter().zip(lists).collect();
+    // A list that could not be read shows nothing, and the question then says why.
+    let is_listed = |(subscription, group): &&Group| matches!(&listed[subscription], Ok(seen) if seen.contains(group));
+    let suspects: Vec<&Group> = groups.iter().filter(|group| !is_listed(group)).collect();
+    let answers = all(suspects.iter().map(|(subscription, group)| azure.has_resource_group(subscription, group))).await;
+    let (mut absent, mut gaps) = (BTreeSet::new(), BTreeSet::new());
+    for (suspect, answer) in suspects.into_iter().zip(answers) {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => drop(absent.insert(suspect.clone())),
+            Err(error) => {
+                let area = Area::ResourceGroups(suspect.0.clone());
+                gaps.insert(Gap { area, reason: told(&error) });
+            }
+        }
+    }
+    (absent, gaps)
 }
 
 /// The questions that are asked, and what is told of the others.

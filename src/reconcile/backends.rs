@@ -218,7 +218,9 @@ impl Backends<'_> {
     /// Reads before a write. A connection is not there when the plan is made if its endpoint is a step of the plan too.
     async fn before_write(&self, change: &Change, replaced: bool) -> Result<Option<Live>, Failure> {
         if replaced {
-            return Ok(None); // It was checked before it was removed.
+            // What was there was checked before it was removed, unless somebody else removed it.
+            self.check_scope(change)?;
+            return Ok(None);
         }
         let announced = matches!(change.key, ResourceKey::Connection { .. }) && !change.reads.exists;
         if !announced {
@@ -288,6 +290,7 @@ impl Backends<'_> {
             Some(Live::Service(_)) => {
                 waits("the cloud provider to clean up (load balancer frontend, Private Link Service)")
             }
+            Some(_) if change.removed_by.is_some() => waits("the cloud provider to delete it with its frontend"),
             Some(_) => waits("Azure to finish the deletion"),
         }
     }

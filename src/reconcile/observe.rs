@@ -107,6 +107,7 @@ fn merge(observed: &mut Observed, part: Observed) {
         dns_links,
         // They are asked about only once it is clear what a plan needs.
         offered: _,
+        absent_groups: _,
         rights: _,
         cluster_rights: _,
         gaps,

@@ -10,7 +10,6 @@ use crate::desired::resolve;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
 use crate::domain::cluster::ManagedCluster;
-use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::git::Limits;
 use crate::observed::Observed;
@@ -98,14 +97,12 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
         Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
         None => StatusFiles::default(),
     };
-    let baseline = baseline(loaded, &policy, &status).await;
-    replan(loaded, (&policy, config), &world, Memory { status, baseline, diagnostics }).await
+    replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
 }
 
 /// What a plan takes from before: it does not change within a pass.
 struct Memory {
     status: StatusFiles,
-    baseline: Option<(Desired, CommitId)>,
     diagnostics: Diagnostics,
 }
 
@@ -115,7 +112,7 @@ async fn replan(
     world: &World,
     memory: Memory,
 ) -> Result<Planned, PassError> {
-    let Memory { status, baseline, mut diagnostics } = memory;
+    let Memory { status, mut diagnostics } = memory;
     let (cluster, gap) = observe::managed_cluster(world, policy).await?;
     let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
     diagnostics = merged(&diagnostics, online);
@@ -123,7 +120,8 @@ async fn replan(
         return Err(PassError::Files(Box::new(diagnostics)));
     }
     let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
-    let baseline = baseline.as_ref().map(|(desired, _)| desired);
+    let baseline = baseline(loaded, policy, (&status, cluster.as_ref())).await;
+    let baseline = baseline.as_ref();
     let mut plan = crate::plan::plan(&desired, &observed, baseline);
     // What a plan would be refused for can be asked only once it is clear what it writes.
     if ask::ask(world, config, (&desired, &plan), &mut observed).await {
@@ -140,7 +138,13 @@ fn merged(first: &Diagnostics, second: Diagnostics) -> Diagnostics {
 
 /// What the last applied commit asked for. The status branch only says which commit that was: a hint, and a wrong one
 /// makes drift out of a change at worst.
-async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Option<(Desired, CommitId)> {
+///
+/// It is resolved for the cluster that the wishes of today are resolved for: what follows from the cluster is no change.
+async fn baseline(
+    loaded: &Loaded,
+    policy: &Policy,
+    (status, cluster): (&StatusFiles, Option<&ManagedCluster>),
+) -> Option<Desired> {
     let upstream = loaded.source.upstream.as_ref()?;
     let commit = status.environment()?.applied_commit.clone()?;
     if !upstream.remote.is_ancestor(&commit, &upstream.tip).await.ok()? {
@@ -148,12 +152,13 @@ async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Opt
     }
     let snapshot = upstream.remote.snapshot(&commit, Limits::default()).await.ok()?;
     let reading = repo::read(&snapshot, &loaded.settings);
-    let unseen = policy.cluster.as_ref().map(|reference| resolve::unseen_cluster(&reference.aks));
-    let source = resolve::Source { documents: &reading.documents, policy, cluster: unseen.as_ref(), path_exists: true };
+    let unseen = unseen(policy);
+    let cluster = cluster.or(unseen.as_ref());
+    let source = resolve::Source { documents: &reading.documents, policy, cluster, path_exists: true };
     let (desired, diagnostics) = resolve::resolve(source);
     let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: None };
     let diagnostics = allow::apply(diagnostics, &reading.sources, terms);
-    (!diagnostics.has_errors()).then_some((desired, commit))
+    (!diagnostics.has_errors()).then_some(desired)
 }
 
 /// Observes once more after an apply, and plans what is left.
@@ -163,11 +168,7 @@ async fn baseline(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Opt
 pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
     let policy = &planned.plan.policy;
     let world = World::connect(config, policy, Purpose::Plan).await?;
-    let memory = Memory {
-        status: planned.status.clone(),
-        baseline: baseline(loaded, policy, &planned.status).await,
-        diagnostics: planned.diagnostics.clone(),
-    };
+    let memory = Memory { status: planned.status.clone(), diagnostics: planned.diagnostics.clone() };
     replan(loaded, (policy, config), &world, memory).await
 }
 

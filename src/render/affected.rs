@@ -8,7 +8,10 @@ use crate::diagnostic::Place;
 use crate::diagnostic::Step as PathStep;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::key::ResourceKey;
 use crate::plan::Plan;
+use crate::plan::Step;
+use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::Consequence;
 use crate::plan::change::FieldChange;
@@ -101,10 +104,31 @@ pub(super) fn consumer(consumer: &Consumer) -> String {
     shown::one_line(&format!("{}{known}", consumer.name))
 }
 
-/// Who is behind a party; `own` is the environment's subscription.
-pub(super) fn people(party: &Party, own: &SubscriptionId) -> String {
-    let nobody = || if party.subscription() == *own { "this environment" } else { "unknown consumer" }.to_owned();
-    party.consumer.as_ref().map_or_else(nobody, consumer)
+/// Who is behind a party: this repository, which repairs what is its own, or somebody to call.
+pub(super) fn people(party: &Party, plan: &Plan) -> String {
+    let declared = declared(party, plan);
+    match (&party.consumer, declared) {
+        (Some(known), Some(declared)) => format!("{}, {declared}", consumer(known)),
+        (Some(known), None) => consumer(known),
+        (None, Some(declared)) => declared,
+        (None, None) if party.subscription() == plan.policy.subscription => "this environment".to_owned(),
+        (None, None) => "unknown consumer".to_owned(),
+    }
+}
+
+/// Who is behind a subscription, whichever of its endpoints are declared here.
+fn behind(party: &Party, plan: &Plan) -> String {
+    people(&Party { is_declared: false, ..party.clone() }, plan)
+}
+
+/// `declared here, repaired by step 3`, for an endpoint of this repository.
+fn declared(party: &Party, plan: &Plan) -> Option<String> {
+    let repairs = |step: &Step| {
+        step.change.key == ResourceKey::PrivateEndpoint(party.endpoint.clone()) && step.change.action != Action::Delete
+    };
+    let step = plan.steps.iter().position(repairs);
+    let repaired = step.map(|at| format!(", repaired by step {}", at + 1)).unwrap_or_default();
+    party.is_declared.then(|| format!("declared here{repaired}"))
 }
 
 /// `2026-11-20`, where privlink has seen the connection before.
@@ -114,12 +138,12 @@ pub(super) fn first_seen(party: &Party, details: Details<'_>) -> Option<String> 
 }
 
 /// Endpoint, state, people, subscription and first sight of an affected party.
-pub(super) fn party_row(party: &Party, own: &SubscriptionId, details: Details<'_>) -> Vec<String> {
+pub(super) fn party_row(party: &Party, plan: &Plan, details: Details<'_>) -> Vec<String> {
     let seen = first_seen(party, details).map(|day| format!("first seen {day}"));
     [
         shown::one_line(party.endpoint.name()),
         shown::one_line(&party.status),
-        people(party, own),
+        people(party, plan),
         format!("subscription {}", party.subscription()),
     ]
     .into_iter()
@@ -128,10 +152,10 @@ pub(super) fn party_row(party: &Party, own: &SubscriptionId, details: Details<'_
 }
 
 /// How many connections of each consumer: what is left to say where not every endpoint has room.
-pub(super) fn by_consumer(consequence: &Consequence, own: &SubscriptionId) -> Vec<(String, SubscriptionId, usize)> {
+pub(super) fn by_consumer(consequence: &Consequence, plan: &Plan) -> Vec<(String, SubscriptionId, usize)> {
     let mut consumers: BTreeMap<SubscriptionId, (String, usize)> = BTreeMap::new();
     for party in &consequence.parties {
-        consumers.entry(party.subscription()).or_insert_with(|| (people(party, own), 0)).1 += 1;
+        consumers.entry(party.subscription()).or_insert_with(|| (behind(party, plan), 0)).1 += 1;
     }
     let mut rows: Vec<_> = consumers.into_iter().map(|(id, (people, number))| (people, id, number)).collect();
     rows.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.1.cmp(&b.1)));

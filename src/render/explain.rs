@@ -142,7 +142,7 @@ fn page_of_provider(rule: &provider::Rule) -> Text {
 
 /// What a person asks about, and the page of each rule by which a plan tells it.
 fn page_of_entry(entry: &catalogue::Entry) -> Text {
-    let catalogue::Entry { id, title, rules } = entry;
+    let catalogue::Entry { id, title, rules, field: _ } = entry;
     let mut text = Text::new();
     text.push(Label::Warning, *id).push(Label::Plain, ": ").line(Label::Heading, *title).end();
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();

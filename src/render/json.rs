@@ -19,6 +19,8 @@ use crate::plan::change::MissingRight;
 use crate::plan::change::Refusal;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
+use crate::plan::mode::Maker;
+use crate::plan::mode::Mode;
 use crate::render::affected;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
@@ -50,6 +52,8 @@ pub struct PlanV1 {
     pub unchanged: usize,
     /// The changes, each after everything it waits for.
     pub steps: Vec<StepV1>,
+    /// How the Private Link Services were made whose frontends it changes, and what that means.
+    pub modes: Vec<ModeV1>,
     /// Edits that would hurt less.
     pub smaller_edits: Vec<NoteV1>,
     /// What a reader should know beside the changes.
@@ -123,6 +127,8 @@ pub struct FieldV1 {
 pub struct ConsequenceV1 {
     /// The rule that predicts it.
     pub rule: String,
+    /// The entry of the catalogue for the kind of edit that brings it about; null where it is none of those.
+    pub edit: Option<&'static str>,
     /// The prediction.
     pub text: String,
     /// Who is affected.
@@ -140,12 +146,31 @@ pub struct PartyV1 {
     pub subscription: String,
     /// The state of the connection.
     pub status: String,
+    /// True if a document of this repository asks for the endpoint: then its repair is a step of the plan.
+    pub declared: bool,
     /// Who is behind the subscription.
     pub consumer: Option<String>,
     /// Their Microsoft Entra tenant, where the settings say it.
     pub tenant: Option<String>,
     /// When privlink first saw the connection (RFC 3339), where the status branch says it.
     pub first_seen: Option<String>,
+}
+
+/// A Private Link Service whose frontend changes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Mode")]
+pub struct ModeV1 {
+    /// Its id.
+    pub private_link_service: String,
+    /// Who made it: `cloudProvider`, `privlink` or `others`.
+    pub made_by: &'static str,
+    /// What that means for the change of its frontend.
+    pub meaning: &'static str,
+    /// The rule that says so.
+    pub rule: &'static str,
+    /// How that is known: `observed`, `code`, `documented` or `inferred`.
+    pub evidence: String,
 }
 
 /// Something to know.
@@ -294,6 +319,7 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         risk: plan.risk().to_string(),
         unchanged: plan.unchanged,
         steps: plan.steps.iter().map(|it| step(plan, it, details)).collect(),
+        modes: plan.modes.iter().map(mode).collect(),
         smaller_edits: smaller_edits.collect(),
         notes: notes.collect(),
         left_out: plan.left_out.iter().map(|left| left_out(left, details)).collect(),
@@ -302,6 +328,21 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         approval: consents
             .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
             .collect(),
+    }
+}
+
+fn mode(mode: &Mode) -> ModeV1 {
+    let Mode { link, maker, meaning, rule } = mode;
+    ModeV1 {
+        private_link_service: link.to_string(),
+        made_by: match maker {
+            Maker::CloudProvider => "cloudProvider",
+            Maker::Privlink => "privlink",
+            Maker::Others => "others",
+        },
+        meaning,
+        rule: rule.id,
+        evidence: mode.evidence().to_string(),
     }
 }
 
@@ -393,12 +434,14 @@ fn consequence(consequence: &Consequence, details: Details<'_>) -> ConsequenceV1
         endpoint: party.endpoint.to_string(),
         subscription: party.subscription().to_string(),
         status: party.status.clone(),
+        declared: party.is_declared,
         consumer: party.consumer.as_ref().map(affected::consumer),
         tenant: party.consumer.as_ref().and_then(|consumer| consumer.tenant.clone()),
         first_seen: details.first_seen.and_then(|seen| seen.get(&party.endpoint)).map(ToString::to_string),
     };
     ConsequenceV1 {
         rule: consequence.rule.to_owned(),
+        edit: consequence.edit,
         text: consequence.text.clone(),
         parties: consequence.parties.iter().map(party).collect(),
     }
@@ -413,7 +456,7 @@ mod tests {
     fn a_plan_for_programs_has_the_frozen_names() {
         let json = serde_json::to_value(of(&World::empty().plan(), Details::default())).unwrap();
         let names: Vec<&String> = json.as_object().unwrap().keys().collect();
-        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "leftOut", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
+        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "leftOut", "modes", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json["steps"][1]).unwrap(), @r#"
         {
           "action": "create",

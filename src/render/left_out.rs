@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::azure::SubscriptionId;
 use crate::plan::Plan;
 use crate::plan::change::LeftOut;
 use crate::plan::change::Party;
@@ -25,12 +24,12 @@ pub(super) fn text(plan: &Plan, details: Details<'_>) -> Text {
         text.end().line(Label::Error, TITLE);
     }
     for left in &plan.left_out {
-        text.append(one(left, &plan.policy.subscription, details));
+        text.append(one(left, plan, details));
     }
     text
 }
 
-fn one(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
+fn one(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     text.plain("  ");
     match &left.change {
@@ -47,12 +46,12 @@ fn one(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
     }
     // A change that only waits is told in one line: its fields come with the plan that makes it.
     if let Some(change) = left.change.as_ref().filter(|_| !left.refusals.is_empty()) {
-        text.append(step::fields(change, &Shown::new(own.clone())));
+        text.append(step::fields(change, &Shown::new(plan.policy.subscription.clone())));
     }
     for line in because(left) {
         text.plain("      ").line(Label::Warning, line);
     }
-    text.append(parties(left, own, details)).append(helps(left));
+    text.append(parties(left, plan, details)).append(helps(left));
     text
 }
 
@@ -84,15 +83,15 @@ fn helps(left: &LeftOut) -> Text {
 }
 
 /// Who would lose service if it were made all the same, each once, as rows.
-pub(super) fn hit(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Vec<Vec<String>> {
+pub(super) fn hit(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Vec<Vec<String>> {
     let consequences = left.change.iter().flat_map(|change| &change.consequences);
     let parties: BTreeSet<&Party> = consequences.flat_map(|consequence| &consequence.parties).collect();
-    parties.into_iter().map(|party| party_row(party, own, details)).collect()
+    parties.into_iter().map(|party| party_row(party, plan, details)).collect()
 }
 
-fn parties(left: &LeftOut, own: &SubscriptionId, details: Details<'_>) -> Text {
+fn parties(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
-    for line in table::aligned(&hit(left, own, details)) {
+    for line in table::aligned(&hit(left, plan, details)) {
         text.plain("      would be hit: ").line(Label::Severing, line);
     }
     text

@@ -6,6 +6,7 @@
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Cause;
+use crate::plan::mode::Mode;
 use crate::render::Text;
 use crate::render::affected;
 use crate::render::affected::Hit;
@@ -43,12 +44,13 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let people = if fits { everyone } else { affected(plan, |hit| consumers(plan, hit), details) };
     let affected = fitting(people, "who is affected", &mut budget);
     let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
+    let modes = fitting(modes(plan), "how Private Link Services were made", &mut budget);
     let smaller = fitting(smaller_edits(plan), "smaller edits", &mut budget);
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
     let folded = folded(plan, details, &mut budget);
-    [head, affected, left_out, smaller, table, folded, troubles, notes, closing].concat()
+    [head, affected, left_out, modes, smaller, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
@@ -89,7 +91,12 @@ fn affected(plan: &Plan, rows: impl Fn(&Hit<'_>) -> Vec<String>, details: Detail
         let consequence = hit.consequence;
         let keys: Vec<String> = hit.keys().iter().map(|key| code(key)).collect();
         lines.push(String::new());
-        lines.push(format!("{}: {} ({})", keys.join(", "), inert(&consequence.text), inert(consequence.rule)));
+        lines.push(format!(
+            "{}: {} ({})",
+            keys.join(", "),
+            inert(&consequence.text),
+            inert(&shown::named(consequence))
+        ));
         if let Some(why) = hit.why(plan, details) {
             lines.push(String::new());
             lines.push(format!("**Why:** {}", inert(&why)));
@@ -107,7 +114,7 @@ fn endpoints(plan: &Plan, hit: &Hit<'_>, details: Details<'_>) -> Vec<String> {
     let (title, line) = if dated { (" First seen |", "---|") } else { ("", "") };
     let head = [format!("| Endpoint | State | Consumer | Subscription |{title}"), format!("|---|---|---|---|{line}")];
     let rows = parties.iter().map(|party| {
-        let people = affected::people(party, &plan.policy.subscription);
+        let people = affected::people(party, plan);
         let [endpoint, status, people] = [party.endpoint.name(), &party.status, &people].map(cell_code);
         let seen = affected::first_seen(party, details).unwrap_or_default();
         let seen = if dated { format!(" {seen} |") } else { String::new() };
@@ -119,7 +126,7 @@ fn endpoints(plan: &Plan, hit: &Hit<'_>, details: Details<'_>) -> Vec<String> {
 /// A row for every consumer that is hit.
 fn consumers(plan: &Plan, hit: &Hit<'_>) -> Vec<String> {
     let head = ["| Consumer | Subscription | Connections |".to_owned(), "|---|---|---|".to_owned()];
-    let consumers = affected::by_consumer(hit.consequence, &plan.policy.subscription);
+    let consumers = affected::by_consumer(hit.consequence, plan);
     let row = |(people, id, number): &(String, _, usize)| format!("| {} | `{id}` | {number} |", cell_code(people));
     head.into_iter().chain(consumers.iter().map(row)).collect()
 }
@@ -192,7 +199,7 @@ fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> 
         out.push_str(&format!("- waits for {}\n", waits.join(", ")));
     }
     for consequence in &change.consequences {
-        out.push_str(&format!("- {} ({})\n", inert(&consequence.text), inert(consequence.rule)));
+        out.push_str(&format!("- {} ({})\n", inert(&consequence.text), inert(&shown::named(consequence))));
     }
     if let Some(cuts) = step::cuts(change) {
         out.push_str(&format!("- {}\n", inert(&cuts)));
@@ -250,11 +257,19 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let source = source.map(|source| format!("<br>asked for in {}", code(&source))).unwrap_or_default();
         let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
         let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
-        let hit = left_out::hit(left, &plan.policy.subscription, details).into_iter().map(|row| row.join(" "));
+        let hit = left_out::hit(left, plan, details).into_iter().map(|row| row.join(" "));
         let hit = hit.map(|row| format!("<br>would be hit: {}", inert(&row))).collect::<String>();
         format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
     };
     block(left_out::TITLE, plan.left_out.iter().map(item).collect())
+}
+
+fn modes(plan: &Plan) -> Vec<String> {
+    let mode = |mode: &Mode| {
+        let told = inert(&words::mode_words(mode));
+        format!("- {}: {told} ({}, {})", code(mode.link.name()), mode.rule.id, mode.evidence())
+    };
+    block(words::MODES, plan.modes.iter().map(mode).collect())
 }
 
 fn smaller_edits(plan: &Plan) -> Vec<String> {

@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Cause;
+use crate::plan::mode::Mode;
 use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::render::Text;
@@ -32,11 +33,13 @@ pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
         text.append(head(plan))
             .append(affected(plan, details))
             .append(left_out::text(plan, details))
+            .append(modes(plan))
             .append(smaller_edits(plan))
             .append(table(plan, details))
             .append(steps(plan, details));
     } else {
-        text.line(Label::Heading, unchanged(plan)).append(left_out::text(plan, details)).append(smaller_edits(plan));
+        text.line(Label::Heading, unchanged(plan)).append(left_out::text(plan, details));
+        text.append(modes(plan)).append(smaller_edits(plan));
     }
     text.append(notes(plan)).append(blockers(plan)).append(gaps(plan));
     if plan.has_changes() {
@@ -104,7 +107,6 @@ fn head(plan: &Plan) -> Text {
 fn affected(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     let hits = affected::hits(plan);
-    let own = &plan.policy.subscription;
     if hits.is_empty() {
         return text;
     }
@@ -113,17 +115,37 @@ fn affected(plan: &Plan, details: Details<'_>) -> Text {
     for hit in hits {
         let consequence = hit.consequence;
         text.plain(format!("  {}: ", shown::one_line(&hit.keys().join(", "))));
-        text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", consequence.rule));
+        text.plain(shown::one_line(&consequence.text)).line(Label::Dim, format!(" ({})", shown::named(consequence)));
         if let Some(why) = hit.why(plan, details) {
             text.plain("    why: ").line(Label::Plain, why);
         }
-        let row = |party| affected::party_row(party, own, details);
+        let row = |party| affected::party_row(party, plan, details);
         let rows: Vec<Vec<String>> = consequence.parties.iter().map(row).collect();
         for line in table::aligned(&rows) {
             text.plain("    ").line(Label::Severing, line);
         }
     }
     text
+}
+
+/// The heading over how Private Link Services were made.
+pub(super) const MODES: &str = "Private Link Services on a frontend that changes";
+
+fn modes(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.modes.is_empty() {
+        text.end().line(Label::Heading, MODES);
+    }
+    for mode in &plan.modes {
+        text.plain(format!("  {}: ", shown::one_line(mode.link.name()))).plain(mode_words(mode));
+        text.line(Label::Dim, format!(" ({}, {})", mode.rule.id, mode.evidence()));
+    }
+    text
+}
+
+/// Who made it, and what that means.
+pub(super) fn mode_words(mode: &Mode) -> String {
+    format!("made by {}: {}", mode.maker, mode.meaning)
 }
 
 fn smaller_edits(plan: &Plan) -> Text {

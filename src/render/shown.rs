@@ -12,6 +12,7 @@ use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
+use crate::plan::change::Consequence;
 use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::repo::source::Sources;
@@ -127,6 +128,12 @@ pub fn action_label(action: Action) -> Label {
         Action::Update | Action::Adopt => Label::Changed,
         Action::Replace | Action::Delete => Label::Removed,
     }
+}
+
+/// The names under which `explain` explains a prediction: its rule, and the kind of edit where that has one.
+pub(super) fn named(consequence: &Consequence) -> String {
+    let edit = consequence.edit.map(|edit| format!(", {edit}")).unwrap_or_default();
+    format!("{}{edit}", consequence.rule)
 }
 
 /// Who does it, where that is not privlink itself.

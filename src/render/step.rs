@@ -73,7 +73,10 @@ pub(super) fn source(change: &Change, details: Details<'_>) -> Option<String> {
 pub(super) fn why(change: &Change) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let forcing: Vec<String> = change.forcing().map(|field| shown::field_name(&field.name)).collect();
-    if !forcing.is_empty() {
+    if let Some(remover) = &change.removed_by {
+        let remover = shown::one_line(&remover.to_string());
+        lines.push(format!("deleted by the cloud provider because of {remover}, and put again by privlink"));
+    } else if !forcing.is_empty() {
         lines.push(format!("replaced because {} cannot change in place", forcing.join(", ")));
     } else if change.action == Action::Replace && change.actor == Actor::CloudProvider {
         lines.push("deleted with its frontend and built anew".to_owned());
@@ -132,7 +135,7 @@ pub(super) fn cuts(change: &Change) -> Option<String> {
 /// The consequences that name nobody; those with parties stand in the block of who is affected.
 fn effects(change: &Change) -> Vec<String> {
     let line = |consequence: &crate::plan::change::Consequence| match consequence.parties.len() {
-        0 => format!("{} ({})", shown::one_line(&consequence.text), consequence.rule),
+        0 => format!("{} ({})", shown::one_line(&consequence.text), shown::named(consequence)),
         number => format!("{} affected ({}): see above", count(number, "connection"), consequence.rule),
     };
     change.consequences.iter().map(line).chain(cuts(change)).collect()

@@ -74,6 +74,7 @@ pub(crate) fn start(
         token: Token::new(token),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
+        ip_families: own.ip_families.clone(),
         clock: clock.clone(),
         log: arm.log().clone(),
         faults: arm.faults().clone(),

@@ -282,6 +282,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
             "disableLocalAccounts": false,
             "networkProfile": {
                 "networkPlugin": "azure",
+                "ipFamilies": cluster.ip_families.iter().map(|family| family.as_str()).collect::<Vec<_>>(),
                 "loadBalancerSku": "standard",
                 "outboundType": "loadBalancer",
                 "loadBalancerProfile": { "backendPoolType": pool_type },

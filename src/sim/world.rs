@@ -3,11 +3,11 @@
 //! Names are kebab-case and an unknown key is an error that names its path. Everything is put into the simulated Azure
 //! through the same rules as any client's request, so a world that could not exist does not start.
 
+mod cluster;
 mod identity;
 mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
 use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
+pub use crate::sim::world::cluster::{BackendPoolType, CloudProvider, Cluster, IpFamily, Node};
 pub use crate::sim::world::identity::{
     Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
 };
@@ -160,89 +161,6 @@ pub struct Subnet {
     pub private_link_service_network_policies: Option<String>,
 }
 
-/// An AKS cluster.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Cluster {
-    /// Where it is.
-    #[schemars(with = "String")]
-    pub subscription: SubscriptionId,
-    /// Its resource group.
-    #[schemars(with = "String")]
-    pub resource_group: ResourceGroup,
-    /// Its name, which is also the name of its kubeconfig context.
-    pub name: String,
-    /// The group of its load balancers and machines.
-    #[schemars(with = "String")]
-    pub node_resource_group: ResourceGroup,
-    /// The Kubernetes version.
-    #[serde(default = "kubernetes_version")]
-    pub version: String,
-    /// The version of its cloud provider; the Kubernetes version if absent.
-    #[serde(default)]
-    pub cloud_provider_version: Option<String>,
-    /// Who reconciles its Services of type LoadBalancer.
-    #[serde(default)]
-    pub cloud_provider: CloudProvider,
-    /// The name of its virtual network, one of the world's.
-    pub virtual_network: String,
-    /// The resource group of the virtual network; the node resource group if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub virtual_network_resource_group: Option<ResourceGroup>,
-    /// The subnet of its nodes.
-    pub subnet: String,
-    /// Its nodes.
-    #[serde(default)]
-    pub nodes: Vec<Node>,
-    /// How its load balancers know the nodes.
-    #[serde(default)]
-    pub backend_pool_type: BackendPoolType,
-    /// Services that exist already, as manifests.
-    #[serde(default)]
-    pub services: Vec<Value>,
-    /// The roles of its cloud provider; contributor in the cluster's subscription if absent.
-    #[serde(default)]
-    pub assignments: Option<Vec<RoleAssignment>>,
-}
-
-/// How load balancers know the nodes of a cluster (`loadBalancerBackendPoolConfigurationType`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendPoolType {
-    /// The network interfaces of the machines are members of the pool.
-    #[default]
-    NodeIpConfiguration,
-    /// The pool lists the addresses of the nodes.
-    NodeIp,
-}
-
-/// Who reconciles the Services of a cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CloudProvider {
-    /// The simulator itself.
-    #[default]
-    Simulated,
-    /// Nobody, or a real cloud provider that runs elsewhere.
-    None,
-}
-
-fn kubernetes_version() -> String {
-    "1.36.0".to_owned()
-}
-
-/// A node.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Node {
-    /// Its name.
-    pub name: String,
-    /// Its address in the cluster's subnet.
-    #[schemars(with = "String")]
-    pub address: IpAddr,
-}
-
 /// A private DNS zone.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -272,31 +190,6 @@ pub struct RawResource {
     /// For a Private Link Service: the GUID of its alias, which is thereby known in advance.
     #[serde(default)]
     pub alias_guid: Option<String>,
-}
-
-impl Cluster {
-    /// The resource group of the virtual network.
-    pub fn network_group(&self) -> &ResourceGroup {
-        self.virtual_network_resource_group.as_ref().unwrap_or(&self.node_resource_group)
-    }
-
-    /// The id of the managed cluster.
-    pub fn id(&self) -> String {
-        format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerService/managedClusters/{}",
-            self.subscription, self.resource_group, self.name
-        )
-    }
-
-    /// The id of the virtual network.
-    pub fn network_id(&self) -> String {
-        format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/virtualNetworks/{}",
-            self.subscription,
-            self.network_group(),
-            self.virtual_network
-        )
-    }
 }
 
 impl World {

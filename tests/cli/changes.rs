@@ -115,7 +115,7 @@ fn a_deleted_service_takes_its_frontend_and_link_service_along_and_the_last_one_
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| insta::assert_snapshot!(plan, @r#"
     Who is affected: 1 connection of 1 subscription
-      service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias (CCM-FIP-GONE)
+      service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias (CCM-FIP-GONE, DIF015)
         pe-web  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002  first seen [DAY]
 
     Changes
@@ -289,7 +289,7 @@ fn unpublishing_takes_annotations_then_connections_then_the_link_service() {
           - annotation azure-pls-create         true
           - annotation azure-pls-name           "pls-web"
           - annotation azure-pls-visibility     {00000000-0000-0000-0000-000000000002}
-          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS, DIF007)
       2. - dnsrecord/web.orders.internal: delete  [severing]
           no document asks for it any more
           - addresses                   {10.50.1.N}
@@ -355,7 +355,7 @@ fn unpublishing_cuts_a_foreign_consumer_by_name() {
           - annotation azure-pls-create         true
           - annotation azure-pls-name           "pls-web"
           - annotation azure-pls-visibility     {00000000-0000-0000-0000-000000000002}
-          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS, DIF007)
       2. - connection/theirs -> default/web: delete  [severing]
           no document asks for it any more
           waits for service/default/web (1)
@@ -462,7 +462,7 @@ fn a_foreign_service_gets_our_annotations_and_loses_only_them_again() {
           - annotation azure-pls-create           true
           - annotation azure-pls-name             "pls-helm"
           - annotation azure-pls-visibility       {00000000-0000-0000-0000-000000000002}
-          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS, DIF007)
       2. - privatelinkservice/default/helm: delete  [severing]
           no document asks for it any more
           waits for service/default/helm (1)
@@ -614,7 +614,7 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
               asked for in environments/prod/alone.yaml:1
               drift: changed outside Git, by kubectl-annotate
               ~ annotation azure-load-balancer-ipv4  "10.224.10.99" -> "10.224.10.2"  (held by kubectl-annotate)
-              the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS)
+              the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS, DIF001)
 
         Approval
           disruptive (1 change): 1 person who is neither author nor committer must approve

@@ -158,7 +158,7 @@ fn consumers_move_one_by_one_to_a_second_frontend_and_the_first_goes_without_a_c
     + 0 to create, ~ 0 to update, -/+ 0 to replace, - 1 to delete
 
     Who is affected: 1 connection of 1 subscription
-      service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias; 1 of 2 consumers moved to pls-web-2 (CCM-FIP-GONE)
+      service/default/web: the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias; 1 of 2 consumers moved to pls-web-2 (CCM-FIP-GONE, DIF015)
         guest-b  Approved  unknown consumer  subscription 00000000-0000-0000-0000-000000000002  first seen [DAY]
 
     Changes
@@ -184,7 +184,7 @@ fn consumers_move_one_by_one_to_a_second_frontend_and_the_first_goes_without_a_c
     Changes
       1. - service/default/web: delete  [disruptive]
           no document asks for it any more
-          the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias; 2 of 2 consumers moved to pls-web-2 (CCM-FIP-GONE)
+          the frontend at 10.224.10.1 goes: pls-web is deleted with every connection and its alias; 2 of 2 consumers moved to pls-web-2 (CCM-FIP-GONE, DIF015)
 
     Approval
       disruptive (1 change): 1 person who is neither author nor committer must approve
@@ -228,6 +228,65 @@ fn what_cannot_be_migrated_is_told_and_why() {
     says(&["--as", "web", "web"], Exit::Failed, "PrivateLinkService web is there already");
     std::fs::write(folder.join(OLD), old().replace("nodePort", "nodeProt")).unwrap();
     says(&["web"], Exit::Files, "the files have errors: repair them first");
+}
+
+#[test]
+fn what_annotations_alone_publish_gets_a_document_first_that_changes_nothing() {
+    let annotated = |name: &str| {
+        let own = [
+            ("azure-load-balancer-ipv4", "10.224.10.1"),
+            ("azure-pls-create", "true"),
+            ("azure-pls-name", "pls-web"),
+            ("azure-pls-visibility", CONSUMER),
+            ("azure-pls-auto-approval", CONSUMER),
+            ("azure-pls-ip-configuration-subnet", "pls-subnet"),
+            ("azure-pls-ip-configuration-ip-address-count", "3"),
+            ("azure-pls-ip-configuration-ip-address", "10.225.1.40 10.225.1.41"),
+            ("azure-pls-fqdns", "web.example.com"),
+        ];
+        docs::service(name, &own)
+    };
+    let stage = Stage::in_world(worlds::example());
+    stage.repo.commit(&[("privlink.toml", &worlds::settings()), (OLD, &annotated("web"))]);
+    stage.converge();
+    let refused = stage.run(&["migrate", "web", clone(&stage).to_str().unwrap()]).ends(Exit::Failed);
+    insta::assert_snapshot!(refused.out, @"
+    apiVersion: privlink.dev/v1alpha1
+    kind: PrivateLinkService
+    metadata:
+      name: web
+    spec:
+      autoApproval:
+        subscriptions:
+        - 00000000-0000-0000-0000-000000000002
+      fqdns:
+      - web.example.com
+      name: pls-web
+      nat:
+        addresses:
+        - 10.225.1.40
+        - 10.225.1.41
+        count: 3
+        subnet: pls-subnet
+      service:
+        name: web
+        namespace: default
+      visibility:
+        mode: subscriptions
+        subscriptions:
+        - 00000000-0000-0000-0000-000000000002
+    ");
+    insta::assert_snapshot!(refused.err, @"
+    a document for environments/prod/web.yaml
+    error: default/web is published by annotations alone: commit the document above first, which asks for what the annotations ask for and changes nothing, then migrate web
+    ");
+    stage.repo.commit(&[("environments/prod/web-published.yaml", &refused.out)]);
+    stage.plan().ends(Exit::Done);
+    let wrote = stage.run(&["migrate", "web", clone(&stage).to_str().unwrap(), "--dry-run"]).ends(Exit::Done);
+    assert!(wrote.out.contains("replaces: web") && wrote.out.contains("name: pls-web-2"), "{}", wrote.out);
+    stage.repo.commit(&[("environments/prod/web-2.yaml", &wrote.out)]);
+    let both = stage.converge();
+    assert!(both.contains("+ 2 to create, ~ 0 to update, -/+ 0 to replace, - 0 to delete"), "{both}");
 }
 
 #[test]

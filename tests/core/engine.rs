@@ -49,6 +49,7 @@ fn plan(steps: &[(Action, &[usize])]) -> Plan {
         postponed: Default::default(),
         blockers: Vec::new(),
         left_out: Vec::new(),
+        modes: Vec::new(),
         smaller_edits: Vec::new(),
         gaps: Vec::new(),
         unchanged: 0,

@@ -345,6 +345,64 @@ fn who_builds_a_private_link_service_can_change_and_one_frontend_never_carries_t
 }
 
 #[test]
+fn a_frontend_that_moves_makes_room_for_one_of_ours_without_prune() {
+    let by_us = "  service: { namespace: shop, name: orders }\n  managedBy: privlink\n  resourceGroup: rg-pls\n";
+    let taken = Case::shop().keeping().edit("orders", "  service: { namespace: shop, name: orders }\n", by_us);
+    let mut world = converge(&Case::shop().keeping().resolve());
+    let stays = plan_of(&taken.resolve(), &world);
+    assert!(blockers(&stays).iter().any(|text| text.contains("a frontend carries one")), "{:?}", blockers(&stays));
+    let desired = taken.edit("orders", "10.224.0.25", "10.224.0.26").resolve();
+    let plan = plan_of(&desired, &world);
+    assert_eq!(blockers(&plan), Vec::<String>::new());
+    assert!(comes_after(&plan, "privatelinkservice/pls-orders", "service/shop/orders"));
+    assert_severing(&plan, "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe"]));
+    assert!(carry_out(&plan, &mut world).is_empty());
+    assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
+}
+
+/// The shop, with somebody who sends the cloud provider to the group of ours.
+fn searched() -> World {
+    let mut world = converge(&Case::shop().resolve());
+    let group = "service.beta.kubernetes.io/azure-pls-resource-group";
+    world.service("shop/payments").manifest["metadata"]["annotations"][group] = "rg-pls".into();
+    world
+}
+
+#[test]
+fn one_of_ours_that_the_cloud_provider_deletes_is_put_again_and_asks_for_no_deletion_of_its_own() {
+    let mut world = searched();
+    let moved = "  annotations:\n    service.beta.kubernetes.io/azure-load-balancer-internal-subnet: apps-subnet\n";
+    let desired = Case::shop().edit("payments", "  annotations:\n", moved).resolve();
+    let plan = plan_of(&desired, &world);
+    assert_eq!(
+        steps(&plan),
+        [
+            "update service/shop/payments (severing)",
+            "replace privatelinkservice/pls-payments (severing)",
+            "replace privateendpoint/payments-pe (severing)",
+        ]
+    );
+    let again = change(&plan, "privatelinkservice/pls-payments");
+    assert_eq!(fields(again), ["frontend", "alias"]);
+    assert_eq!(again.removed_by.as_ref().map(ToString::to_string).as_deref(), Some("service/shop/payments"));
+    assert!(again.consequences.is_empty(), "its end is told at the Service");
+    assert!(comes_after(&plan, "privatelinkservice/pls-payments", "service/shop/payments"));
+    assert!(comes_after(&plan, "privateendpoint/payments-pe", "privatelinkservice/pls-payments"));
+    assert!(carry_out(&plan, &mut world).is_empty());
+    assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
+}
+
+#[test]
+fn one_of_ours_whose_document_goes_is_not_put_again() {
+    let world = searched();
+    let moved = "  annotations:\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.224.9.9\n";
+    let case = Case::shop().edit("payments", "  annotations:\n", moved).drop_document("payments", 1);
+    let plan = plan_of(&case.drop_document("endpoints", 1).resolve(), &world);
+    let last = steps(&plan).into_iter().rfind(|line| line.contains("pls-payments"));
+    assert_eq!(last.as_deref(), Some("delete privatelinkservice/pls-payments (severing)"));
+}
+
+#[test]
 fn one_more_consumer_of_a_severed_service_changes_the_plan_and_a_disconnected_one_is_no_party() {
     let mut world = converge(&Case::shop().resolve());
     let desired = Case::shop().edit("orders", "10.224.0.25", "10.224.0.26").resolve();

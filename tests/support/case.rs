@@ -319,6 +319,7 @@ pub(crate) fn cluster() -> ManagedCluster {
         node_resource_group: "MC_prod".parse().unwrap(),
         node_subnet: Some(subnet("aks-subnet")),
         version: Some("1.36.2".to_owned()),
+        ip_families: Vec::new(),
         balancing: Balancing::default(),
         principal: None,
     }

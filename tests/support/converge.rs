@@ -60,12 +60,16 @@ fn carry_out_change(change: &Change, world: &mut World) -> bool {
     let is_gone = change.action == Action::Delete && live.is_none();
     let publisher = change.reads.publisher.as_ref().and_then(|id| world.observed.private_link_services.get(id));
     let is_announced = matches!(change.key, ResourceKey::Connection { .. }) && !change.reads.exists;
-    let is_fresh = is_announced || reads::verify(&change.reads, live.as_ref(), publisher).is_ok();
+    if change.removed_by.is_some() {
+        assert!(live.is_none(), "{} is still there", change.key);
+    }
+    let is_fresh =
+        is_announced || change.removed_by.is_some() || reads::verify(&change.reads, live.as_ref(), publisher).is_ok();
     if is_gone || (change.actor == Actor::Privlink && !is_fresh) {
         return is_gone;
     }
     // What the cloud provider replaces, it replaced when the Service was written.
-    if change.action.is_destructive() && change.actor == Actor::Privlink {
+    if change.action.is_destructive() && change.actor == Actor::Privlink && change.removed_by.is_none() {
         remove(change, world);
     }
     if change.action != Action::Delete {

@@ -406,7 +406,7 @@ impl World {
         let listed = link
             .as_ref()
             .and_then(|link| self.observed.private_link_services.get(link))
-            .is_some_and(|live| live.service.exposure.auto_approval.contains(&endpoint.id.subscription()));
+            .is_some_and(|live| live.service.exposure.auto_approval.names(&endpoint.id.subscription()));
         let first = if listed || endpoint.request == Request::Automatic {
             ConnectionStatus::Approved
         } else {

@@ -12,6 +12,7 @@ use crate::domain::azure::ResourceId;
 use crate::domain::cluster::Balancing;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::HealthProbe;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::cluster::RuleSettings;
@@ -30,9 +31,16 @@ pub(crate) fn decode(body: &Json) -> Result<ManagedCluster, Malformed> {
         node_resource_group: required(body, "/properties/nodeResourceGroup")?,
         node_subnet,
         version,
+        ip_families: families(body)?,
         balancing: balancing(body),
         principal: principal(body)?,
     })
+}
+
+/// The address families of Services, in the cluster's order; none where it does not say.
+fn families(body: &Json) -> Result<Vec<IpFamily>, Malformed> {
+    let given = items(body, "/properties/networkProfile/ipFamilies")?.iter();
+    Ok(given.filter_map(Json::as_str).filter_map(IpFamily::read).collect())
 }
 
 /// The control plane's identity, which is the cloud provider's: the system's, or the only one that a user assigned.

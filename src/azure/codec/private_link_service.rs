@@ -22,6 +22,7 @@ use crate::azure::codec::texts;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::mark::Mark;
 use crate::domain::resource::Seen;
+use crate::domain::resource::private_link_service::AutoApproval;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Frontend;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
@@ -76,15 +77,15 @@ fn exposure(body: &Json) -> Result<Exposure, Malformed> {
         Visibility::Subscriptions(subscriptions(&visible)?)
     };
     let approved: Vec<String> = texts(body, "/properties/autoApproval/subscriptions")?;
-    // Azure takes "*" here too, which a set of subscriptions cannot say. To hide the service would hide its consumers.
-    if approved.iter().any(|id| id == "*") {
-        tracing::warn!(service = text(body, "/id"), "autoApproval lets in every subscription, which plans do not show");
-    }
-    let approved: Vec<String> = approved.into_iter().filter(|id| id != "*").collect();
+    let auto_approval = if approved.iter().any(|id| id == "*") {
+        AutoApproval::Everybody
+    } else {
+        AutoApproval::Subscriptions(subscriptions(&approved)?)
+    };
     Ok(Exposure {
         nat: nat::decode(body)?,
         visibility,
-        auto_approval: subscriptions(&approved)?,
+        auto_approval,
         fqdns: texts(body, "/properties/fqdns")?.into_iter().collect(),
         proxy_protocol: body.pointer("/properties/enableProxyProtocol").and_then(Json::as_bool).unwrap_or_default(),
     })
@@ -113,13 +114,17 @@ pub(crate) fn encode(service: &PrivateLinkService, seen: Option<&Seen>) -> Resul
         Visibility::AnyoneWithAlias => json!(["*"]),
         Visibility::Subscriptions(ids) => json!(ids),
     };
+    let approved = match auto_approval {
+        AutoApproval::Everybody => json!(["*"]),
+        AutoApproval::Subscriptions(ids) => json!(ids),
+    };
     body["location"] = json!(location);
     body["tags"] = json!(tags);
     let properties = &mut body["properties"];
     properties["loadBalancerFrontendIpConfigurations"] = json!([{ "id": frontend }]);
     properties["ipConfigurations"] = Json::Array(configurations);
     properties["visibility"] = json!({ "subscriptions": visible });
-    properties["autoApproval"] = json!({ "subscriptions": auto_approval });
+    properties["autoApproval"] = json!({ "subscriptions": approved });
     properties["fqdns"] = json!(fqdns);
     properties["enableProxyProtocol"] = json!(proxy_protocol);
     Ok(body)
@@ -152,7 +157,7 @@ pub(crate) mod tests {
                 visibility: Visibility::Subscriptions(
                     [NETWORK.split('/').nth(2).unwrap().parse().unwrap()].into_iter().collect(),
                 ),
-                auto_approval: BTreeSet::new(),
+                auto_approval: AutoApproval::default(),
                 fqdns: ["orders.example.com".to_owned()].into_iter().collect(),
                 proxy_protocol: true,
             },
@@ -205,7 +210,13 @@ pub(crate) mod tests {
         answer["id"] = json!(service.id);
         assert_eq!(decode(&answer).unwrap().service, service);
         service.exposure.visibility = Visibility::AnyoneWithAlias;
-        assert_eq!(encode(&service, None).unwrap()["properties"]["visibility"], json!({"subscriptions": ["*"]}));
+        service.exposure.auto_approval = AutoApproval::Everybody;
+        let mut open = encode(&service, None).unwrap();
+        for list in ["visibility", "autoApproval"] {
+            assert_eq!(open["properties"][list], json!({"subscriptions": ["*"]}));
+        }
+        open["id"] = json!(service.id);
+        assert_eq!(decode(&open).unwrap().service, service);
         service.frontend = Frontend::OfService { service: "shop/orders".parse().unwrap(), known: None };
         assert!(encode(&service, None).unwrap_err().0.contains("shop/orders"));
     }

@@ -4,10 +4,13 @@ use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::AzureName;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::name::DocumentName;
+use crate::domain::resource::private_link_service::AutoApproval;
+use crate::domain::resource::private_link_service::Visibility;
 use crate::repo::schema::private_link_service as wire;
 
 /// The second document. Static NAT addresses can be on one Private Link Service alone: it gets as many that Azure picks.
@@ -47,6 +50,50 @@ pub(super) fn second(
         head["labels"] = json!(metadata.labels);
     }
     json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": new })
+}
+
+/// The document that asks for what the annotations of a Service ask for.
+pub(super) fn said_by(service: &ObjectKey, name: &DocumentName, asked: &PrivateLinkAnnotations) -> Json {
+    let PrivateLinkAnnotations {
+        name: resource,
+        resource_group,
+        subnet,
+        count,
+        addresses,
+        fqdns,
+        proxy_protocol,
+        visibility,
+        auto_approval,
+    } = asked;
+    let mut spec = Map::new();
+    let mut put = |key: &str, value: Option<Json>| value.map(|value| spec.insert(key.to_owned(), value));
+    put("service", Some(json!({ "namespace": service.namespace.as_str(), "name": service.name.as_str() })));
+    put("name", resource.as_ref().map(|name| name.to_string().into()));
+    put("resourceGroup", resource_group.clone().map(Json::from));
+    put(
+        "visibility",
+        Some(match visibility {
+            Visibility::RoleBased => json!({ "mode": "role-based" }),
+            Visibility::AnyoneWithAlias => json!({ "mode": "anyone-with-alias" }),
+            Visibility::Subscriptions(list) => {
+                json!({ "mode": "subscriptions", "subscriptions": list.iter().map(ToString::to_string).collect::<Vec<_>>() })
+            }
+        }),
+    );
+    if let AutoApproval::Subscriptions(list) = auto_approval {
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        put("autoApproval", (!list.is_empty()).then(|| json!({ "subscriptions": list })));
+    }
+    let mut nat = Map::new();
+    let mut put_nat = |key: &str, value: Option<Json>| value.map(|value| nat.insert(key.to_owned(), value));
+    put_nat("subnet", subnet.clone().map(Json::from));
+    put_nat("count", (usize::from(*count) != addresses.len().max(1)).then(|| (*count).into()));
+    put_nat("addresses", (!addresses.is_empty()).then(|| addresses.iter().map(ToString::to_string).collect()));
+    put("nat", (!nat.is_empty()).then(|| nat.into()));
+    put("fqdns", (!fqdns.is_empty()).then(|| fqdns.iter().map(String::as_str).collect()));
+    put("proxyProtocol", proxy_protocol.then(|| true.into()));
+    let head = json!({ "name": name.as_str() });
+    json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": spec })
 }
 
 fn ids(subscriptions: &[SubscriptionId]) -> Vec<String> {

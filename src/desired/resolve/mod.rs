@@ -51,6 +51,7 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
         id: id.clone(),
         location: "unseen".parse().expect("a valid location"),
         node_resource_group: group,
+        ip_families: Vec::new(),
         node_subnet: Some(network.child("subnets", "unseen")),
         version: None,
         balancing: Balancing::default(),

@@ -74,6 +74,47 @@ impl Visibility {
     }
 }
 
+/// Who is let in without asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AutoApproval {
+    /// These subscriptions, as far as they see the service. Azure takes at most 100.
+    Subscriptions(BTreeSet<SubscriptionId>),
+    /// Everybody who sees the service: `*`, which no document can say and Azure takes all the same.
+    Everybody,
+}
+
+impl Default for AutoApproval {
+    fn default() -> Self {
+        Self::Subscriptions(BTreeSet::new())
+    }
+}
+
+impl FromIterator<SubscriptionId> for AutoApproval {
+    fn from_iter<I: IntoIterator<Item = SubscriptionId>>(ids: I) -> Self {
+        Self::Subscriptions(ids.into_iter().collect())
+    }
+}
+
+impl AutoApproval {
+    /// True if a subscription that sees the service is let in without asking.
+    pub fn names(&self, subscription: &SubscriptionId) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Subscriptions(listed) => listed.contains(subscription),
+        }
+    }
+
+    /// Who is let in and does not see the service, which Azure refuses.
+    pub fn outside(&self, visibility: &Visibility) -> Option<String> {
+        match self {
+            Self::Everybody => (*visibility != Visibility::AnyoneWithAlias).then(|| "everybody".to_owned()),
+            Self::Subscriptions(listed) => {
+                listed.iter().find(|subscription| !visibility.names(subscription)).map(ToString::to_string)
+            }
+        }
+    }
+}
+
 /// The NAT side: the addresses from which backends see consumers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nat {
@@ -93,7 +134,7 @@ pub struct Exposure {
     /// Who may ask.
     pub visibility: Visibility,
     /// Who is let in without asking.
-    pub auto_approval: BTreeSet<SubscriptionId>,
+    pub auto_approval: AutoApproval,
     /// Names shown to consumers.
     pub fqdns: BTreeSet<String>,
     /// Whether backends get PROXY protocol v2 headers.
@@ -120,8 +161,12 @@ impl Exposure {
             let addresses = addresses.iter().map(ToString::to_string).collect();
             fields.insert("nat.addresses".to_owned(), Value::List(addresses));
         }
-        if !auto_approval.is_empty() {
-            fields.insert("autoApproval".to_owned(), Value::set(auto_approval));
+        match auto_approval {
+            AutoApproval::Everybody => drop(fields.insert("autoApproval".to_owned(), Value::set(["*"]))),
+            AutoApproval::Subscriptions(ids) if !ids.is_empty() => {
+                fields.insert("autoApproval".to_owned(), Value::set(ids));
+            }
+            AutoApproval::Subscriptions(_) => {}
         }
         if !fqdns.is_empty() {
             fields.insert("fqdns".to_owned(), Value::set(fqdns));

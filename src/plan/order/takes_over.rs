@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use crate::domain::annotation;
+use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
+use crate::domain::resource::private_link_service::Frontend;
 use crate::domain::resource::service::Service;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
@@ -43,6 +45,23 @@ pub(super) fn follows_move(draft: &Draft<'_>, change: &Change, other: &Change) -
         (Some(Resource::PrivateEndpoint(_)), _) => is_cut(draft, change, other),
         _ => false,
     }
+}
+
+/// True for a Service under which a Private Link Service of ours stands that goes to the frontend of another one: Azure
+/// takes no frontend away that is in use.
+pub(super) fn follows_leaving(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
+    let (ResourceKey::Service(service), Some(link)) = (&change.key, leaving(draft, other)) else { return false };
+    draft.observed.link_on_frontend_of(service).is_some_and(|standing| standing.service.id == *link)
+}
+
+/// The Private Link Service of ours that a replacement takes from the frontend of one Service to that of another.
+pub(in crate::plan) fn leaving<'c>(draft: &Draft<'_>, change: &'c Change) -> Option<&'c ResourceId> {
+    let is_ours = change.action == Action::Replace && change.removed_by.is_none();
+    let Some(Resource::PrivateLinkService(service)) = change.resource.as_ref().filter(|_| is_ours) else { return None };
+    let Frontend::OfService { service: to, known: _ } = &service.frontend else { return None };
+    let from = draft.observed.private_link_services.get(&service.id)?.frontend()?;
+    let stays = draft.observed.frontend_of(to).is_some_and(|frontend| frontend.id == *from);
+    (!stays).then_some(&service.id)
 }
 
 /// The addresses that a Service has and gives up by pinning others. Nearly every pair of changes ends here, so nothing is

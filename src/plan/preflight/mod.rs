@@ -6,6 +6,7 @@
 mod address;
 mod cluster;
 mod endpoint;
+pub mod group;
 mod lack;
 mod link;
 pub mod question;
@@ -43,7 +44,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     }
     let doubts = endpoint::doubts(draft);
     draft.notes.extend(doubts);
-    let looks = [cluster::look, endpoint::look, link::look];
+    let looks = [cluster::look, endpoint::look, link::look, group::look];
     let found: Vec<Finding> = looks.into_iter().flat_map(|look| look(draft)).collect();
     for Finding { key, rule, problem, help } in found {
         draft.refuse_by(&key, Refusal { rule: Some(rule.id), problem, help, right: None });

@@ -5,6 +5,7 @@
 //! ```
 //! A write needs rights on what it refers to, too: Azure checks every reference of a body, changed or not.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
@@ -26,6 +27,7 @@ use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
+use crate::plan::edit;
 use crate::plan::preflight::question;
 
 const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
@@ -94,7 +96,7 @@ pub fn needed(change: &Change, desired: &Desired, observed: &Observed) -> BTreeS
         }
         _ => {}
     }
-    if change.action.is_destructive() {
+    if change.action.is_destructive() && change.removed_by.is_none() {
         needed.extend(of_deletion(change, observed));
     }
     needed
@@ -133,7 +135,7 @@ fn approval(endpoint: &PrivateEndpoint, desired: &Desired, observed: &Observed) 
     if endpoint.request != Request::Automatic {
         return None;
     }
-    let approves = |exposure: &Exposure| exposure.auto_approval.contains(&endpoint.id.subscription());
+    let approves = |exposure: &Exposure| exposure.auto_approval.names(&endpoint.id.subscription());
     let seen = |id: &ResourceId| observed.private_link_services.get(id).map(|live| &live.service.exposure);
     match &endpoint.target {
         Target::Alias(_) => None,
@@ -164,13 +166,18 @@ fn exposure_of<'a>(publisher: &PublisherKey, desired: &'a Desired) -> Option<&'a
 /// The group in which the cloud provider makes the Private Link Service of a Service.
 fn group_of_links(service: &ObjectKey, desired: &Desired, observed: &Observed) -> Option<RightScope> {
     let cluster = observed.cluster.as_ref()?;
-    let wanted = match desired.intents.get(&ResourceKey::Service(service.clone())).map(|intent| &intent.resource) {
-        Some(Resource::Service(service)) => service.annotations(),
-        _ => observed.services.get(service).map(LiveService::annotations).unwrap_or_default(),
-    };
+    let wanted = annotations_of(service, desired, observed);
     let named = wanted.get(annotation::PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty());
     let group = named.map_or_else(|| Some(cluster.node_resource_group.clone()), |name| name.parse().ok())?;
     Some(RightScope::Group(cluster.id.subscription(), group))
+}
+
+/// The annotations of a Service as it shall be, or else as it is.
+pub(super) fn annotations_of(service: &ObjectKey, desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
+    match desired.intents.get(&ResourceKey::Service(service.clone())).map(|intent| &intent.resource) {
+        Some(Resource::Service(service)) => service.annotations(),
+        _ => observed.services.get(service).map(LiveService::annotations).unwrap_or_default(),
+    }
 }
 
 fn in_zone(action: &'static str, id: &ResourceId) -> Option<Needed> {
@@ -203,7 +210,7 @@ pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed
     let own = RightScope::Group(cluster.id.subscription(), cluster.node_resource_group.clone());
     let mut needed = Vec::new();
     match &change.resource {
-        Some(Resource::Service(service)) if is_synced(change) => {
+        Some(Resource::Service(service)) if edit::is_synced(observed, change) => {
             needed.extend(question::subnet_of(service, observed).map(|subnet| on(JOIN_SUBNET, &subnet)));
         }
         Some(Resource::Publication(publication)) if change.action != Action::Delete => {
@@ -217,17 +224,4 @@ pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed
         _ => {}
     }
     needed.into_iter().filter(|needed| needed.scopes.first() != Some(&own)).collect()
-}
-
-/// True if the cloud provider writes the load balancer because of a change.
-fn is_synced(change: &Change) -> bool {
-    let is_read = |name: &str| {
-        name.starts_with("metadata.annotations[service.beta.kubernetes.io/")
-            || name.starts_with("spec.") && !name.starts_with("spec.selector")
-    };
-    match change.action {
-        Action::Create | Action::Replace => true,
-        Action::Update => change.fields.iter().any(|field| is_read(&field.name)),
-        _ => false,
-    }
 }

@@ -13,7 +13,11 @@ pub static ENTRIES: &[Entry] = &[
     entry("ENV002", "The cluster's identity may not write Private Link Services in their group", &[&CLUSTER_RIGHT]),
     entry("ENV008", "A Basic load balancer", &[&BASIC_BALANCER]),
     entry("PLS014", "A NAT subnet whose policy is on, and nobody may switch it off", &[&CLUSTER_RIGHT, &RIGHT_LACKING]),
-    entry("PLS028", "No rights in the resource group of the Private Link Service", &[&CLUSTER_RIGHT, &RIGHT_LACKING]),
+    entry(
+        "PLS028",
+        "A resource group of the Private Link Service that is not there, or no rights in it",
+        &[&GROUP_MISSING, &CLUSTER_RIGHT, &RIGHT_LACKING],
+    ),
     entry("PLS029", "Load balancers that carry no Private Link Service", &[&BASIC_BALANCER, &POOL_BY_ADDRESS]),
     entry("PLS034", "A cluster that is too old for the annotations", &[&CLUSTER_VERSION]),
 ];
@@ -36,6 +40,11 @@ rules! {
         "Azure refuses the ninth.";
         "It is a limit of a Standard load balancer, and all internal Services of a cluster are on one.";
         "Let Services share an address, or publish from a second cluster.";
+    GROUP_MISSING = "PRE-GROUP-MISSING", "The resource group is not there", Documented, AZURE;
+        "Azure makes nothing in it: ResourceGroupNotFound. A Service that names it for its Private Link Service keeps its \
+         load balancer, and every sync fails after that.";
+        "A write does not make its resource group, and the cloud provider lists the group at every sync.";
+        "Create the group first, or correct its name or subscription.";
     SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
         "Azure refuses what refers to it.";
         "A reference to what does not exist is checked first.";

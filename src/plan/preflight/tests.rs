@@ -201,7 +201,7 @@ fn the_right_to_approve_is_needed_where_the_service_is_known_not_to_approve_by_i
     assert!(is_needed(&world));
     world.endpoint().target = Target::Id(fixture::link_id());
     assert!(is_needed(&world));
-    world.live_link().service.exposure.auto_approval = [fixture::subscription(1)].into();
+    world.live_link().service.exposure.auto_approval = [fixture::subscription(1)].into_iter().collect();
     assert!(!is_needed(&world), "it lets the subscription in");
     world.endpoint().target = Target::Id(fixture::id(7, "rg-else", "privateLinkServices/unseen"));
     assert!(!is_needed(&world), "nobody knows whom it lets in");

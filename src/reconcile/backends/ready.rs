@@ -89,19 +89,37 @@ impl Backends<'_> {
         ready(Outputs { address, frontend, ..Outputs::default() })
     }
 
-    /// After annotations of a Private Link Service were taken away, its deletion must not race the cloud provider's sync.
+    /// What comes next must not race the cloud provider's sync: the deletion of a Private Link Service whose annotations were
+    /// taken away, or one of ours on a frontend that is only made by that sync.
     async fn unsettled(&self, step: usize, change: &Change) -> Result<Option<String>, Failure> {
         let ResourceKey::Service(key) = &change.key else { return Ok(None) };
         let publisher = ResourceKey::PrivateLinkService(PublisherKey::Cluster(key.clone()));
         let is_unpublished =
             self.plan.steps.iter().any(|step| step.change.key == publisher && step.change.action == Action::Delete);
-        if !is_unpublished || change.action == Action::Delete {
+        let is_awaited = is_unpublished || self.renews_frontend(change);
+        if !is_awaited || change.action == Action::Delete {
             return Ok(None);
         }
         let before = self.syncs.lock().expect("nobody panics while holding it").get(&step).copied();
         let now = self.kubernetes()?.syncs(key).await.map_err(|error| cluster_failure(&error))?;
         let settled = before.is_none_or(|before| now > before);
-        Ok((!settled).then(|| "the cloud provider to take note that it is not published any more".to_owned()))
+        let reason = match is_unpublished {
+            true => "the cloud provider to take note that it is not published any more",
+            false => "the cloud provider to bring its frontend to what it asks for",
+        };
+        Ok((!settled).then(|| reason.to_owned()))
+    }
+
+    /// True for an edit by which the Private Link Service on the frontend goes, or after which the frontend is another one:
+    /// what the Service shows before the sync is the old one.
+    fn renews_frontend(&self, change: &Change) -> bool {
+        let waits = |other: &Change| {
+            other.removed_by.as_ref() == Some(&change.key)
+                || other.inputs.iter().any(|input| {
+                    input.producer == change.key && input.output == Output::Frontend && input.known.is_none()
+                })
+        };
+        change.action == Action::Update && self.plan.steps.iter().any(|step| waits(&step.change))
     }
 
     fn somebody_needs_frontend(&self, key: &ResourceKey) -> bool {

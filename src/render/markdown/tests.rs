@@ -22,15 +22,19 @@ fn a_pull_request_shows_who_is_affected_first() {
 
     **Who is affected:** 3 connections of 3 subscriptions
 
-    `service/shop/orders`: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
+    `service/shop/orders`: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS, DIF001)
 
     **Why:** environments/prod/orders.yaml changes annotation azure-load-balancer-ipv4 from "10.224.10.224" to "10.224.10.40"
 
     | Endpoint | State | Consumer | Subscription |
     |---|---|---|---|
-    | `orders-pe` | `Approved` | `this environment` | `00000000-0000-0000-0000-000000000001` |
+    | `orders-pe` | `Approved` | `declared here, repaired by step 3` | `00000000-0000-0000-0000-000000000001` |
     | `acme-pe` | `Approved` | `ACME trading (net@acme.example)` | `00000000-0000-0000-0000-000000000002` |
     | `beta-pe` | `Approved` | `unknown consumer` | `00000000-0000-0000-0000-000000000003` |
+
+    **Private Link Services on a frontend that changes**
+
+    - `pls-orders`: made by the cloud provider: it goes with its frontend, and another one is built (CCM-FIP-ADDRESS, observed)
 
     **A smaller edit**
 
@@ -46,7 +50,7 @@ fn a_pull_request_shows_who_is_affected_first() {
     <details><summary><b>1. &#126; service/shop/orders: update</b> (severing)</summary>
 
     - asked for in `environments/prod/orders.yaml`
-    - the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
+    - the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS, DIF001)
 
     ```diff
     - annotation azure-load-balancer-ipv4: "10.224.10.224"

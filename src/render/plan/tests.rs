@@ -116,11 +116,14 @@ fn a_changed_address_names_everybody_who_loses_service() {
     + 0 to create, ~ 2 to update, -/+ 2 to replace, - 0 to delete
 
     Who is affected: 3 connections of 3 subscriptions
-      service/shop/orders: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS)
+      service/shop/orders: the frontend moves from 10.224.10.224 to 10.224.10.40: pls-orders is deleted with every connection and built anew with another alias (CCM-FIP-ADDRESS, DIF001)
         why: environments/prod/orders.yaml changes annotation azure-load-balancer-ipv4 from "10.224.10.224" to "10.224.10.40"
-        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
-        acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
-        beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
+        orders-pe  Approved  declared here, repaired by step 3  subscription 00000000-0000-0000-0000-000000000001
+        acme-pe    Approved  ACME trading (net@acme.example)    subscription 00000000-0000-0000-0000-000000000002
+        beta-pe    Approved  unknown consumer                   subscription 00000000-0000-0000-0000-000000000003
+
+    Private Link Services on a frontend that changes
+      pls-orders: made by the cloud provider: it goes with its frontend, and another one is built (CCM-FIP-ADDRESS, observed)
 
     A smaller edit
       service/shop/orders: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
@@ -175,10 +178,13 @@ fn an_edit_that_destroys_and_then_fails_is_left_out_and_says_what_is_free() {
           asked for in environments/prod/orders.yaml
           ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.9.9.9"
           not applicable because consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
-          would be hit: orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+          would be hit: orders-pe  Approved  declared here                    subscription 00000000-0000-0000-0000-000000000001
           would be hit: acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
           would be hit: beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
           help: Take an address of the subnet, or name the subnet that has it.
+
+    Private Link Services on a frontend that changes
+      pls-orders: made by the cloud provider: it is deleted first, and only then is it known that the frontend cannot change (CCM-FIP-ADDRESS, observed)
 
     A smaller edit
       service/shop/orders: keep the address as it is ("10.224.10.224"): then nobody is cut and nothing fails
@@ -346,7 +352,7 @@ fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
 
     Who is affected: 3 connections of 3 subscriptions
       privatelinkservice/shop/orders: pls-orders is deleted with its connections and the alias pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice is lost for ever (ARM-PLS-DELETED)
-        orders-pe  Approved  this environment                 subscription 00000000-0000-0000-0000-000000000001
+        orders-pe  Approved  declared here                    subscription 00000000-0000-0000-0000-000000000001
         acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
         beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
 
@@ -362,7 +368,7 @@ fn unpublishing_names_every_consumer_in_the_order_of_the_deletes() {
           no document asks for it any more
           - annotation azure-pls-create  true
           - annotation azure-pls-name    "pls-orders"
-          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS)
+          a Private Link Service that is not asked for any more stays (CCM-PLS-STAYS, DIF007)
       2. - connection/orders-pe -> shop/orders: delete  [severing]
           no document asks for it any more
           waits for service/shop/orders (1)

@@ -43,6 +43,7 @@ use tokio::sync::watch as channel;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
+use crate::sim::world::IpFamily;
 
 use call::Call;
 use kind::Kind;
@@ -85,6 +86,8 @@ pub struct ClusterOptions {
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
     pub version: String,
+    /// The address families that Services can have, the first one for who asks for none.
+    pub ip_families: Vec<IpFamily>,
     /// The simulator's clock.
     pub clock: Clock,
     /// Where requests over HTTP are logged.
@@ -137,7 +140,7 @@ pub struct Cluster(Arc<Inner>);
 impl Cluster {
     /// Makes a cluster with the namespaces and the `kubernetes` Service that every cluster has.
     pub fn new(options: ClusterOptions) -> Self {
-        let state = State::new(options.seed.clone());
+        let state = State::new(options.seed.clone(), options.ip_families.clone());
         let cluster = Self::holding(options, state);
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});

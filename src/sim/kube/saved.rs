@@ -36,8 +36,8 @@ impl Cluster {
             (Key { kind, namespace, name }, object)
         });
         let store = Store::resume(saved.version, objects.collect());
-        let seed = options.seed.clone();
-        Self::holding(options, State::resume(store, seed, saved.created))
+        let own = (options.seed.clone(), options.ip_families.clone());
+        Self::holding(options, State::resume(store, own, saved.created))
     }
 
     pub(crate) fn save(&self) -> SavedObjects {

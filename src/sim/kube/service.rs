@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::sim::world::IpFamily;
+
 /// Node ports: the default `--service-node-port-range`.
 pub(crate) const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
 
@@ -135,12 +137,14 @@ fn needs_health_check_port(service: &Value) -> bool {
 pub(crate) struct Taken {
     addresses: BTreeSet<IpAddr>,
     ports: BTreeSet<u16>,
+    /// The families that the cluster has addresses of, the first one for who asks for none.
+    families: Vec<IpFamily>,
 }
 
 impl Taken {
     /// Collects the addresses and node ports of stored Services.
-    pub(crate) fn by<'a>(services: impl Iterator<Item = &'a Value>) -> Self {
-        let mut taken = Self::default();
+    pub(crate) fn by<'a>(services: impl Iterator<Item = &'a Value>, families: &[IpFamily]) -> Self {
+        let mut taken = Self { families: families.to_vec(), ..Self::default() };
         for service in services {
             let addresses = service["spec"]["clusterIPs"].as_array().into_iter().flatten();
             taken.addresses.extend(addresses.filter_map(|ip| ip.as_str()?.parse::<IpAddr>().ok()));
@@ -149,6 +153,16 @@ impl Taken {
             taken.ports.extend(node_ports.filter_map(|port| u16::try_from(port.as_u64()?).ok()));
         }
         taken
+    }
+
+    /// True if the cluster has addresses of a family.
+    pub(crate) fn has_family(&self, family: &str) -> bool {
+        self.families.iter().any(|own| own.as_str() == family)
+    }
+
+    /// True if the cluster has addresses of both families.
+    pub(crate) fn is_dual_stack(&self) -> bool {
+        self.families.len() > 1
     }
 
     /// True if another Service has the node port.
@@ -188,13 +202,13 @@ pub(crate) fn allocate(service: &mut Value, taken: &mut Taken, dry_run: bool) {
     if type_of(service) == "ExternalName" {
         return;
     }
-    set_families(service);
+    set_families(service, taken);
     let name = format!("{}/{}", service["metadata"]["namespace"], service["metadata"]["name"]);
     allocate_addresses(service, taken, (&name, dry_run));
     allocate_ports(service, taken, &name);
 }
 
-fn set_families(service: &mut Value) {
+fn set_families(service: &mut Value, taken: &Taken) {
     let spec = spec_mut(service);
     let given = spec.get("ipFamilies").and_then(Value::as_array).cloned().unwrap_or_default();
     let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or(match given.len() {
@@ -204,12 +218,13 @@ fn set_families(service: &mut Value) {
     let policy = policy.to_owned();
     let first = match spec.get("clusterIP").and_then(Value::as_str) {
         Some(address) if address.contains(':') => json!("IPv6"),
-        _ => json!("IPv4"),
+        Some(address) if address != "None" && !address.is_empty() => json!("IPv4"),
+        _ => json!(taken.families.first().map_or("IPv4", |family| family.as_str())),
     };
     let mut families = if given.is_empty() { vec![first] } else { given };
     if policy == "SingleStack" {
         families.truncate(1);
-    } else if families.len() == 1 {
+    } else if families.len() == 1 && taken.is_dual_stack() {
         families.push(if families[0] == "IPv6" { json!("IPv4") } else { json!("IPv6") });
     }
     spec.insert("ipFamilies".to_owned(), json!(families));
@@ -266,9 +281,13 @@ mod tests {
     use super::*;
 
     fn finished(spec: Value) -> Value {
+        finished_among(&[IpFamily::IPv4, IpFamily::IPv6], spec)
+    }
+
+    fn finished_among(families: &[IpFamily], spec: Value) -> Value {
         let mut service = json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": spec});
         set_defaults(&mut service);
-        allocate(&mut service, &mut Taken::default(), false);
+        allocate(&mut service, &mut Taken::by([].into_iter(), families), false);
         service["spec"].clone()
     }
 
@@ -291,6 +310,15 @@ mod tests {
         let spec = finished(json!({"ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}]}));
         assert_eq!(spec["ipFamilies"], json!(["IPv4", "IPv6"]));
         assert!(spec["clusterIPs"][1].as_str().unwrap().starts_with("fd12:"));
+    }
+
+    #[test]
+    fn a_second_family_comes_only_where_the_cluster_has_one() {
+        let prefers = json!({"ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}]});
+        assert_eq!(finished_among(&[IpFamily::IPv4], prefers.clone())["ipFamilies"], json!(["IPv4"]));
+        assert_eq!(finished_among(&[IpFamily::IPv6], json!({"ports": [{"port": 80}]}))["ipFamilies"], json!(["IPv6"]));
+        let both = finished_among(&[IpFamily::IPv6, IpFamily::IPv4], prefers);
+        assert_eq!(both["ipFamilies"], json!(["IPv6", "IPv4"]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Cluster, ClusterOptions, Token};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
+use crate::sim::world::IpFamily;
 
 fn cluster() -> Cluster {
     Cluster::new(ClusterOptions {
@@ -14,6 +15,7 @@ fn cluster() -> Cluster {
         token: Token::new("token"),
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
+        ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],
         clock: Clock::start(),
         log: RequestLog::default(),
         faults: Faults::default(),

@@ -34,10 +34,25 @@ pub(crate) fn service(new: &Value, old: Option<&Value>, taken: &Taken) -> Vec<Ca
     check_choices(new, &mut causes);
     check_ports(new, old, (taken, &mut causes));
     check_addresses(new, old, (taken, &mut causes));
+    check_families(new, taken, &mut causes);
     if let Some(old) = old {
         check_immutable(new, old, &mut causes);
     }
     causes
+}
+
+/// A cluster has addresses of its own families alone.
+fn check_families(service: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
+    let policy = &service["spec"]["ipFamilyPolicy"];
+    if policy == "RequireDualStack" && !taken.is_dual_stack() {
+        let why = "this cluster is not configured for dual-stack services";
+        causes.push(Cause::invalid("spec.ipFamilyPolicy", policy, why));
+    }
+    for (at, family) in service["spec"]["ipFamilies"].as_array().into_iter().flatten().enumerate() {
+        if family.as_str().is_some_and(|family| ["IPv4", "IPv6"].contains(&family) && !taken.has_family(family)) {
+            causes.push(Cause::invalid(format!("spec.ipFamilies[{at}]"), family, "not configured on this cluster"));
+        }
+    }
 }
 
 /// Checks what every object has.
@@ -264,9 +279,12 @@ fn check_immutable(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
 mod tests {
     use super::*;
     use crate::sim::kube::status_error::ApiError;
+    use crate::sim::world::IpFamily;
+
+    const BOTH: [IpFamily; 2] = [IpFamily::IPv4, IpFamily::IPv6];
 
     fn message(service_value: &Value) -> String {
-        ApiError::invalid("Service", "web", &service(service_value, None, &Taken::default())).message
+        ApiError::invalid("Service", "web", &service(service_value, None, &Taken::by([].into_iter(), &BOTH))).message
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::service::{self, Taken};
 use super::status_error::{ApiError, Cause};
 use super::store::{Key, Store};
 use super::validate;
+use crate::sim::world::IpFamily;
 
 /// What to do about fields that the schema does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     seed: String,
     created: u64,
+    families: Vec<IpFamily>,
 }
 
 impl Write {
@@ -156,13 +158,13 @@ fn json_type(value: &Value) -> &'static str {
 }
 
 impl State {
-    pub(crate) fn new(seed: String) -> Self {
-        Self { store: Store::new(), seed, created: 0 }
+    pub(crate) fn new(seed: String, families: Vec<IpFamily>) -> Self {
+        Self { store: Store::new(), seed, created: 0, families }
     }
 
     /// Goes on with what was saved.
-    pub(crate) fn resume(store: Store, seed: String, created: u64) -> Self {
-        Self { store, seed, created }
+    pub(crate) fn resume(store: Store, (seed, families): (String, Vec<IpFamily>), created: u64) -> Self {
+        Self { store, seed, created, families }
     }
 
     /// How many objects were ever created.
@@ -365,7 +367,7 @@ impl State {
             let uid = live.map(|live| live["metadata"]["uid"].clone());
             let others = self.store.list(write.kind, None).map(|(_, service)| service);
             let others = others.filter(|service| uid.as_ref() != Some(&service["metadata"]["uid"]));
-            let mut taken = Taken::by(others);
+            let mut taken = Taken::by(others, &self.families);
             causes.extend(validate::service(object, live, &taken));
             if causes.is_empty() {
                 service::allocate(object, &mut taken, write.dry_run);
