@@ -102,6 +102,17 @@ impl Tally {
         *self.rules.entry(rule).or_default() += 1;
     }
 
+    /// Adds what another one counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let Self { rules, effects, edits, refused, harmless, risks } = other;
+        rules.iter().for_each(|(rule, count)| *self.rules.entry(rule).or_default() += count);
+        effects.iter().for_each(|(effect, count)| *self.effects.entry(effect).or_default() += count);
+        risks.iter().for_each(|(risk, count)| *self.risks.entry(risk.clone()).or_default() += count);
+        self.edits += edits;
+        self.refused += refused;
+        self.harmless += harmless;
+    }
+
     /// What was counted, as a table: rules and effects with how often they occurred.
     pub(crate) fn table(&self) -> String {
         let rows = self.all().into_iter().map(|(name, count)| format!("{count:>7}  {name}\n"));
