@@ -27,7 +27,7 @@ fn read_files(files: &[(&str, File)], extra: &str) -> Reading {
     read(&Snapshot { files: files.collect::<BTreeMap<_, _>>(), ..Snapshot::default() }, &settings(extra))
 }
 
-fn read_text(text: &str) -> Reading {
+pub(super) fn read_text(text: &str) -> Reading {
     read_files(&[("a.yaml", File::Bytes(text.as_bytes().to_vec()))], "")
 }
 
