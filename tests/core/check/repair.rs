@@ -162,7 +162,8 @@ fn words_and_keys_of_our_own_kinds_are_repaired_and_their_order_stays() {
 
 #[test]
 fn a_repair_that_would_uncover_another_mistake_is_left_to_a_person() {
-    let old = text(&["azure-load-balancer-internal: true", "azure-load-balancer-tcp-idle-timeout: \"500\""], "", "\n");
+    let wrong = ["azure-load-balancer-internal: \"true\"", "azure-load-balancer-tcp-idle-timeout: \"500\""];
+    let old = text(&wrong, "ports:\n- { port: 80, protocol: tcp }", "\n");
     let before = checked(&[
         ("environments/prod/web.yaml", &old),
         (
@@ -175,5 +176,5 @@ fn a_repair_that_would_uncover_another_mistake_is_left_to_a_person() {
     assert_eq!(files, ["environments/prod/app.yaml"]);
     let left: Vec<String> =
         repaired.left.iter().map(|left| format!("{}:{} {:?}", left.file, left.line, left.why)).collect();
-    insta::assert_snapshot!(left.join("\n"), @r#"environments/prod/web.yaml:6 NewFinding(Code("RUL001"))"#);
+    insta::assert_snapshot!(left.join("\n"), @r#"environments/prod/web.yaml:11 NewFinding(Code("RUL001"))"#);
 }
