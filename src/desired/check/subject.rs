@@ -67,6 +67,11 @@ impl Note<'_> {
         short(self.key)
     }
 
+    /// What people know it by: the key without its prefix, or the field.
+    pub(super) fn name(&self) -> &str {
+        if self.is_field { field(self.key) } else { self.short() }
+    }
+
     /// True if there is nothing but blanks.
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
