@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::desired::check::name::SEPARATORS;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
@@ -87,7 +88,11 @@ fn of_service(document: &Document, service: &ServiceManifest) -> Vec<(Subscripti
     for key in [annotation::PLS_VISIBILITY, annotation::PLS_AUTO_APPROVAL] {
         let Some(text) = service.annotations.get(key) else { continue };
         let place = |token: &annotation::Token<'_>| document.annotation(key).part(token.range.clone());
-        found.extend(annotation::tokens(text).filter_map(|token| Some((token.text.parse().ok()?, place(&token)))));
+        for token in annotation::tokens(text) {
+            // A list with the wrong separators is another rule's, and still says who is meant.
+            let ids = token.text.split(SEPARATORS).filter_map(|id| id.parse().ok());
+            found.extend(ids.map(|id| (id, place(&token))));
+        }
     }
     found
 }

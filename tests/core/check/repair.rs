@@ -161,6 +161,26 @@ fn words_and_keys_of_our_own_kinds_are_repaired_and_their_order_stays() {
 }
 
 #[test]
+fn what_is_wrong_besides_keeps_nothing_from_being_repaired() {
+    let wrong = [
+        "azure-load-balancer-internal: 'True'",
+        "azure-load-balancer-internal-subnet: my apps",
+        "azure-pls-create: true",
+        "azure-pls-visibility: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a10,3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a11",
+    ];
+    let (after, was, is) = repaired(&text(&wrong, "ports: [{ port: 10250 }]", "\n"));
+    assert!(
+        after.contains("internal: 'true'") && after.contains("create: \"true\"") && after.contains("2a10 3f2b"),
+        "{after}"
+    );
+    let codes = |checked: &Checked| Vec::from_iter(checked.diagnostics.iter().map(|it| it.code.as_str()));
+    assert_eq!(
+        (codes(&was), codes(&is)),
+        (vec!["ANN003", "ILB005", "ANN001", "ANN008", "REPO017"], vec!["ILB005", "REPO017"])
+    );
+}
+
+#[test]
 fn a_repair_that_would_uncover_another_mistake_is_left_to_a_person() {
     let wrong = ["azure-load-balancer-internal: \"true\"", "azure-load-balancer-tcp-idle-timeout: \"500\""];
     let old = text(&wrong, "ports:\n- { port: 80, protocol: tcp }", "\n");
