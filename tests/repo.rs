@@ -4,4 +4,5 @@
 
 mod carets;
 mod documents;
+mod services;
 mod settings;

@@ -170,11 +170,12 @@ azure_name!(
         if ok {
             Ok(())
         } else {
-            Err(InvalidName::new(
-                "an Azure resource name",
-                text,
-                "use 1-80 letters, digits and . _ - starting with a letter or digit and ending with one or _",
-            ))
+            let rule = if text.contains('/') {
+                "write the name alone, without what stands before it in an id"
+            } else {
+                "use 1-80 letters, digits and . _ - starting with a letter or digit and ending with one or _"
+            };
+            Err(InvalidName::new("an Azure resource name", text, rule))
         }
     }
 );

@@ -32,6 +32,7 @@ pub fn page(code: &str) -> Option<Text> {
     let mut text = Text::new();
     text.line(Label::Heading, code);
     prose(&mut text, meaning);
+    text.end();
     Some(text)
 }
 

@@ -82,6 +82,12 @@ impl Manifest {
         without_nulls(&mut value);
         value
     }
+
+    /// What stands in the file as the value at a path.
+    fn written(&self, path: &[Step]) -> Option<&str> {
+        let range = yaml::entries(&self.text, self.range.clone()).get(path)?.value.clone();
+        self.text.get(range)
+    }
 }
 
 impl PartialEq for Manifest {
@@ -279,10 +285,11 @@ fn service(
     let mut found = Diagnostics::new();
     refuse_server_fields(&mut value, root, &mut found);
     let service: Option<Service> = decode(&value, Nulls::Absent, root, &mut found);
+    let refused = found.iter().any(|it| it.severity == Severity::Error && !is_unquoted(it));
+    let service = service.or_else(|| as_meant((&mut value, &manifest), root, &found));
     if let Some(service) = &service {
         service_rule::check(service, root, &mut found);
     }
-    let refused = found.count(Severity::Error) > 0;
     diagnostics.extend(found.into_iter().map(of_annotation));
     let Service { api_version: _, kind: _, metadata, spec } = service.filter(|_| !refused)?;
     let namespace = metadata.namespace.unwrap_or_else(Namespace::default_namespace);
@@ -293,6 +300,27 @@ fn service(
         spec,
         manifest,
     })
+}
+
+// True for `true` or `8` in a mapping of texts, which has one right text: the same in quotes.
+fn is_unquoted(diagnostic: &Diagnostic) -> bool {
+    let path = diagnostic.place().map_or(&[][..], |place| place.path.as_slice());
+    let in_texts = matches!(path, [_, Step::Key(map), Step::Key(_)]
+        if matches!(map.as_str(), "annotations" | "labels" | "selector"));
+    diagnostic.code == code::WRONG_TYPE && in_texts && diagnostic.fix.is_some()
+}
+
+// The Service if nothing is wrong with it but values without quotes. It stays an error, but does not hide what else there
+// is to say.
+fn as_meant((value, manifest): (&mut Value, &Manifest), root: &Place, found: &Diagnostics) -> Option<Service> {
+    if !found.iter().all(is_unquoted) {
+        return None;
+    }
+    for place in found.iter().filter_map(Diagnostic::place) {
+        let [Step::Key(parent), Step::Key(map), Step::Key(key)] = place.path.as_slice() else { return None };
+        *value.get_mut(parent)?.get_mut(map)?.get_mut(key)? = manifest.written(&place.path)?.into();
+    }
+    decode(value, Nulls::Absent, root, &mut Diagnostics::new())
 }
 
 // An annotation that is not text has a name of its own among the ways to break a load balancer.

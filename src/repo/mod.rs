@@ -37,7 +37,9 @@ const MAX_DIAGNOSTICS: usize = 100;
 /// What was read from a commit.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// The documents without errors, in the order of files and of documents in a file.
+    /// The documents that have a meaning, in the order of files and of documents in a file. There may be errors in them all the
+    /// same: a Service in which only quotes are missing is read as if it had them, and one that the API server would refuse
+    /// is looked at further, so that everything is told at once.
     pub documents: Vec<Document>,
     /// Everything there is to tell, in file order, then by position.
     pub diagnostics: Diagnostics,

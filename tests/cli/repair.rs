@@ -129,7 +129,24 @@ struct Watching {
 
 impl Watching {
     fn start(home: &Scratch, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_privlink")), home, arguments)
+    }
+
+    /// The same where the kernel gives nobody signs of saves; `None` if it lets nobody say so.
+    fn without_signs(home: &Scratch) -> Option<Self> {
+        const NONE: &str = "echo 0 > /proc/sys/user/max_inotify_instances";
+        let namespace = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "sh", "-c", script]);
+            command
+        };
+        let is_possible = namespace(NONE).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        let mut command = namespace(&format!("{NONE} && exec \"$0\" \"$@\""));
+        command.arg(env!("CARGO_BIN_EXE_privlink"));
+        is_possible.then(|| Self::spawn(command, home, &[]))
+    }
+
+    fn spawn(mut command: Command, home: &Scratch, arguments: &[&str]) -> Self {
         command.args(["check", home.path().to_str().unwrap(), "--watch"]).args(arguments).env_clear();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -180,6 +197,22 @@ fn every_save_is_checked_until_somebody_stops() {
     );
     // The same bytes again are no change: the round after it is that of the next real one.
     write(home.path(), WEB, WRONG);
+    write(home.path(), WEB, &WRONG.replace("'True'", "'true'").replace("\"500\"", "\"5\""));
+    let second = watching.round();
+    assert!(second.last().unwrap().contains("1 environment: nothing found"), "{second:?}");
+    assert_eq!(watching.interrupt(), (Some(0), Vec::new()));
+}
+
+#[test]
+fn saves_are_found_where_the_kernel_gives_no_signs_of_them() {
+    let home = folder(WRONG);
+    let Some(watching) = Watching::without_signs(&home) else {
+        assert!(std::env::var_os("CI").is_none(), "this needs `unshare` and user namespaces");
+        return;
+    };
+    let first = watching.round();
+    assert!(first[0].contains("no sign of saves here (") && first[0].ends_with("the folder is read once a second"));
+    assert!(first.last().unwrap().contains("1 environment: 2 errors in 1 file"), "{first:?}");
     write(home.path(), WEB, &WRONG.replace("'True'", "'true'").replace("\"500\"", "\"5\""));
     let second = watching.round();
     assert!(second.last().unwrap().contains("1 environment: nothing found"), "{second:?}");

@@ -148,6 +148,27 @@ async function leavesRightFilesAlone() {
   check("there are right files to open", opened > 10, opened);
 }
 
+/** A text with the replacements of a report's repairs made: lines and columns count from 1, columns in code points. */
+function repaired(text, results) {
+  const replacements = results.flatMap((result) => result.fixes ?? []).flatMap((fix) => fix.artifactChanges[0].replacements);
+  const lines = text.split("\n").map((line) => [...line]);
+  replacements.sort((one, other) => other.deletedRegion.startColumn - one.deletedRegion.startColumn);
+  for (const { deletedRegion: { startLine, startColumn, endColumn }, insertedContent } of replacements) {
+    lines[startLine - 1].splice(startColumn - 1, endColumn - startColumn, ...insertedContent.text);
+  }
+  return lines.map((line) => line.join("")).join("\n");
+}
+
+/** The repairs of a report, made by its reader, are those that privlink makes. */
+function repairsOfReportsAreOurs(folder, path, results) {
+  const before = readFileSync(path, "utf8");
+  check("the report brings repairs", results.filter((result) => result.fixes).length > 1, results);
+  const byReader = repaired(before, results);
+  spawnSync(binary, ["check", folder, "--fix"]);
+  const byUs = readFileSync(path, "utf8");
+  check("the repairs of the report are privlink's", byReader === byUs && byReader !== before, [byReader, byUs]);
+}
+
 /** A report of mistakes, and one of none, are SARIF 2.1.0 by its own schema. */
 function reportsAreSarif() {
   const Ajv = require("ajv");
@@ -163,6 +184,10 @@ function reportsAreSarif() {
     writeFileSync(join(environment, "müll 1.yaml"), service(`    ${prefix}azure-load-balancer-internal: "True"
     ${prefix}azure-pls-create: "true"
     ${prefix}azure-pls-ip-configuration-ip-address-count: "9"`));
+    const path = join(environment, "repairs.yaml");
+    writeFileSync(path, service(`    ${prefix}azure-load-balancer-internal: "True" # ü 😀
+    ${prefix}azure-load-balancer-tcp-idle-timeout: 5
+    ${prefix}azure-load-balancer-health-probe-protcol: http`).replace("orders", "repairs"));
     writeFileSync(join(environment, "broken.yaml"), "a: [\n");
     const rows = [[folder, (results) => results.length > 2, 3], ["examples/repo-layout", (results) => results.length === 0, 0]];
     for (const [where, expected, exit] of rows) {
@@ -174,6 +199,10 @@ function reportsAreSarif() {
       const rules = new Set(report.runs[0].tool.driver.rules.map((rule) => rule.id));
       check(`every finding about ${where} names a rule of the report`,
         report.runs[0].results.every((result) => rules.has(result.ruleId)), [...rules]);
+      if (where === folder) {
+        const of = (result) => result.locations[0].physicalLocation.artifactLocation.uri.endsWith("/repairs.yaml");
+        repairsOfReportsAreOurs(folder, path, report.runs[0].results.filter(of));
+      }
     }
   } finally {
     rmSync(folder, { recursive: true });

@@ -77,6 +77,40 @@ fn the_caret_stands_under_the_mistake_behind_wide_and_foreign_letters() {
 }
 
 #[test]
+fn the_caret_stands_under_the_mistake_behind_and_between_tabs() {
+    let line = "metadata: {\tlabels: { a: \"b\tc\" },\tnam: app }";
+    let reading = reading(&labelled("").replace("metadata: { labels: { a: \"\" }, nam: app }", line));
+    assert_eq!(places(&labelled("").replace("metadata: { labels: { a: \"\" }, nam: app }", line))[0], (3, 35));
+    let text = privlink::render::diagnostic::render(&reading.diagnostics, &reading.sources, false);
+    let shown: Vec<&str> =
+        text.lines().skip_while(|line| !line.contains("a.yaml:3:")).take(4).map(str::trim_end).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+     --> environments/prod/a.yaml:3:35
+      |
+    3 | metadata: {    labels: { a: "b    c" },    nam: app }
+      |                                            ^^^ nothing reads this
+    "#);
+}
+
+#[test]
+fn a_tab_that_indents_is_told_where_it_stands() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata:\n\tname: app\nspec: {}\n";
+    let reading = reading(text);
+    let text = privlink::render::diagnostic::render(&reading.diagnostics, &reading.sources, false);
+    insta::assert_snapshot!(text, @"
+    error[REPO004]: a tab is used for indentation
+     --> environments/prod/a.yaml:4:1
+      |
+    4 |     name: app
+      | ^ a tab
+      |
+      = help: indent with spaces
+
+    1 error in 1 file
+    ");
+}
+
+#[test]
 fn programs_are_told_how_columns_are_counted() {
     let reading = reading(&labelled("🚀"));
     let sarif: serde_json::Value =

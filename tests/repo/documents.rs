@@ -27,7 +27,7 @@ fn read_files(files: &[(&str, File)], extra: &str) -> Reading {
     read(&Snapshot { files: files.collect::<BTreeMap<_, _>>(), ..Snapshot::default() }, &settings(extra))
 }
 
-fn read_text(text: &str) -> Reading {
+pub(super) fn read_text(text: &str) -> Reading {
     read_files(&[("a.yaml", File::Bytes(text.as_bytes().to_vec()))], "")
 }
 
@@ -170,8 +170,10 @@ fn a_service_with_a_mistake_is_one_error_at_its_place() {
 
 #[test]
 fn words_that_yaml_versions_read_differently_are_pinned() {
+    const WARNED: Option<Severity> = Some(Severity::Warning);
+    const REFUSED: Option<Severity> = Some(Severity::Error);
     #[track_caller]
-    fn case(written: &str, expected: Option<&str>, warned: bool) {
+    fn case(written: &str, expected: Option<&str>, told: Option<Severity>) {
         let text = SERVICE.replace("name: app", &format!("name: app\n  annotations:\n    a: {written}"));
         let reading = read_text(&text);
         let found = reading.documents.first().map(|document| match &document.body {
@@ -179,25 +181,38 @@ fn words_that_yaml_versions_read_differently_are_pinned() {
             Body::PrivateLinkService(_) | Body::PrivateEndpoint(_) => unreachable!("it is a Service"),
         });
         assert_eq!(found.as_deref(), expected, "{written}");
-        assert_eq!(reading.diagnostics.count(Severity::Warning) > 0, warned, "{written}");
+        let severities: Vec<Severity> = reading.diagnostics.iter().map(|it| it.severity).collect();
+        assert_eq!(severities, Vec::from_iter(told), "{written}");
     }
-    case("NO", Some("NO"), true);
-    case("on", Some("on"), true);
-    case("yes", Some("yes"), true);
-    case("'yes'", Some("yes"), false);
-    case("017", Some("017"), true);
-    case("1_000", Some("1_000"), true);
-    case("12:30:45", Some("12:30:45"), false);
-    case("2026-01-01", Some("2026-01-01"), false);
-    case("10.240.0.25", Some("10.240.0.25"), false);
-    case("1.20", None, false);
-    case("8", None, false);
-    case("1e3", None, false);
-    case("0x1F", None, false);
-    case("true", None, false);
-    case("null", None, false);
-    case("~", None, false);
-    case("", None, false);
+    case("NO", Some("NO"), WARNED);
+    case("on", Some("on"), WARNED);
+    case("yes", Some("yes"), WARNED);
+    case("'yes'", Some("yes"), None);
+    case("017", Some("017"), WARNED);
+    case("1_000", Some("1_000"), WARNED);
+    case("1_0.5", Some("1_0.5"), WARNED);
+    case("0x_1F", Some("0x_1F"), WARNED);
+    case("1_a", Some("1_a"), None);
+    case("_1", Some("_1"), None);
+    case("y", Some("y"), WARNED);
+    case("n", Some("n"), WARNED);
+    case("Off", Some("Off"), WARNED);
+    case("tRue", Some("tRue"), None);
+    case("12:30", Some("12:30"), None);
+    case("12:30:45", Some("12:30:45"), None);
+    case("2026-01-01", Some("2026-01-01"), None);
+    case("10.240.0.25", Some("10.240.0.25"), None);
+    case("1.20", Some("1.20"), REFUSED);
+    case("8", Some("8"), REFUSED);
+    case("1e3", Some("1e3"), REFUSED);
+    case("0x1F", Some("0x1F"), REFUSED);
+    case("true", Some("true"), REFUSED);
+    case("True", Some("True"), REFUSED);
+    case("0b11", Some("0b11"), REFUSED);
+    case("0o17", Some("0o17"), REFUSED);
+    case("null", None, REFUSED);
+    case("~", None, REFUSED);
+    case("", None, REFUSED);
 }
 
 #[test]
@@ -501,6 +516,19 @@ fn everything_wrong_with_a_document_is_told_at_once() {
 
     9 errors in 1 file; 7 fixable with `privlink check --fix`
     "#);
+}
+
+#[test]
+fn quotes_that_are_missing_hide_nothing_else() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: app\n  annotations:\n    \
+                service.beta.kubernetes.io/azure-load-balancer-internal: true\n  labels: { version: 2 }\nspec:\n  type: \
+                LoadBalancer\n  ports: [{ port: 10250 }]\n";
+    let reading = read_text(text);
+    let told: Vec<&str> = reading.diagnostics.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!((told.as_slice(), reading.documents.len()), (["ANN001", "REPO013", "REPO017"].as_slice(), 1));
+    let reading = read_text(&text.replace("10250", "80"));
+    let Body::Service(service) = &reading.documents[0].body else { panic!("it is a Service") };
+    assert_eq!((service.labels["version"].as_str(), reading.diagnostics.has_errors()), ("2", true));
 }
 
 #[test]

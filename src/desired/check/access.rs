@@ -84,7 +84,7 @@ fn twice(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 
 fn not_a_range(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for note in RANGES.into_iter().filter_map(|key| subject.written(key)) {
-        for item in annotation::items(&note.text).filter(|item| network(item.text).is_none()) {
+        for item in annotation::items(&note.text).filter(|item| is_passed_over(note.key, item.text)) {
             let place = if item.text.is_empty() { note.place() } else { note.part(&item) };
             refuse(item.text, place, &mut findings.with(with_lengths(&note)));
         }
@@ -96,6 +96,11 @@ fn not_a_range(subject: &Subject<'_>, findings: &mut Findings<'_>) {
             refuse(text.trim(), subject.at("spec.loadBalancerSourceRanges").child(at), findings);
         }
     }
+}
+
+/// True for what is no range, unless the API server already refuses it there.
+fn is_passed_over(key: &str, text: &str) -> bool {
+    network(text).is_none() && (key != annotation::SOURCE_RANGES || text.parse::<IpNet>().is_ok())
 }
 
 /// The list with addresses written as ranges of one. Whoever set bits below a prefix may have meant another prefix.

@@ -1,16 +1,19 @@
 //! The subnet and the address of a load balancer.
 
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
+use crate::desired::check::range::is_impossible;
+use crate::desired::check::range::is_private;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
+use crate::desired::check::subject::Note;
 use crate::desired::check::subject::Subject;
 use crate::diagnostic::Fix;
 use crate::diagnostic::Place;
 use crate::domain::annotation;
+use crate::domain::azure::AzureName;
 use crate::domain::evidence::Evidence;
 use crate::repo::schema::service::IpFamily;
 
@@ -19,13 +22,21 @@ pub(super) const RULES: &[Rule] = &[
         "The subnet is passed over without an event, and the Service gets a public IP address.",
         "Add azure-load-balancer-internal: \"true\", or remove the subnet.",
     ),
-    Rule::warning("ILB003", "the subnet of the load balancer is empty", Look::Each(blank_subnet))
-        .because("The frontend falls back to the nodes' subnet.", "Name the subnet, or remove the annotation."),
+    Rule::warning("ILB003", "a subnet is asked for without a name", Look::Each(blank_subnet)).because(
+        "The frontend falls back to the nodes' subnet; the NAT addresses of a Private Link Service fall back to the load \
+         balancer's.",
+        "Name the subnet, or remove the annotation.",
+    ),
     Rule::remark("ILB004", "the name of the subnet makes the frontend's name too long", Look::Each(long_subnet)).because(
         "The frontend is named after the Service's uid and the subnet, cut to 75 characters: two subnets that differ only \
          at the end give the same name.",
         "Use subnet names of at most 42 characters.",
     ),
+    Rule::error("ILB005", "this cannot be the name of a subnet", Look::Each(bad_subnet)).because(
+        "Azure has no subnet of such a name, so none is found: the Service keeps EXTERNAL-IP <pending>.",
+        "Use 1-80 letters, digits, `_`, `.` and `-`, starting with a letter or digit and ending with one or `_`.",
+    )
+    .by(Evidence::Documented),
     Rule::error("IP001", "the pinned address is not an address", Look::Each(not_an_address)).because(
         "The text is sent to Azure as it is, which refuses it: the Service keeps EXTERNAL-IP <pending>.",
         "Write one address, without blanks and without a prefix length.",
@@ -81,6 +92,12 @@ pub(super) const RULES: &[Rule] = &[
             "Publish a Service of IPv4 alone.",
         )
         .by(Evidence::Documented),
+    Rule::error("IP018", "an address that no subnet gives away", Look::Each(impossible)).because(
+        "Azure does not let a virtual network use multicast, broadcast, loopback and link-local ranges, nor 168.63.129.16, and \
+         keeps the first four addresses and the last one of each subnet: the Service keeps EXTERNAL-IP <pending>.",
+        "Write a free address of the subnet.",
+    )
+    .by(Evidence::Documented),
 ];
 
 fn subnet_of_public(subject: &Subject<'_>, findings: &mut Findings<'_>) {
@@ -93,10 +110,27 @@ fn subnet_of_public(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 }
 
 fn blank_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    let Some(note) = subject.written(annotation::INTERNAL_SUBNET).filter(|_| subject.is_internal()) else { return };
-    if note.is_blank() {
+    let help = "name the subnet, or remove the annotation";
+    let blank = |key| subject.written(key).filter(Note::is_blank);
+    if let Some(note) = blank(annotation::INTERNAL_SUBNET).filter(|_| subject.is_internal()) {
         let message = format!("the load balancer of {} goes to the nodes' subnet", subject.key);
-        findings.say(message, (note.place(), "names no subnet"), "name the subnet, or remove the annotation");
+        findings.say(message, (note.place(), "names no subnet"), help);
+    }
+    if let Some(note) = blank(annotation::PLS_SUBNET).filter(|_| subject.is_published()) {
+        let message = format!("the NAT addresses of {} come from the load balancer's subnet", subject.key);
+        findings.say(message, (note.place(), "names no subnet"), help);
+    }
+}
+
+// Blanks around a name, and an id instead of one, are other rules'.
+fn bad_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    let frontend = subject.written(annotation::INTERNAL_SUBNET).filter(|_| subject.is_internal());
+    let nat = subject.written(annotation::PLS_SUBNET).filter(|_| subject.is_published_by_annotation());
+    for note in frontend.into_iter().chain(nat).filter(|note| !note.is_blank() && !note.text.contains('/')) {
+        if let Err(error) = note.text.trim().parse::<AzureName>() {
+            let message = format!("{:?} cannot be the name of a subnet", note.text.trim());
+            findings.say(message, (note.place(), "Azure has none"), error.rule);
+        }
     }
 }
 
@@ -224,30 +258,23 @@ fn private_of_public(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 
 fn public_of_internal(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for (address, place) in subject.pinned_addresses().into_iter().filter(|_| subject.is_internal()) {
-        if !is_private(address) {
+        if !is_private(address) && !is_impossible(address) {
             let message = format!("the load balancer of {} is internal and {address} is public", subject.key);
             findings.say(message, (place, "a public address"), "pin an address of the load balancer's subnet");
         }
     }
 }
 
-/// True for addresses that do not belong to the public internet. Source: the IANA special-purpose registries.
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_private_v4(address),
-        IpAddr::V6(address) => is_private_v6(address),
+fn impossible(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    // NAT addresses in a field of a document are another rule's.
+    let nat = subject.written(annotation::PLS_ADDRESSES).map(|_| subject.nat_addresses()).unwrap_or_default();
+    let all = subject.pinned_addresses().into_iter().chain(nat);
+    // That a private one is pinned on a public load balancer says more.
+    let is_meant = |address: IpAddr| !(subject.is_public() && is_private(address));
+    for (address, place) in all.filter(|(address, _)| is_impossible(*address) && is_meant(*address)) {
+        let message = format!("no subnet gives {address} to {}", subject.key);
+        findings.say(message, (place, "reserved"), "write a free address of the subnet");
     }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    let shared = first == 100 && (64..128).contains(&second);
-    let benchmark = first == 198 && (second == 18 || second == 19);
-    address.is_private() || address.is_loopback() || address.is_link_local() || shared || benchmark
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback()
 }
 
 fn spelling_of_ipv6(subject: &Subject<'_>, findings: &mut Findings<'_>) {

@@ -50,8 +50,8 @@ pub struct Terms<'a> {
     pub base: Option<&'a Snapshot>,
 }
 
-/// How an exception was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How an exception was used; of several findings, the last of these counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
     /// Nothing it is about was found.
     None,
@@ -79,7 +79,7 @@ pub fn apply(found: Diagnostics, sources: &Sources, terms: Terms<'_>) -> Diagnos
             continue;
         };
         let is_new = diagnostic.severity == Severity::Error && !is_in_base(&allows[at], terms.base);
-        uses[at] = if is_new { Use::Refused } else { Use::Silenced };
+        uses[at] = uses[at].max(if is_new { Use::Refused } else { Use::Silenced });
         if is_new || allows[at].until < terms.today {
             told.push(diagnostic);
         }
@@ -184,6 +184,35 @@ fn parse(text: &str) -> Result<(Vec<&str>, Date), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::source::Source;
+
+    /// What is told of two findings on one line that one new exception is about.
+    fn told_of(found: [Diagnostic; 2]) -> Vec<(&'static str, Severity)> {
+        let file: RepoPath = "environments/prod/web.yaml".parse().unwrap();
+        let text = "# privlink: allow(ANN002) alice: an old controller reads both, until 2027-01-31\n{ a: 1, b: 2 }\n";
+        let mut sources = Sources::new();
+        sources.insert((&file).into(), Source { text: text.into(), documents: Vec::new() });
+        let folder: RepoPath = "environments/prod".parse().unwrap();
+        let base = Snapshot::default();
+        let terms = Terms { folder: &folder, today: Date::constant(2026, 1, 1), base: Some(&base) };
+        apply(found.into_iter().collect(), &sources, terms).iter().map(|it| (it.code.as_str(), it.severity)).collect()
+    }
+
+    #[test]
+    fn an_exception_that_is_refused_once_says_so_whatever_else_it_silences() {
+        let second = "# privlink: allow(ANN002) alice: an old controller reads both, until 2027-01-31\n".len();
+        let place = || Place::bytes(&"environments/prod/web.yaml".parse::<RepoPath>().unwrap(), second..second + 1);
+        let code = rules().find(|rule| rule.code.as_str() == "ANN002").unwrap().code;
+        let error = Diagnostic::error(code, "near a key that decides").label(place(), "");
+        let warning = Diagnostic::warning(code, "near another key").label(place(), "");
+        let expected = [("ANN002", Severity::Error), ("ALW004", Severity::Warning)];
+        let sorted = |mut told: Vec<(&'static str, Severity)>| {
+            told.sort_by_key(|(code, _)| expected.iter().position(|(other, _)| other == code));
+            told
+        };
+        assert_eq!(sorted(told_of([error.clone(), warning.clone()])), expected);
+        assert_eq!(sorted(told_of([warning, error])), expected);
+    }
 
     #[track_caller]
     fn refused(text: &str, problem: &str) {

@@ -134,10 +134,11 @@ fn invisible(subject: &Subject<'_>, findings: &mut Findings<'_>) {
 }
 
 fn too_many(subject: &Subject<'_>, findings: &mut Findings<'_>) {
-    for note in lists(subject) {
+    let lists = [annotation::PLS_VISIBILITY, annotation::PLS_AUTO_APPROVAL].map(|key| subject.asked(key));
+    for note in lists.into_iter().flatten().filter(|_| subject.is_published()) {
         let number = annotation::tokens(&note.text).count();
         if number > MOST {
-            let message = format!("{} lists {number} subscriptions", note.short());
+            let message = format!("{} lists {number} subscriptions", note.name());
             findings.say(message, (note.place(), "Azure takes 100"), "list at most 100");
         }
     }

@@ -65,6 +65,14 @@ pub(super) const RULES: &[Rule] = &[
              nodes and pods.",
             "Give it a subnet of its own: azure-pls-ip-configuration-subnet.",
         ),
+    Rule::remark("PLS017", "NAT addresses may come from the pods' subnet", Look::Each(pods_subnet))
+        .because(
+            "With externalTrafficPolicy Local, traffic from NAT addresses in the pods' own subnet is lost (kubernetes issue \
+             95555). Without a subnet of its own the Private Link Service takes the nodes', and with Azure CNI pods live there, \
+             too; with an overlay they do not.",
+            "Give it a subnet of its own: azure-pls-ip-configuration-subnet; or use externalTrafficPolicy Cluster.",
+        )
+        .by(Evidence::Documented),
     Rule::warning("PLS018", "PROXY protocol with externalTrafficPolicy Local", Look::Each(proxied_and_local))
         .because(
             "The probe of the health check port would get PROXY headers, too. Newer cloud providers probe each port instead.",
@@ -259,10 +267,26 @@ fn bad_name(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn node_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+/// True if a Private Link Service takes its addresses from the nodes' subnet.
+fn is_in_node_subnet(subject: &Subject<'_>) -> bool {
     let named = |key| subject.asked(key).is_some_and(|note| !note.is_blank());
     let default = !named(annotation::PLS_SUBNET) && !named(annotation::INTERNAL_SUBNET);
-    if subject.is_published() && default && subject.spec().is_some() {
+    subject.is_published() && default && subject.spec().is_some()
+}
+
+fn pods_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    if is_in_node_subnet(subject) && subject.is_local() {
+        let message = format!("consumers of {} may get no answer", subject.key);
+        let places = (
+            (asked_for(subject), "names no subnet"),
+            (subject.at("spec.externalTrafficPolicy"), "only pods of the same node answer"),
+        );
+        findings.pair(message, places, format!("name a subnet: {}", annotation::PLS_SUBNET));
+    }
+}
+
+fn node_subnet(subject: &Subject<'_>, findings: &mut Findings<'_>) {
+    if is_in_node_subnet(subject) {
         let message = format!("the NAT addresses of {} come from the nodes' subnet", subject.key);
         let help = format!("name a subnet: {}", annotation::PLS_SUBNET);
         findings.say(message, (asked_for(subject), "names no subnet"), help);

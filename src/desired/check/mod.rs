@@ -16,6 +16,8 @@ mod name;
 mod own;
 mod port;
 mod probe;
+mod range;
+mod register;
 mod rule;
 mod sharing;
 mod spelling;
@@ -27,6 +29,7 @@ use std::num::NonZero;
 pub use rule::Rule;
 
 use crate::desired::code;
+use crate::desired::policy::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::FileName;
@@ -41,7 +44,7 @@ use rule::Look;
 use subject::Subject;
 
 /// The families of rules, in the order in which they look.
-const FAMILIES: [&[Rule]; 13] = [
+const FAMILIES: [&[Rule]; 14] = [
     spelling::RULES,
     name::RULES,
     inert::RULES,
@@ -54,6 +57,7 @@ const FAMILIES: [&[Rule]; 13] = [
     sharing::RULES,
     cluster::RULES,
     own::RULES,
+    register::RULES,
     across::RULES,
 ];
 
@@ -111,7 +115,8 @@ pub fn unread_levels(settings: &Settings, file: &FileName) -> Diagnostics {
 const BLOCK: NonZero<usize> = NonZero::new(512).expect("not zero");
 
 /// Looks at the documents of one environment.
-pub fn check(documents: &[&Document], levels: &Levels) -> Diagnostics {
+pub fn check(documents: &[&Document], policy: &Policy) -> Diagnostics {
+    let levels = &policy.levels;
     let (balanced, inert): (Vec<Subject<'_>>, Vec<Subject<'_>>) =
         subject::subjects(documents).into_iter().partition(Subject::is_balanced);
     let mut found = Diagnostics::new();
@@ -128,6 +133,7 @@ pub fn check(documents: &[&Document], levels: &Levels) -> Diagnostics {
         match rule.look {
             Look::All(look) => look(&balanced, &mut findings),
             Look::Documents(look) => look(documents, &mut findings),
+            Look::Policy(look) => look(documents, policy, &mut findings),
             Look::Each(_) | Look::Inert(_) | Look::Before | Look::Across => {}
         }
     }
@@ -142,7 +148,8 @@ fn look_at_each(rule: &Rule, levels: &Levels, subjects: &[Subject<'_>], balanced
     match rule.look {
         Look::Each(look) if balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
         Look::Inert(look) if !balanced => subjects.iter().for_each(|subject| look(subject, &mut findings)),
-        Look::Each(_) | Look::Inert(_) | Look::All(_) | Look::Documents(_) | Look::Before | Look::Across => {}
+        Look::Each(_) | Look::Inert(_) | Look::All(_) | Look::Documents(_) | Look::Policy(_) => {}
+        Look::Before | Look::Across => {}
     }
     found
 }

@@ -35,15 +35,18 @@ pub(super) const RULES: &[Rule] = &[
 pub(super) const LISTS: [&str; 4] =
     [annotation::PLS_ADDRESSES, annotation::PLS_FQDNS, annotation::PLS_VISIBILITY, annotation::PLS_AUTO_APPROVAL];
 
+/// What people separate entries with, and the cloud provider does not.
+pub(super) const SEPARATORS: [char; 5] = [',', ';', '\t', '\n', '\r'];
+
 /// True for an entry that is several, separated by the wrong character.
 pub(super) fn is_several(entry: &str) -> bool {
-    entry.contains([',', ';', '\t', '\n', '\r'])
+    entry.contains(SEPARATORS)
 }
 
 fn separators(subject: &Subject<'_>, findings: &mut Findings<'_>) {
     for note in LISTS.into_iter().filter_map(|key| subject.written(key)) {
         if let Some(token) = annotation::tokens(&note.text).find(|token| is_several(token.text)) {
-            let parts = note.text.split([',', ';', ' ', '\t', '\n', '\r']).filter(|part| !part.is_empty());
+            let parts = note.text.split(SEPARATORS).flat_map(|part| part.split(' ')).filter(|part| !part.is_empty());
             let right = parts.collect::<Vec<_>>().join(" ");
             let message = format!("the entries of {} are separated by blanks only", note.short());
             let help = format!("write \"{right}\"");

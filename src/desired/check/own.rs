@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
 
+use crate::desired::check::range::is_impossible;
 use crate::desired::check::rule::Findings;
 use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
@@ -51,6 +51,19 @@ pub(super) const RULES: &[Rule] = &[
         "`reject` is stronger than `approve`: the request is turned away.",
         "Keep one of the two.",
     ),
+    Rule::error("OWN009", "a record whose full name is too long", Look::Documents(long_names)).because(
+        "Record and zone together make the name that clients ask for. DNS allows 253 characters (RFC 1035 counts 255 octets \
+         with their lengths), so nobody can ask for this one.",
+        "Use a shorter record or zone.",
+    )
+    .by(Evidence::Documented),
+    Rule::warning("OWN010", "`replaces` names a document that is not there, and nearly one that is", Look::Documents(replaced))
+        .because(
+            "The document that is replaced may be gone already, so its absence is no error. With a slip in the name nobody is \
+             taken over, and the plan names no one who has to move.",
+            "Correct the name.",
+        )
+        .by(Evidence::Code),
 ];
 
 fn links<'a>(documents: &[&'a Document]) -> impl Iterator<Item = (&'a Document, &'a link::PrivateLinkService)> {
@@ -94,26 +107,40 @@ fn addresses(documents: &[&Document], findings: &mut Findings<'_>) {
     }
 }
 
-/// What Azure keeps out of every virtual network. Source: "What address ranges can I use in my virtual networks?" of its
-/// virtual network FAQ.
-fn is_impossible(address: IpAddr) -> bool {
-    let platform = Ipv4Addr::new(168, 63, 129, 16);
-    match address {
-        IpAddr::V4(address) => {
-            address.is_multicast()
-                || address.is_broadcast()
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_unspecified()
-                || address == platform
-        }
-        IpAddr::V6(address) => {
-            address.is_multicast()
-                || address.is_loopback()
-                || address.is_unspecified()
-                || address.is_unicast_link_local()
+fn long_names(documents: &[&Document], findings: &mut Findings<'_>) {
+    for (document, endpoint) in endpoints(documents) {
+        for (at, record) in endpoint.spec.dns.iter().enumerate() {
+            let (zone, name) = (record.zone.as_str(), record.record.as_str());
+            let length = if name == "@" { zone.len() } else { zone.len() + 1 + name.len() };
+            if length > LONGEST_NAME {
+                let place = |key: &str| document.path_of("spec.dns").child(at).child(key);
+                let places = ((place("record"), "together with"), (place("zone"), "its zone"));
+                let message = format!("the name of this record has {length} characters");
+                findings.pair(message, places, format!("use at most {LONGEST_NAME} in all"));
+            }
         }
     }
+}
+
+/// Characters of a name in DNS. Source: RFC 1035, 2.3.4, less the first length and the root.
+const LONGEST_NAME: usize = 253;
+
+fn replaced(documents: &[&Document], findings: &mut Findings<'_>) {
+    let names: Vec<&str> = links(documents).map(|(_, link)| link.metadata.name.as_str()).collect();
+    for (document, link) in links(documents) {
+        let Some(old) = link.spec.replaces.as_ref().filter(|old| !names.contains(&old.as_str())) else { continue };
+        let others = names.iter().copied().filter(|name| *name != link.metadata.name.as_str());
+        if let Some(near) = closest(old.as_str(), others).filter(|near| letters(near) != letters(old.as_str())) {
+            let place = document.path_of("spec.replaces");
+            let message = format!("no document is named {old}");
+            findings.say(message, (place, "replaces nobody"), format!("did you mean `{near}`?"));
+        }
+    }
+}
+
+/// A name without its digits: names that are counted (web-1, web-2) are near each other on purpose.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// The subnet of an endpoint, as far as documents name it: one that is written in two ways counts as two.
@@ -187,8 +214,6 @@ const MOST_SLIPS: usize = 100;
 
 fn elsewhere(key: &ObjectKey, place: Place, deployed: &BTreeSet<String>, findings: &mut Findings<'_>) {
     let text = key.to_string();
-    // Names that are counted (web-1, web-2) are near each other on purpose.
-    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     let near = closest(&text, deployed.iter().map(String::as_str)).filter(|near| letters(near) != letters(&text));
     if let Some(near) = near {
         let message = format!("no file deploys the Service {text}");

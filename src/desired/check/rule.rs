@@ -1,6 +1,7 @@
 //! A rule: what it is called, why it matters, how to avoid it, and the function that looks.
 
 use crate::desired::check::subject::Subject;
+use crate::desired::policy::Policy;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
@@ -45,6 +46,8 @@ pub(super) enum Look {
     All(fn(&[Subject<'_>], &mut Findings<'_>)),
     /// The documents of an environment, of all kinds.
     Documents(fn(&[&Document], &mut Findings<'_>)),
+    /// The same, held against the settings of the environment.
+    Policy(fn(&[&Document], &Policy, &mut Findings<'_>)),
     /// The documents of several environments.
     Across,
     /// The finding is made where documents are read or resolved: a value that is wrong there has no meaning later.

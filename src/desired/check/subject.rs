@@ -67,6 +67,11 @@ impl Note<'_> {
         short(self.key)
     }
 
+    /// What people know it by: the key without its prefix, or the field.
+    pub(super) fn name(&self) -> &str {
+        if self.is_field { field(self.key) } else { self.short() }
+    }
+
     /// True if there is nothing but blanks.
     pub(super) fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
@@ -174,16 +179,16 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// True if its load balancer is internal; one that somebody else deploys is not known to be.
+    /// True if its load balancer is internal, or would be if the flag were not misspelt, which is a finding of its own; one
+    /// that somebody else deploys is not known to be.
     pub(super) fn is_internal(&self) -> bool {
-        self.written(annotation::INTERNAL).is_some_and(|note| annotation::is_true_exact(&note.text))
+        let flag = self.written(annotation::INTERNAL);
+        flag.is_some_and(|it| annotation::is_true_exact(&it.text) || annotation::is_misspelt_internal(&it.text))
     }
 
-    /// True if its load balancer is public, and is meant to be: the flag is not merely misspelt.
+    /// True if its load balancer is public, and is meant to be.
     pub(super) fn is_public(&self) -> bool {
-        self.manifest.is_some()
-            && !self.is_internal()
-            && !self.written(annotation::INTERNAL).is_some_and(|note| annotation::is_misspelt_internal(&note.text))
+        self.manifest.is_some() && !self.is_internal()
     }
 
     /// True if a Private Link Service is asked for, whoever builds it.

@@ -97,7 +97,7 @@ fn run(source: Source<'_>, manifests: Manifests) -> (Resolver<'_>, Diagnostics) 
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
     let resolved = std::mem::take(&mut resolver.diagnostics);
-    let diagnostics = with_rules(resolved, check::check(&documents, &source.policy.levels));
+    let diagnostics = with_rules(resolved, check::check(&documents, source.policy));
     (resolver, diagnostics)
 }
 

@@ -69,12 +69,19 @@ pub(super) fn rounds(text: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && text.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
+fn number_of_1_1(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.bytes().all(|byte| byte.is_ascii_digit()) || number(text).is_some()
+}
+
 /// True for text that YAML 1.1, and so kubectl, would not read as text.
 pub(super) fn is_ambiguous(text: &str) -> bool {
     const YAML_1_1: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let number = digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
-        && (digits.contains('_') || (digits.len() > 1 && digits.starts_with('0')));
-    number || YAML_1_1.iter().any(|word| text.eq_ignore_ascii_case(word))
+    let leading_zero = digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // kubectl drops the underscores of whatever begins with a digit, and then reads a number.
+    let separated = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.contains('_')
+        && number_of_1_1(&text.replace('_', ""));
+    leading_zero || separated || YAML_1_1.iter().any(|word| text.eq_ignore_ascii_case(word))
 }

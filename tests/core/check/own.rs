@@ -1,6 +1,9 @@
 //! The rules about our own kinds: each once broken and once kept.
 
+use privlink::desired::policy::Consumer;
+
 use super::Case;
+use super::Severity;
 use super::rules;
 
 const LINK: &str = "apiVersion: privlink.dev/v1alpha1\nkind: PrivateLinkService\nmetadata: { name: NAME }\nspec:\n  service: { namespace: shop, name: orders }\n  visibility: { mode: role-based }\n";
@@ -69,23 +72,112 @@ fn cases() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
                 "connections: { approve: [{ subscription: 00000000-0000-0000-0000-000000000002 }], reject: [{ subscription: 00000000-0000-0000-0000-000000000003 }] }",
             )],
         ),
+        ("OWN007", vec![approved(SLIP)], vec![approved(ACME)]),
+        ("OWN007", vec![annotated(SLIP)], vec![annotated(ACME)]),
+        ("OWN008", vec![approved(NOBODY)], vec![approved(ACME)]),
+        ("OWN008", vec![annotated(NOBODY)], vec![annotated(ACME)]),
+        ("OWN009", vec![named(&long_record(58))], vec![named(&long_record(57))]),
+        ("OWN009", vec![named(&long_record(58))], vec![named("\"@\"")]),
+        (
+            "OWN010",
+            vec![link("orders-1", ""), blue_green("odrers-1")],
+            vec![link("orders-1", ""), blue_green("orders-2")],
+        ),
     ]
 }
 
-fn told(documents: &[String]) -> (Vec<&'static str>, String) {
-    let (_, diagnostics, shown) = Case::empty().with("all", &documents.join("---\n")).read();
+/// A consumer that the settings name, one whose id is nearly the same, and one that nobody names.
+const ACME: &str = "3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a10";
+const SLIP: &str = "3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a01";
+const NOBODY: &str = "a1e24b7d-5c3f-4e88-8d21-6f0c9b3e7d42";
+
+fn approved(id: &str) -> String {
+    link("a", &format!("connections: {{ approve: [{{ subscription: {id} }}] }}"))
+}
+
+fn annotated(id: &str) -> String {
+    let annotations = format!(
+        "annotations:\n    service.beta.kubernetes.io/azure-pls-create: \"true\"\n    service.beta.kubernetes.io/azure-pls-visibility: {id}"
+    );
+    SERVICE.replacen("annotations:", &annotations, 1)
+}
+
+fn named(record: &str) -> String {
+    endpoint("a", &format!("{ALIAS}\n  dns: [{{ resourceGroup: rg-dns, zone: orders.internal, record: {record} }}]"))
+}
+
+/// With its zone a name of 196 characters and `last` ones.
+fn long_record(last: usize) -> String {
+    format!("{0}.{0}.{0}.{1}", "r".repeat(59), "r".repeat(last))
+}
+
+fn blue_green(replaces: &str) -> String {
+    link("green", &format!("replaces: {replaces}")).replace("name: orders }", "name: billing }")
+}
+
+fn told(documents: &[String], remarks: bool) -> (Vec<&'static str>, String) {
+    let (_, diagnostics, shown) = Case::empty().with("all", &documents.join("---\n")).read_with(|policy| {
+        policy.levels.remarks = remarks;
+        let consumer = Consumer { name: "ACME trading".to_owned(), contact: None, tenant: None };
+        policy.consumers.insert(ACME.parse().unwrap(), consumer);
+    });
     (diagnostics.iter().map(|it| it.code.as_str()).collect(), shown)
 }
 
 #[test]
 fn every_rule_about_our_own_kinds_is_told_where_it_is_broken_and_only_there() {
     for (rule, broken, kept) in cases() {
-        let (codes, shown) = told(&broken);
-        assert_eq!(codes.as_slice(), [rule], "{shown}");
-        let (codes, shown) = told(&kept);
-        assert!(codes.is_empty(), "{rule} kept:\n{shown}");
+        let remark = rules().any(|it| it.code.as_str() == rule && it.severity == Severity::Info);
+        let (codes, shown) = told(&broken, remark);
+        assert!(if remark { codes.contains(&rule) } else { codes == [rule] }, "{rule} broken:\n{shown}");
+        let (codes, shown) = told(&kept, remark);
+        assert!(if remark { !codes.contains(&rule) } else { codes.is_empty() }, "{rule} kept:\n{shown}");
     }
     let own = rules().map(|rule| rule.code.as_str()).filter(|code| code.starts_with("OWN"));
     let without: Vec<&str> = own.filter(|code| !cases().iter().any(|(rule, ..)| rule == code)).collect();
     assert!(without.is_empty(), "rules without a case: {without:?}");
+}
+
+#[test]
+fn a_slip_in_an_id_is_told_with_who_is_meant() {
+    insta::assert_snapshot!(told(&[approved(SLIP)], false).1, @"
+    warning[OWN007]: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a01 is named nowhere in privlink.toml
+     --> environments/prod/all.yaml:7:44
+      |
+    7 |   connections: { approve: [{ subscription: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a01 }] }
+      |                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ nearly ACME trading's
+      |
+      = help: did you mean `3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a10`?
+
+    1 warning in 1 file
+    ");
+    insta::assert_snapshot!(told(&[annotated(SLIP)], false).1, @"
+    warning[OWN007]: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a01 is named nowhere in privlink.toml
+     --> environments/prod/all.yaml:8:54
+      |
+    8 |     service.beta.kubernetes.io/azure-pls-visibility: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a01
+      |                                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ nearly ACME trading's
+      |
+      = help: did you mean `3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a10`?
+
+    1 warning in 1 file
+    ");
+}
+
+#[test]
+fn an_id_that_is_let_in_several_times_is_asked_about_once() {
+    let twice = format!(
+        "visibility: {{ mode: subscriptions, subscriptions: [{NOBODY}] }}\n  autoApproval: {{ subscriptions: [{NOBODY}] }}"
+    );
+    let document = link("a", &twice).replace("  visibility: { mode: role-based }\n", "");
+    let (codes, shown) = told(&[document], true);
+    assert_eq!(codes.iter().filter(|code| **code == "OWN008").count(), 1, "{shown}");
+}
+
+#[test]
+fn more_subscriptions_than_azure_takes_are_told_of_a_field_as_of_an_annotation() {
+    let ids: Vec<String> = (0..101).map(|at| format!("00000000-0000-0000-0000-{at:012}")).collect();
+    let list = format!("visibility: {{ mode: subscriptions, subscriptions: [{}] }}", ids.join(", "));
+    let document = link("a", &list).replace("  visibility: { mode: role-based }\n", "");
+    assert_eq!(told(&[document], false).0, ["PLS026"]);
 }

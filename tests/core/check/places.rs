@@ -28,6 +28,38 @@ fn the_third_entry_of_a_list_is_pointed_at() {
 }
 
 #[test]
+fn entries_of_a_list_are_pointed_at_beside_letters_that_run_from_right_to_left() {
+    let list = "azure-pls-visibility: \"00000000-0000-0000-0000-000000000002 שלום 😀 me\"";
+    insta::assert_snapshot!(shown(&[("web", (&format!("{PUBLISHED}{list}"), ""))]), @r#"
+    error[PLS021]: "שלום" is not the id of a subscription
+     --> environments/prod/web.yaml:8:92
+      |
+    8 |     service.beta.kubernetes.io/azure-pls-visibility: "00000000-0000-0000-0000-000000000002 שלום 😀 me"
+      |                                                                                            ^^^^ not a GUID
+      |
+      = help: write a GUID such as 00000000-0000-0000-0000-000000000001
+
+    error[PLS021]: "😀" is not the id of a subscription
+     --> environments/prod/web.yaml:8:97
+      |
+    8 |     service.beta.kubernetes.io/azure-pls-visibility: "00000000-0000-0000-0000-000000000002 שלום 😀 me"
+      |                                                                                                 ^^ not a GUID
+      |
+      = help: write a GUID such as 00000000-0000-0000-0000-000000000001
+
+    error[PLS021]: "me" is not the id of a subscription
+     --> environments/prod/web.yaml:8:99
+      |
+    8 |     service.beta.kubernetes.io/azure-pls-visibility: "00000000-0000-0000-0000-000000000002 שלום 😀 me"
+      |                                                                                                    ^^ not a GUID
+      |
+      = help: write a GUID such as 00000000-0000-0000-0000-000000000001
+
+    3 errors in 1 file
+    "#);
+}
+
+#[test]
 fn two_files_are_pointed_at() {
     let pinned = "azure-load-balancer-internal: \"true\"\nazure-load-balancer-ipv4: 10.224.0.25";
     insta::assert_snapshot!(shown(&[("orders", (pinned, "")), ("web", (pinned, ""))]), @r#"
@@ -76,6 +108,15 @@ fn a_flag_that_exposes_is_told_with_the_right_text() {
 
     1 error in 1 file; 1 fixable with `privlink check --fix`
     "#);
+}
+
+#[test]
+fn what_the_api_server_refuses_hides_no_rule() {
+    let wrong = "azure-load-balancer-internal: True\nazure-load-balancer-tcp-idle-timeout: 120";
+    let case = Case::empty().with("web", &manifest("web", (wrong, "ports: [{ port: 10250 }]")));
+    let (_, diagnostics, shown) = case.read();
+    let codes: std::collections::BTreeSet<&str> = diagnostics.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(Vec::from_iter(codes), ["ANN001", "ANN003", "REPO017", "RUL001"], "{shown}");
 }
 
 #[test]

@@ -161,8 +161,29 @@ fn words_and_keys_of_our_own_kinds_are_repaired_and_their_order_stays() {
 }
 
 #[test]
+fn what_is_wrong_besides_keeps_nothing_from_being_repaired() {
+    let wrong = [
+        "azure-load-balancer-internal: 'True'",
+        "azure-load-balancer-internal-subnet: my apps",
+        "azure-pls-create: true",
+        "azure-pls-visibility: 3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a10,3f2b8c1e-90ab-4c57-9a1e-0b7d5f8c2a11",
+    ];
+    let (after, was, is) = repaired(&text(&wrong, "ports: [{ port: 10250 }]", "\n"));
+    assert!(
+        after.contains("internal: 'true'") && after.contains("create: \"true\"") && after.contains("2a10 3f2b"),
+        "{after}"
+    );
+    let codes = |checked: &Checked| Vec::from_iter(checked.diagnostics.iter().map(|it| it.code.as_str()));
+    assert_eq!(
+        (codes(&was), codes(&is)),
+        (vec!["ANN003", "ILB005", "ANN001", "ANN008", "REPO017"], vec!["ILB005", "REPO017"])
+    );
+}
+
+#[test]
 fn a_repair_that_would_uncover_another_mistake_is_left_to_a_person() {
-    let old = text(&["azure-load-balancer-internal: true", "azure-load-balancer-tcp-idle-timeout: \"500\""], "", "\n");
+    let wrong = ["azure-load-balancer-internal: \"true\"", "azure-load-balancer-tcp-idle-timeout: \"500\""];
+    let old = text(&wrong, "ports:\n- { port: 80, protocol: tcp }", "\n");
     let before = checked(&[
         ("environments/prod/web.yaml", &old),
         (
@@ -175,5 +196,5 @@ fn a_repair_that_would_uncover_another_mistake_is_left_to_a_person() {
     assert_eq!(files, ["environments/prod/app.yaml"]);
     let left: Vec<String> =
         repaired.left.iter().map(|left| format!("{}:{} {:?}", left.file, left.line, left.why)).collect();
-    insta::assert_snapshot!(left.join("\n"), @r#"environments/prod/web.yaml:6 NewFinding(Code("RUL001"))"#);
+    insta::assert_snapshot!(left.join("\n"), @r#"environments/prod/web.yaml:11 NewFinding(Code("RUL001"))"#);
 }

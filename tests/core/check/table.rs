@@ -93,6 +93,21 @@ fn inert() -> Vec<Row> {
             internal!("azure-load-balancer-internal-subnet: apps"),
         ),
         notes(
+            "ILB003",
+            published!("azure-pls-ip-configuration-subnet: \" \""),
+            published!("azure-pls-ip-configuration-subnet: pls"),
+        ),
+        notes(
+            "ILB005",
+            internal!("azure-load-balancer-internal-subnet: my apps"),
+            internal!("azure-load-balancer-internal-subnet: my_apps"),
+        ),
+        notes(
+            "ILB005",
+            published!("azure-pls-ip-configuration-subnet: -pls"),
+            published!("azure-pls-ip-configuration-subnet: pls"),
+        ),
+        notes(
             "ILB004",
             internal!("azure-load-balancer-internal-subnet: a2345678901234567890123456789012345678901234"),
             internal!("azure-load-balancer-internal-subnet: apps"),
@@ -145,6 +160,32 @@ fn addresses() -> Vec<Row> {
             (internal!("azure-load-balancer-ipv6: fd00::5"), dual),
         ),
         one("IP017", (published!("azure-load-balancer-ipv6: fd00::5"), dual), (published!(), "")),
+        notes(
+            "IP018",
+            internal!("azure-load-balancer-ipv4: 224.0.0.5"),
+            internal!("azure-load-balancer-ipv4: 10.224.0.5"),
+        ),
+        notes(
+            "IP018",
+            internal!("azure-load-balancer-ipv4: 10.0.0.3"),
+            internal!("azure-load-balancer-ipv4: 10.0.0.4"),
+        ),
+        notes(
+            "IP018",
+            internal!("azure-load-balancer-ipv4: 192.168.255.255"),
+            internal!("azure-load-balancer-ipv4: 192.168.255.254"),
+        ),
+        notes("IP018", "azure-load-balancer-ipv4: 224.0.0.5", "azure-load-balancer-ipv4: 10.0.0.1"),
+        one(
+            "IP018",
+            (internal!("azure-load-balancer-ipv6: \"ff02::1\""), dual),
+            (internal!("azure-load-balancer-ipv6: fd00::1"), dual),
+        ),
+        notes(
+            "IP018",
+            published!("azure-pls-ip-configuration-ip-address: 169.254.0.5"),
+            published!("azure-pls-ip-configuration-ip-address: 10.0.1.5"),
+        ),
     ]
 }
 
@@ -280,6 +321,11 @@ fn links() -> Vec<Row> {
         notes("PLS011", published!("azure-pls-name: \" \""), published!()),
         notes("PLS012", published!("azure-pls-name: \"-x\""), published!("azure-pls-name: x_")),
         notes("PLS016", published!(), published!("azure-load-balancer-internal-subnet: apps")),
+        one(
+            "PLS017",
+            (published!(), "externalTrafficPolicy: Local"),
+            (published!("azure-pls-ip-configuration-subnet: pls"), "externalTrafficPolicy: Local"),
+        ),
         one(
             "PLS018",
             (published!("azure-pls-proxy-protocol: \"true\""), "externalTrafficPolicy: Local"),

@@ -3,7 +3,7 @@
 //! The table is `tests/cases/cloud-provider.json`, outside of the source, because other parts of the program can be held
 //! against the same cases. One row has a name and exactly one outcome: `simulated` or `parsed` names what runs it here,
 //! `finding` or `plan-finding` the rule of a check that must speak instead, `not-applicable` says why nothing can.
-//! `static-check` is no outcome: it is the rule that a check of manifests should report for the same input.
+//! What `check` and plans tell of the same input (`check`, `plan`, `nothing`, `untold`, `files`) is no outcome here.
 
 mod link_service;
 mod parsed;
