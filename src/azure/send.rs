@@ -7,10 +7,11 @@ use http::HeaderValue;
 use http::Request;
 use serde_json::Value as Json;
 
-use crate::azure::auth::Tokens;
 use crate::azure::error::AzureError;
 use crate::azure::error::Purpose;
 use crate::azure::error::ServiceError;
+use crate::azure::identity::Tokens;
+use crate::azure::identity::challenge;
 use crate::azure::operation::retry_after;
 use crate::domain::secret::Secret;
 
@@ -99,7 +100,7 @@ impl Sender {
         if answer.status != 401 {
             return Ok(answer);
         }
-        let token = self.tokens.replace(&token).await?;
+        let token = self.tokens.replace(&token, challenge(&answer.headers).as_deref()).await?;
         self.send_with(purpose, &request, &token).await
     }
 
@@ -157,6 +158,7 @@ pub(crate) async fn read_capped(mut response: reqwest::Response) -> Result<Optio
 pub(crate) struct ClientSettings<'a> {
     pub(crate) ca_certificates: &'a [Vec<u8>],
     pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) user_agent: &'a str,
     /// True if an endpoint is on this machine.
     pub(crate) is_local: bool,
@@ -184,7 +186,7 @@ pub(crate) fn build_client(settings: &ClientSettings<'_>) -> Result<reqwest::Cli
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .timeout(settings.timeout)
-        .connect_timeout(settings.timeout.min(Duration::from_secs(20)))
+        .connect_timeout(settings.connect_timeout)
         .user_agent(settings.user_agent)
         .tls_certs_merge(certificates);
     if settings.is_local {
@@ -222,6 +224,7 @@ mod tests {
         let settings = ClientSettings {
             ca_certificates: &[b"not pem".to_vec()],
             timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
             user_agent: "test",
             is_local: true,
         };

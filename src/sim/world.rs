@@ -18,7 +18,7 @@ use crate::domain::cidr::Cidr;
 use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
 pub use crate::sim::world::identity::{
-    Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
+    FederatedCredential, Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
 };
 pub use crate::sim::world::operations::{Length, Operations};
 
