@@ -104,6 +104,11 @@ impl Sender {
         self.send_with(purpose, &request, &token).await
     }
 
+    /// Sends a request that everybody may send.
+    pub(crate) async fn send_openly(&self, purpose: &Purpose, request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
+        self.exchange(purpose, request).await
+    }
+
     async fn send_with(
         &self,
         purpose: &Purpose,
@@ -111,9 +116,12 @@ impl Sender {
         token: &Secret<String>,
     ) -> Result<Answer, AzureError> {
         let mut request = request.clone();
-        let headers = request.headers_mut();
-        headers.insert(http::header::AUTHORIZATION, bearer(purpose, token)?);
-        headers.insert("x-ms-correlation-request-id", self.correlation.clone());
+        request.headers_mut().insert(http::header::AUTHORIZATION, bearer(purpose, token)?);
+        self.exchange(purpose, request).await
+    }
+
+    async fn exchange(&self, purpose: &Purpose, mut request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
+        request.headers_mut().insert("x-ms-correlation-request-id", self.correlation.clone());
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let unreachable = |source: reqwest::Error| AzureError::Unreachable {
             purpose: purpose.clone(),

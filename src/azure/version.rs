@@ -10,6 +10,9 @@ const CONTAINER_SERVICE: &str = "2024-09-01";
 /// Microsoft.Authorization.
 const AUTHORIZATION: &str = "2022-04-01";
 
+/// Subscriptions.
+const SUBSCRIPTIONS: &str = "2022-12-01";
+
 /// Returns the api-version for a resource type such as `microsoft.network/privateendpoints`, in lower case.
 pub(crate) fn api_version(resource_type: &str) -> &'static str {
     if resource_type.starts_with("microsoft.network/privatednszones") {
@@ -18,6 +21,8 @@ pub(crate) fn api_version(resource_type: &str) -> &'static str {
         CONTAINER_SERVICE
     } else if resource_type.starts_with("microsoft.authorization/") {
         AUTHORIZATION
+    } else if resource_type == "microsoft.resources/subscriptions" {
+        SUBSCRIPTIONS
     } else {
         NETWORK
     }
@@ -33,5 +38,6 @@ mod tests {
         assert_eq!(api_version("microsoft.containerservice/managedclusters"), CONTAINER_SERVICE);
         assert_eq!(api_version("microsoft.network/privateendpoints"), NETWORK);
         assert_eq!(api_version("microsoft.authorization/permissions"), AUTHORIZATION);
+        assert_eq!(api_version("microsoft.resources/subscriptions"), SUBSCRIPTIONS);
     }
 }

@@ -96,7 +96,7 @@ async fn address(world: &World, question: &Question) -> Result<Availability, Gap
 }
 
 /// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
-async fn rights(
+pub(super) async fn rights(
     (world, config): (&World, &Config),
     policy: &Policy,
     needed: &BTreeSet<Needed>,
@@ -141,7 +141,7 @@ async fn read(
 }
 
 /// The rights of the cluster's identity, put together from the roles that it has: Azure tells them to nobody else whole.
-async fn rights_of_cluster(
+pub(super) async fn rights_of_cluster(
     azure: &Azure,
     principal: Option<PrincipalId>,
     needed: &BTreeSet<Needed>,

@@ -141,7 +141,8 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
     })
 }
 
-async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
+/// The way to the cluster of an environment. Nothing is sent yet.
+pub(super) async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
     match access {
         ClusterAccess::InCluster => Cluster::in_cluster().await.map_err(WorldError::Cluster),
         ClusterAccess::Kubeconfig { context } => {

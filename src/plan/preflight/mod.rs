@@ -6,7 +6,7 @@
 mod address;
 mod cluster;
 mod endpoint;
-mod lack;
+pub mod lack;
 mod link;
 pub mod question;
 pub mod right;
