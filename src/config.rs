@@ -9,9 +9,6 @@ use std::time::Duration;
 use crate::azure::cloud::Cloud;
 use crate::azure::cloud::InvalidCloud;
 use crate::desired::policy::CloudName;
-use crate::domain::azure::ClientId;
-use crate::domain::azure::TenantId;
-use crate::domain::name::InvalidName;
 use crate::domain::secret::Secret;
 use crate::git::Access;
 
@@ -56,29 +53,6 @@ pub enum ConfigError {
         #[source]
         source: InvalidCloud,
     },
-    /// A credential is missing.
-    #[error(
-        "{variable} is not set: privlink signs in to Azure with a client secret (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET)"
-    )]
-    MissingCredential {
-        /// The variable.
-        variable: &'static str,
-    },
-    /// A client secret is missing.
-    #[error("neither {own} nor AZURE_CLIENT_SECRET is set: privlink signs in to Azure with a client secret")]
-    MissingSecret {
-        /// The variable of the purpose.
-        own: String,
-    },
-    /// A credential is not what it should be.
-    #[error("{variable} is wrong")]
-    InvalidCredential {
-        /// The variable.
-        variable: &'static str,
-        /// What is wrong.
-        #[source]
-        source: InvalidName,
-    },
     /// A kubeconfig that cannot be read.
     #[error("cannot read the kubeconfig {file}", file = .file.display())]
     Kubeconfig {
@@ -119,38 +93,6 @@ impl Config {
                 Cloud::custom(text).map_err(|source| ConfigError::InvalidCloud { variable, source })
             }
         }
-    }
-
-    /// The tenant to sign in to, unless the environment names one.
-    ///
-    /// # Errors
-    /// If the variable is missing or not a tenant.
-    pub fn tenant(&self) -> Result<TenantId, ConfigError> {
-        let text = self.credential("AZURE_TENANT_ID")?;
-        text.parse().map_err(|source| ConfigError::InvalidCredential { variable: "AZURE_TENANT_ID", source })
-    }
-
-    /// The application to sign in as, unless the environment names one.
-    ///
-    /// # Errors
-    /// If the variable is missing or not a client id.
-    pub fn client_id(&self) -> Result<ClientId, ConfigError> {
-        let text = self.credential("AZURE_CLIENT_ID")?;
-        text.parse().map_err(|source| ConfigError::InvalidCredential { variable: "AZURE_CLIENT_ID", source })
-    }
-
-    /// The secret of the client that plans or applies: where the two differ, each has a variable of its own.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn client_secret(&self, own_variable: &str) -> Result<Secret<String>, ConfigError> {
-        let own = self.variable(own_variable).or_else(|| self.variable("AZURE_CLIENT_SECRET"));
-        let missing = || ConfigError::MissingSecret { own: own_variable.to_owned() };
-        own.map(|text| Secret::new(text.to_owned())).ok_or_else(missing)
-    }
-
-    fn credential(&self, variable: &'static str) -> Result<&str, ConfigError> {
-        self.variable(variable).ok_or(ConfigError::MissingCredential { variable })
     }
 
     /// What reaching a Git remote needs.

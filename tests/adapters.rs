@@ -10,6 +10,7 @@ use privlink::azure::Azure;
 use privlink::azure::Settings;
 use privlink::azure::cloud::Cloud;
 use privlink::azure::error::AzureError;
+use privlink::azure::identity::SignIn;
 use privlink::azure::operation::Progress;
 use privlink::azure::operation::Started;
 use privlink::domain::azure::ResourceGroup;
@@ -58,9 +59,12 @@ pub(crate) fn settings(simulator: &Simulator, (client, secret): (&str, &str)) ->
     let endpoints = simulator.endpoints();
     Settings {
         cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager, endpoints.authority)).unwrap(),
-        tenant: "11111111-1111-1111-1111-111111111111".parse().unwrap(),
-        client_id: client.parse().unwrap(),
-        client_secret: Secret::new(secret.to_owned()),
+        sign_in: SignIn {
+            tenant: Some("11111111-1111-1111-1111-111111111111".parse().unwrap()),
+            client: Some(client.parse().unwrap()),
+            prefix: "PRIVLINK_APPLY_",
+            environment: Secret::new(BTreeMap::from([("PRIVLINK_APPLY_CLIENT_SECRET".to_owned(), secret.to_owned())])),
+        },
         ca_certificates: vec![endpoints.ca_pem.clone().into_bytes()],
         poll_floor: Duration::from_millis(5),
         timeout: Duration::from_secs(10),

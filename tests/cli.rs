@@ -4,6 +4,7 @@ mod article;
 mod changes;
 mod check;
 mod docs;
+mod doctor;
 mod doomed;
 mod foreseen;
 mod help;

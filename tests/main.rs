@@ -5,6 +5,8 @@
 #[cfg(feature = "sim")]
 mod adapters;
 #[cfg(feature = "sim")]
+mod adapters_identity;
+#[cfg(feature = "sim")]
 mod adapters_kubernetes;
 mod architecture;
 #[cfg(feature = "sim")]

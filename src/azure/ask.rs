@@ -28,6 +28,15 @@ pub struct Availability {
     pub offered: Vec<IpAddr>,
 }
 
+/// What Azure says about a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its display name.
+    pub name: String,
+    /// Its state; only `Enabled` can be written.
+    pub state: String,
+}
+
 impl Azure {
     /// Lists the resource groups of a subscription that the caller may see. One that is not among them may be there.
     ///
@@ -56,6 +65,30 @@ impl Azure {
             Err(AzureError::Refused { error, .. }) if error.means_absent() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks the cloud to describe itself, which it does for everybody: proves that it is there, and that it is a cloud.
+    ///
+    /// # Errors
+    /// If it does not answer, or something else does.
+    pub async fn reach(&self) -> Result<(), AzureError> {
+        let purpose = Purpose::other("read", "the cloud's description of itself");
+        let url = request::metadata_url(&self.pace.resource_manager);
+        let request = request::get(&url).map_err(|error| AzureError::impossible(&purpose, error))?;
+        let answer = self.sender.send_openly(&purpose, request).await?.into_success(&purpose)?;
+        answer.json(&purpose).map(drop)
+    }
+
+    /// Reads a subscription.
+    ///
+    /// # Errors
+    /// Class `Invalid` for one that the caller does not see; else as every call.
+    pub async fn subscription(&self, id: &SubscriptionId) -> Result<Subscription, AzureError> {
+        let purpose = Purpose::other("read", format!("the subscription {id}"));
+        let body = self.get(&purpose, &request::subscription_url(&self.pace.resource_manager, id)).await?;
+        let text = |place: &str| codec::text(&body, place).map(ToOwned::to_owned);
+        let state = text("/state").ok_or_else(|| AzureError::unexpected(&purpose, "it has no state"))?;
+        Ok(Subscription { name: text("/displayName").unwrap_or_default(), state })
     }
 
     /// Reads what the caller may do at a scope: one entry for each role in force there, inherited ones included.

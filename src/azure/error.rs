@@ -151,19 +151,23 @@ pub enum AzureError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// Entra refused to give a token.
-    #[error("cannot sign in to {authority} as client {client} of tenant {tenant}: {reason}")]
+    /// A way to sign in answered, and gave no token.
+    #[error("cannot sign in {whom}: {reason}")]
     SignIn {
-        /// Where we asked.
-        authority: String,
-        /// Who we said we are.
-        client: String,
-        /// In which tenant.
-        tenant: String,
-        /// What Entra said, and what to do.
+        /// By which way, and as whom.
+        whom: String,
+        /// What was said, and what to do.
         reason: String,
         /// What it means for a retry.
         class: ErrorClass,
+    },
+    /// There is no way to sign in.
+    #[error("nothing here signs in to Azure{whom}: {reason} (`privlink doctor auth` tells every way)")]
+    Nobody {
+        /// As whom, where the settings name somebody.
+        whom: String,
+        /// What is missing, and what to do.
+        reason: String,
     },
     /// No answer came.
     #[error("cannot {purpose}: {host} did not answer; check the network, the proxy and the certificate authorities")]
@@ -229,6 +233,7 @@ impl AzureError {
         match self {
             Self::Configuration { .. } | Self::Impossible { .. } => ErrorClass::Invalid,
             Self::SignIn { class, .. } => *class,
+            Self::Nobody { .. } => ErrorClass::Denied,
             Self::Unreachable { .. } => ErrorClass::Transient { retry_after: None },
             Self::Refused { error, .. } => error.class(),
             Self::Failed { cancelled: true, error, .. } => ErrorClass::Transient { retry_after: error.retry_after },
@@ -247,6 +252,7 @@ impl AzureError {
             Self::Refused { error, .. } | Self::Failed { error, .. } => Some(error),
             Self::Configuration { .. }
             | Self::SignIn { .. }
+            | Self::Nobody { .. }
             | Self::Unreachable { .. }
             | Self::Unexpected { .. }
             | Self::ForeignAddress { .. }

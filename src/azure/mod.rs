@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! domain resource ─ codec ─▶ JSON ─ request ─▶ http::Request ─ send ─▶ Azure
-//!                                                     token, correlation id, one retry after 401
+//!                                       identity ─▶ token, correlation id, one retry after 401
 //! domain resource ◀─ codec ─ JSON ◀──────────────────────┘   operation: what is still going on
 //! ```
 //! Nothing here decides to try again: every error has a class, and whoever called decides.
 
 pub mod cloud;
 pub mod error;
+pub mod identity;
 pub mod list;
 pub mod operation;
 
 pub mod ask;
-mod auth;
 mod codec;
 mod hint;
 mod read;
@@ -26,34 +26,32 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::azure::auth::Principal;
-use crate::azure::auth::Tokens;
 use crate::azure::cloud::Cloud;
 use crate::azure::error::AzureError;
+use crate::azure::identity::Chain;
+use crate::azure::identity::Holder;
+use crate::azure::identity::SignIn;
+use crate::azure::identity::Tokens;
+use crate::azure::identity::Tried;
 use crate::azure::operation::Pace;
 use crate::azure::send::ClientSettings;
 use crate::azure::send::Sender;
 use crate::azure::send::build_client;
-use crate::domain::azure::ClientId;
-use crate::domain::azure::TenantId;
-use crate::domain::secret::Secret;
 
 /// How fast operations are polled at most, unless a setting says otherwise.
 pub const POLL_FLOOR: Duration = Duration::from_secs(1);
 /// How long one request may take, unless a setting says otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may take at most.
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// What the runner says about the way to Azure; nothing of it comes from a config repository under review.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The endpoints.
     pub cloud: Cloud,
-    /// The tenant to sign in to.
-    pub tenant: TenantId,
-    /// The application to sign in as.
-    pub client_id: ClientId,
-    /// Its secret.
-    pub client_secret: Secret<String>,
+    /// Who signs in.
+    pub sign_in: SignIn,
     /// Certificate authorities to trust beside the machine's, each a PEM file.
     pub ca_certificates: Vec<Vec<u8>>,
     /// The shortest time between two polls of an operation.
@@ -77,18 +75,37 @@ impl Azure {
     /// # Errors
     /// A certificate that is none, or a machine on which TLS does not start.
     pub fn new(settings: Settings) -> Result<Self, AzureError> {
-        let Settings { cloud, tenant, client_id, client_secret, ca_certificates, poll_floor, timeout, user_agent } =
-            settings;
-        let client = build_client(&ClientSettings {
+        let Settings { cloud, sign_in, ca_certificates, poll_floor, timeout, user_agent } = settings;
+        let far = ClientSettings {
             ca_certificates: &ca_certificates,
             timeout,
+            connect_timeout: timeout.min(CONNECT),
             user_agent: &user_agent,
             is_local: cloud.is_local(),
+        };
+        let client = build_client(&far)?;
+        let direct = build_client(&ClientSettings {
+            timeout: identity::ANSWER,
+            connect_timeout: identity::CONNECT,
+            is_local: true,
+            ..far
         })?;
         let correlation = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
         let pace = Pace { resource_manager: cloud.resource_manager.clone(), floor: poll_floor };
-        let principal = Principal { cloud, tenant, client: client_id, secret: client_secret };
-        let tokens = Tokens::new(principal, client.clone());
+        let tokens = Tokens::new(Chain { sign_in, cloud, http: client.clone(), direct });
         Ok(Self { sender: Sender { client, tokens, correlation }, pace })
+    }
+
+    /// Whom we are signed in as; signs in if that was not done yet.
+    ///
+    /// # Errors
+    /// If nobody can be signed in.
+    pub async fn holder(&self) -> Result<Holder, AzureError> {
+        self.sender.tokens.holder().await
+    }
+
+    /// Tries every way to sign in until one answers, and tells what became of each.
+    pub async fn try_links(&self) -> Vec<Tried> {
+        self.sender.tokens.try_links().await
     }
 }

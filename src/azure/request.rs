@@ -82,6 +82,19 @@ pub(crate) fn assignments_url(base: &Url, scope: &RightScope, principal: &Princi
     url
 }
 
+/// The URL of a subscription.
+pub(crate) fn subscription_url(base: &Url, id: &SubscriptionId) -> Url {
+    url(base, ["subscriptions", id.as_str()].into_iter(), "microsoft.resources/subscriptions")
+}
+
+/// The URL at which a cloud describes itself, to everybody.
+pub(crate) fn metadata_url(base: &Url) -> Url {
+    let mut url = base.clone();
+    url.set_path("/metadata/endpoints");
+    url.set_query(Some("api-version=2022-09-01"));
+    url
+}
+
 /// The URL of a role definition, by its id.
 pub(crate) fn role_url(base: &Url, id: &str) -> Url {
     url(base, id.split('/'), "microsoft.authorization/roledefinitions")

@@ -7,10 +7,11 @@ use http::HeaderValue;
 use http::Request;
 use serde_json::Value as Json;
 
-use crate::azure::auth::Tokens;
 use crate::azure::error::AzureError;
 use crate::azure::error::Purpose;
 use crate::azure::error::ServiceError;
+use crate::azure::identity::Tokens;
+use crate::azure::identity::challenge;
 use crate::azure::operation::retry_after;
 use crate::domain::secret::Secret;
 
@@ -99,8 +100,13 @@ impl Sender {
         if answer.status != 401 {
             return Ok(answer);
         }
-        let token = self.tokens.replace(&token).await?;
+        let token = self.tokens.replace(&token, challenge(&answer.headers).as_deref()).await?;
         self.send_with(purpose, &request, &token).await
+    }
+
+    /// Sends a request that everybody may send.
+    pub(crate) async fn send_openly(&self, purpose: &Purpose, request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
+        self.exchange(purpose, request).await
     }
 
     async fn send_with(
@@ -110,9 +116,12 @@ impl Sender {
         token: &Secret<String>,
     ) -> Result<Answer, AzureError> {
         let mut request = request.clone();
-        let headers = request.headers_mut();
-        headers.insert(http::header::AUTHORIZATION, bearer(purpose, token)?);
-        headers.insert("x-ms-correlation-request-id", self.correlation.clone());
+        request.headers_mut().insert(http::header::AUTHORIZATION, bearer(purpose, token)?);
+        self.exchange(purpose, request).await
+    }
+
+    async fn exchange(&self, purpose: &Purpose, mut request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
+        request.headers_mut().insert("x-ms-correlation-request-id", self.correlation.clone());
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
         let unreachable = |source: reqwest::Error| AzureError::Unreachable {
             purpose: purpose.clone(),
@@ -157,6 +166,7 @@ pub(crate) async fn read_capped(mut response: reqwest::Response) -> Result<Optio
 pub(crate) struct ClientSettings<'a> {
     pub(crate) ca_certificates: &'a [Vec<u8>],
     pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) user_agent: &'a str,
     /// True if an endpoint is on this machine.
     pub(crate) is_local: bool,
@@ -184,7 +194,7 @@ pub(crate) fn build_client(settings: &ClientSettings<'_>) -> Result<reqwest::Cli
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .timeout(settings.timeout)
-        .connect_timeout(settings.timeout.min(Duration::from_secs(20)))
+        .connect_timeout(settings.connect_timeout)
         .user_agent(settings.user_agent)
         .tls_certs_merge(certificates);
     if settings.is_local {
@@ -222,6 +232,7 @@ mod tests {
         let settings = ClientSettings {
             ca_certificates: &[b"not pem".to_vec()],
             timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
             user_agent: "test",
             is_local: true,
         };

@@ -13,6 +13,9 @@ const AUTHORIZATION: &str = "2022-04-01";
 /// Resource groups.
 const RESOURCES: &str = "2021-04-01";
 
+/// Subscriptions.
+const SUBSCRIPTIONS: &str = "2022-12-01";
+
 /// Returns the api-version for a resource type such as `microsoft.network/privateendpoints`, in lower case.
 pub(crate) fn api_version(resource_type: &str) -> &'static str {
     if resource_type.starts_with("microsoft.network/privatednszones") {
@@ -21,6 +24,8 @@ pub(crate) fn api_version(resource_type: &str) -> &'static str {
         CONTAINER_SERVICE
     } else if resource_type.starts_with("microsoft.authorization/") {
         AUTHORIZATION
+    } else if resource_type == "microsoft.resources/subscriptions" {
+        SUBSCRIPTIONS
     } else if resource_type.starts_with("microsoft.resources/") {
         RESOURCES
     } else {
@@ -39,5 +44,6 @@ mod tests {
         assert_eq!(api_version("microsoft.network/privateendpoints"), NETWORK);
         assert_eq!(api_version("microsoft.authorization/permissions"), AUTHORIZATION);
         assert_eq!(api_version("microsoft.resources/resourcegroups"), RESOURCES);
+        assert_eq!(api_version("microsoft.resources/subscriptions"), SUBSCRIPTIONS);
     }
 }

@@ -6,6 +6,7 @@ pub mod approve;
 pub mod check;
 #[cfg(feature = "sim")]
 pub mod demo;
+pub mod doctor;
 pub mod explain;
 pub mod init;
 mod interrupt;
@@ -61,6 +62,7 @@ enum Command {
     Status(status::StatusArguments),
     Migrate(migrate::MigrateArguments),
     Agent(agent::AgentArguments),
+    Doctor(doctor::DoctorArguments),
     Explain(explain::ExplainArguments),
     Schema(schema::SchemaArguments),
     #[cfg(feature = "sim")]
@@ -161,6 +163,7 @@ async fn dispatch(
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
         Command::Migrate(arguments) => migrate::run(arguments, printer),
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
+        Command::Doctor(arguments) => doctor::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         #[cfg(feature = "sim")]

@@ -48,6 +48,8 @@ fn matches(pattern: &str, action: &str) -> bool {
 pub enum Grantee {
     /// The identity that applies plans, by its application.
     Applier(ClientId),
+    /// A person who applies plans as themselves, by their object.
+    Person(PrincipalId),
     /// The identity of a cluster, as which its cloud provider acts.
     Cluster(PrincipalId),
 }
@@ -57,7 +59,7 @@ impl Grantee {
     pub fn id(&self) -> &str {
         match self {
             Self::Applier(client) => client.as_str(),
-            Self::Cluster(principal) => principal.as_str(),
+            Self::Person(principal) | Self::Cluster(principal) => principal.as_str(),
         }
     }
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Grantee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Applier(client) => write!(f, "the identity {client}"),
+            Self::Person(principal) => write!(f, "the person {principal}"),
             Self::Cluster(principal) => write!(f, "the cluster's identity {principal}"),
         }
     }

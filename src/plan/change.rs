@@ -214,9 +214,13 @@ pub struct MissingRight {
 impl MissingRight {
     /// The command that gives them, as the end of a sentence.
     pub fn grant(&self) -> String {
+        format!("grant it with: {}", self.command())
+    }
+
+    /// The command that gives them.
+    pub fn command(&self) -> String {
         let Self { identity, actions: _, scope, role } = self;
-        let id = identity.id();
-        format!("grant it with: az role assignment create --assignee {id} --role \"{role}\" --scope {scope}")
+        format!("az role assignment create --assignee {} --role \"{role}\" --scope {scope}", identity.id())
     }
 }
 

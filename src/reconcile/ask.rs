@@ -14,6 +14,7 @@ use crate::azure::ask::Availability;
 use crate::azure::error::AzureError;
 use crate::config::Config;
 use crate::desired::Desired;
+use crate::desired::policy::Policy;
 use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -63,10 +64,9 @@ pub(super) async fn ask(
     let (questions, unasked) = within_reason(questions);
     let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed));
     let by_cluster: BTreeSet<Needed> = by_cluster.filter(is_there).collect();
-    let applier = world.applier(config, &desired.policy);
     let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
     let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
-        self::rights(applier.as_ref(), &needed),
+        self::rights((world, config), &desired.policy, &needed),
         self::rights_of_cluster(&world.azure, principal, &by_cluster),
         all(questions.iter().map(|question| self::address(world, question))),
     );
@@ -139,24 +139,27 @@ async fn address(world: &World, question: &Question) -> Result<Availability, Gap
 }
 
 /// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
-async fn rights(applier: Result<&Applier, &String>, needed: &BTreeSet<Needed>) -> (Option<Rights>, BTreeSet<Gap>) {
+pub(super) async fn rights(
+    (world, config): (&World, &Config),
+    policy: &Policy,
+    needed: &BTreeSet<Needed>,
+) -> (Option<Rights>, BTreeSet<Gap>) {
     if needed.is_empty() {
         return (None, BTreeSet::new());
     }
-    let applier = match applier {
+    let applier = match world.applier(config, policy).await {
         Ok(applier) => applier,
-        Err(reason) => return (None, [Gap { area: Area::Rights(None), reason: reason.clone() }].into()),
+        Err(reason) => return (None, [Gap { area: Area::Rights(None), reason }].into()),
     };
-    let Applier { azure: _, identity, is_named } = applier;
-    let identity = Grantee::Applier(identity.clone());
-    let mut rights = Rights { identity, is_named: *is_named, at: BTreeMap::new() };
+    let Applier { azure: _, identity, is_named } = &applier;
+    let mut rights = Rights { identity: identity.clone(), is_named: *is_named, at: BTreeMap::new() };
     let mut failed = BTreeMap::new();
     let groups: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.first()).collect();
-    read(applier, groups, (&mut rights, &mut failed)).await;
+    read(&applier, groups, (&mut rights, &mut failed)).await;
     let is_open = |needed: &&Needed| rights.standing(needed.action, &needed.scopes) != Standing::Held;
     let open: Vec<&Needed> = needed.iter().filter(is_open).collect();
     let single: BTreeSet<&RightScope> = open.iter().filter_map(|needed| needed.scopes.get(1)).collect();
-    read(applier, single, (&mut rights, &mut failed)).await;
+    read(&applier, single, (&mut rights, &mut failed)).await;
     let unknown = open.iter().filter(|it| rights.standing(it.action, &it.scopes) == Standing::Unknown);
     let gaps = unknown.filter_map(|needed| {
         let scope = needed.scopes.last()?;
@@ -181,7 +184,7 @@ async fn read(
 }
 
 /// The rights of the cluster's identity, put together from the roles that it has: Azure tells them to nobody else whole.
-async fn rights_of_cluster(
+pub(super) async fn rights_of_cluster(
     azure: &Azure,
     principal: Option<PrincipalId>,
     needed: &BTreeSet<Needed>,
@@ -210,7 +213,9 @@ async fn rights_of_cluster(
 /// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
 fn told(error: &AzureError) -> String {
     match error.class() {
-        ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. }) => "Azure denies the question".to_owned(),
+        ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. } | AzureError::Nobody { .. }) => {
+            "Azure denies the question".to_owned()
+        }
         _ => error_chain(error),
     }
 }

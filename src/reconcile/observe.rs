@@ -47,7 +47,10 @@ pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<(Option<M
     match world.azure.managed_cluster(&reference.aks).await {
         Ok(cluster) => Ok((Some(cluster), None)),
         Err(
-            error @ (AzureError::SignIn { .. } | AzureError::Unreachable { .. } | AzureError::Configuration { .. }),
+            error @ (AzureError::SignIn { .. }
+            | AzureError::Nobody { .. }
+            | AzureError::Unreachable { .. }
+            | AzureError::Configuration { .. }),
         ) => Err(Blind::to("Azure", error_chain(&error))),
         Err(error) => Ok((None, Some(Gap { area: Area::ManagedCluster, reason: error_chain(&error) }))),
     }

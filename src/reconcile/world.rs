@@ -6,13 +6,18 @@ use crate::azure::Azure;
 use crate::azure::Settings;
 use crate::azure::TIMEOUT;
 use crate::azure::error::AzureError;
+use crate::azure::identity::Holder;
+use crate::azure::identity::SignIn;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::desired::policy::ClusterAccess;
+use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Policy;
-use crate::domain::azure::ClientId;
+use crate::domain::right::Grantee;
+use crate::domain::secret::Secret;
 use crate::kubernetes::Cluster;
 use crate::kubernetes::error::ClusterError;
+use crate::reconcile::error_chain;
 
 /// What an environment's signs-in are for. Plans read; only applies write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +55,9 @@ impl World {
     /// Prepares both ways. Nothing is sent yet.
     ///
     /// # Errors
-    /// A missing credential, an undefined cloud, an unusable kubeconfig.
+    /// An undefined cloud, an unusable kubeconfig.
     pub async fn connect(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Self, WorldError> {
-        let azure = Azure::new(azure_settings(config, policy, purpose)?).map_err(WorldError::Azure)?;
+        let azure = azure(config, policy, purpose)?;
         let cluster = match &policy.cluster {
             None => None,
             Some(reference) => Some(Arc::new(cluster(config, policy, &reference.access).await?)),
@@ -67,7 +72,7 @@ pub struct Applier {
     /// The way.
     pub azure: Arc<Azure>,
     /// Who that is.
-    pub identity: ClientId,
+    pub identity: Grantee,
     /// True if the settings name it; else it is the runner's own, and another runner may apply as somebody else.
     pub is_named: bool,
 }
@@ -75,44 +80,60 @@ pub struct Applier {
 impl World {
     /// The identity that applies, if this runner can sign in as it. This is the way to Azure of a [`Purpose::Plan`].
     ///
-    /// Credentials of one identity are never tried for another.
-    ///
     /// # Errors
     /// Why it cannot, as a sentence.
-    pub fn applier(&self, config: &Config, policy: &Policy) -> Result<Applier, String> {
-        let runner = config.client_id().ok();
-        let planner = policy.identity.plan.clone().or_else(|| runner.clone());
-        let named = policy.identity.apply.clone();
-        let is_named = named.is_some();
-        let Some(identity) = named.or_else(|| runner.clone()) else {
-            return Err("nobody says which identity applies".to_owned());
+    pub async fn applier(&self, config: &Config, policy: &Policy) -> Result<Applier, String> {
+        let IdentityReference { tenant: _, plan, apply } = &policy.identity;
+        let azure = if plan == apply {
+            self.azure.clone()
+        } else {
+            let settings = azure_settings(config, policy, Purpose::Apply).map_err(|error| error.to_string())?;
+            Arc::new(Azure::new(settings).map_err(|error| error.to_string())?)
         };
-        if planner.as_ref() == Some(&identity) {
-            return Ok(Applier { azure: self.azure.clone(), identity, is_named });
+        let holder = azure.holder().await;
+        if let Some(identity) = apply {
+            return match holder {
+                Ok(_) => Ok(Applier { azure, identity: Grantee::Applier(identity.clone()), is_named: true }),
+                // Told alike on every runner: which of the ways is missing is not the plan's affair.
+                Err(AzureError::Nobody { .. }) => {
+                    let reason = "this runner cannot sign in as it, and Azure tells nobody the rights of others";
+                    Err(format!("{identity} applies; {reason}"))
+                }
+                Err(error) => Err(error_chain(&error)),
+            };
         }
-        let is_brought =
-            config.variable("PRIVLINK_APPLY_CLIENT_SECRET").is_some() || runner.as_ref() == Some(&identity);
-        if !is_brought {
-            let reason = "this runner cannot sign in as it, and Azure tells nobody the rights of others";
-            return Err(format!("{identity} applies; {reason}"));
-        }
-        let settings = azure_settings(config, policy, Purpose::Apply).map_err(|error| error.to_string())?;
-        let azure = Azure::new(settings).map_err(|error| error.to_string())?;
-        Ok(Applier { azure: Arc::new(azure), identity, is_named })
+        let Holder { application, object, is_person, .. } = holder.map_err(|error| error_chain(&error))?;
+        let identity = match (application, object) {
+            (Some(application), _) if !is_person => Some(Grantee::Applier(application)),
+            (_, object) => object.map(Grantee::Person),
+        };
+        let identity = identity.ok_or_else(|| "the token does not tell whom it is for".to_owned())?;
+        Ok(Applier { azure, identity, is_named: false })
     }
+}
+
+/// The way to Azure of an environment, as the identity of a purpose. Nothing is sent yet.
+///
+/// # Errors
+/// A cloud that the runner does not define, or TLS that does not start.
+pub fn azure(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Azure, WorldError> {
+    Azure::new(azure_settings(config, policy, purpose)?).map_err(WorldError::Azure)
 }
 
 fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Settings, WorldError> {
     let identity = &policy.identity;
-    let (client, secret) = match purpose {
-        Purpose::Plan => (identity.plan.clone(), "PRIVLINK_PLAN_CLIENT_SECRET"),
-        Purpose::Apply => (identity.apply.clone(), "PRIVLINK_APPLY_CLIENT_SECRET"),
+    let (client, prefix) = match purpose {
+        Purpose::Plan => (identity.plan.clone(), "PRIVLINK_PLAN_"),
+        Purpose::Apply => (identity.apply.clone(), "PRIVLINK_APPLY_"),
     };
     Ok(Settings {
         cloud: config.cloud(&policy.cloud)?,
-        tenant: identity.tenant.clone().map_or_else(|| config.tenant(), Ok)?,
-        client_id: client.map_or_else(|| config.client_id(), Ok)?,
-        client_secret: config.client_secret(secret)?,
+        sign_in: SignIn {
+            tenant: identity.tenant.clone(),
+            client,
+            prefix,
+            environment: Secret::new(config.environment.clone()),
+        },
         ca_certificates: config.ca_certificates.clone(),
         poll_floor: config.poll_interval,
         timeout: TIMEOUT,
@@ -120,7 +141,8 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
     })
 }
 
-async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
+/// The way to the cluster of an environment. Nothing is sent yet.
+pub(super) async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
     match access {
         ClusterAccess::InCluster => Cluster::in_cluster().await.map_err(WorldError::Cluster),
         ClusterAccess::Kubeconfig { context } => {

@@ -6,12 +6,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::sim::arm::{Caller, Principal};
+use crate::sim::challenge;
+use crate::sim::challenge::Challenges;
 use crate::sim::clock::Clock;
 use crate::sim::token::{BadToken, LIFETIME, Tokens};
-use crate::sim::world::{Cluster, Identity, Role, World};
+use crate::sim::world::{Cluster, FederatedCredential, Identity, Role, World};
 
 /// Audiences that Azure's own clouds use; a token for one of them is a token for us.
 const WELL_KNOWN_AUDIENCES: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
@@ -27,16 +31,18 @@ pub(crate) struct Entra {
     tenant: String,
     tokens: Tokens,
     clock: Clock,
+    challenges: Challenges,
 }
 
 impl Entra {
-    pub(crate) fn new(world: &World, key: [u8; 32], clock: Clock) -> Self {
+    pub(crate) fn new(world: &World, key: [u8; 32], (clock, challenges): (Clock, Challenges)) -> Self {
         Self {
             identities: world.identities.clone(),
             cloud_providers: world.clusters.iter().map(|cluster| cloud_provider(world, cluster)).collect(),
             tenant: world.tenant.to_string(),
             tokens: Tokens::new(key),
             clock,
+            challenges,
         }
     }
 
@@ -73,15 +79,18 @@ impl Entra {
         if !tenant.eq_ignore_ascii_case(own_tenant) {
             return refused(400, "invalid_request", 90002, "Tenant not found or the application is not in it.");
         }
-        let by_assertion = field("client_assertion").split('.').count() == 3;
         let by_secret = identity.secret.as_deref().is_some_and(|secret| secret == field("client_secret"));
-        if !by_secret && !by_assertion {
+        let assertion = field("client_assertion");
+        if !by_secret && assertion.is_empty() {
             return refused(401, "invalid_client", 7_000_215, "Invalid client secret provided.");
+        }
+        if !by_secret && let Err((code, description)) = self.check_assertion(identity, assertion, origin) {
+            return refused(401, "invalid_client", code, description);
         }
         let Some(audience) = audience(field("scope")) else {
             return refused(400, "invalid_scope", 70011, "The provided value for scope is not valid.");
         };
-        let token = self.issue(identity, &audience, origin);
+        let token = self.issue(identity, (&audience, challenge::proved(field("claims"))), origin);
         (
             200,
             json!({ "token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": token }),
@@ -100,7 +109,9 @@ impl Entra {
             return (400, json!({ "error": "invalid_request", "error_description": "Identity not found" }));
         };
         let now = self.clock.unix_seconds();
-        let token = self.issue(identity, resource.trim_end_matches('/'), origin);
+        // The machine's tokens prove what is wanted whenever they are asked for anew.
+        let proof = self.challenges.of(identity.client_id.as_str());
+        let token = self.issue(identity, (resource.trim_end_matches('/'), proof), origin);
         (
             200,
             json!({
@@ -115,7 +126,37 @@ impl Entra {
         )
     }
 
-    fn issue(&self, identity: &Identity, audience: &str, origin: &str) -> String {
+    /// What Entra looks at in an assertion. One that an identity's own certificate signed names itself as its issuer; whom
+    /// else an identity trusts, its federated credentials say, and without any it takes whatever has the form of a JWT.
+    fn check_assertion(&self, identity: &Identity, assertion: &str, origin: &str) -> Result<(), (u64, &'static str)> {
+        if assertion.split('.').count() != 3 {
+            return Err((50027, "JWT token is invalid or malformed."));
+        }
+        let claims = assertion.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let claims: Value = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let text = |name: &str| claims[name].as_str().unwrap_or_default();
+        if claims["exp"].as_i64().is_some_and(|end| end <= self.clock.unix_seconds()) {
+            return Err((700_024, "Client assertion is not within its valid time range."));
+        }
+        let client = identity.client_id.as_str();
+        if text("iss") == client {
+            let is_for_us = text("sub") == client && text("aud").starts_with(origin);
+            return if is_for_us {
+                Ok(())
+            } else {
+                Err((700_027, "The certificate's assertion is not for this authority."))
+            };
+        }
+        let is_trusted = |own: &FederatedCredential| {
+            own.issuer == text("iss") && own.subject == text("sub") && text("aud") == "api://AzureADTokenExchange"
+        };
+        if identity.federated.is_empty() || identity.federated.iter().any(is_trusted) {
+            return Ok(());
+        }
+        Err((700_213, "No matching federated identity record found for presented assertion subject."))
+    }
+
+    fn issue(&self, identity: &Identity, (audience, proof): (&str, Option<i64>), origin: &str) -> String {
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
         let now = self.clock.unix_seconds();
         self.tokens.issue(&json!({
@@ -130,6 +171,7 @@ impl Entra {
             "sub": identity.object_id(),
             "tid": tenant,
             "ver": "1.0",
+            "sim_newer_than": proof,
         }))
     }
 
@@ -142,6 +184,11 @@ impl Entra {
         let client = claims["appid"].as_str().unwrap_or_default();
         let identity = self.identity(client);
         let Some(identity) = identity.filter(|_| is_for_us) else { return Err(BadToken::NotOurs) };
+        if let Some(wanted) = self.challenges.of(client)
+            && claims["sim_newer_than"].as_i64() < Some(wanted)
+        {
+            return Err(BadToken::Challenged(wanted));
+        }
         let tenant = identity.tenant.as_ref().map_or(self.tenant.as_str(), |tenant| tenant.as_str());
         Ok(Caller::Identity(Principal {
             name: identity.client_id.to_string(),
@@ -186,6 +233,7 @@ pub(crate) fn cloud_provider(world: &World, cluster: &Cluster) -> Identity {
         subscriptions: Some(vec![cluster.subscription.clone()]),
         assignments: cluster.assignments.clone().unwrap_or_default(),
         managed: false,
+        federated: Vec::new(),
     }
 }
 

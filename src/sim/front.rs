@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::sim::admin::{Admin, AdminRequest};
 use crate::sim::arm::{Arm, ArmError, Caller, Reply, Request, parse_query};
+use crate::sim::challenge;
 use crate::sim::clock::Clock;
 use crate::sim::directory;
 use crate::sim::entra::Entra;
@@ -237,18 +238,28 @@ impl Front {
         let token = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer "));
         let mut origins = self.origins.clone();
         origins.push(arrived.origin.clone());
-        let (code, message) = match token.map(|token| self.entra.authenticate(token.trim(), &origins)) {
+        let (code, message, reason) = match token.map(|token| self.entra.authenticate(token.trim(), &origins)) {
             Some(Ok(caller)) => return Ok(caller),
-            Some(Err(BadToken::Expired)) => ("ExpiredAuthenticationToken", "The access token has expired."),
+            Some(Err(BadToken::Expired)) => ("ExpiredAuthenticationToken", "The access token has expired.", None),
             Some(Err(BadToken::NotOurs)) => (
                 "InvalidAuthenticationToken",
                 "The access token is invalid: it was not issued by this authority for this audience.",
+                None,
             ),
-            None => ("InvalidAuthenticationToken", "The access token is missing: send Authorization: Bearer <token>."),
+            Some(Err(BadToken::Challenged(newer_than))) => (
+                "InvalidAuthenticationToken",
+                "Continuous access evaluation resulted in challenge with result: InteractionRequired.",
+                Some(challenge::encoded(newer_than)),
+            ),
+            None => {
+                ("InvalidAuthenticationToken", "The access token is missing: send Authorization: Bearer <token>.", None)
+            }
         };
         let mut error = ArmError::new(401, code, message);
+        let error_word = if reason.is_some() { "insufficient_claims" } else { "invalid_token" };
+        let claims = reason.map(|claims| format!(", claims=\"{claims}\"")).unwrap_or_default();
         let challenge = format!(
-            "Bearer authorization_uri=\"{}/{}\", error=\"invalid_token\", error_description=\"{message}\"",
+            "Bearer authorization_uri=\"{}/{}\", error=\"{error_word}\", error_description=\"{message}\"{claims}",
             arrived.origin,
             self.entra.tenant()
         );

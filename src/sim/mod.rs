@@ -10,6 +10,7 @@
 
 mod admin;
 pub mod arm;
+mod challenge;
 mod chance;
 pub mod clock;
 mod cluster;
@@ -41,6 +42,7 @@ use tokio::task::JoinHandle;
 
 use crate::sim::admin::Admin;
 use crate::sim::arm::{Arm, ArmOptions, Subscription};
+use crate::sim::challenge::Challenges;
 use crate::sim::clock::Clock;
 use crate::sim::cluster::{AzurePlace, Beginning, Clusters, RunningCluster};
 use crate::sim::endpoints::access;
@@ -87,6 +89,7 @@ pub struct Simulator {
     clock: Clock,
     certificate: Certificate,
     signing_key: [u8; 32],
+    challenges: Challenges,
     clusters: BTreeMap<String, RunningCluster>,
     shared: Clusters,
     stop: watch::Sender<bool>,
@@ -131,10 +134,10 @@ impl Simulator {
         let (http, http_address) = server::listen(ports.http).await?;
         let (https, https_address) = server::listen(ports.https).await?;
         let endpoints = Endpoints::of_azure(http_address, https_address, &certificate.ca);
-        let shared = Clusters::default();
+        let (shared, challenges) = (Clusters::default(), Challenges::default());
         let front = Arc::new(Front {
             arm: arm.clone(),
-            entra: Entra::new(world, signing_key, clock.clone()),
+            entra: Entra::new(world, signing_key, (clock.clone(), challenges.clone())),
             admin: Admin {
                 token: endpoints.admin_token.clone(),
                 arm: arm.clone(),
@@ -151,8 +154,19 @@ impl Simulator {
         let running = vec![tokio::spawn(plain), tokio::spawn(secure)];
         let ports = Ports { http: http_address.port(), https: https_address.port() };
         let clusters = BTreeMap::new();
-        let mut simulator =
-            Self { endpoints, ports, arm, clock, certificate, signing_key, clusters, shared, stop, running };
+        let mut simulator = Self {
+            endpoints,
+            ports,
+            arm,
+            clock,
+            certificate,
+            signing_key,
+            challenges,
+            clusters,
+            shared,
+            stop,
+            running,
+        };
         simulator.start_clusters(world, &options, (&tls, shutdown, saved)).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
@@ -284,6 +298,11 @@ impl Simulator {
     /// Moves the simulator's clock, so that operations that take wall time end and tokens expire.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    /// Refuses the tokens that an application has, and wants the claims of the refusal in its next request for one.
+    pub fn challenge(&self, client_id: &str) {
+        self.challenges.begin(client_id, self.clock.unix_seconds());
     }
 
     /// Stops serving, lets answers in flight finish, and closes the ports.

@@ -21,6 +21,8 @@ pub(crate) struct Tokens {
 pub(crate) enum BadToken {
     NotOurs,
     Expired,
+    /// It lacks a proof: that it is newer than this.
+    Challenged(i64),
 }
 
 impl Tokens {

@@ -19,7 +19,7 @@ use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
 pub use crate::sim::world::cluster::{BackendPoolType, CloudProvider, Cluster, IpFamily, Node};
 pub use crate::sim::world::identity::{
-    Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
+    FederatedCredential, Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
 };
 pub use crate::sim::world::operations::{Length, Operations};
 

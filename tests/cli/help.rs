@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 29] = [
     "demo",
     "init",
     "check",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 27] = [
     "status",
     "migrate",
     "agent",
+    "doctor",
+    "doctor auth",
     "explain",
     "schema",
     "simulate",

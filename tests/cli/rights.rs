@@ -157,8 +157,16 @@ fn a_right_that_the_applying_identity_lacks_is_told_before_anything_is_written_a
         stage.azure(&SUBNET.replace("virtualNetworks/myOtherVNET/subnets/pe-subnet", "privateEndpoints/pe-web")),
         None
     );
+    let doctor = stage.run_on_repo("doctor", &[]).ends(Exit::Incomplete);
+    let told = doctor.out.lines().skip_while(|line| !line.contains("missing")).take(2);
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    missing  rights to apply: the identity 00000000-0000-0000-0000-0000000000a2 lacks Microsoft.Network/virtualNetworks/subnets/join/action on /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/pe-subnet
+             help: az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role "Network Contributor" --scope /subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network/virtualNetworks/myOtherVNET/subnets/pe-subnet
+    "#);
     grant(&stage, &applier(), ("Network Contributor", SUBNET));
     stage.converge();
+    // What is done already may have to be written again: it is looked at all the same.
+    stage.run_on_repo("doctor", &[]).ends(Exit::Done).says("rights to apply: all");
 }
 
 #[test]

@@ -178,6 +178,8 @@ impl Machine {
         }
         variables.insert("HOME".to_owned(), home.display().to_string());
         variables.insert("GIT_CONFIG_NOSYSTEM".to_owned(), "1".to_owned());
+        // The machine that tests run on may have an identity.
+        variables.insert("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), "http://127.0.0.1:1".to_owned());
         let secrets = [PLAN_SECRET, APPLY_SECRET, GIT_TOKEN].map(ToOwned::to_owned).to_vec();
         Self { home: home.to_owned(), variables, secrets }
     }

@@ -381,6 +381,9 @@ fn environment(folder: &Path, simulator: &Simulator) -> BTreeMap<String, String>
         ("AZURE_CLIENT_SECRET", "apply-secret".to_owned()),
         ("PRIVLINK_PLAN_CLIENT_SECRET", "plan-secret".to_owned()),
         ("PRIVLINK_POLL_INTERVAL", "5ms".to_owned()),
+        // The machine that tests run on may have an identity, and somebody may be signed in to its tools.
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1".to_owned()),
+        ("PATH", home.join("no-tools").display().to_string()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

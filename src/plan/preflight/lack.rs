@@ -21,7 +21,7 @@ use crate::plan::preflight::right::needed_by_cluster;
 use crate::plan::preflight::rule;
 
 /// What a change lacks, by the scope at which it would be given: the actions, and the role that gives them.
-fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
+pub fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
     let mut found: BTreeMap<(&RightScope, &'static str), Vec<&'static str>> = BTreeMap::new();
     for Needed { action, scopes } in needed {
         let (Standing::Lacking, Some(scope)) = (rights.standing(action, scopes), scopes.last()) else { continue };

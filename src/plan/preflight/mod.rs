@@ -7,7 +7,7 @@ mod address;
 mod cluster;
 mod endpoint;
 pub mod group;
-mod lack;
+pub mod lack;
 mod link;
 pub mod question;
 pub mod right;

@@ -39,6 +39,19 @@ pub struct Identity {
     /// True if the managed-identity endpoint hands out its tokens to callers that name no client.
     #[serde(default)]
     pub managed: bool,
+    /// Whose assertions it takes; any that looks like one if there is none here.
+    #[serde(default)]
+    pub federated: Vec<FederatedCredential>,
+}
+
+/// An issuer whose assertions an application takes, for one subject.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FederatedCredential {
+    /// Who issues them.
+    pub issuer: String,
+    /// For whom.
+    pub subject: String,
 }
 
 impl Identity {
