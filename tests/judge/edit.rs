@@ -49,7 +49,7 @@ const ADDRESSES: [&str; 16] = [
 const GOOD: usize = 5;
 /// Taken by somebody else in every world.
 pub(crate) const TAKEN: [(&str, &str); 2] = [("aks-subnet", "10.224.1.66"), ("pls-subnet", "10.225.1.6")];
-const SUBNETS: [&str; 5] = ["apps-subnet", "aks-subnet", "pls-subnet", "nowhere", " "];
+const SUBNETS: [&str; 6] = ["apps-subnet", "aks-subnet", "pls-subnet", "nowhere", "elsewhere", " "];
 const FLAGS: [&str; 4] = ["true", "false", "True", " true "];
 
 pub(crate) fn key(at: usize) -> ObjectKey {
@@ -254,7 +254,7 @@ fn link(chance: &mut Chance, key: &ObjectKey, manifest: &mut Value) -> &'static 
 }
 
 fn tune(chance: &mut Chance, manifest: &mut Value) {
-    match chance.below(10) {
+    match chance.below(11) {
         7 | 8 => {
             unset(manifest, "azure-pls-ip-configuration-ip-address");
             put(chance, manifest, "azure-pls-ip-configuration-ip-address-count", &["1", "2", "3"]);
@@ -288,7 +288,7 @@ fn tune(chance: &mut Chance, manifest: &mut Value) {
             put(chance, manifest, "azure-pls-ip-configuration-ip-address", &lists);
         }
         3 => put(chance, manifest, "azure-pls-fqdns", &["a.example", "a.example b.example", "b.example a.example", ""]),
-        4 => put(chance, manifest, "azure-pls-proxy-protocol", &FLAGS),
+        4 | 10 => put(chance, manifest, "azure-pls-proxy-protocol", &FLAGS),
         5 => {
             let both = format!("{PROVIDER} {CONSUMER}");
             put(chance, manifest, "azure-pls-visibility", &["*", PROVIDER, CONSUMER, &both, "nobody", ""]);
