@@ -108,7 +108,7 @@ fn document(number: usize) -> String {
          \"true\"\n    service.beta.kubernetes.io/azure-load-balancer-ipv4: 10.{}.{}.{}\nspec:\n  type: LoadBalancer\n  \
          ports:\n  - name: http\n    port: {}\n    targetPort: 8080\n  selector:\n    app: app-{number}\n",
         number % 20,
-        pair / 65_536,
+        1 + pair / 65_536, // Azure keeps 10.0.0.0 to 10.0.0.3 for itself.
         pair / 256 % 256,
         pair % 256,
         80 + number % 2
