@@ -4,6 +4,7 @@ use privlink::domain::azure::ResourceId;
 use privlink::domain::mark::Mark;
 
 use crate::support::case::Case;
+use crate::support::case::PROVIDER;
 use crate::support::case::endpoint;
 use crate::support::case::network;
 use crate::support::converge::carry_out;
@@ -102,6 +103,43 @@ fn a_service_is_adopted_by_namespace_and_name() {
     );
     let case = case.edit("web", "  annotations:\n", "  annotations:\n    privlink.dev/adopt: default/web\n");
     assert_eq!(steps(&plan_of(&case.resolve(), &world)), ["adopt service/default/web (safe)"]);
+}
+
+#[test]
+fn the_record_and_the_zone_link_of_an_endpoint_are_adopted_by_their_ids_beside_its_own() {
+    let mut world = converge(&Case::shop().resolve());
+    unmark(&mut world, "orders-pe", None);
+    for live in world.observed.dns_records.values_mut() {
+        (live.mark, live.record.metadata) = (None, [("cost".to_owned(), "shop".to_owned())].into());
+    }
+    for live in world.observed.dns_links.values_mut() {
+        (live.mark, live.link.tags) = (None, std::collections::BTreeMap::new());
+    }
+    assert_eq!(
+        blockers(&plan_of(&Case::shop().resolve(), &world)),
+        [
+            "dnslink/orders.internal/privlink-consumer-vnet: it exists already and nobody's mark is on it",
+            "dnsrecord/api.orders.internal: it exists already and nobody's mark is on it",
+            "privateendpoint/orders-pe: it exists already and nobody's mark is on it",
+        ]
+    );
+    let zone = network(PROVIDER, "rg-dns", "privateDnsZones/orders.internal");
+    let ids =
+        [endpoint("orders-pe"), zone.child("A", "api"), zone.child("virtualNetworkLinks", "privlink-consumer-vnet")];
+    let ids = ids.map(|id| id.to_string()).join(" ");
+    let annotated = format!("name: orders-pe, annotations: {{ privlink.dev/adopt: \"{ids}\" }} }}");
+    let desired = Case::shop().edit("endpoints", "name: orders-pe }", &annotated).resolve();
+    let plan = plan_of(&desired, &world);
+    assert_eq!(
+        steps(&plan),
+        [
+            "adopt privateendpoint/orders-pe (safe)",
+            "adopt dnsrecord/api.orders.internal (safe)",
+            "adopt dnslink/orders.internal/privlink-consumer-vnet (safe)",
+        ]
+    );
+    assert!(carry_out(&plan, &mut world).is_empty());
+    assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
 }
 
 #[test]
