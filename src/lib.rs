@@ -25,7 +25,7 @@
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
 //!  2 doing     apply   status     azure   kubernetes   git     adapters: words only
-//!  1 stages    repo   desired   observed   cloud_provider   plan   approval     pure
+//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   import     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
 //! ```
@@ -66,6 +66,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod domain;
 pub mod git;
+pub mod import;
 pub mod kubernetes;
 pub mod observed;
 pub mod plan;

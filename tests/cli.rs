@@ -6,6 +6,7 @@ mod check;
 mod docs;
 mod doomed;
 mod help;
+mod import;
 mod migrate;
 mod neighbours;
 mod random;

@@ -7,6 +7,7 @@ pub mod check;
 #[cfg(feature = "sim")]
 pub mod demo;
 pub mod explain;
+pub mod import;
 pub mod init;
 mod interrupt;
 pub mod migrate;
@@ -59,6 +60,7 @@ enum Command {
     Apply(apply::ApplyArguments),
     Approve(approve::ApproveArguments),
     Status(status::StatusArguments),
+    Import(import::ImportArguments),
     Migrate(migrate::MigrateArguments),
     Agent(agent::AgentArguments),
     Explain(explain::ExplainArguments),
@@ -159,6 +161,7 @@ async fn dispatch(
         Command::Apply(arguments) => apply::run(arguments, &config, printer).await,
         Command::Approve(arguments) => approve::run(arguments, &config, printer).await,
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
+        Command::Import(arguments) => import::run(arguments, &config, printer).await,
         Command::Migrate(arguments) => migrate::run(arguments, printer),
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),

@@ -8,6 +8,7 @@ mod ask;
 pub mod backends;
 pub mod checking;
 pub mod deciding;
+pub mod importing;
 mod keep;
 pub mod lease_store;
 pub mod observe;

@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "demo",
     "init",
     "check",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 27] = [
     "apply",
     "approve",
     "status",
+    "import",
     "migrate",
     "agent",
     "explain",
