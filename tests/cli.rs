@@ -10,6 +10,7 @@ mod import;
 mod migrate;
 mod neighbours;
 mod random;
+mod rbac;
 mod repair;
 mod review;
 mod rights;

@@ -14,6 +14,7 @@ pub mod migrate;
 mod options;
 pub mod plan;
 pub mod printer;
+pub mod rbac;
 mod runner;
 pub mod schema;
 mod signals;
@@ -64,6 +65,7 @@ enum Command {
     Migrate(migrate::MigrateArguments),
     Agent(agent::AgentArguments),
     Explain(explain::ExplainArguments),
+    Rbac(rbac::RbacArguments),
     Schema(schema::SchemaArguments),
     #[cfg(feature = "sim")]
     Simulate(simulate::SimulateArguments),
@@ -165,6 +167,7 @@ async fn dispatch(
         Command::Migrate(arguments) => migrate::run(arguments, printer),
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Rbac(arguments) => rbac::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         #[cfg(feature = "sim")]
         Command::Simulate(arguments) => simulate::run(arguments, &config, printer).await,

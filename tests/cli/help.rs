@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "demo",
     "init",
     "check",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 28] = [
     "migrate",
     "agent",
     "explain",
+    "rbac",
     "schema",
     "simulate",
     "simulate ctl",
