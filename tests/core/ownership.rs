@@ -106,6 +106,29 @@ fn a_service_is_adopted_by_namespace_and_name() {
 }
 
 #[test]
+fn who_else_deploys_a_service_is_named_and_so_is_the_place_where_its_annotations_are_written() {
+    let mut world = converge(&Case::shop().resolve());
+    world.service("default/web").manifest["metadata"]["labels"]["argocd.argoproj.io/instance"] = "front".into();
+    let key = "service.beta.kubernetes.io/azure-pls-visibility";
+    let live = world.service("legacy/billing");
+    live.manifest["metadata"]["annotations"]["meta.helm.sh/release-name"] = "billing".into();
+    live.manifest["metadata"]["annotations"][key] = "00000000-0000-0000-0000-000000000002".into();
+    live.managers.insert(format!("metadata.annotations[{key}]"), "helm".to_owned());
+    let case = Case::shop().edit("billing", "mode: role-based", "mode: anyone-with-alias");
+    let plan = plan_of(&case.resolve(), &world);
+    assert_eq!(
+        notes(&plan, "service/default/web"),
+        ["the Argo CD application front deploys it too and will write it back: let one of the two deploy it"]
+    );
+    let left = plan.left_out.iter().find(|left| left.key.to_string() == "service/legacy/billing").unwrap();
+    assert_eq!(
+        left.refusals[0].help,
+        "privlink never takes a field of a Service that somebody else deploys: the Helm release billing deploys it; set its \
+         annotations in the values of the chart, or leave them away there"
+    );
+}
+
+#[test]
 fn the_record_and_the_zone_link_of_an_endpoint_are_adopted_by_their_ids_beside_its_own() {
     let mut world = converge(&Case::shop().resolve());
     unmark(&mut world, "orders-pe", None);
