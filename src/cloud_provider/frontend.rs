@@ -273,9 +273,8 @@ impl Sync<'_> {
         for frontend in &going {
             self.check_hidden_link(service, frontend)?;
         }
+        self.tell_kept(service, &kept);
         for frontend in &kept {
-            let others = self.others_on(frontend, service);
-            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: shown(frontend), others });
             self.note_owner_gone(service, &frontend.id);
         }
         for frontend in &going {
@@ -283,6 +282,14 @@ impl Sync<'_> {
         }
         self.state.frontends.retain(|own| !going.iter().any(|gone| gone.id == own.id));
         Ok(())
+    }
+
+    /// What others keep for themselves is news only where the Service is still on it.
+    fn tell_kept(&mut self, service: &Service, kept: &[LoadBalancerFrontend]) {
+        for frontend in kept.iter().filter(|own| own.rules.iter().any(|rule| is_of(rule, service))) {
+            let others = self.others_on(frontend, service);
+            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: shown(frontend), others });
+        }
     }
 
     /// Takes the rules of a Service off one side; from the frontends of others without having owned them.
@@ -303,11 +310,7 @@ impl Sync<'_> {
     pub(super) fn leave_other_side(&mut self, service: &Service, rule: &'static Rule) -> Result<(), Stop> {
         let was_internal = !service.is_internal();
         let (going, kept) = self.going(service, was_internal);
-        // What others keep for themselves is news only where the Service is still on it.
-        for frontend in kept.iter().filter(|own| own.rules.iter().any(|rule| is_of(rule, service))) {
-            let others = self.others_on(frontend, service);
-            self.tell(&rule::SHARED_STAYS, What::FrontendKept { address: shown(frontend), others });
-        }
+        self.tell_kept(service, &kept);
         let is_any_lost = self.lose_links(service, &going, rule);
         // A public one is tried again at once: its address could not be released.
         if is_any_lost && was_internal {

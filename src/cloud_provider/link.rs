@@ -209,7 +209,10 @@ impl Sync<'_> {
         let had = &link.exposure;
         let nat = is_other_nat(&had.nat, &wanted.nat);
         let proxy = had.proxy_protocol != wanted.proxy_protocol;
+        // Nothing goes, and nothing comes: only who chooses them is different.
+        let only_pins = nat && had.nat.count == wanted.nat.count && self.pins_what_it_has(link, &wanted.nat);
         let fields = [
+            ("allocation of NAT addresses", only_pins),
             ("fqdns", had.fqdns != wanted.fqdns),
             ("visibility", had.visibility != wanted.visibility),
             ("auto-approval", had.auto_approval != wanted.auto_approval),
@@ -224,8 +227,8 @@ impl Sync<'_> {
         self.check_families(&link.frontend)?;
         check_count(Some((link.id.name(), &had.nat)), &wanted.nat)?;
         self.check_nat(&wanted.nat, subnet, &link.id)?;
-        if nat {
-            let (rule, what) = if only_adds(&had.nat, &wanted.nat) {
+        if nat && !only_pins {
+            let (rule, what) = if only_adds(&had.nat, &wanted.nat) || self.pins_what_it_has(link, &wanted.nat) {
                 (&rule::NAT_ADDED, What::NatAdded { link: link.id.clone() })
             } else {
                 (&rule::NAT_REPLACED, What::NatReplaced { link: link.id.clone() })
@@ -243,6 +246,16 @@ impl Sync<'_> {
             own.exposure = wanted.clone();
         }
         Ok(())
+    }
+
+    /// True if each NAT address that a Private Link Service has is asked for by name.
+    fn pins_what_it_has(&self, link: &Link, wanted: &Nat) -> bool {
+        let has: Vec<_> = self.state.held.iter().filter(|held| held.holder == link.id).collect();
+        // Where not all were seen, one that was not may go.
+        has.len() == usize::from(link.exposure.nat.count)
+            && has
+                .iter()
+                .all(|held| wanted.addresses.contains(&held.address) && wanted.subnet.as_ref() == Some(&held.subnet))
     }
 
     fn build(
@@ -354,8 +367,10 @@ impl Sync<'_> {
                 return Err(failure.into());
             }
         }
-        let dynamic = usize::from(nat.count).saturating_sub(nat.addresses.len());
-        if let Some(failure) = address::shortage(self.state, subnet, (dynamic, Use::Nat), own) {
+        let all = usize::from(nat.count);
+        // Those that are pinned are free by now, and Azure picks the others beside them.
+        let wanted = if all > nat.addresses.len() { all } else { 0 };
+        if let Some(failure) = address::shortage(self.state, subnet, (wanted, Use::Nat), own) {
             return Err(failure.into());
         }
         Ok(())

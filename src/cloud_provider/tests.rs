@@ -359,10 +359,19 @@ fn a_full_subnet_is_found_out_after_the_deletion() {
         case.observed.held.insert(HeldAddress { subnet: subnet("apps"), address, holder });
     }
     let nat = Case { observed: case.observed.clone(), ..Case::new() }.with("azure-pls-ip-configuration-subnet", "apps");
+    let mut pinned = Case { observed: case.observed.clone(), ..Case::new() }
+        .with("azure-pls-ip-configuration-subnet", "apps")
+        .with("azure-pls-ip-configuration-ip-address-count", "2")
+        .with("azure-pls-ip-configuration-ip-address", "10.225.0.6");
+    // Room for one: the one that is pinned, and not for the second as well.
+    pinned.observed.held.retain(|held| held.address.to_string() != "10.225.0.6");
     let moved = case.with("azure-load-balancer-internal-subnet", "apps").without("azure-load-balancer-ipv4").says();
-    insta::assert_snapshot!([nat.says(), moved].join("\n\n"), @r"
+    insta::assert_snapshot!([nat.says(), pinned.says(), moved].join("\n\n"), @"
     the policy for Private Link Services of apps is switched off, for good (CCM-PLS-POLICY)
     FAILS at the Private Link Service, after the load balancer is done: the subnet apps has room for 0 more, and 1 are asked for [SubnetIsFull] (CCM-IP-FULL)
+
+    the policy for Private Link Services of apps is switched off, for good (CCM-PLS-POLICY)
+    FAILS at the Private Link Service, after the load balancer is done: the subnet apps has room for 1 more, and 2 are asked for [SubnetIsFull] (CCM-IP-FULL)
 
     the connection of acme-pe to pls-orders is cut (CCM-FIP-SUBNET)
     pls-orders is deleted (CCM-FIP-SUBNET)
@@ -505,13 +514,19 @@ fn dif011_nat_addresses_are_added_or_replaced_in_place() {
     let fixed = Case::new().with("azure-pls-ip-configuration-ip-address", "10.224.0.40").says();
     let taken = Case::new().with("azure-pls-ip-configuration-ip-address", "10.224.0.20").says();
     let many = Case::new().with("azure-pls-ip-configuration-ip-address-count", "9").says();
-    insta::assert_snapshot!([added, moved, fixed, taken, many].join("\n\n"), @r#"
+    let mut held = Case::new().with("azure-pls-ip-configuration-ip-address", "10.224.0.40");
+    let holder = held.live_link().service.id.clone();
+    let address = "10.224.0.40".parse().unwrap();
+    held.observed.held.insert(HeldAddress { subnet: subnet("nodes"), address, holder });
+    insta::assert_snapshot!([added, moved, fixed, held.says(), taken, many].join("\n\n"), @r#"
     pls-orders gets more NAT addresses (CCM-PLS-NAT-ADD)
 
     the policy for Private Link Services of apps is switched off, for good (CCM-PLS-POLICY)
     the NAT addresses of pls-orders are written anew: connections through one that goes break (CCM-PLS-NAT)
 
     the NAT addresses of pls-orders are written anew: connections through one that goes break (CCM-PLS-NAT)
+
+    allocation of NAT addresses of pls-orders change in place (CCM-PLS-TUNE)
 
     FAILS at the Private Link Service, after the load balancer is done: the NAT address 10.224.0.20 is taken by shop/other [PrivateIPAddressIsAllocated] (CCM-IP-TAKEN)
 
@@ -547,7 +562,10 @@ fn dif015_to_017_what_goes_with_a_service_and_what_stays_for_its_sharers() {
     let typed = Case::new().spec("type", json!("ClusterIP")).says();
     let owner = Case::shared().deleted();
     let sharer = Case::shared().on("other").deleted();
-    insta::assert_snapshot!([deleted, typed, owner, sharer].join("\n\n"), @r"
+    // An address that it was never at: nothing is told of those who are.
+    let elsewhere = Case::new().on("other").spec("type", json!("ClusterIP"));
+    let elsewhere = elsewhere.with("azure-load-balancer-ipv4", "10.224.0.10").says();
+    insta::assert_snapshot!([deleted, typed, owner, sharer, elsewhere].join("\n\n"), @"
     the connection of acme-pe to pls-orders is cut (CCM-FIP-GONE)
     pls-orders is deleted (CCM-FIP-GONE)
     the alias pls-orders.guid.eastus2.azure.privatelinkservice is lost for ever (CCM-FIP-GONE)
@@ -562,6 +580,8 @@ fn dif015_to_017_what_goes_with_a_service_and_what_stays_for_its_sharers() {
     pls-orders stays with the name of an owner that is gone (CCM-SHARE-OWNER)
 
     the frontend at 10.224.0.10 stays for shop/orders (CCM-SHARE-STAY)
+
+    the frontend at 10.224.0.20 goes (CCM-FIP-TYPE)
     ");
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::cloud_provider;
 use crate::cloud_provider::Prediction;
 use crate::cloud_provider::Unknown;
+use crate::cloud_provider::effect::Effect;
 use crate::cloud_provider::effect::What;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::state::State;
@@ -85,7 +86,7 @@ pub(super) fn predict(draft: &mut Draft<'_>) {
     for key in keys {
         match &key {
             ResourceKey::Service(service) => of_service(draft, &key, foreseen.get(service)),
-            ResourceKey::PrivateLinkService(publisher) => of_link(draft, &key, publisher),
+            ResourceKey::PrivateLinkService(publisher) => of_link(draft, &key, publisher, &foreseen),
             _ => {
                 let Some(change) = draft.changes.get_mut(&key) else { continue };
                 change.risk = risk::rate(change);
@@ -143,15 +144,26 @@ fn not_analysed(draft: &Draft<'_>, link: &LivePrivateLinkService, reason: Option
     Consequence { rule: NOT_ANALYSED, text, parties: parties(draft, &link.connections) }
 }
 
-fn of_link(draft: &mut Draft<'_>, key: &ResourceKey, publisher: &PublisherKey) {
+fn of_link(draft: &mut Draft<'_>, key: &ResourceKey, publisher: &PublisherKey, foreseen: &Foreseen) {
     let link = draft.observed.publisher(publisher);
     let Some(change) = draft.changes.get(key) else { return };
     let ours = change.action.is_destructive() && change.actor == crate::plan::action::Actor::Privlink;
     let told = link.filter(|_| ours).map(|link| deleted(draft, change, link));
+    let is_known = match publisher {
+        PublisherKey::Cluster(service) => foreseen.get(service).is_some_and(keeps_nat),
+        PublisherKey::Own(_) => false,
+    };
     let Some(change) = draft.changes.get_mut(key) else { return };
     change.consequences.extend(told);
     change.irreversible = risk::adds_nat_address(change);
-    change.risk = risk::rate(change);
+    change.risk =
+        if is_known && change.action == Action::Update { risk::rate_beside_nat(change) } else { risk::rate(change) };
+}
+
+/// True if every NAT address stays.
+fn keeps_nat(prediction: &Result<Prediction, Unknown>) -> bool {
+    let is_replaced = |effect: &Effect| matches!(effect.what, What::NatReplaced { .. });
+    prediction.as_ref().is_ok_and(|told| told.failure.is_none() && !told.effects.iter().any(is_replaced))
 }
 
 /// What a deletion by privlink itself takes along.

@@ -72,7 +72,19 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     if !is_touched && !is_there {
         return; // The Service itself is not there and not planned; its own note says so.
     }
-    let Some(live) = draft.observed.publisher(&publication.key()) else {
+    let seen = draft.observed.publisher(&publication.key());
+    let (live, left) = seen.map_or((None, None), |live| {
+        // By its tag alone: it stands on the frontend of a Service that is gone, and only its name brings it back.
+        if is_there || is_called_for(publication, live) { (Some(live), None) } else { (None, Some(live)) }
+    });
+    if let Some(left) = left {
+        let name = left.service.id.name();
+        draft.note(
+            key,
+            format!("{name} is left from a Service of this name that is gone; a new one is built beside it"),
+        );
+    }
+    let Some(live) = live else {
         let mut change = creation(key, Resource::Publication(publication.clone()));
         change.actor = Actor::CloudProvider;
         return draft.add(change);
@@ -101,6 +113,11 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
     change.fields = fields;
     change.resource = Some(Resource::Publication(publication.clone()));
     draft.add(change);
+}
+
+/// True if a publication asks for a Private Link Service by name.
+fn is_called_for(publication: &Publication, live: &LivePrivateLinkService) -> bool {
+    publication.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(live.service.id.name()))
 }
 
 /// True if a change of the Service makes the cloud provider look at it.

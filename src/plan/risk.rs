@@ -181,6 +181,13 @@ pub fn rate(change: &Change) -> Risk {
     floor.max(rate_alone(change))
 }
 
+/// Rates a change of a Private Link Service of which it is known that it takes no NAT address away.
+pub fn rate_beside_nat(change: &Change) -> Risk {
+    let mut rest = change.clone();
+    rest.fields.retain(|field| !field.name.starts_with("nat."));
+    rate(&rest).max(Risk::Notable)
+}
+
 fn rate_alone(change: &Change) -> Risk {
     match (change.action, change.actor) {
         (Action::Adopt, _) => Risk::Safe,

@@ -2,6 +2,7 @@
 
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
+use privlink::plan::action::Action;
 use privlink::plan::risk::NOT_ANALYSED;
 use privlink::plan::risk::Risk;
 
@@ -355,4 +356,18 @@ fn one_more_consumer_of_a_severed_service_changes_the_plan_and_a_disconnected_on
     assert_severing(&second, "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe", "new"]));
     world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Disconnected);
     assert_severing(&plan_of(&desired, &world), "service/shop/orders", ("CCM-FIP-ADDRESS", &["orders-pe"]));
+}
+
+#[test]
+fn a_private_link_service_left_by_a_service_that_is_gone_is_not_taken_for_the_new_one() {
+    let case = Case::shop();
+    let mut world = converge(&case.resolve());
+    world.observed.services.remove(&"shop/orders".parse().unwrap());
+    let plan = plan_of(&case.edit("orders", "10.224.0.25", "10.224.0.26").resolve(), &world);
+    assert_eq!(blockers(&plan), Vec::<String>::new());
+    let built = change(&plan, "privatelinkservice/shop/orders");
+    assert_eq!((built.action, built.risk), (Action::Create, Risk::Safe));
+    let left = notes(&plan, "privatelinkservice/shop/orders");
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("is left from a Service of this name that is gone"), "{left:?}");
 }

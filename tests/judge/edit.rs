@@ -27,7 +27,7 @@ pub(crate) struct Edit {
 /// How many Services a world has at most.
 pub(crate) const MOST: usize = 10;
 
-const ADDRESSES: [&str; 14] = [
+const ADDRESSES: [&str; 16] = [
     "10.224.1.10",
     "10.224.1.11",
     "10.224.1.12",
@@ -41,6 +41,8 @@ const ADDRESSES: [&str; 14] = [
     "10.9.9.9",
     "10.224.1.300",
     "10.224.1.010",
+    "10.224.1",
+    "orders",
     "10.224.0.2",
 ];
 /// The addresses above that are free in the beginning and fit the subnet of the nodes.
@@ -231,7 +233,7 @@ fn link(chance: &mut Chance, key: &ObjectKey, manifest: &mut Value) -> &'static 
             );
             "azure-pls-resource-group"
         }
-        6 if chance.once_in(2) => {
+        6 if chance.once_in(3) => {
             unset(manifest, "azure-pls-resource-group");
             "node resource group"
         }
@@ -325,7 +327,7 @@ fn beside(chance: &mut Chance, manifest: &mut Value, other: &Value) -> &'static 
     let address = said("azure-load-balancer-ipv4").unwrap_or_else(|| ADDRESSES[0].to_owned());
     set(manifest, "azure-load-balancer-ipv4", &address);
     unset(manifest, "azure-load-balancer-internal-subnet");
-    match chance.below(5) {
+    match chance.below(6) {
         0 => return "another one's address",
         2 => {
             for key in annotation::PLS_TUNING {
@@ -334,7 +336,7 @@ fn beside(chance: &mut Chance, manifest: &mut Value, other: &Value) -> &'static 
             set(manifest, "azure-pls-create", "true");
             return "another one's address and Private Link Service";
         }
-        1 | 3 => {
+        1 | 3 | 4 => {
             let own = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             set(manifest, "azure-pls-create", "true");
             set(manifest, "azure-pls-name", &format!("pls-{own}"));
@@ -431,7 +433,7 @@ fn word(
 
 fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
     let spec = manifest["spec"].as_object_mut().unwrap();
-    match chance.below(11) {
+    match chance.below(12) {
         0 => {
             spec.insert("selector".to_owned(), json!({"app": format!("x{}", chance.below(9))}));
             "selector"
@@ -446,7 +448,7 @@ fn other(chance: &mut Chance, manifest: &mut Value) -> &'static str {
             }
             "spec.loadBalancerSourceRanges"
         }
-        4 => word(chance, spec, "type", &["ClusterIP", "LoadBalancer"]),
+        4 | 11 => word(chance, spec, "type", &["ClusterIP", "LoadBalancer"]),
         5 => word(chance, spec, "internalTrafficPolicy", &["Local", "Cluster"]),
         6 => {
             let (policy, families) = [("SingleStack", json!(["IPv4"])), ("RequireDualStack", json!(["IPv4", "IPv6"]))]
@@ -520,10 +522,10 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         own.is_string() && manifests.iter().any(|(other, manifest)| other != key && pins(manifest) == own)
     };
     let sharers: Vec<&ObjectKey> = keys.iter().copied().filter(|key| shares(key)).collect();
-    if !sharers.is_empty() && chance.once_in(4) {
+    if !sharers.is_empty() && chance.once_in(3) {
         key = sharers[chance.below(sharers.len())].clone();
     }
-    if chance.once_in(5) {
+    if chance.once_in(4) {
         let pinned: Vec<_> =
             keys.iter().filter(|other| **other != &key && pins(&manifests[**other]).is_string()).collect();
         let other = if pinned.is_empty() { keys[chance.below(keys.len())] } else { pinned[chance.below(pinned.len())] };
@@ -539,7 +541,7 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         return Edit { key, manifest: Some(manifest), what: "leaves the shared address".to_owned() };
     }
     // Without prune, a manifest that goes deletes nothing.
-    if prune && chance.once_in(if shares(&key) { 3 } else { 14 }) {
+    if prune && chance.once_in(if shares(&key) { 2 } else { 14 }) {
         return Edit { key, manifest: None, what: "deleted".to_owned() };
     }
     edited(chance, &key, &manifests[&key])

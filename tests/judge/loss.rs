@@ -129,6 +129,11 @@ pub(crate) fn judge_risk(planned: &Plan, tried: &[&Edit], (lost, tally): (&Losse
     // What is bound to fail is left out of the plan, with its risk; here it is made all the same. What would have followed
     // is not.
     let left_out = planned.left_out.iter().filter_map(|left| left.change.as_ref());
+    let is_left_out = |edit: &&Edit| left_out.clone().any(|change| is_of(&change.key, &edit));
+    // Beside another edit it meets another world than the plan had in mind; and where edits wait for each other, none is made.
+    if !planned.blockers.is_empty() || tried.len() > 1 && tried.iter().any(is_left_out) {
+        return None;
+    }
     let left_out = left_out.filter(|change| matches!(change.key, ResourceKey::Service(_)));
     let all = planned.steps.iter().map(|step| &step.change).chain(left_out);
     let steps: Vec<_> = all.filter(|change| tried.iter().any(|edit| is_of(&change.key, &edit))).collect();

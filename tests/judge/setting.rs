@@ -73,7 +73,7 @@ pub(crate) fn put_link(stage: &Stage, (group, name): (&str, &str), frontend: &st
 
 /// How many Services a world begins with: few, or so many that Private Link Services do not fit on one load balancer.
 pub(crate) fn first_services(chance: &mut Chance) -> Vec<edit::Edit> {
-    let is_full = chance.once_in(8);
+    let is_full = chance.once_in(6);
     let count = if is_full { 8 } else { 1 + chance.below(5) };
     (0..count)
         .map(|at| {
