@@ -25,7 +25,7 @@
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
 //!  2 doing     apply   status     azure   kubernetes   git     adapters: words only
-//!  1 stages    repo   desired   observed   cloud_provider   plan   approval     pure
+//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   import     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
 //! ```
@@ -43,7 +43,7 @@
 //! 4. `azure/codec/<kind>.rs`, then `azure/{list,read,write}.rs`: its wire form and how it is reached.
 //! 5. `observed/mod.rs`, `reconcile/observe.rs`: where it is found, and which area stays unknown if it cannot be read.
 //! 6. `plan/<kind>s.rs`, `plan/risk.rs`, `plan/order.rs`, `plan/prune.rs`: what is decided, how bad it is, after what.
-//!    `plan/preflight/right.rs`: which rights its writes need.
+//!    `domain/operation.rs`, `plan/preflight/right.rs`: which rights its reads and writes need.
 //! 7. `reconcile/backends.rs`, `reconcile/backends/ready.rs`: the step as an adapter call, and when it is done.
 //! 8. `status/<kind>.rs`, `render/status.rs`: what people are told about it.
 //! 9. `sim/arm/<kind>.rs`: the simulator's own opinion of it, and `examples/repo-layout`: one of it.
@@ -66,6 +66,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod domain;
 pub mod git;
+pub mod import;
 pub mod kubernetes;
 pub mod observed;
 pub mod plan;

@@ -8,6 +8,7 @@ mod check;
 mod connections;
 mod coverage;
 mod engine;
+mod import;
 mod laws;
 mod lease;
 mod migration;

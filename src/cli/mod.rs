@@ -8,12 +8,14 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
+pub mod import;
 pub mod init;
 mod interrupt;
 pub mod migrate;
 mod options;
 pub mod plan;
 pub mod printer;
+pub mod rbac;
 mod runner;
 pub mod schema;
 mod signals;
@@ -60,10 +62,12 @@ enum Command {
     Apply(apply::ApplyArguments),
     Approve(approve::ApproveArguments),
     Status(status::StatusArguments),
+    Import(import::ImportArguments),
     Migrate(migrate::MigrateArguments),
     Agent(agent::AgentArguments),
     Doctor(doctor::DoctorArguments),
     Explain(explain::ExplainArguments),
+    Rbac(rbac::RbacArguments),
     Schema(schema::SchemaArguments),
     #[cfg(feature = "sim")]
     Simulate(simulate::SimulateArguments),
@@ -161,10 +165,12 @@ async fn dispatch(
         Command::Apply(arguments) => apply::run(arguments, &config, printer).await,
         Command::Approve(arguments) => approve::run(arguments, &config, printer).await,
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
+        Command::Import(arguments) => import::run(arguments, &config, printer).await,
         Command::Migrate(arguments) => migrate::run(arguments, printer),
         Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
         Command::Doctor(arguments) => doctor::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Rbac(arguments) => rbac::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         #[cfg(feature = "sim")]
         Command::Simulate(arguments) => simulate::run(arguments, &config, printer).await,

@@ -3,7 +3,7 @@
 //! A Private Link Service lives and dies with its frontend, so a frontend that has to change gets a successor with a Service
 //! of its own. What belongs to one Service alone is not copied: names, addresses, whatever the API server picked.
 
-mod link;
+pub mod link;
 mod service;
 
 use std::collections::BTreeSet;
@@ -197,7 +197,7 @@ fn by_annotations(documents: &[&Document], name: &DocumentName) -> Option<Migrat
     Some(MigrateError::ByAnnotations {
         service: manifest.key.clone(),
         name: name.clone(),
-        document: Box::new(link::said_by(&manifest.key, name, &asked)),
+        document: Box::new(link::said_by(&manifest.key, name.as_str(), &asked)),
         beside: document.file.clone(),
     })
 }

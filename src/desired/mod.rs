@@ -8,6 +8,7 @@ pub mod code;
 pub mod migrate;
 pub mod policy;
 pub mod resolve;
+pub mod uses;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

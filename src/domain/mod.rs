@@ -15,6 +15,7 @@ pub mod key;
 pub mod kubernetes;
 pub mod mark;
 pub mod name;
+pub mod operation;
 pub mod parallel;
 pub mod resource;
 pub mod right;

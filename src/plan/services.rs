@@ -48,6 +48,9 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, service: &Service, live: &Liv
     if !unchanged && draft.is_blind_to_link_of(&service.key) {
         return;
     }
+    if service.deployment == Deployment::Whole {
+        note_other_deployer(draft, &key, live);
+    }
     match service.deployment {
         Deployment::Whole => match draft.claim(intent, live.mark.as_ref(), &service.key.to_string()) {
             Claim::Foreign => draft.block_foreign(&key, live.mark.as_ref(), &service.key.to_string()),
@@ -100,10 +103,21 @@ fn is_contested(draft: &mut Draft<'_>, live: &LiveService, change: &Change) -> b
     if contested.is_empty() {
         return false;
     }
+    let cure = live.deployer().map_or_else(
+        || "agree with them on one place for it".to_owned(),
+        |deployer| format!("{deployer} deploys it; {}, or leave them away there", deployer.advice()),
+    );
     draft.refuse(
         &change.key,
         format!("others set its annotations: {}", contested.join("; ")),
-        "privlink never takes a field of a Service that somebody else deploys: agree with them on one place for it",
+        format!("privlink never takes a field of a Service that somebody else deploys: {cure}"),
     );
     true
+}
+
+/// A tool that deploys what the repository deploys too writes its own manifest back, sooner or later.
+fn note_other_deployer(draft: &mut Draft<'_>, key: &ResourceKey, live: &LiveService) {
+    if let Some(deployer) = live.deployer() {
+        draft.note(key, format!("{deployer} deploys it too and will write it back: let one of the two deploy it"));
+    }
 }

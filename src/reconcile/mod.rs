@@ -9,6 +9,7 @@ pub mod backends;
 pub mod checking;
 pub mod deciding;
 pub mod doctor;
+pub mod importing;
 mod keep;
 pub mod lease_store;
 pub mod observe;

@@ -13,6 +13,7 @@ pub mod json;
 mod left_out;
 pub mod markdown;
 pub mod plan;
+pub mod rbac;
 pub mod repairs;
 pub mod saved_plan;
 pub mod schema;

@@ -16,6 +16,7 @@ pub(super) const FLOORS: &[Row] = &[
     ("cloud_provider", &["observed", "domain"]),
     ("plan", &["desired", "observed", "cloud_provider", "domain", "value", "diagnostic"]),
     ("approval", &["plan", "domain"]),
+    ("import", &["desired", "observed", "domain"]),
     // Floor 2: doing.
     ("apply", &["plan", "approval", "domain"]),
     ("status", &["plan", "apply", "observed", "domain"]),
@@ -54,6 +55,7 @@ pub(super) const FLOORS: &[Row] = &[
             "cloud_provider",
             "plan",
             "approval",
+            "import",
             "apply",
             "status",
             "azure",
@@ -75,6 +77,7 @@ pub(super) const FLOORS: &[Row] = &[
             "cloud_provider",
             "plan",
             "approval",
+            "import",
             "apply",
             "status",
             "azure",

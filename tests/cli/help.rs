@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 31] = [
     "demo",
     "init",
     "check",
@@ -15,11 +15,13 @@ const COMMANDS: [&str; 29] = [
     "apply",
     "approve",
     "status",
+    "import",
     "migrate",
     "agent",
     "doctor",
     "doctor auth",
     "explain",
+    "rbac",
     "schema",
     "simulate",
     "simulate ctl",

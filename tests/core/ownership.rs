@@ -4,6 +4,7 @@ use privlink::domain::azure::ResourceId;
 use privlink::domain::mark::Mark;
 
 use crate::support::case::Case;
+use crate::support::case::PROVIDER;
 use crate::support::case::endpoint;
 use crate::support::case::network;
 use crate::support::converge::carry_out;
@@ -102,6 +103,66 @@ fn a_service_is_adopted_by_namespace_and_name() {
     );
     let case = case.edit("web", "  annotations:\n", "  annotations:\n    privlink.dev/adopt: default/web\n");
     assert_eq!(steps(&plan_of(&case.resolve(), &world)), ["adopt service/default/web (safe)"]);
+}
+
+#[test]
+fn who_else_deploys_a_service_is_named_and_so_is_the_place_where_its_annotations_are_written() {
+    let mut world = converge(&Case::shop().resolve());
+    world.service("default/web").manifest["metadata"]["labels"]["argocd.argoproj.io/instance"] = "front".into();
+    let key = "service.beta.kubernetes.io/azure-pls-visibility";
+    let live = world.service("legacy/billing");
+    live.manifest["metadata"]["annotations"]["meta.helm.sh/release-name"] = "billing".into();
+    live.manifest["metadata"]["annotations"][key] = "00000000-0000-0000-0000-000000000002".into();
+    live.managers.insert(format!("metadata.annotations[{key}]"), "helm".to_owned());
+    let case = Case::shop().edit("billing", "mode: role-based", "mode: anyone-with-alias");
+    let plan = plan_of(&case.resolve(), &world);
+    assert_eq!(
+        notes(&plan, "service/default/web"),
+        ["the Argo CD application front deploys it too and will write it back: let one of the two deploy it"]
+    );
+    let left = plan.left_out.iter().find(|left| left.key.to_string() == "service/legacy/billing").unwrap();
+    assert_eq!(
+        left.refusals[0].help,
+        "privlink never takes a field of a Service that somebody else deploys: the Helm release billing deploys it; set its \
+         annotations in the values of the chart, or leave them away there"
+    );
+}
+
+#[test]
+fn the_record_and_the_zone_link_of_an_endpoint_are_adopted_by_their_ids_beside_its_own() {
+    let mut world = converge(&Case::shop().resolve());
+    unmark(&mut world, "orders-pe", None);
+    for live in world.observed.dns_records.values_mut() {
+        (live.mark, live.record.metadata) = (None, [("cost".to_owned(), "shop".to_owned())].into());
+    }
+    for live in world.observed.dns_links.values_mut() {
+        (live.mark, live.link.tags) = (None, std::collections::BTreeMap::new());
+    }
+    assert_eq!(
+        blockers(&plan_of(&Case::shop().resolve(), &world)),
+        [
+            "dnslink/orders.internal/privlink-consumer-vnet: it exists already and nobody's mark is on it",
+            "dnsrecord/api.orders.internal: it exists already and nobody's mark is on it",
+            "privateendpoint/orders-pe: it exists already and nobody's mark is on it",
+        ]
+    );
+    let zone = network(PROVIDER, "rg-dns", "privateDnsZones/orders.internal");
+    let ids =
+        [endpoint("orders-pe"), zone.child("A", "api"), zone.child("virtualNetworkLinks", "privlink-consumer-vnet")];
+    let ids = ids.map(|id| id.to_string()).join(" ");
+    let annotated = format!("name: orders-pe, annotations: {{ privlink.dev/adopt: \"{ids}\" }} }}");
+    let desired = Case::shop().edit("endpoints", "name: orders-pe }", &annotated).resolve();
+    let plan = plan_of(&desired, &world);
+    assert_eq!(
+        steps(&plan),
+        [
+            "adopt privateendpoint/orders-pe (safe)",
+            "adopt dnsrecord/api.orders.internal (safe)",
+            "adopt dnslink/orders.internal/privlink-consumer-vnet (safe)",
+        ]
+    );
+    assert!(carry_out(&plan, &mut world).is_empty());
+    assert_eq!(steps(&plan_of(&desired, &world)), Vec::<String>::new());
 }
 
 #[test]

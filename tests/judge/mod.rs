@@ -5,6 +5,7 @@
 
 mod chance;
 mod edit;
+mod imports;
 mod loss;
 mod outcome;
 mod random;

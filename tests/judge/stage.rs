@@ -14,11 +14,14 @@ use privlink::desired::resolve::Source;
 use privlink::desired::resolve::resolve;
 use privlink::domain::cluster::ManagedCluster;
 use privlink::domain::commit::File;
+use privlink::domain::commit::RepoPath;
 use privlink::domain::commit::Snapshot;
 use privlink::domain::kubernetes::ObjectKey;
 use privlink::kubernetes::Cluster;
 use privlink::observed::Observed;
 use privlink::reconcile::observe::observe;
+use privlink::reconcile::source;
+use privlink::reconcile::source::Loaded;
 use privlink::reconcile::world::World as Ways;
 use privlink::repo;
 use privlink::repo::settings;
@@ -58,6 +61,7 @@ pub(crate) struct Stage {
     pub(crate) prune: bool,
     ways: Ways,
     policy: Policy,
+    text: String,
     settings: settings::Settings,
     managed: ManagedCluster,
 }
@@ -72,7 +76,8 @@ impl Stage {
         world.operations.polls = 0;
         let simulator = Simulator::start(&world, Options::default()).await.unwrap();
         let ways = connect(&simulator).await;
-        let settings = settings_of(beginning.prune, version);
+        let text = settings_text(beginning.prune, version);
+        let settings = settings_of(&text);
         let policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
         let aks = &policy.cluster.as_ref().unwrap().aks;
         let managed = ways.azure.managed_cluster(aks).await.unwrap();
@@ -84,9 +89,32 @@ impl Stage {
             prune: beginning.prune,
             ways,
             policy,
+            text,
             settings,
             managed,
         }
+    }
+
+    /// The repository of these manifests, read with its settings.
+    pub(crate) fn loaded(&self, manifests: &BTreeMap<RepoPath, String>) -> Loaded {
+        let file = |(path, text): (&RepoPath, &String)| (path.clone(), File::Bytes(text.clone().into_bytes()));
+        let keep = ("environments/prod/README.md".parse().unwrap(), File::Bytes(b"ours".to_vec()));
+        let snapshot = Snapshot { files: manifests.iter().map(file).chain([keep]).collect(), ..Snapshot::default() };
+        let name: RepoPath = "privlink.toml".parse().unwrap();
+        let loaded = source::load(source::Source {
+            snapshot,
+            base: None,
+            authority: Some(((&name).into(), self.text.clone().into_bytes())),
+            authority_note: String::new(),
+            planned_note: String::new(),
+            commit: None,
+            upstream: None,
+        });
+        loaded.map_err(|(diagnostics, _)| diagnostics).unwrap()
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -169,8 +197,14 @@ async fn connect(simulator: &Simulator) -> Ways {
     Ways { azure: Arc::new(azure.unwrap()), cluster: Some(Arc::new(cluster.unwrap())) }
 }
 
-fn settings_of(prune: bool, version: &str) -> settings::Settings {
-    let text = format!(
+fn settings_of(text: &str) -> settings::Settings {
+    let (settings, diagnostics) = settings::parse(&"privlink.toml".parse().unwrap(), text);
+    assert!(settings.is_some(), "{diagnostics:?}");
+    settings.unwrap()
+}
+
+fn settings_text(prune: bool, version: &str) -> String {
+    format!(
         r#"version = 1
 owner = "6f1c2b9e-4d3a-4c57-9a1e-0b7d5f8c2a10"
 [environments.prod]
@@ -183,8 +217,5 @@ max-deletes = 100
 [environments.prod.cluster]
 aks = "/subscriptions/{PROVIDER}/resourceGroups/myResourceGroup/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}"
 "#
-    );
-    let (settings, diagnostics) = settings::parse(&"privlink.toml".parse().unwrap(), &text);
-    assert!(settings.is_some(), "{diagnostics:?}");
-    settings.unwrap()
+    )
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::AzureName;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::name::DocumentName;
 use crate::domain::resource::private_link_service::AutoApproval;
@@ -34,7 +35,7 @@ pub(super) fn second(
     } = spec;
     let mut new = Map::new();
     let mut put = |key: &str, value: Option<Json>| value.map(|value| new.insert(key.to_owned(), value));
-    put("service", Some(json!({ "namespace": service.namespace.as_str(), "name": service.name.as_str() })));
+    put("service", Some(reference(service)));
     put("managedBy", (*managed_by == wire::ManagedBy::Privlink).then(|| "privlink".into()));
     put("name", resource.map(|name| name.to_string().into()));
     put("resourceGroup", resource_group.as_ref().map(|group| group.to_string().into()));
@@ -52,8 +53,16 @@ pub(super) fn second(
     json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": new })
 }
 
-/// The document that asks for what the annotations of a Service ask for.
-pub(super) fn said_by(service: &ObjectKey, name: &DocumentName, asked: &PrivateLinkAnnotations) -> Json {
+/// A Service as our kinds name one.
+pub fn reference(service: &ObjectKey) -> Json {
+    if service.namespace == Namespace::default_namespace() {
+        return json!({ "name": service.name.as_str() });
+    }
+    json!({ "namespace": service.namespace.as_str(), "name": service.name.as_str() })
+}
+
+/// The document that asks for what the annotations of a Service ask for; one that lets in everybody cannot be said.
+pub fn said_by(service: &ObjectKey, name: &str, asked: &PrivateLinkAnnotations) -> Json {
     let PrivateLinkAnnotations {
         name: resource,
         resource_group,
@@ -67,7 +76,7 @@ pub(super) fn said_by(service: &ObjectKey, name: &DocumentName, asked: &PrivateL
     } = asked;
     let mut spec = Map::new();
     let mut put = |key: &str, value: Option<Json>| value.map(|value| spec.insert(key.to_owned(), value));
-    put("service", Some(json!({ "namespace": service.namespace.as_str(), "name": service.name.as_str() })));
+    put("service", Some(reference(service)));
     put("name", resource.as_ref().map(|name| name.to_string().into()));
     put("resourceGroup", resource_group.clone().map(Json::from));
     put(
@@ -92,7 +101,7 @@ pub(super) fn said_by(service: &ObjectKey, name: &DocumentName, asked: &PrivateL
     put("nat", (!nat.is_empty()).then(|| nat.into()));
     put("fqdns", (!fqdns.is_empty()).then(|| fqdns.iter().map(String::as_str).collect()));
     put("proxyProtocol", proxy_protocol.then(|| true.into()));
-    let head = json!({ "name": name.as_str() });
+    let head = json!({ "name": name });
     json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": spec })
 }
 

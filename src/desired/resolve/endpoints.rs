@@ -23,6 +23,7 @@ use crate::domain::resource::private_endpoint::Request;
 use crate::domain::resource::private_endpoint::Target;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
+use crate::repo::schema::own::Adopt;
 use crate::repo::schema::private_endpoint as wire;
 use crate::repo::schema::private_link_service as link_wire;
 
@@ -85,10 +86,11 @@ fn endpoint(
         application_security_groups: spec.application_security_groups.iter().map(|group| group.id().clone()).collect(),
         tags,
     };
-    let adopt = wire.metadata.annotations.adopt.as_ref().map(ToString::to_string);
-    resolver.add(Resource::PrivateEndpoint(resource), Origin { document, place: document.place(), adopt });
+    let adopt = &wire.metadata.annotations.adopt;
+    let origin = Origin { document, place: document.place(), adopt: adopt.of(&id) };
+    resolver.add(Resource::PrivateEndpoint(resource), origin);
     for (at, record) in spec.dns.iter().enumerate() {
-        dns(resolver, document, (at, record), &id);
+        dns(resolver, (document, adopt), (at, record), &id);
     }
 }
 
@@ -196,7 +198,7 @@ fn service_target(
 
 fn dns(
     resolver: &mut Resolver<'_>,
-    document: &Document,
+    (document, adopt): (&Document, &Adopt),
     (at, record): (usize, &wire::DnsRecord),
     endpoint: &ResourceId,
 ) {
@@ -209,27 +211,34 @@ fn dns(
     );
     let marks = resolver.policy().mark.tags(&super::mark(document));
     let place = document.path_of(&format!("spec.dns[{at}]"));
+    let id = zone.child("A", record.record.as_str());
+    let origin = Origin { document, place, adopt: adopt.of(&id) };
     let resource = DnsRecord {
-        id: zone.child("A", record.record.as_str()),
+        id,
         ttl: record.ttl.map_or(DEFAULT_TTL, |ttl| ttl.get()),
         addresses: Addresses::OfEndpoint { endpoint: endpoint.clone(), known: None },
         metadata: marks.clone(),
     };
-    resolver.add(Resource::DnsRecord(resource), Origin { document, place, adopt: None });
+    resolver.add(Resource::DnsRecord(resource), origin);
     for (number, network) in record.links.iter().enumerate() {
         let id = zone.child("virtualNetworkLinks", &format!("privlink-{}", network.id().name()));
-        if is_shared(resolver, (&id, network.id()), super::mark(document)) {
+        let adopt = adopt.of(&id);
+        if is_shared(resolver, (&id, network.id()), (super::mark(document), &adopt)) {
             continue;
         }
         let link = DnsLink { id, virtual_network: network.id().clone(), tags: marks.clone() };
         let place = document.path_of(&format!("spec.dns[{at}].links[{number}]"));
-        resolver.add(Resource::DnsLink(link), Origin { document, place, adopt: None });
+        resolver.add(Resource::DnsLink(link), Origin { document, place, adopt });
     }
 }
 
 /// True if another record asks for the same link already. It then carries the mark of the first of them by name: the order
 /// of files must not show.
-fn is_shared(resolver: &mut Resolver<'_>, (id, network): (&ResourceId, &ResourceId), mark: DocumentMark) -> bool {
+fn is_shared(
+    resolver: &mut Resolver<'_>,
+    (id, network): (&ResourceId, &ResourceId),
+    (mark, adopt): (DocumentMark, &Option<String>),
+) -> bool {
     let owner = resolver.policy().mark.clone();
     let Some(intent) = resolver.intents.get_mut(&ResourceKey::DnsLink(id.clone())) else { return false };
     let Resource::DnsLink(link) = &mut intent.resource else { return false };
@@ -240,5 +249,7 @@ fn is_shared(resolver: &mut Resolver<'_>, (id, network): (&ResourceId, &Resource
         link.tags = owner.tags(&mark);
         intent.document = mark;
     }
+    // One document that asks for the adoption is enough.
+    intent.adopt = intent.adopt.take().or_else(|| adopt.clone());
     true
 }

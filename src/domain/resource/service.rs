@@ -3,11 +3,15 @@
 //! The manifest stays a free-form value; what is compared are its leaves. Lists that Kubernetes merges by key (ports) are
 //! addressed by that key, so that a default or a node port added by the server moves nothing.
 
+mod deployer;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::Value as Json;
+
+pub use deployer::Deployer;
 
 use crate::domain::annotation;
 use crate::domain::kubernetes::ObjectKey;
@@ -101,6 +105,11 @@ impl LiveService {
     /// Its labels.
     pub fn labels(&self) -> BTreeMap<String, String> {
         text_map(&self.manifest, "labels")
+    }
+
+    /// Who deploys it, where its own metadata tells.
+    pub fn deployer(&self) -> Option<Deployer> {
+        Deployer::of(self)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::domain::key::ResourceKey;
+use crate::domain::operation::built_in_role;
 use crate::domain::right::RightScope;
 use crate::observed::rights::Rights;
 use crate::observed::rights::Standing;
@@ -25,7 +26,7 @@ pub fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
     let mut found: BTreeMap<(&RightScope, &'static str), Vec<&'static str>> = BTreeMap::new();
     for Needed { action, scopes } in needed {
         let (Standing::Lacking, Some(scope)) = (rights.standing(action, scopes), scopes.last()) else { continue };
-        found.entry((scope, role_with(action))).or_default().push(action);
+        found.entry((scope, built_in_role(action))).or_default().push(action);
     }
     let missing = found.into_iter().map(|((scope, role), actions)| MissingRight {
         identity: rights.identity.clone(),
@@ -34,15 +35,6 @@ pub fn lacks(rights: &Rights, needed: &BTreeSet<Needed>) -> Vec<MissingRight> {
         role,
     });
     missing.collect()
-}
-
-/// The narrowest of Azure's own roles that gives an action.
-fn role_with(action: &str) -> &'static str {
-    if action.starts_with("Microsoft.Network/privateDnsZones/") {
-        "Private DNS Zone Contributor"
-    } else {
-        "Network Contributor"
-    }
 }
 
 /// Refuses what the cloud provider will try for ever, because the cluster's identity may not do it.

@@ -14,6 +14,25 @@ use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
+use crate::domain::operation::APPROVE;
+use crate::domain::operation::DELETE_CONNECTION;
+use crate::domain::operation::DELETE_ENDPOINT;
+use crate::domain::operation::DELETE_LINK;
+use crate::domain::operation::DELETE_RECORD;
+use crate::domain::operation::DELETE_ZONE_LINK;
+use crate::domain::operation::JOIN_FRONTEND;
+use crate::domain::operation::JOIN_NAT_GATEWAY;
+use crate::domain::operation::JOIN_NETWORK;
+use crate::domain::operation::JOIN_ROUTE_TABLE;
+use crate::domain::operation::JOIN_SECURITY_GROUP;
+use crate::domain::operation::JOIN_SUBNET;
+use crate::domain::operation::READ_SUBNET;
+use crate::domain::operation::WRITE_CONNECTION;
+use crate::domain::operation::WRITE_ENDPOINT;
+use crate::domain::operation::WRITE_LINK;
+use crate::domain::operation::WRITE_RECORD;
+use crate::domain::operation::WRITE_SUBNET;
+use crate::domain::operation::WRITE_ZONE_LINK;
 use crate::domain::resource::Resource;
 use crate::domain::resource::private_endpoint::PrivateEndpoint;
 use crate::domain::resource::private_endpoint::Request;
@@ -29,22 +48,6 @@ use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::edit;
 use crate::plan::preflight::question;
-
-const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
-const JOIN_NETWORK: &str = "Microsoft.Network/virtualNetworks/join/action";
-const JOIN_FRONTEND: &str = "Microsoft.Network/loadBalancers/frontendIPConfigurations/join/action";
-const WRITE_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/write";
-const WRITE_LINK: &str = "Microsoft.Network/privateLinkServices/write";
-const DELETE_LINK: &str = "Microsoft.Network/privateLinkServices/delete";
-const APPROVE: &str = "Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action";
-const WRITE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/write";
-const DELETE_CONNECTION: &str = "Microsoft.Network/privateLinkServices/privateEndpointConnections/delete";
-const WRITE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/write";
-const DELETE_ENDPOINT: &str = "Microsoft.Network/privateEndpoints/delete";
-const WRITE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/write";
-const DELETE_RECORD: &str = "Microsoft.Network/privateDnsZones/A/delete";
-const WRITE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/write";
-const DELETE_ZONE_LINK: &str = "Microsoft.Network/privateDnsZones/virtualNetworkLinks/delete";
 
 /// An action that a write takes, and where roles may give it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,9 +108,9 @@ pub fn needed(change: &Change, desired: &Desired, observed: &Observed) -> BTreeS
 /// A subnet is written whole, with everything that it refers to.
 fn of_subnet(id: &ResourceId, observed: &Observed) -> Vec<Needed> {
     let links = [
-        ("/properties/networkSecurityGroup/id", "Microsoft.Network/networkSecurityGroups/join/action"),
-        ("/properties/routeTable/id", "Microsoft.Network/routeTables/join/action"),
-        ("/properties/natGateway/id", "Microsoft.Network/natGateways/join/action"),
+        ("/properties/networkSecurityGroup/id", JOIN_SECURITY_GROUP),
+        ("/properties/routeTable/id", JOIN_ROUTE_TABLE),
+        ("/properties/natGateway/id", JOIN_NAT_GATEWAY),
     ];
     let body = observed.subnets.get(id).map(|live| &live.seen.body);
     let link = |(place, action): (&str, &'static str)| {
@@ -211,13 +214,15 @@ pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed
     let mut needed = Vec::new();
     match &change.resource {
         Some(Resource::Service(service)) if edit::is_synced(observed, change) => {
-            needed.extend(question::subnet_of(service, observed).map(|subnet| on(JOIN_SUBNET, &subnet)));
+            let subnet = question::subnet_of(service, observed);
+            needed.extend(subnet.iter().flat_map(|subnet| [JOIN_SUBNET, READ_SUBNET].map(|action| on(action, subnet))));
         }
         Some(Resource::Publication(publication)) if change.action != Action::Delete => {
             let subnet = publication.exposure.nat.subnet.clone();
             let nat = subnet.and_then(|subnet| observed.subnets.get(&subnet));
             needed.extend(nat.map(|live| on(JOIN_SUBNET, &live.id)));
-            needed.extend(nat.filter(|live| live.policy_enabled).map(|live| on(WRITE_SUBNET, &live.id)));
+            let is_switched = nat.filter(|live| live.policy_enabled);
+            needed.extend(is_switched.into_iter().flat_map(|live| of_subnet(&live.id, observed)));
             let group = group_of_links(&publication.service, desired, observed);
             needed.extend(group.map(|group| Needed { action: WRITE_LINK, scopes: vec![group] }));
         }

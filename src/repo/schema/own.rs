@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::azure::ResourceId;
 use crate::domain::kubernetes::{Namespace, ObjectKey, ServiceName};
@@ -38,10 +39,31 @@ pub struct Metadata {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Annotations {
-    /// The full id of an existing resource that this document takes over.
-    #[serde(rename = "privlink.dev/adopt")]
-    #[schemars(with = "Option<word::Id>")]
-    pub adopt: Option<ResourceId>,
+    /// The full id of an existing resource that this document takes over; several, a record and a zone link among them, with
+    /// blanks between.
+    #[serde(default, rename = "privlink.dev/adopt")]
+    #[schemars(with = "Option<word::Ids>")]
+    pub adopt: Adopt,
+}
+
+/// The existing resources that a document takes over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopt(Vec<ResourceId>);
+
+impl Adopt {
+    /// The text that names a resource, if one does.
+    pub fn of(&self, id: &ResourceId) -> Option<String> {
+        self.0.iter().find(|own| *own == id).map(ToString::to_string)
+    }
+}
+
+impl<'de> Deserialize<'de> for Adopt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let ids: Vec<ResourceId> =
+            text.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(D::Error::custom)?;
+        if ids.is_empty() { Err(D::Error::custom("it names no resource")) } else { Ok(Self(ids)) }
+    }
 }
 
 /// Names a Service of the environment's cluster.

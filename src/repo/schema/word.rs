@@ -51,6 +51,11 @@ shapes! {
         "pattern": "^/[sS]ubscriptions/[^/]+/[rR]esource[gG]roups/[^/]+/providers/[^/]+(/[^/]+/[^/]+)+$",
         "examples": ["/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/hub"]
     }
+    /// Full resource ids, with blanks between.
+    Ids {
+        "pattern": "^/[sS]ubscriptions/[^/\\s]+/[rR]esource[gG]roups/[^/\\s]+/providers/[^/\\s]+(/[^/\\s]+/[^/\\s]+)+(\\s+/[sS]ubscriptions/\\S+)*$",
+        "examples": ["/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/old"]
+    }
     /// A region.
     Region { "minLength": 1, "maxLength": 64, "examples": ["eastus2"] }
     /// An alias of a Private Link Service.

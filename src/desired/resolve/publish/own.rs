@@ -53,11 +53,7 @@ pub(super) fn own(
     check_service(resolver, document, &key);
     let name = service.spec.nat.as_ref().and_then(|nat| nat.subnet.as_ref()).map(ToString::to_string);
     let subnet = cluster.subnet(name.as_deref().or(internal_subnet(resolver, &key).as_deref()));
-    let origin = |place: Place| Origin {
-        document,
-        place,
-        adopt: service.metadata.annotations.adopt.as_ref().map(ToString::to_string),
-    };
+    let origin = |place: Place| Origin { document, place, adopt: service.metadata.annotations.adopt.of(&id) };
     if let Some(subnet) = &subnet
         && !resolver.intents.contains_key(&ResourceKey::Subnet(subnet.clone()))
     {

@@ -1,0 +1,34 @@
+//! What of an environment takes rights, as its documents say it.
+
+use std::collections::BTreeSet;
+
+use crate::desired::Desired;
+use crate::domain::operation::Use;
+use crate::domain::resource::Resource;
+
+/// What the documents use; whatever they could, where there are none.
+pub fn uses(desired: &Desired) -> BTreeSet<Use> {
+    if desired.intents.is_empty() {
+        return possible(desired);
+    }
+    let of = |resource: &Resource| match resource {
+        Resource::Service(_) | Resource::Subnet(_) => None,
+        Resource::Publication(_) => Some(Use::ClusterLink),
+        Resource::PrivateLinkService(_) => Some(Use::OwnLink),
+        Resource::PrivateEndpoint(_) => Some(Use::Endpoint),
+        Resource::Connection(_) => Some(Use::ConnectionRule),
+        Resource::DnsRecord(_) => Some(Use::Record),
+        Resource::DnsLink(_) => Some(Use::ZoneLink),
+    };
+    let found = desired.intents.values().filter_map(|intent| of(&intent.resource));
+    let rules = (!desired.connections.is_empty()).then_some(Use::ConnectionRule);
+    let cluster = desired.policy.cluster.as_ref().map(|_| Use::Cluster);
+    found.chain(rules).chain(cluster).collect()
+}
+
+/// Everything that documents of the environment may use.
+pub fn possible(desired: &Desired) -> BTreeSet<Use> {
+    let of_cluster = [Use::Cluster, Use::ClusterLink, Use::OwnLink, Use::ConnectionRule];
+    let has_cluster = desired.policy.cluster.is_some();
+    Use::ALL.into_iter().filter(|own| has_cluster || !of_cluster.contains(own)).collect()
+}

@@ -1,0 +1,317 @@
+//! The roles that `privlink rbac` prints: with them the whole story works, and without any single action it does not.
+
+use std::fmt::Write as _;
+
+use privlink::cli::Exit;
+use privlink::sim::world::RawResource;
+use privlink::sim::world::RoleAssignment;
+use privlink::sim::world::RoleDefinition;
+use privlink::sim::world::World;
+use serde_json::Value;
+use serde_json::json;
+
+use super::docs;
+use crate::runner::Stage;
+use crate::runner::worlds;
+use crate::runner::worlds::CONSUMER;
+use crate::runner::worlds::NODE_GROUP;
+use crate::runner::worlds::PROVIDER;
+
+/// What is only looked at so that a plan can tell beforehand: without it the plan says that it could not look.
+const FORESIGHT: [&str; 4] = [
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Authorization/roleAssignments/read",
+    "Microsoft.Authorization/roleDefinitions/read",
+    "Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read",
+];
+
+fn example() -> Vec<(&'static str, String)> {
+    let wide =
+        |(path, text): &(&'static str, &str)| (*path, text.replace("prune = true", "prune = true\nmax-deletes = 50"));
+    privlink::cli::demo::EXAMPLE.iter().map(wide).collect()
+}
+
+/// The actions of a role, as the program prints them for the repository of the example.
+fn printed(who: &str) -> Vec<String> {
+    let stage = Stage::example();
+    let folder = stage.folder().join("work");
+    stage.repo.clone_to(&folder);
+    let ran = stage.run(&["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", who]).ends(Exit::Done);
+    let role: Value = serde_json::from_str(&ran.out).unwrap();
+    role["Actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+fn role(name: &str, actions: &[String]) -> RoleDefinition {
+    RoleDefinition {
+        name: name.to_owned(),
+        description: String::new(),
+        actions: actions.to_vec(),
+        not_actions: Vec::new(),
+    }
+}
+
+/// The example world, in which the two identities have these actions and no others.
+fn world(plan: &[String], apply: &[String]) -> World {
+    let mut world = worlds::example();
+    for (identity, role) in world.identities.iter_mut().zip(["plan", "apply"]) {
+        identity.role = None;
+        let scopes = [PROVIDER, CONSUMER].map(|id| format!("/subscriptions/{id}"));
+        identity.assignments = scopes.map(|scope| RoleAssignment { role: role.to_owned(), scope }).to_vec();
+    }
+    world.role_definitions = vec![role("plan", plan), role("apply", apply)];
+    world
+}
+
+/// A subnet of the cluster's network that refers to everything that a subnet can refer to.
+fn with_a_busy_subnet(mut world: World) -> World {
+    let network = format!("/subscriptions/{PROVIDER}/resourceGroups/{NODE_GROUP}/providers/Microsoft.Network");
+    let parts = ["networkSecurityGroups", "routeTables", "natGateways"].map(|kind| format!("{network}/{kind}/busy"));
+    let put = |id: &String, body: Value| RawResource { id: id.clone(), body, alias_guid: None };
+    world.resources.extend(parts.iter().map(|id| put(id, json!({"location": "eastus2", "properties": {}}))));
+    let [group, table, gateway] = parts.map(|id| json!({ "id": id }));
+    let prefix = world.virtual_networks[0].subnets[1].prefixes[0];
+    let body = json!({"properties": {"addressPrefix": prefix, "networkSecurityGroup": group, "routeTable": table, "natGateway": gateway}});
+    let name = world.virtual_networks[0].subnets[1].name.clone();
+    world.resources.push(put(&format!("{network}/virtualNetworks/aks-vnet/subnets/{name}"), body));
+    world
+}
+
+/// Plans and applies what the repository says, and looks whether that was all; else everything that was said.
+fn converge(stage: &Stage) -> Result<(), String> {
+    let mut said = String::new();
+    let planned = stage.plan();
+    write!(said, "{}{}", planned.out, planned.err).unwrap();
+    if planned.exit != Exit::Changes {
+        return Err(said);
+    }
+    let id = planned.plan_id();
+    let applied = stage.run_on_repo("apply", &["--approve-plan", &id, "--deadline", "3s"]);
+    write!(said, "{}{}", applied.out, applied.err).unwrap();
+    stage.idle();
+    let again = stage.plan();
+    write!(said, "{}{}", again.out, again.err).unwrap();
+    // Who may not look at interfaces knows no address, and leaves records alone whatever they say.
+    let is_blind = again.out.contains("left alone: waits for");
+    if applied.exit == Exit::Done && again.exit == Exit::Done && !is_blind { Ok(()) } else { Err(said) }
+}
+
+/// The example made, one of its addresses moved, and all of it taken away again.
+fn story(world: World) -> Result<(), String> {
+    let stage = Stage::in_world(with_a_busy_subnet(world));
+    let files = example();
+    stage.repo.commit(&files.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
+    converge(&stage)?;
+    stage.repo.replace("environments/prod/services/orders.yaml", "10.224.0.200", "10.224.0.201");
+    converge(&stage)?;
+    let paths: Vec<&str> =
+        files.iter().map(|(path, _)| *path).filter(|path| path.starts_with("environments/")).collect();
+    stage.repo.commit(&[("environments/prod/README.md", "a folder without documents is a wish\n")]);
+    stage.repo.remove(&paths);
+    converge(&stage)
+}
+
+fn without(actions: &[String], one: &str) -> Vec<String> {
+    actions.iter().filter(|action| *action != one).cloned().collect()
+}
+
+#[test]
+fn with_the_printed_roles_the_whole_story_works() {
+    story(world(&printed("plan"), &printed("apply"))).unwrap();
+}
+
+#[test]
+fn without_any_single_right_to_write_the_story_stops_and_names_it() {
+    let (plan, apply) = (printed("plan"), printed("apply"));
+    let mut wrong = Vec::new();
+    for action in apply.iter().filter(|action| !action.ends_with("/read")) {
+        match story(world(&plan, &without(&apply, action))) {
+            Ok(()) => wrong.push(format!("{action} is not needed")),
+            Err(said) if !said.contains(action.as_str()) => wrong.push(format!("nobody names {action}:\n{said}")),
+            Err(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn without_any_single_right_to_read_the_story_does_not_come_to_its_end() {
+    let (plan, apply) = (printed("plan"), printed("apply"));
+    let mut needless = Vec::new();
+    for action in plan.iter().filter(|action| !FORESIGHT.contains(&action.as_str())) {
+        if story(world(&without(&plan, action), &apply)).is_ok() {
+            needless.push(format!("plan: {action}"));
+        }
+    }
+    let reads = apply.iter().filter(|action| action.ends_with("/read") && !FORESIGHT.contains(&action.as_str()));
+    for action in reads {
+        if story(world(&plan, &without(&apply, action))).is_ok() {
+            needless.push(format!("apply: {action}"));
+        }
+    }
+    assert!(needless.is_empty(), "{}", needless.join("\n"));
+}
+
+/// A cluster in a network of somebody's own, whose identity has these actions there.
+fn stage_with_a_network_of_its_own(actions: &[String]) -> Stage {
+    let mut world = worlds::example();
+    let group = "myResourceGroup".parse::<privlink::domain::azure::ResourceGroup>().unwrap();
+    world.virtual_networks[0].resource_group = group.clone();
+    world.clusters[0].virtual_network_resource_group = Some(group);
+    world.role_definitions.push(role("own", actions));
+    let at = |role: &str, group: &str| RoleAssignment {
+        role: role.to_owned(),
+        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
+    };
+    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("own", "myResourceGroup")]);
+    let stage = Stage::in_world(world);
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/web.yaml", &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.10.1")])),
+        ("environments/prod/web-published.yaml", &docs::published("web")),
+    ]);
+    stage
+}
+
+#[test]
+fn the_cluster_needs_every_right_that_is_printed_for_it_on_a_network_of_somebody_s_own() {
+    let all = printed("cluster");
+    converge(&stage_with_a_network_of_its_own(&all)).unwrap();
+    // A subnet refers to nothing here: that its references take rights of their own, the simulator's own tests say.
+    for action in all.iter().filter(|action| action.contains("/subnets/")) {
+        let said = converge(&stage_with_a_network_of_its_own(&without(&all, action))).unwrap_err();
+        assert!(said.contains(&format!("lacks {action} on")), "{action}:\n{said}");
+    }
+}
+
+#[test]
+fn the_rights_are_told_with_what_each_is_for_and_how_it_is_given() {
+    let stage = Stage::example();
+    let folder = stage.folder().join("work");
+    stage.repo.clone_to(&folder);
+    let folder = folder.to_str().unwrap();
+    let ran = stage.run(&["rbac", folder, "-e", "prod"]).ends(Exit::Done);
+    insta::assert_snapshot!(ran.out, @"
+    privlink-plan-prod: What privlink reads to plan the environment prod
+      Microsoft.Authorization/roleAssignments/read  lets plans say beforehand which right the cluster's identity lacks
+      Microsoft.Authorization/roleDefinitions/read  lets plans say beforehand which right the cluster's identity lacks
+      Microsoft.ContainerService/managedClusters/read  says where everything else is
+      Microsoft.Network/loadBalancers/read  finds the frontends of Services
+      Microsoft.Network/networkInterfaces/read  finds the addresses of private endpoints
+      Microsoft.Network/privateDnsZones/A/read  looks at records
+      Microsoft.Network/privateDnsZones/read  finds the zones
+      Microsoft.Network/privateDnsZones/virtualNetworkLinks/read  looks at the links of zones
+      Microsoft.Network/privateEndpoints/read  looks at private endpoints
+      Microsoft.Network/privateLinkServices/read  looks at Private Link Services and who is connected
+      Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read  lets plans say beforehand which address is taken
+      Microsoft.Network/virtualNetworks/read  looks at networks, their subnets and the policies of these
+      in the cluster: list services  looks at Services
+      az role assignment create --assignee 00000000-0000-0000-0000-0000000000a1 --role privlink-plan-prod --scope /subscriptions/00000000-0000-0000-0000-000000000001
+      az role assignment create --assignee 00000000-0000-0000-0000-0000000000a1 --role privlink-plan-prod --scope /subscriptions/00000000-0000-0000-0000-000000000002
+
+    privlink-apply-prod: What privlink reads and writes to apply plans of the environment prod
+      Microsoft.Authorization/permissions/read  lets plans say beforehand which right is lacking
+      Microsoft.Network/loadBalancers/frontendIPConfigurations/join/action  puts a Private Link Service on a frontend
+      Microsoft.Network/loadBalancers/read  finds the frontends of Services
+      Microsoft.Network/natGateways/join/action  writes a subnet with its NAT gateway
+      Microsoft.Network/networkInterfaces/read  finds the addresses of private endpoints
+      Microsoft.Network/networkSecurityGroups/join/action  writes a subnet with its network security group
+      Microsoft.Network/privateDnsZones/A/delete  deletes a record
+      Microsoft.Network/privateDnsZones/A/read  looks at records
+      Microsoft.Network/privateDnsZones/A/write  writes a record
+      Microsoft.Network/privateDnsZones/virtualNetworkLinks/delete  deletes a link of a zone
+      Microsoft.Network/privateDnsZones/virtualNetworkLinks/read  looks at the links of zones
+      Microsoft.Network/privateDnsZones/virtualNetworkLinks/write  links a zone to a network
+      Microsoft.Network/privateEndpoints/delete  deletes or replaces a private endpoint
+      Microsoft.Network/privateEndpoints/read  looks at private endpoints
+      Microsoft.Network/privateEndpoints/write  writes a private endpoint
+      Microsoft.Network/privateLinkServices/PrivateEndpointConnectionsApproval/action  connects to a Private Link Service that does not let the subscription in by itself
+      Microsoft.Network/privateLinkServices/delete  deletes a Private Link Service that is not asked for any more
+      Microsoft.Network/privateLinkServices/privateEndpointConnections/delete  cuts connections before a Private Link Service goes
+      Microsoft.Network/privateLinkServices/privateEndpointConnections/write  answers connections by rule
+      Microsoft.Network/privateLinkServices/read  looks at Private Link Services and who is connected
+      Microsoft.Network/privateLinkServices/write  writes a Private Link Service
+      Microsoft.Network/routeTables/join/action  writes a subnet with its route table
+      Microsoft.Network/virtualNetworks/join/action  links a zone to a network
+      Microsoft.Network/virtualNetworks/subnets/join/action  takes addresses of a subnet
+      Microsoft.Network/virtualNetworks/subnets/read  reads a subnet before it is written
+      Microsoft.Network/virtualNetworks/subnets/write  switches off the policy of a subnet that refuses NAT addresses
+      in the cluster: list services  looks at Services
+      in the cluster: get services  reads a Service before it is written
+      in the cluster: create services  applies a Service that is new
+      in the cluster: patch services  applies a Service
+      in the cluster: delete services  deletes a Service
+      in the cluster: list events  says what a Service waits for
+      az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role privlink-apply-prod --scope /subscriptions/00000000-0000-0000-0000-000000000001
+      az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role privlink-apply-prod --scope /subscriptions/00000000-0000-0000-0000-000000000002
+
+    privlink-cluster-prod: What the cluster of the environment prod needs on the network of its nodes, where that lies outside their own resource group
+      Microsoft.Network/natGateways/join/action  writes a subnet with its NAT gateway
+      Microsoft.Network/networkSecurityGroups/join/action  writes a subnet with its network security group
+      Microsoft.Network/routeTables/join/action  writes a subnet with its route table
+      Microsoft.Network/virtualNetworks/subnets/join/action  takes addresses of a subnet
+      Microsoft.Network/virtualNetworks/subnets/read  looks at the subnet of an address
+      Microsoft.Network/virtualNetworks/subnets/write  switches off the policy of a subnet that refuses NAT addresses
+      az aks show --ids /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/myResourceGroup/providers/Microsoft.ContainerService/managedClusters/myAKSCluster --query identity.principalId
+      az role assignment create --assignee CLUSTER_PRINCIPAL_ID --role privlink-cluster-prod --scope NETWORK_ID
+
+    print a role with --for plan, apply, cluster or kubernetes, and make it with `az role definition create --role-definition FILE` or `kubectl apply -f FILE`
+    ");
+    let ran = stage.run(&["rbac", folder, "-e", "prod", "--for", "kubernetes"]).ends(Exit::Done);
+    insta::assert_snapshot!(ran.out, @"
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRole
+    metadata:
+      name: privlink-plan-prod
+    rules:
+    - apiGroups:
+      - ''
+      resources:
+      - services
+      verbs:
+      - list
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: ClusterRole
+    metadata:
+      name: privlink-apply-prod
+    rules:
+    - apiGroups:
+      - ''
+      resources:
+      - events
+      verbs:
+      - list
+    - apiGroups:
+      - ''
+      resources:
+      - services
+      verbs:
+      - create
+      - delete
+      - get
+      - list
+      - patch
+    ");
+    let ran = stage.run(&["rbac", folder, "-e", "prod", "--for", "cluster"]).ends(Exit::Done);
+    insta::assert_snapshot!(ran.out, @r#"
+    {
+      "Actions": [
+        "Microsoft.Network/natGateways/join/action",
+        "Microsoft.Network/networkSecurityGroups/join/action",
+        "Microsoft.Network/routeTables/join/action",
+        "Microsoft.Network/virtualNetworks/subnets/join/action",
+        "Microsoft.Network/virtualNetworks/subnets/read",
+        "Microsoft.Network/virtualNetworks/subnets/write"
+      ],
+      "AssignableScopes": [
+        "/subscriptions/00000000-0000-0000-0000-000000000001"
+      ],
+      "DataActions": [],
+      "Description": "What the cluster of the environment prod needs on the network of its nodes, where that lies outside their own resource group",
+      "IsCustom": true,
+      "Name": "privlink-cluster-prod",
+      "NotActions": [],
+      "NotDataActions": []
+    }
+    "#);
+}
