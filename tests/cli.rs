@@ -14,4 +14,5 @@ mod repair;
 mod review;
 mod rights;
 mod simulate;
+mod stats;
 mod story;
