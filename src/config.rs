@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::azure::cloud::Cloud;
 use crate::azure::cloud::InvalidCloud;
+use crate::azure::traffic::Traffic;
 use crate::desired::policy::CloudName;
+use crate::domain::calls::CallLog;
 use crate::domain::secret::Secret;
 use crate::git::Access;
 
@@ -27,6 +29,10 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The shortest time between two looks at an operation or at readiness.
     pub poll_interval: Duration,
+    /// What all ways to Azure of this run share.
+    pub traffic: Traffic,
+    /// Where the calls of this run are counted.
+    pub calls: CallLog,
     /// The name of this machine.
     pub host: String,
     /// Who we are in leases and logs: host and process.

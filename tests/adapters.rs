@@ -13,9 +13,11 @@ use privlink::azure::error::AzureError;
 use privlink::azure::identity::SignIn;
 use privlink::azure::operation::Progress;
 use privlink::azure::operation::Started;
+use privlink::azure::traffic::Traffic;
 use privlink::domain::azure::ResourceGroup;
 use privlink::domain::azure::ResourceId;
 use privlink::domain::azure::SubscriptionId;
+use privlink::domain::calls::CallLog;
 use privlink::domain::failure::ErrorClass;
 use privlink::domain::key::PublisherKey;
 use privlink::domain::resource::Provisioning;
@@ -69,6 +71,8 @@ pub(crate) fn settings(simulator: &Simulator, (client, secret): (&str, &str)) ->
         poll_floor: Duration::from_millis(5),
         timeout: Duration::from_secs(10),
         user_agent: "privlink-test".to_owned(),
+        traffic: Traffic::default(),
+        calls: CallLog::default(),
     }
 }
 
@@ -360,12 +364,13 @@ fn says(error: &AzureError, class: ErrorClass, words: &str) {
 #[tokio::test]
 async fn refusals_have_a_class_and_a_next_step() {
     let refusal = |status: u16, code: &str| Fault { status, code: code.to_owned(), ..Fault::default() };
-    let wait = |fault: Fault| Fault { headers: vec![("Retry-After".to_owned(), "7".to_owned())], ..fault };
-    let seven = Some(Duration::from_secs(7));
+    // Longer than a list is waited for: it fails at once.
+    let wait = |fault: Fault| Fault { headers: vec![("Retry-After".to_owned(), "77".to_owned())], ..fault };
+    let wish = Some(Duration::from_secs(77));
     let error = under(wait(refusal(429, "TooManyRequests"))).await;
-    says(&error, ErrorClass::Throttled { retry_after: seven }, "too many calls");
+    says(&error, ErrorClass::Throttled { retry_after: wish }, "too many calls");
     let error = under(wait(refusal(429, "RetryableError"))).await;
-    says(&error, ErrorClass::Transient { retry_after: seven }, "is being changed");
+    says(&error, ErrorClass::Busy { retry_after: wish }, "is being changed");
     says(&under(refusal(503, "")).await, ErrorClass::Transient { retry_after: None }, "try again");
     says(&under(refusal(403, "AuthorizationFailed")).await, ErrorClass::Denied, "ask for a role");
     says(&under(refusal(401, "InvalidAuthenticationToken")).await, ErrorClass::Denied, "fresh token was refused");

@@ -15,6 +15,8 @@ use privlink::azure::cloud::Cloud;
 use privlink::azure::identity::NotHere;
 use privlink::azure::identity::Outcome;
 use privlink::azure::identity::SignIn;
+use privlink::azure::traffic::Traffic;
+use privlink::domain::calls::CallLog;
 use privlink::domain::secret::Secret;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
@@ -83,6 +85,8 @@ impl Stage {
             poll_floor: Duration::from_millis(5),
             timeout: Duration::from_secs(10),
             user_agent: "privlink-test".to_owned(),
+            traffic: Traffic::default(),
+            calls: CallLog::default(),
         })
         .unwrap()
     }

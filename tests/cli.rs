@@ -18,4 +18,5 @@ mod repair;
 mod review;
 mod rights;
 mod simulate;
+mod stats;
 mod story;

@@ -8,6 +8,8 @@ mod adapters;
 mod adapters_identity;
 #[cfg(feature = "sim")]
 mod adapters_kubernetes;
+#[cfg(feature = "sim")]
+mod adapters_traffic;
 mod architecture;
 #[cfg(feature = "sim")]
 mod cli;

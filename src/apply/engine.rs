@@ -23,6 +23,7 @@ use crate::apply::report::Progress;
 use crate::apply::report::Report;
 use crate::apply::report::StepReport;
 use crate::apply::retry;
+use crate::domain::failure::ErrorClass;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::dns::Addresses;
@@ -350,6 +351,10 @@ impl<'p> Engine<'p> {
         self.slots[step].failures += 1;
         let seed = u64::try_from(step).unwrap_or_default();
         let stops = self.cancelled && !self.is_half_done(step, &task);
+        if matches!(class, ErrorClass::Busy { .. }) && now >= self.deadline(step, now) {
+            let message = self.too_late(&message);
+            return self.end(step, Outcome::Failed { message, stale }, now);
+        }
         match retry::decide(class, attempt, seed) {
             retry::Verdict::Wait(after) if !stale && !stops => {
                 self.tell(step, News::Retries { message, after }, now);

@@ -27,6 +27,8 @@ pub fn decide(class: ErrorClass, attempt: u32, seed: u64) -> Verdict {
         ErrorClass::Transient { retry_after } | ErrorClass::Throttled { retry_after } if attempt < ATTEMPTS => {
             Verdict::Wait(retry_after.unwrap_or_else(|| jitter(attempt, seed)))
         }
+        // The step's deadline ends it.
+        ErrorClass::Busy { retry_after } => Verdict::Wait(retry_after.unwrap_or_else(|| jitter(attempt, seed))),
         ErrorClass::Conflict if attempt < CONFLICTS => Verdict::Wait(jitter(attempt, seed)),
         ErrorClass::Transient { .. }
         | ErrorClass::Throttled { .. }
@@ -62,6 +64,11 @@ mod tests {
         assert_eq!(decide(transient, ATTEMPTS, 1), Verdict::GiveUp);
         let throttled = ErrorClass::Throttled { retry_after: Some(Duration::from_secs(9)) };
         assert_eq!(decide(throttled, 0, 1), Verdict::Wait(Duration::from_secs(9)));
+        let busy = ErrorClass::Busy { retry_after: None };
+        assert!(
+            matches!(decide(busy, ATTEMPTS * 100, 1), Verdict::Wait(wait) if wait <= CAP),
+            "only its deadline ends it"
+        );
         assert_eq!(decide(ErrorClass::Conflict, CONFLICTS, 1), Verdict::GiveUp);
         assert_eq!(decide(ErrorClass::Denied, 0, 1), Verdict::GiveUp);
         assert_eq!(decide(ErrorClass::Invalid, 0, 1), Verdict::GiveUp);

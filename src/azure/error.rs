@@ -90,9 +90,17 @@ impl ServiceError {
         self.status == 404 && code.ends_with("NotFound") && !wrong_place.contains(&code)
     }
 
+    /// True if something is being changed by another call, whatever the status: Azure says so with 429, too.
+    pub(crate) fn is_busy(&self) -> bool {
+        hint::BUSY.iter().any(|code| self.has_code(code))
+    }
+
     fn class(&self) -> ErrorClass {
         let retry_after = self.retry_after;
-        if hint::BUSY.iter().any(|code| self.has_code(code)) {
+        if self.is_busy() {
+            return ErrorClass::Busy { retry_after };
+        }
+        if hint::PASSING.iter().any(|code| self.has_code(code)) {
             return ErrorClass::Transient { retry_after };
         }
         if hint::DENIED.iter().any(|code| self.has_code(code)) {
@@ -290,10 +298,11 @@ mod tests {
     #[test]
     fn class_follows_code_before_status() {
         let transient = ErrorClass::Transient { retry_after: None };
+        let busy = ErrorClass::Busy { retry_after: None };
         for (status, code, class) in [
-            (429, "RetryableError", transient),
+            (429, "RetryableError", busy),
             (429, "SubscriptionRequestsThrottled", ErrorClass::Throttled { retry_after: None }),
-            (409, "AnotherOperationInProgress", transient),
+            (409, "AnotherOperationInProgress", busy),
             (409, "Whatever", ErrorClass::Conflict),
             (409, "ReadOnlyDisabledSubscription", ErrorClass::Invalid),
             (412, "PreconditionFailed", ErrorClass::Conflict),

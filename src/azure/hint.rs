@@ -1,19 +1,23 @@
 //! What Azure's error codes mean and what a person can do about them.
 
-/// Codes of something that is busy or was superseded: the same call may succeed later.
+/// Codes of something that another call is changing: the same call succeeds once that has ended.
 pub(crate) const BUSY: &[&str] = &[
     "AnotherOperationInProgress",
+    "ConflictError",
+    "ReferencedResourceNotProvisioned",
+    "RetryableError",
+    "RetryableErrorDueToAnotherOperation",
+];
+
+/// Codes of trouble that may be over soon, or of a call that was superseded: the same call may succeed later.
+pub(crate) const PASSING: &[&str] = &[
     "Canceled",
     "CanceledAndSupersededDueToAnotherOperation",
-    "ConflictError",
     "GatewayTimeout",
     "InternalServerError",
     // A fresh alias or id is refused for a while; retries are bounded, so a wrong one ends soon enough.
     "InvalidPrivateLinkServiceId",
     "OperationPreempted",
-    "ReferencedResourceNotProvisioned",
-    "RetryableError",
-    "RetryableErrorDueToAnotherOperation",
     "ServiceUnavailable",
 ];
 

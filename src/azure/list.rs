@@ -13,6 +13,7 @@ use crate::azure::error::AzureError;
 use crate::azure::error::Purpose;
 use crate::azure::operation::foreign;
 use crate::azure::operation::is_same_origin;
+use crate::azure::patience;
 use crate::azure::request;
 use crate::azure::request::Reach;
 use crate::domain::azure::ResourceGroup;
@@ -213,10 +214,21 @@ impl Azure {
         if is_same_origin(base, &url) { Ok(url) } else { Err(foreign(purpose, &url)) }
     }
 
-    /// Reads one document.
+    /// Reads one document; asks again where that may help.
     pub(crate) async fn get(&self, purpose: &Purpose, url: &Url) -> Result<Json, AzureError> {
-        let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
-        self.sender.send(purpose, request).await?.into_success(purpose)?.json(purpose)
+        let mut attempt = 0;
+        loop {
+            let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
+            let answer = self.sender.send(purpose, request).await.and_then(|answer| answer.into_success(purpose));
+            let error = match answer {
+                Ok(answer) => return answer.json(purpose),
+                Err(error) => error,
+            };
+            let Some(wait) = patience::wait(&error, attempt) else { return Err(error) };
+            tracing::debug!(%error, ?wait, "the read is repeated");
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
     }
 }
 

@@ -5,17 +5,20 @@
 //!                                       identity ─▶ token, correlation id, one retry after 401
 //! domain resource ◀─ codec ─ JSON ◀──────────────────────┘   operation: what is still going on
 //! ```
-//! Nothing here decides to try again: every error has a class, and whoever called decides.
+//! `traffic` holds calls back before Azure has to. Lists are asked again a few times (`patience`); of everything else whoever
+//! called decides by the class of the error.
 
 pub mod cloud;
 pub mod error;
 pub mod identity;
 pub mod list;
 pub mod operation;
+pub mod traffic;
 
 pub mod ask;
 mod codec;
 mod hint;
+mod patience;
 mod read;
 mod request;
 mod send;
@@ -37,6 +40,8 @@ use crate::azure::operation::Pace;
 use crate::azure::send::ClientSettings;
 use crate::azure::send::Sender;
 use crate::azure::send::build_client;
+use crate::azure::traffic::Traffic;
+use crate::domain::calls::CallLog;
 
 /// How fast operations are polled at most, unless a setting says otherwise.
 pub const POLL_FLOOR: Duration = Duration::from_secs(1);
@@ -60,6 +65,10 @@ pub struct Settings {
     pub timeout: Duration,
     /// What we call ourselves.
     pub user_agent: String,
+    /// What all ways to Azure of this process share.
+    pub traffic: Traffic,
+    /// Where calls are counted.
+    pub calls: CallLog,
 }
 
 /// A signed-in way to one Azure cloud.
@@ -75,7 +84,7 @@ impl Azure {
     /// # Errors
     /// A certificate that is none, or a machine on which TLS does not start.
     pub fn new(settings: Settings) -> Result<Self, AzureError> {
-        let Settings { cloud, sign_in, ca_certificates, poll_floor, timeout, user_agent } = settings;
+        let Settings { cloud, sign_in, ca_certificates, poll_floor, timeout, user_agent, traffic, calls } = settings;
         let far = ClientSettings {
             ca_certificates: &ca_certificates,
             timeout,
@@ -92,8 +101,10 @@ impl Azure {
         })?;
         let correlation = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
         let pace = Pace { resource_manager: cloud.resource_manager.clone(), floor: poll_floor };
+        let who = sign_in.client.as_ref().map_or("the runner", |client| client.as_str());
+        let principal = format!("{} {who}", cloud.resource_manager);
         let tokens = Tokens::new(Chain { sign_in, cloud, http: client.clone(), direct });
-        Ok(Self { sender: Sender { client, tokens, correlation }, pace })
+        Ok(Self { sender: Sender { client, tokens, correlation, principal, traffic, calls }, pace })
     }
 
     /// Whom we are signed in as; signs in if that was not done yet.

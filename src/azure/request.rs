@@ -108,6 +108,19 @@ pub(crate) fn address_url(base: &Url, network: &ResourceId, address: IpAddr) -> 
     url
 }
 
+/// The type of what a path of the resource manager is about, such as `Microsoft.Network/privateEndpoints`.
+pub(crate) fn kind_of(path: &str) -> String {
+    let last_provider = path.to_ascii_lowercase().rfind("/providers/").map(|at| &path[at + "/providers/".len()..]);
+    let Some(rest) = last_provider else {
+        // What has no provider is the resource manager's own: subscriptions, metadata.
+        return path.split('/').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+    };
+    let mut parts = rest.split('/').filter(|part| !part.is_empty());
+    let namespace = parts.next().unwrap_or_default();
+    let types = parts.step_by(2);
+    std::iter::once(namespace).chain(types).collect::<Vec<_>>().join("/")
+}
+
 fn url<'a>(base: &Url, path: impl Iterator<Item = &'a str>, kind: &str) -> Url {
     let mut url = base.clone();
     // Each segment is percent-encoded on its own, so nothing in a name can become path or query.
@@ -196,6 +209,24 @@ mod tests {
         let url = address_url(&base(), &network, "10.0.0.9".parse().unwrap());
         let end = "/v/checkIPAddressAvailability?api-version=2025-05-01&ipAddress=10.0.0.9";
         assert!(url.as_str().ends_with(end), "{url}");
+    }
+
+    #[test]
+    fn a_path_tells_the_type_of_what_it_is_about() {
+        assert_eq!(kind_of(PLS), "Microsoft.Network/privateLinkServices");
+        assert_eq!(
+            kind_of(&format!("{PLS}/privateEndpointConnections/c")),
+            "Microsoft.Network/privateLinkServices/privateEndpointConnections"
+        );
+        assert_eq!(
+            kind_of(&format!("{PLS}/providers/Microsoft.Authorization/permissions")),
+            "Microsoft.Authorization/permissions"
+        );
+        assert_eq!(
+            kind_of("/subscriptions/s/providers/Microsoft.Network/locations/l/operations/o"),
+            "Microsoft.Network/locations/operations"
+        );
+        assert_eq!((kind_of("/subscriptions/s"), kind_of("/")), ("subscriptions".to_owned(), String::new()));
     }
 
     #[test]

@@ -13,10 +13,18 @@ use crate::azure::error::ServiceError;
 use crate::azure::identity::Tokens;
 use crate::azure::identity::challenge;
 use crate::azure::operation::retry_after;
+use crate::azure::request::kind_of;
+use crate::azure::traffic::Lane;
+use crate::azure::traffic::Traffic;
+use crate::domain::calls::Call;
+use crate::domain::calls::CallLog;
 use crate::domain::secret::Secret;
 
 /// The largest body that is read. A page of a list is far smaller; more is a broken or hostile server.
 const BODY_CAP: usize = 16 * 1024 * 1024;
+
+/// How long nothing is sent after a refusal for coming too soon that does not say how long.
+const UNSAID: Duration = Duration::from_secs(1);
 
 /// What the server answered, whatever its status.
 #[derive(Clone, Debug)]
@@ -64,6 +72,15 @@ impl Answer {
         }
     }
 
+    /// How long Azure wants no more calls, if this one came too soon. A 429 may also mean that something is busy.
+    fn too_soon(&self) -> Option<Duration> {
+        if self.status != 429 {
+            return None;
+        }
+        let error = self.service_error(serde_json::from_slice(&self.body).ok().as_ref());
+        (!error.is_busy()).then(|| error.retry_after.unwrap_or(UNSAID))
+    }
+
     /// Turns every status but 2xx into an error.
     pub(crate) fn into_success(self, purpose: &Purpose) -> Result<Self, AzureError> {
         match self.status {
@@ -88,6 +105,10 @@ pub(crate) struct Sender {
     pub(crate) tokens: Tokens,
     /// One value for the life of the client: Azure's activity log groups by it.
     pub(crate) correlation: HeaderValue,
+    /// Whose calls Azure counts together.
+    pub(crate) principal: String,
+    pub(crate) traffic: Traffic,
+    pub(crate) calls: CallLog,
 }
 
 impl Sender {
@@ -131,16 +152,26 @@ impl Sender {
         };
         let request = reqwest::Request::try_from(request).map_err(unreachable)?;
         tracing::debug!(method = %request.method(), path = request.url().path(), "request to Azure");
+        let turn = self.traffic.admit(Lane::of(&self.principal, request.method(), request.url().path())).await;
+        self.calls.count(call(&request));
         let response = self.client.execute(request).await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         tracing::debug!(status, "answer from Azure");
         match read_capped(response).await {
-            Ok(Some(body)) => Ok(Answer { status, headers, body }),
+            Ok(Some(body)) => {
+                let answer = Answer { status, headers, body };
+                turn.end(&answer.headers, answer.too_soon());
+                Ok(answer)
+            }
             Ok(None) => Err(AzureError::unexpected(purpose, format!("it is larger than {BODY_CAP} bytes"))),
             Err(error) => Err(unreachable(error)),
         }
     }
+}
+
+fn call(request: &reqwest::Request) -> Call {
+    Call { whom: "Azure", method: request.method().to_string(), kind: kind_of(request.url().path()) }
 }
 
 fn bearer(purpose: &Purpose, token: &Secret<String>) -> Result<HeaderValue, AzureError> {

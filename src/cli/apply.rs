@@ -73,6 +73,9 @@ pub struct ApplyArguments {
     /// How many steps may run at the same time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallelism: u8,
+    /// Say at the end how many calls it took, by method and type
+    #[arg(long)]
+    stats: bool,
 }
 
 pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
@@ -111,6 +114,9 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
             Ok(exit) => exit,
             Err(error) => runner::failed(environment, &error, &loaded, printer),
         });
+    }
+    if arguments.stats {
+        printer.message(&render::stats::stats(&config.calls.counts()));
     }
     Ok(exit)
 }

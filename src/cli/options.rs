@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::azure::traffic::Traffic;
 use crate::cli::printer::Colour;
 use crate::config::Config;
+use crate::domain::calls::CallLog;
 use crate::domain::name::EnvironmentName;
 
 /// Flags of every command.
@@ -88,7 +90,18 @@ impl GlobalOptions {
         let host = variable("HOSTNAME").cloned().or_else(hostname).unwrap_or_else(|| "this-machine".to_owned());
         let writer = format!("{host} pid {}", std::process::id());
         let poll_interval = self.poll_interval;
-        Ok(Config { environment, cache_dir, state_dir, ca_certificates, kubeconfig, poll_interval, host, writer })
+        Ok(Config {
+            environment,
+            cache_dir,
+            state_dir,
+            ca_certificates,
+            kubeconfig,
+            poll_interval,
+            traffic: Traffic::default(),
+            calls: CallLog::default(),
+            host,
+            writer,
+        })
     }
 }
 

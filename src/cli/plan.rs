@@ -41,6 +41,9 @@ pub struct PlanArguments {
     /// Exit with 2 if changes are pending
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Say at the end how many calls it took, by method and type
+    #[arg(long)]
+    stats: bool,
 }
 
 /// How a plan is printed.
@@ -56,7 +59,7 @@ pub enum Format {
 }
 
 pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let PlanArguments { folder, source, environments, out, format, detailed_exitcode } = arguments;
+    let PlanArguments { folder, source, environments, out, format, detailed_exitcode, stats } = arguments;
     let found = runner::find(&folder, &source, runner::Need::Files, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,
@@ -86,6 +89,9 @@ pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut
             printer.line(Label::Dim, format!("saved: privlink apply {}", file.display()));
         }
         exit = exit.or(end_of(&planned, detailed_exitcode));
+    }
+    if stats {
+        printer.message(&render::stats::stats(&config.calls.counts()));
     }
     Ok(exit)
 }

@@ -11,6 +11,11 @@ pub enum ErrorClass {
         /// How long the server asked us to wait.
         retry_after: Option<Duration>,
     },
+    /// Something that it needs is being changed by another call: it is waited for, as long as the step may take.
+    Busy {
+        /// How long the server asked us to wait.
+        retry_after: Option<Duration>,
+    },
     /// Too many calls.
     Throttled {
         /// How long the server asked us to wait.
@@ -31,6 +36,6 @@ pub enum ErrorClass {
 impl ErrorClass {
     /// True if the same call may be sent again.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Transient { .. } | Self::Throttled { .. })
+        matches!(self, Self::Transient { .. } | Self::Busy { .. } | Self::Throttled { .. })
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod annotation;
 pub mod azure;
+pub mod calls;
 pub mod cidr;
 pub mod cluster;
 pub mod commit;

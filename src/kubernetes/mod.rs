@@ -17,6 +17,8 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::Value as Json;
 
+use crate::domain::calls::Call;
+use crate::domain::calls::CallLog;
 use crate::domain::cluster::ClusterEvent;
 use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
@@ -38,6 +40,8 @@ pub struct Cluster {
     client: Client,
     /// Server and context, for messages.
     place: String,
+    /// Where calls are counted.
+    calls: CallLog,
 }
 
 impl fmt::Debug for Cluster {
@@ -53,7 +57,7 @@ impl Cluster {
     /// What is wrong with the kubeconfig. Relative paths in it are refused, because only its text is known.
     pub async fn connect(kubeconfig_text: &str, context: Option<&str>) -> Result<Self, ClusterError> {
         let connect::Connection { client, place } = connect::from_kubeconfig(kubeconfig_text, context).await?;
-        Ok(Self { client, place })
+        Ok(Self { client, place, calls: CallLog::default() })
     }
 
     /// Prepares the cluster whose pod this is. Nothing is sent yet.
@@ -63,7 +67,13 @@ impl Cluster {
     #[expect(clippy::unused_async, reason = "callers treat both ways to a cluster alike")]
     pub async fn in_cluster() -> Result<Self, ClusterError> {
         let connect::Connection { client, place } = connect::from_pod()?;
-        Ok(Self { client, place })
+        Ok(Self { client, place, calls: CallLog::default() })
+    }
+
+    /// Counts its calls here from now on.
+    #[must_use]
+    pub fn counted(self, calls: CallLog) -> Self {
+        Self { calls, ..self }
     }
 
     /// Server and context, as messages name them.
@@ -220,6 +230,8 @@ impl Cluster {
     /// Sends one request and reads JSON, or why there is none.
     async fn send(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
         let is_apply = request.method() == http::Method::PATCH;
+        let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
+        self.calls.count(Call { whom: "Kubernetes", method, kind });
         let response = self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers());

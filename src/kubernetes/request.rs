@@ -140,6 +140,21 @@ fn build(builder: http::request::Builder, body: Vec<u8>) -> Request<Vec<u8>> {
     builder.body(body).expect("names are validated and queries are encoded, so every part is valid")
 }
 
+/// The type of what a path of the API is about, such as `services`.
+pub(crate) fn kind_of(path: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let prefix = match parts.first() {
+        Some(&"api") => 2,
+        Some(&"apis") => 3,
+        _ => 0,
+    };
+    parts.drain(..prefix.min(parts.len()));
+    match parts.as_slice() {
+        ["namespaces", _, kind, ..] | [kind, ..] => (*kind).to_owned(),
+        [] => "versions".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +203,14 @@ mod tests {
         assert_eq!(request.uri(), "/api/v1/namespaces/shop/services/orders");
         let body: Json = serde_json::from_slice(request.body()).unwrap();
         assert_eq!(body["preconditions"], json!({"uid": "u"}));
+    }
+
+    #[test]
+    fn a_path_tells_the_type_of_what_it_is_about() {
+        for path in ["/api/v1/services", "/api/v1/namespaces/shop/services/orders"] {
+            assert_eq!(kind_of(path), "services");
+        }
+        assert_eq!(kind_of("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"), "selfsubjectaccessreviews");
+        assert_eq!((kind_of("/version"), kind_of("/api")), ("version".to_owned(), "versions".to_owned()));
     }
 }

@@ -138,20 +138,23 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
         poll_floor: config.poll_interval,
         timeout: TIMEOUT,
         user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
+        traffic: config.traffic.clone(),
+        calls: config.calls.clone(),
     })
 }
 
 /// The way to the cluster of an environment. Nothing is sent yet.
 pub(super) async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
-    match access {
-        ClusterAccess::InCluster => Cluster::in_cluster().await.map_err(WorldError::Cluster),
+    let cluster = match access {
+        ClusterAccess::InCluster => Cluster::in_cluster().await,
         ClusterAccess::Kubeconfig { context } => {
             let Some(file) = &config.kubeconfig else {
                 return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());
             };
             let text = std::fs::read_to_string(file)
                 .map_err(|source| ConfigError::Kubeconfig { file: file.clone(), source })?;
-            Cluster::connect(&text, context.as_deref()).await.map_err(WorldError::Cluster)
+            Cluster::connect(&text, context.as_deref()).await
         }
-    }
+    };
+    cluster.map(|cluster| cluster.counted(config.calls.clone())).map_err(WorldError::Cluster)
 }

@@ -18,6 +18,7 @@ pub mod repairs;
 pub mod saved_plan;
 pub mod schema;
 pub mod shown;
+pub mod stats;
 pub mod status;
 pub mod status_files;
 mod step;

@@ -110,6 +110,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ("status", "desired", "conditions say what was asked for beside what is there"),
     ("kubernetes", "value", "ownership tells the fields of a resource, which are values"),
     ("config", "azure::cloud", "the runner alone defines the endpoints of a cloud"),
+    ("config", "azure::traffic", "all ways to Azure of one run share what Azure counts together"),
     ("config", "git::Access", "the runner alone brings the credentials of a remote"),
     ("config", "desired::policy", "the name of a cloud is looked up among the runner's"),
     ("approval", "desired::policy", "consent by risk is a word of the policy that a plan carries"),

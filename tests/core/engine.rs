@@ -245,6 +245,27 @@ fn an_operation_that_never_ends_has_the_same_deadline() {
 }
 
 #[test]
+fn what_another_write_keeps_busy_is_waited_for_as_long_as_the_step_may_take() {
+    let plan = plan(&[(CREATE, &[])]);
+    let settings = Settings { deadline: Duration::from_secs(90), ..Settings::default() };
+    let busy = |until: u64| {
+        move |work: &Work, now: Duration| {
+            let is_busy = now < Duration::from_secs(until);
+            if is_busy { fails(ErrorClass::Busy { retry_after: Some(SECOND) }) } else { fine(work) }
+        }
+    };
+    let (report, _) = run(&plan, settings, None, busy(80));
+    assert_eq!(outcomes(&report), [Outcome::Done], "far more than eight tries");
+    let (report, _) = run(&plan, settings, None, busy(u64::MAX));
+    let late = |message: &str| message.starts_with("not ready after 90 seconds: ");
+    assert!(
+        matches!(&report.steps[0].outcome, Outcome::Failed { message, .. } if late(message)),
+        "{:?}",
+        report.steps[0]
+    );
+}
+
+#[test]
 fn a_failure_blocks_what_waits_for_it_and_no_neighbour() {
     let plan = plan(&[(CREATE, &[]), (CREATE, &[0]), (CREATE, &[1]), (CREATE, &[]), (CREATE, &[3])]);
     let (report, _) =

@@ -224,6 +224,7 @@ pub(crate) struct Stage {
 /// The text of the example world, with secrets that can be searched for.
 pub(crate) fn world_text() -> String {
     let text = include_str!("../../examples/world.yaml");
+    let text = format!("{text}\nthrottling: \"off\"\n");
     text.replace("secret: plan-secret", &format!("secret: {PLAN_SECRET}"))
         .replace("secret: apply-secret", &format!("secret: {APPLY_SECRET}"))
 }
