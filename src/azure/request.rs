@@ -112,8 +112,8 @@ pub(crate) fn address_url(base: &Url, network: &ResourceId, address: IpAddr) -> 
 pub(crate) fn kind_of(path: &str) -> String {
     let last_provider = path.to_ascii_lowercase().rfind("/providers/").map(|at| &path[at + "/providers/".len()..]);
     let Some(rest) = last_provider else {
-        // What has no provider is the resource manager's own: subscriptions, metadata.
-        return path.split('/').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+        // What has no provider is the resource manager's own: subscriptions, their groups, metadata.
+        return path.split('/').filter(|part| !part.is_empty()).step_by(2).last().unwrap_or_default().to_owned();
     };
     let mut parts = rest.split('/').filter(|part| !part.is_empty());
     let namespace = parts.next().unwrap_or_default();
@@ -227,6 +227,7 @@ mod tests {
             "Microsoft.Network/locations/operations"
         );
         assert_eq!((kind_of("/subscriptions/s"), kind_of("/")), ("subscriptions".to_owned(), String::new()));
+        assert_eq!(kind_of("/subscriptions/s/resourceGroups"), "resourceGroups");
     }
 
     #[test]

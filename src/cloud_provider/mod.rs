@@ -83,7 +83,7 @@ fn sync(state: &mut State, before: Option<&Service>, after: Option<&Service>) ->
     let end = match (before, after) {
         (Some(before), Some(after))
             if before.asks_the_same(after)
-                || !(before.is_balanced() || after.is_balanced() || before.awaits_cleanup()) =>
+                || !(before.is_balanced() || after.is_balanced() || before.needs_cleanup()) =>
         {
             sync.nothing(&rule::NO_SYNC)
         }

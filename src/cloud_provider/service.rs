@@ -109,7 +109,7 @@ impl Service {
     }
 
     /// True if every update of it is a reason to try once more to take its load balancer away.
-    pub(super) fn awaits_cleanup(&self) -> bool {
+    pub(super) fn needs_cleanup(&self) -> bool {
         self.has_finalizer && !self.is_balanced
     }
 

@@ -148,6 +148,11 @@ pub const OPERATIONS: &[Operation] = &[
         &[],
         "lets plans say beforehand which address is taken",
     ),
+    plans(
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+        &[],
+        "lets plans say beforehand which resource group is missing",
+    ),
     Operation {
         action: JOIN_SUBNET,
         by: &[Party::Apply],

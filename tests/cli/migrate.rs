@@ -123,7 +123,6 @@ fn the_second_one_is_written_beside_the_first_and_what_comes_next_is_told() {
       replaces: web
       service:
         name: web-2
-        namespace: default
       visibility:
         mode: subscriptions
         subscriptions:
@@ -270,7 +269,6 @@ fn what_annotations_alone_publish_gets_a_document_first_that_changes_nothing() {
         subnet: pls-subnet
       service:
         name: web
-        namespace: default
       visibility:
         mode: subscriptions
         subscriptions:

@@ -18,11 +18,12 @@ use crate::runner::worlds::NODE_GROUP;
 use crate::runner::worlds::PROVIDER;
 
 /// What is only looked at so that a plan can tell beforehand: without it the plan says that it could not look.
-const FORESIGHT: [&str; 4] = [
+const FORESIGHT: [&str; 5] = [
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Authorization/roleAssignments/read",
     "Microsoft.Authorization/roleDefinitions/read",
     "Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
 ];
 
 fn example() -> Vec<(&'static str, String)> {
@@ -204,6 +205,7 @@ fn the_rights_are_told_with_what_each_is_for_and_how_it_is_given() {
       Microsoft.Network/privateLinkServices/read  looks at Private Link Services and who is connected
       Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read  lets plans say beforehand which address is taken
       Microsoft.Network/virtualNetworks/read  looks at networks, their subnets and the policies of these
+      Microsoft.Resources/subscriptions/resourceGroups/read  lets plans say beforehand which resource group is missing
       in the cluster: list services  looks at Services
       az role assignment create --assignee 00000000-0000-0000-0000-0000000000a1 --role privlink-plan-prod --scope /subscriptions/00000000-0000-0000-0000-000000000001
       az role assignment create --assignee 00000000-0000-0000-0000-0000000000a1 --role privlink-plan-prod --scope /subscriptions/00000000-0000-0000-0000-000000000002

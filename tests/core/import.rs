@@ -8,6 +8,7 @@ use privlink::domain::commit::RepoPath;
 use privlink::domain::commit::Snapshot;
 use privlink::domain::key::ResourceKey;
 use privlink::domain::resource::connection::ConnectionStatus;
+use privlink::domain::resource::private_link_service::AutoApproval;
 use privlink::plan::Plan;
 use privlink::plan::action::Action;
 use privlink::reconcile::importing;
@@ -226,7 +227,7 @@ fn what_a_document_cannot_say_is_told_with_the_reason() {
     let web = world.service("default/web");
     web.manifest["metadata"]["annotations"]["meta.helm.sh/release-name"] = "web".into();
     let link = world.observed.private_link_services.values_mut().find(|live| live.service.id.name() == "pls-payments");
-    link.unwrap().seen.body = serde_json::json!({"properties": {"autoApproval": {"subscriptions": ["*"]}}});
+    link.unwrap().service.exposure.auto_approval = AutoApproval::Everybody;
     let live = world.endpoint("foreign-pe");
     live.status = ConnectionStatus::Disconnected;
     let live = world.endpoint("billing-pe");

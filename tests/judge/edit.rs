@@ -522,8 +522,14 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         own.is_string() && manifests.iter().any(|(other, manifest)| other != key && pins(manifest) == own)
     };
     let sharers: Vec<&ObjectKey> = keys.iter().copied().filter(|key| shares(key)).collect();
-    if !sharers.is_empty() && chance.once_in(3) {
+    if !sharers.is_empty() && chance.once_in(2) {
         key = sharers[chance.below(sharers.len())].clone();
+    }
+    let names_one = |key: &ObjectKey| manifests[key]["metadata"]["annotations"].get(annotation::PLS_NAME).is_some();
+    if shares(&key) && (if names_one(&key) { !chance.once_in(3) } else { chance.once_in(6) }) {
+        let mut manifest = manifests[&key].clone();
+        set(&mut manifest, "azure-load-balancer-ipv4", ADDRESSES[chance.below(GOOD)]);
+        return Edit { key, manifest: Some(manifest), what: "leaves the shared address".to_owned() };
     }
     if chance.once_in(4) {
         let pinned: Vec<_> =
@@ -533,12 +539,6 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
         let mut manifest = manifests[&key].clone();
         let what = beside(chance, &mut manifest, other).to_owned();
         return Edit { key, manifest: Some(manifest), what };
-    }
-    let names_one = |key: &ObjectKey| manifests[key]["metadata"]["annotations"].get(annotation::PLS_NAME).is_some();
-    if shares(&key) && chance.once_in(if names_one(&key) { 2 } else { 6 }) {
-        let mut manifest = manifests[&key].clone();
-        set(&mut manifest, "azure-load-balancer-ipv4", ADDRESSES[chance.below(GOOD)]);
-        return Edit { key, manifest: Some(manifest), what: "leaves the shared address".to_owned() };
     }
     // Without prune, a manifest that goes deletes nothing.
     if prune && chance.once_in(if shares(&key) { 2 } else { 14 }) {

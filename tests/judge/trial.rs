@@ -228,8 +228,11 @@ fn compare(
     names.add(&now.observed);
     let foreseen = foresight.end(stage, &names);
     let happened = happened(stage, (before, now), &names, &foresight.failures);
+    if is_lucky((&foreseen, &happened), (before, now), tried) {
+        return Vec::new();
+    }
     let mut problems = foresight.problems;
-    if !foresight.is_open && !is_lucky((&foreseen, &happened), (before, now), tried) {
+    if !foresight.is_open {
         problems.extend(outcome::differences(&foreseen, &happened));
         let said = |seen: &Seen, port: &String| outcome::contents(&seen.balancers, &names).remove(port);
         let disputed = foreseen.rewritten.symmetric_difference(&happened.rewritten);
@@ -242,14 +245,18 @@ fn compare(
     if problems.is_empty() { Vec::new() } else { vec![account(stage, before, tried, &problems)] }
 }
 
-/// True if an address that Azure picked is one that an edit pins: nobody could know.
+/// True if an address that Azure picked is one that an edit pins, or that a Service had and wants back: nobody could know.
 fn is_lucky((foreseen, happened): (&Outcome, &Outcome), (before, now): (&Seen, &Seen), tried: &[&Edit]) -> bool {
     let nat = now.observed.held.difference(&before.observed.held).map(|held| held.address.to_string());
     let open = foreseen.frontends.iter().filter(|(_, own)| own.address.is_none());
     let picked = open.filter_map(|(name, _)| happened.frontends.get(name)?.address.clone());
     let pins = |address: String| {
         let told = format!("\"{address}\"");
-        tried.iter().filter_map(|edit| edit.manifest.as_ref()).any(|manifest| manifest.to_string().contains(&told))
+        let had = |edit: &&&Edit| {
+            let live = before.observed.services.get(&edit.key);
+            live.is_some_and(|live| live.addresses.iter().any(|own| own.to_string() == address))
+        };
+        tried.iter().any(|edit| edit.manifest.as_ref().is_some_and(|it| it.to_string().contains(&told)) || had(&edit))
     };
     tried.len() > 1 && picked.chain(nat).any(pins)
 }
