@@ -525,13 +525,19 @@ fn one(chance: &mut Chance, (manifests, prune): (&BTreeMap<ObjectKey, Value>, bo
     if !sharers.is_empty() && chance.once_in(2) {
         key = sharers[chance.below(sharers.len())].clone();
     }
+    if shares(&key) && chance.once_in(6) {
+        let mut manifest = manifests[&key].clone();
+        manifest["spec"]["type"] = json!("ClusterIP");
+        let (manifest, what) = if prune { (None, "deleted") } else { (Some(manifest), "type") };
+        return Edit { key, manifest, what: format!("{what}, beside others on its address") };
+    }
     let names_one = |key: &ObjectKey| manifests[key]["metadata"]["annotations"].get(annotation::PLS_NAME).is_some();
-    if shares(&key) && (if names_one(&key) { !chance.once_in(3) } else { chance.once_in(6) }) {
+    if shares(&key) && (if names_one(&key) { !chance.once_in(4) } else { chance.once_in(6) }) {
         let mut manifest = manifests[&key].clone();
         set(&mut manifest, "azure-load-balancer-ipv4", ADDRESSES[chance.below(GOOD)]);
         return Edit { key, manifest: Some(manifest), what: "leaves the shared address".to_owned() };
     }
-    if chance.once_in(4) {
+    if chance.once_in(3) {
         let pinned: Vec<_> =
             keys.iter().filter(|other| **other != &key && pins(&manifests[**other]).is_string()).collect();
         let other = if pinned.is_empty() { keys[chance.below(keys.len())] } else { pinned[chance.below(pinned.len())] };

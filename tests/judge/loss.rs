@@ -109,7 +109,7 @@ fn reallotted((before, now): (&Seen, &Seen), state: &State) -> Vec<String> {
             let ports = live.manifest.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten();
             let name =
                 |port: &Value| format!("{} {}/{}", live.key, port["port"], port["protocol"].as_str().unwrap_or("TCP"));
-            ports.map(name).collect()
+            ports.filter(|port| port["nodePort"].is_u64()).map(name).collect()
         };
         seen.observed.services.values().flat_map(of).collect()
     };

@@ -8,7 +8,6 @@ use crate::desired::check::rule::Look;
 use crate::desired::check::rule::Rule;
 use crate::desired::policy::Policy;
 use crate::diagnostic::Place;
-use crate::diagnostic::closest;
 use crate::domain::annotation;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::evidence::Evidence;
@@ -62,10 +61,15 @@ fn known(policy: &Policy) -> BTreeSet<&SubscriptionId> {
     policy.consumers.keys().chain([&policy.subscription]).chain(&policy.scope.subscriptions).collect()
 }
 
-/// The known one of which an id is nearly the same.
+/// The known one of which an id is nearly the same: two characters are other ones, or have changed places.
 fn near<'a>(id: &SubscriptionId, known: &BTreeSet<&'a SubscriptionId>) -> Option<&'a str> {
-    closest(id.as_str(), known.iter().map(|known| known.as_str())).filter(|_| !is_placeholder(id))
+    let differing = |known: &str| known.bytes().zip(id.as_str().bytes()).filter(|(one, two)| one != two).count();
+    let all = known.iter().map(|known| known.as_str()).filter(|_| !is_placeholder(id));
+    all.map(|known| (differing(known), known)).filter(|(count, _)| *count <= SLIPS).min().map(|(_, known)| known)
 }
+
+/// How many characters of an id are mistaken at most; more, and it is another one.
+const SLIPS: usize = 2;
 
 /// True for ids that only count, as examples do: they are near each other on purpose.
 fn is_placeholder(id: &SubscriptionId) -> bool {
