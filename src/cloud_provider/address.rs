@@ -8,11 +8,11 @@ use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
-use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::azure::ResourceId;
 use crate::domain::cluster::HeldAddress;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::Unusable;
@@ -115,7 +115,7 @@ pub fn free_near(state: &State, service: &Service, count: usize) -> Vec<Ipv4Addr
     let Some(id) = state.cluster.subnet(service.subnet()) else { return Vec::new() };
     let Some(subnet) = state.subnets.get(&id) else { return Vec::new() };
     let is_inside = |address: &IpAddr| subnet.prefixes.iter().any(|prefix| prefix.contains(*address));
-    let wanted = service.pinned(Family::V4).and_then(|text| text.parse().ok());
+    let wanted = service.pinned(IpFamily::V4).and_then(|text| text.parse().ok());
     let first = subnet.prefixes.first().map(|prefix| prefix.network().network());
     let center = wanted.into_iter().chain(service.addresses.iter().copied()).find(is_inside).or(first);
     match center {

@@ -10,19 +10,19 @@ use crate::cloud_provider::effect::Failure;
 use crate::cloud_provider::effect::Stage;
 use crate::cloud_provider::name;
 use crate::cloud_provider::rule;
-use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Port;
 use crate::cloud_provider::service::Service;
 use crate::domain::annotation;
 use crate::domain::cluster::BalancingRule;
 use crate::domain::cluster::HealthProbe;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::RuleSettings;
 
 /// The rules that a Service gets on its frontend of a family.
 ///
 /// # Errors
 /// An annotation that is refused before anything is written.
-pub(super) fn expected(service: &Service, family: Family) -> Result<Vec<BalancingRule>, Failure> {
+pub(super) fn expected(service: &Service, family: IpFamily) -> Result<Vec<BalancingRule>, Failure> {
     let shared = shared_probe(service)?;
     if is_for_all_ports(service) {
         return Ok(for_all_ports(service, family, shared)?.into_iter().collect());
@@ -52,11 +52,11 @@ fn is_for_all_ports(service: &Service) -> bool {
 
 fn for_port(
     service: &Service,
-    family: Family,
+    family: IpFamily,
     (port, probe): (&Port, Option<HealthProbe>),
 ) -> Result<BalancingRule, Failure> {
     // Nodes do not have the frontend's address in IPv6, so internal IPv6 goes through the node port.
-    let by_node_port = family == Family::V6 && is_internal_in_any_case(service);
+    let by_node_port = family == IpFamily::V6 && is_internal_in_any_case(service);
     let floats = !by_node_port && !service.is_on("azure-disable-load-balancer-floating-ip");
     let settings = RuleSettings {
         backend_port: if floats { port.port } else { port.node_port },
@@ -73,7 +73,7 @@ fn for_port(
 /// One rule for all ports, named after the first.
 fn for_all_ports(
     service: &Service,
-    family: Family,
+    family: IpFamily,
     shared: Option<HealthProbe>,
 ) -> Result<Option<BalancingRule>, Failure> {
     let Some(first) = service.ports.first() else { return Ok(None) };
@@ -108,7 +108,7 @@ fn resets(service: &Service) -> bool {
     !service.is_on("azure-load-balancer-disable-tcp-reset")
 }
 
-fn rule_name(service: &Service, family: Family, port: &Port) -> String {
+fn rule_name(service: &Service, family: IpFamily, port: &Port) -> String {
     let name = name::rule(&service.base, service.subnet(), &format!("{}-{}", port.protocol, port.port));
     name::of_half(name, service.is_v6_half(family))
 }

@@ -15,12 +15,12 @@ use crate::cloud_provider::effect::What;
 use crate::cloud_provider::name;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
-use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::sync::Stop;
 use crate::cloud_provider::sync::Sync;
 use crate::cloud_provider::sync::is_of;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::subnet::LiveSubnet;
 
@@ -101,7 +101,7 @@ impl Sync<'_> {
                 created.push((LoadBalancerFrontend { id, address: None, subnet: None, rules: Vec::new() }, None));
                 continue;
             }
-            let candidates = previous.iter().chain(&service.addresses).filter(|own| Family::of(**own) == *family);
+            let candidates = previous.iter().chain(&service.addresses).filter(|own| IpFamily::of(**own) == *family);
             let mut fitting =
                 candidates.filter(|own| subnet.is_some_and(|it| it.prefixes.iter().any(|p| p.contains(**own))));
             let wanted = service.pinned(*family).map(ToOwned::to_owned).or(fitting.next().map(ToString::to_string));
@@ -147,7 +147,7 @@ impl Sync<'_> {
             let Some(wanted) = wanted else {
                 let usage = (1, Use::Frontend);
                 let full = subnet.and_then(|subnet| address::shortage(self.state, subnet, usage, &own));
-                if let Some(failure) = full.filter(|_| Family::V4 == family_of(frontend, service)) {
+                if let Some(failure) = full.filter(|_| IpFamily::V4 == family_of(frontend, service)) {
                     return Err(failure.into());
                 }
                 continue;
@@ -164,12 +164,12 @@ impl Sync<'_> {
             removed.iter().filter(|gone| !created.iter().any(|(created, _)| created.id == gone.id)).collect();
         let new_v6 = created.iter().map(|(frontend, _)| frontend).filter(|frontend| {
             service.is_internal()
-                && family_of(frontend, service) == Family::V6
+                && family_of(frontend, service) == IpFamily::V6
                 && removed.iter().all(|gone| gone.id != frontend.id)
         });
         self.check_references(service, &going, new_v6)?;
         self.state.frontends.retain(|frontend| !own.contains(&frontend.id));
-        let v6 = created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == Family::V6);
+        let v6 = created.iter().filter(|(it, _)| service.is_internal() && family_of(it, service) == IpFamily::V6);
         self.state.new_v6.extend(v6.map(|(frontend, _)| frontend.id.clone()));
         self.settle(service, (removed, created), rule);
         Ok(())
@@ -365,15 +365,15 @@ fn is_claimed(frontend: &LoadBalancerFrontend, service: &Service) -> bool {
     service.claims().iter().any(|own| own.eq_ignore_ascii_case(&address))
 }
 
-pub(super) fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> Family {
+pub(super) fn family_of(frontend: &LoadBalancerFrontend, service: &Service) -> IpFamily {
     match service.families.as_slice() {
         [only] => *only,
-        _ if frontend.id.name().ends_with(name::V6) => Family::V6,
-        _ => Family::V4,
+        _ if frontend.id.name().ends_with(name::V6) => IpFamily::V6,
+        _ => IpFamily::V4,
     }
 }
 
-fn frontend_name(service: &Service, family: Family) -> String {
+fn frontend_name(service: &Service, family: IpFamily) -> String {
     let name = name::frontend(&service.base, service.subnet());
     name::of_half(name, service.is_v6_half(family))
 }

@@ -12,7 +12,6 @@ use crate::cloud_provider::frontend::family_of;
 use crate::cloud_provider::name;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
-use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::Link;
 use crate::cloud_provider::sync::Stop;
@@ -20,6 +19,7 @@ use crate::cloud_provider::sync::Sync;
 use crate::domain::annotation;
 use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::ResourceId;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::Exposure;
@@ -118,7 +118,7 @@ impl Sync<'_> {
         if !service.wants_link() {
             return Ok(());
         }
-        if family_of(frontend, service) == Family::V6 {
+        if family_of(frontend, service) == IpFamily::V6 {
             if service.is_dual_stack() {
                 return Ok(());
             }

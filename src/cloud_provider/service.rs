@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use crate::cloud_provider::name;
 use crate::domain::annotation;
+use crate::domain::cluster::IpFamily;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::Uid;
 
@@ -22,19 +23,6 @@ const WATCHED: [&str; 6] = [
 
 /// Keeps a Service from going before its load balancer is gone.
 const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    pub(super) fn of(address: IpAddr) -> Self {
-        if address.is_ipv6() { Self::V6 } else { Self::V4 }
-    }
-}
 
 /// A port of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +44,7 @@ pub struct Service {
     pub(super) base: String,
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) ports: Vec<Port>,
-    pub(super) families: Vec<Family>,
+    pub(super) families: Vec<IpFamily>,
     pub(super) legacy_address: String,
     /// Of type LoadBalancer, and no other controller's.
     pub(super) is_balanced: bool,
@@ -126,8 +114,8 @@ impl Service {
     }
 
     /// True for the IPv6 half of a dual-stack Service.
-    pub(super) fn is_v6_half(&self, family: Family) -> bool {
-        self.is_dual_stack() && family == Family::V6
+    pub(super) fn is_v6_half(&self, family: IpFamily) -> bool {
+        self.is_dual_stack() && family == IpFamily::V6
     }
 
     /// The text of an annotation as it is written.
@@ -161,12 +149,12 @@ impl Service {
     }
 
     /// The address pinned for a family: the annotation, else the deprecated field.
-    pub(super) fn pinned(&self, family: Family) -> Option<&str> {
-        let key = if family == Family::V4 { annotation::IPV4 } else { annotation::IPV6 };
+    pub(super) fn pinned(&self, family: IpFamily) -> Option<&str> {
+        let key = if family == IpFamily::V4 { annotation::IPV4 } else { annotation::IPV6 };
         if let Some(address) = self.raw(key).filter(|text| !text.is_empty()) {
             return Some(address);
         }
-        let legacy = self.legacy_address.parse::<IpAddr>().ok().filter(|address| Family::of(*address) == family);
+        let legacy = self.legacy_address.parse::<IpAddr>().ok().filter(|address| IpFamily::of(*address) == family);
         legacy.map(|_| self.legacy_address.as_str())
     }
 
@@ -186,13 +174,13 @@ fn texts(list: Option<&Json>) -> Vec<String> {
     items.filter_map(Json::as_str).map(ToOwned::to_owned).collect()
 }
 
-fn families(given: Option<&Json>) -> Vec<Family> {
+fn families(given: Option<&Json>) -> Vec<IpFamily> {
     let given = given.and_then(Json::as_array).into_iter().flatten();
-    let mut families: Vec<Family> =
-        given.map(|family| if family == "IPv6" { Family::V6 } else { Family::V4 }).collect();
+    let mut families: Vec<IpFamily> =
+        given.map(|family| if family == "IPv6" { IpFamily::V6 } else { IpFamily::V4 }).collect();
     families.sort();
     families.dedup();
-    if families.is_empty() { vec![Family::V4] } else { families }
+    if families.is_empty() { vec![IpFamily::V4] } else { families }
 }
 
 fn port(item: &Json) -> Port {

@@ -15,11 +15,11 @@ use crate::cloud_provider::effect::What;
 use crate::cloud_provider::frontend::family_of;
 use crate::cloud_provider::rule;
 use crate::cloud_provider::rule::Rule;
-use crate::cloud_provider::service::Family;
 use crate::cloud_provider::service::Service;
 use crate::cloud_provider::state::State;
 use crate::domain::annotation;
 use crate::domain::cluster::BalancingRule;
+use crate::domain::cluster::IpFamily;
 use crate::domain::cluster::LoadBalancerFrontend;
 
 /// Why a sync does not go on.
@@ -113,7 +113,7 @@ impl<'a> Sync<'a> {
         &mut self,
         service: &Service,
         (had, is_here): (&[BalancingRule], bool),
-        expected: &BTreeMap<Family, Vec<BalancingRule>>,
+        expected: &BTreeMap<IpFamily, Vec<BalancingRule>>,
     ) {
         let wanted: Vec<BalancingRule> = expected.values().flatten().cloned().collect();
         let mut difference = balancing::differences(had, &wanted);

@@ -49,6 +49,11 @@ pub enum IpFamily {
 }
 
 impl IpFamily {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv6() { Self::V6 } else { Self::V4 }
+    }
+
     /// Reads what Azure and Kubernetes write.
     pub fn read(text: &str) -> Option<Self> {
         match text {
