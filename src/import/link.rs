@@ -1,22 +1,17 @@
 //! Private Link Services: those that the cloud provider built go with their Service, those of nobody become ours.
 
-use std::collections::BTreeSet;
-
-use serde_json::Map;
 use serde_json::Value as Json;
 use serde_json::json;
 
 use crate::desired::migrate::link;
 use crate::domain::annotation::PrivateLinkAnnotations;
 use crate::domain::azure::ResourceId;
-use crate::domain::azure::SubscriptionId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::mark::ADOPT_ANNOTATION;
 use crate::domain::resource::private_link_service::AutoApproval;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
-use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::service::LiveService;
 use crate::import::Draft;
 use crate::import::Importer;
@@ -88,16 +83,22 @@ fn own(importer: &mut Importer<'_>, live: &LivePrivateLinkService) -> Result<Dra
     let is_behind = |key: &&ObjectKey| observed.frontend_of(key).map(|own| &own.id) == frontend;
     let service =
         observed.services.keys().find(is_behind).ok_or("it stands on no frontend of a Service of this cluster")?;
-    let AutoApproval::Subscriptions(approved) = &live.service.exposure.auto_approval else {
+    let exposure = &live.service.exposure;
+    if exposure.auto_approval == AutoApproval::Everybody {
         return Err(LETS_ALL_IN.into());
-    };
-    let subnet = live.service.exposure.nat.subnet.as_ref().ok_or("its NAT addresses are in several subnets")?;
+    }
+    let subnet = exposure.nat.subnet.as_ref().ok_or("its NAT addresses are in several subnets")?;
     if subnet.parent() != cluster.virtual_network() {
         return Err("its NAT addresses are not in the cluster's network".into());
     }
     let key = ResourceKey::PrivateLinkService(live.service.key());
     let name = importer.names.of_resource(KIND, (&key, id.name()), &live.service.tags);
-    let mut spec = exposure(live, (subnet, approved));
+    let mut nat = json!({ "subnet": subnet.name(), "count": exposure.nat.count });
+    if !exposure.nat.addresses.is_empty() {
+        nat["addresses"] = json!(exposure.nat.addresses);
+    }
+    let mut spec = link::terms(exposure);
+    spec.insert("nat".to_owned(), nat);
     spec.insert("service".to_owned(), link::reference(service));
     spec.insert("managedBy".to_owned(), json!("privlink"));
     spec.insert("name".to_owned(), json!(id.name()));
@@ -139,30 +140,5 @@ fn draft(key: ResourceKey, name: &str, (mut document, adopts): (Json, Option<Str
         what: format!("PrivateLinkService {name}"),
         document,
         adopts: adopts.into_iter().collect(),
-    }
-}
-
-/// What consumers notice, as a document says it.
-fn exposure(
-    live: &LivePrivateLinkService,
-    (subnet, approved): (&ResourceId, &BTreeSet<SubscriptionId>),
-) -> Map<String, Json> {
-    let exposure = &live.service.exposure;
-    let mut nat = json!({ "subnet": subnet.name(), "count": exposure.nat.count });
-    if !exposure.nat.addresses.is_empty() {
-        nat["addresses"] = json!(exposure.nat.addresses);
-    }
-    let mut spec = Map::from_iter([("nat".to_owned(), nat), ("visibility".to_owned(), visible(&exposure.visibility))]);
-    spec.extend((!approved.is_empty()).then(|| ("autoApproval".to_owned(), json!({ "subscriptions": approved }))));
-    spec.extend((!exposure.fqdns.is_empty()).then(|| ("fqdns".to_owned(), json!(exposure.fqdns))));
-    spec.extend(exposure.proxy_protocol.then(|| ("proxyProtocol".to_owned(), Json::Bool(true))));
-    spec
-}
-
-fn visible(visibility: &Visibility) -> Json {
-    match visibility {
-        Visibility::RoleBased => json!({ "mode": "role-based" }),
-        Visibility::AnyoneWithAlias => json!({ "mode": "anyone-with-alias" }),
-        Visibility::Subscriptions(ids) => json!({ "mode": "subscriptions", "subscriptions": ids }),
     }
 }

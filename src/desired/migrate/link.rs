@@ -11,6 +11,7 @@ use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::name::DocumentName;
 use crate::domain::resource::private_link_service::AutoApproval;
+use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::Visibility;
 use crate::repo::schema::private_link_service as wire;
 
@@ -63,46 +64,39 @@ pub fn reference(service: &ObjectKey) -> Json {
 
 /// The document that asks for what the annotations of a Service ask for; one that lets in everybody cannot be said.
 pub fn said_by(service: &ObjectKey, name: &str, asked: &PrivateLinkAnnotations) -> Json {
-    let PrivateLinkAnnotations {
-        name: resource,
-        resource_group,
-        subnet,
-        count,
-        addresses,
-        fqdns,
-        proxy_protocol,
-        visibility,
-        auto_approval,
-    } = asked;
-    let mut spec = Map::new();
+    let PrivateLinkAnnotations { name: resource, resource_group, subnet, count, addresses, .. } = asked;
+    let mut spec = terms(&asked.clone().into_exposure(None));
     let mut put = |key: &str, value: Option<Json>| value.map(|value| spec.insert(key.to_owned(), value));
     put("service", Some(reference(service)));
     put("name", resource.as_ref().map(|name| name.to_string().into()));
     put("resourceGroup", resource_group.clone().map(Json::from));
-    put(
-        "visibility",
-        Some(match visibility {
-            Visibility::RoleBased => json!({ "mode": "role-based" }),
-            Visibility::AnyoneWithAlias => json!({ "mode": "anyone-with-alias" }),
-            Visibility::Subscriptions(list) => {
-                json!({ "mode": "subscriptions", "subscriptions": list.iter().map(ToString::to_string).collect::<Vec<_>>() })
-            }
-        }),
-    );
-    if let AutoApproval::Subscriptions(list) = auto_approval {
-        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
-        put("autoApproval", (!list.is_empty()).then(|| json!({ "subscriptions": list })));
-    }
     let mut nat = Map::new();
     let mut put_nat = |key: &str, value: Option<Json>| value.map(|value| nat.insert(key.to_owned(), value));
     put_nat("subnet", subnet.clone().map(Json::from));
     put_nat("count", (usize::from(*count) != addresses.len().max(1)).then(|| (*count).into()));
     put_nat("addresses", (!addresses.is_empty()).then(|| addresses.iter().map(ToString::to_string).collect()));
     put("nat", (!nat.is_empty()).then(|| nat.into()));
-    put("fqdns", (!fqdns.is_empty()).then(|| fqdns.iter().map(String::as_str).collect()));
-    put("proxyProtocol", proxy_protocol.then(|| true.into()));
     let head = json!({ "name": name });
     json!({ "apiVersion": "privlink.dev/v1alpha1", "kind": "PrivateLinkService", "metadata": head, "spec": spec })
+}
+
+/// What consumers notice but for the NAT addresses, as a document says it; that everybody is let in, none can say.
+pub fn terms(exposure: &Exposure) -> Map<String, Json> {
+    let Exposure { nat: _, visibility, auto_approval, fqdns, proxy_protocol } = exposure;
+    let mut spec = Map::new();
+    let mut put = |key: &str, value: Option<Json>| value.map(|value| spec.insert(key.to_owned(), value));
+    let visible = match visibility {
+        Visibility::RoleBased => json!({ "mode": "role-based" }),
+        Visibility::AnyoneWithAlias => json!({ "mode": "anyone-with-alias" }),
+        Visibility::Subscriptions(ids) => json!({ "mode": "subscriptions", "subscriptions": ids }),
+    };
+    put("visibility", Some(visible));
+    if let AutoApproval::Subscriptions(ids) = auto_approval {
+        put("autoApproval", (!ids.is_empty()).then(|| json!({ "subscriptions": ids })));
+    }
+    put("fqdns", (!fqdns.is_empty()).then(|| json!(fqdns)));
+    put("proxyProtocol", proxy_protocol.then(|| true.into()));
+    spec
 }
 
 fn ids(subscriptions: &[SubscriptionId]) -> Vec<String> {
