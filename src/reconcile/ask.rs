@@ -56,18 +56,15 @@ pub(super) async fn ask(
     observed.absent_groups = absent;
     let left_out = plan.left_out.iter().filter_map(|left| left.change.as_ref());
     let changes: Vec<&Change> = plan.steps.iter().map(|step| &step.change).chain(left_out).collect();
+    let mut needed = self::needed(changes.iter().copied(), (desired, observed));
     // Where there is no group, nobody has rights, and that is not what is wrong.
-    let is_there = |needed: &Needed| !needed.scopes.first().is_some_and(|scope| is_absent(scope, observed));
-    let needed = changes.iter().flat_map(|change| right::needed(change, desired, observed)).filter(is_there);
-    let needed: BTreeSet<Needed> = needed.collect();
+    for own in &mut needed {
+        own.retain(|needed| !needed.scopes.first().is_some_and(|scope| is_absent(scope, observed)));
+    }
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
     let (questions, unasked) = within_reason(questions);
-    let by_cluster = changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed));
-    let by_cluster: BTreeSet<Needed> = by_cluster.filter(is_there).collect();
-    let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
-    let ((rights, gaps), (cluster_rights, cluster_gaps), answers) = tokio::join!(
-        self::rights((world, config), &desired.policy, &needed),
-        self::rights_of_cluster(&world.azure, principal, &by_cluster),
+    let ([(rights, gaps), (cluster_rights, cluster_gaps)], answers) = tokio::join!(
+        self::rights_of_both((world, config), (desired, observed), &needed),
         all(questions.iter().map(|question| self::address(world, question))),
     );
     for (question, answer) in questions.iter().zip(answers) {
@@ -78,7 +75,7 @@ pub(super) async fn ask(
     }
     (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
     observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(group_gaps).chain(unasked));
-    !needed.is_empty() || !by_cluster.is_empty() || !questions.is_empty() || !groups.is_empty()
+    needed.iter().any(|own| !own.is_empty()) || !questions.is_empty() || !groups.is_empty()
 }
 
 fn is_absent(scope: &RightScope, observed: &Observed) -> bool {
@@ -138,12 +135,36 @@ async fn address(world: &World, question: &Question) -> Result<Availability, Gap
     answer.map_err(|error| Gap { area: Area::Addresses(network), reason: told(&error) })
 }
 
-/// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
-pub(super) async fn rights(
+/// What changes take: of the identity that applies, and of the cluster's.
+pub(super) fn needed<'c>(
+    changes: impl Iterator<Item = &'c Change> + Clone,
+    (desired, observed): (&Desired, &Observed),
+) -> [BTreeSet<Needed>; 2] {
+    [
+        changes.clone().flat_map(|change| right::needed(change, desired, observed)).collect(),
+        changes.flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect(),
+    ]
+}
+
+/// The rights of an identity, and what remains unknown of them.
+type Answer = (Option<Rights>, BTreeSet<Gap>);
+
+/// The rights of the identity that applies, and those of the cluster's, as far as they decide about what each needs.
+pub(super) async fn rights_of_both(
     (world, config): (&World, &Config),
-    policy: &Policy,
-    needed: &BTreeSet<Needed>,
-) -> (Option<Rights>, BTreeSet<Gap>) {
+    (desired, observed): (&Desired, &Observed),
+    [own, by_cluster]: &[BTreeSet<Needed>; 2],
+) -> [Answer; 2] {
+    let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
+    let (own, by_cluster) = tokio::join!(
+        self::rights((world, config), &desired.policy, own),
+        self::rights_of_cluster(&world.azure, principal, by_cluster),
+    );
+    [own, by_cluster]
+}
+
+/// The rights of the identity that applies, as far as they decide about what is needed, and what remains unknown.
+async fn rights((world, config): (&World, &Config), policy: &Policy, needed: &BTreeSet<Needed>) -> Answer {
     if needed.is_empty() {
         return (None, BTreeSet::new());
     }
@@ -184,11 +205,7 @@ async fn read(
 }
 
 /// The rights of the cluster's identity, put together from the roles that it has: Azure tells them to nobody else whole.
-pub(super) async fn rights_of_cluster(
-    azure: &Azure,
-    principal: Option<PrincipalId>,
-    needed: &BTreeSet<Needed>,
-) -> (Option<Rights>, BTreeSet<Gap>) {
+async fn rights_of_cluster(azure: &Azure, principal: Option<PrincipalId>, needed: &BTreeSet<Needed>) -> Answer {
     let Some(principal) = principal.filter(|_| !needed.is_empty()) else { return (None, BTreeSet::new()) };
     let scopes: BTreeSet<&RightScope> = needed.iter().filter_map(|needed| needed.scopes.last()).collect();
     let held = all(scopes.iter().map(|scope| azure.roles_of(&principal, scope))).await;

@@ -3,8 +3,6 @@
 //! Rights are asked about as a plan asks about them, but for everything that the documents ask for, done or not: what is
 //! fine today may have to be written again tomorrow.
 
-use std::collections::BTreeSet;
-
 use futures_util::future::join_all;
 
 use crate::azure::Azure;
@@ -27,8 +25,6 @@ use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::MissingRight;
 use crate::plan::preflight::lack;
-use crate::plan::preflight::right;
-use crate::plan::preflight::right::Needed;
 use crate::reconcile::ask;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
@@ -264,17 +260,12 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
 async fn writing(world: &World, config: &Config, planned: &Planned) -> Vec<Finding> {
     let Planned { desired, observed, .. } = planned;
     let changes = possible(desired, observed);
-    let needed: BTreeSet<Needed> = changes.iter().flat_map(|change| right::needed(change, desired, observed)).collect();
-    let by_cluster: BTreeSet<Needed> =
-        changes.iter().flat_map(|change| right::needed_by_cluster(change, desired, observed)).collect();
-    let principal = observed.cluster.as_ref().and_then(|cluster| cluster.principal.clone());
-    let (own, cluster) = tokio::join!(
-        ask::rights((world, config), &desired.policy, &needed),
-        ask::rights_of_cluster(&world.azure, principal, &by_cluster),
-    );
+    let needed = ask::needed(changes.iter(), (desired, observed));
+    let answers = ask::rights_of_both((world, config), (desired, observed), &needed).await;
     let mut findings = Vec::new();
-    let asked = [("rights to apply", &needed, own), ("rights of the cluster's identity", &by_cluster, cluster)];
-    for (subject, needed, (rights, gaps)) in asked.into_iter().filter(|(_, needed, _)| !needed.is_empty()) {
+    let subjects = ["rights to apply", "rights of the cluster's identity"];
+    let asked = subjects.into_iter().zip(&needed).zip(answers).filter(|((_, needed), _)| !needed.is_empty());
+    for ((subject, needed), (rights, gaps)) in asked {
         let open =
             gaps.into_iter().map(|gap| Finding::new(subject, State::Open, format!("{}: {}", gap.area, gap.reason)));
         let open: Vec<Finding> = open.collect();
