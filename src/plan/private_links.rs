@@ -74,18 +74,15 @@ fn built_by_cluster(draft: &mut Draft<'_>, key: &ResourceKey, publication: &Publ
         return; // The Service itself is not there and not planned; its own note says so.
     }
     let seen = draft.observed.publisher(&publication.key());
-    let (live, left) = seen.map_or((None, None), |live| {
-        // By its tag alone: it stands on the frontend of a Service that is gone, and only its name brings it back.
-        if is_there || is_called_for(publication, live) { (Some(live), None) } else { (None, Some(live)) }
-    });
-    if let Some(left) = left {
-        let name = left.service.id.name();
-        draft.note(
-            key,
-            format!("{name} is left from a Service of this name that is gone; a new one is built beside it"),
-        );
-    }
-    let Some(live) = live else {
+    // By its tag alone: it stands on the frontend of a Service that is gone, and only its name brings it back.
+    let Some(live) = seen.filter(|live| is_there || is_called_for(publication, live)) else {
+        if let Some(left) = seen {
+            let name = left.service.id.name();
+            draft.note(
+                key,
+                format!("{name} is left from a Service of this name that is gone; a new one is built beside it"),
+            );
+        }
         let mut change = creation(key, Resource::Publication(publication.clone()));
         change.actor = Actor::CloudProvider;
         return draft.add(change);
