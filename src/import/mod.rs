@@ -12,7 +12,6 @@ mod link;
 mod name;
 mod service;
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use serde_json::Value as Json;
@@ -123,13 +122,8 @@ impl<'a> Importer<'a> {
         self.source.group.is_none_or(|group| id.resource_group() == *group) && self.source.desired.policy.scope.has(id)
     }
 
-    /// The drafts' resources.
-    fn drafted(&self) -> BTreeSet<&ResourceKey> {
-        self.found.drafts.iter().map(|draft| &draft.key).collect()
-    }
-
     /// True if a document asks for it, one of these or one that was there.
     fn is_documented(&self, key: &ResourceKey) -> bool {
-        self.source.desired.intents.contains_key(key) || self.drafted().contains(key)
+        self.source.desired.intents.contains_key(key) || self.found.drafts.iter().any(|draft| draft.key == *key)
     }
 }
