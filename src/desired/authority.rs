@@ -99,7 +99,8 @@ fn cluster_reference(cluster: &Cluster) -> ClusterReference {
     let access = if cluster.in_cluster {
         ClusterAccess::InCluster
     } else {
-        ClusterAccess::Kubeconfig { context: cluster.context.clone() }
+        let (context, apply_context) = (cluster.context.clone(), cluster.apply_context.clone());
+        ClusterAccess::Kubeconfig { context, apply_context }
     };
     ClusterReference { aks: cluster.id().clone(), access }
 }

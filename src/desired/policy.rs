@@ -100,11 +100,23 @@ pub struct ClusterReference {
 pub enum ClusterAccess {
     /// By a context of the runner's kubeconfig; its current one if unnamed.
     Kubeconfig {
-        /// The context.
+        /// The context; the one that plans, if another applies.
         context: Option<String>,
+        /// The context that applies; the same if unnamed.
+        apply_context: Option<String>,
     },
     /// By the service account of the pod privlink runs in.
     InCluster,
+}
+
+impl ClusterAccess {
+    /// The context that applies, where the settings name one.
+    pub fn applier(&self) -> Option<&str> {
+        match self {
+            Self::Kubeconfig { apply_context, .. } => apply_context.as_deref(),
+            Self::InCluster => None,
+        }
+    }
 }
 
 /// Who must say yes, by risk.

@@ -30,6 +30,7 @@ use crate::domain::resource::service::LiveService;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::right::RightScope;
 use rights::Rights;
+use rights::UserRights;
 
 /// A part of the world that is read as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,8 @@ pub enum Area {
     Rights(Option<RightScope>),
     /// What the cluster's identity may do at a scope.
     ClusterRights(RightScope),
+    /// What the user that applies may do in the cluster.
+    UserRights,
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
     /// Which resource groups a subscription has.
@@ -71,6 +74,7 @@ impl std::fmt::Display for Area {
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
+            Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
         }
@@ -117,6 +121,8 @@ pub struct Observed {
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.
     pub cluster_rights: Option<Rights>,
+    /// What the user that applies may do in the cluster; `None` if nobody asked.
+    pub user_rights: Option<UserRights>,
     /// What could not be read.
     pub gaps: BTreeSet<Gap>,
     /// What could not be read and is needed by no plan: only what Azure would refuse there is not known beforehand.

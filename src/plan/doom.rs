@@ -14,9 +14,7 @@ pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
         let Ok(prediction) = prediction else { continue };
         let Some(failure) = &prediction.failure else { continue };
         let key = ResourceKey::Service(service.clone());
-        let help = failure.rule.avoid.to_owned();
-        let problem = problem(prediction, failure);
-        draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem, help, right: None });
+        draft.refuse_by(&key, Refusal::by(failure.rule, problem(prediction, failure)));
     }
 }
 

@@ -113,6 +113,7 @@ fn merge(observed: &mut Observed, part: Observed) {
         absent_groups: _,
         rights: _,
         cluster_rights: _,
+        user_rights: _,
         gaps,
         unchecked,
     } = part;

@@ -60,7 +60,7 @@ impl World {
         let azure = azure(config, policy, purpose)?;
         let cluster = match &policy.cluster {
             None => None,
-            Some(reference) => Some(Arc::new(cluster(config, policy, &reference.access).await?)),
+            Some(reference) => Some(Arc::new(cluster(config, policy, (&reference.access, purpose)).await?)),
         };
         Ok(Self { azure: Arc::new(azure), cluster })
     }
@@ -112,6 +112,28 @@ impl World {
     }
 }
 
+impl World {
+    /// The way to the cluster as the user that applies, and whether the settings name that one; `None` without a cluster. This
+    /// is a way of a [`Purpose::Plan`].
+    ///
+    /// # Errors
+    /// Why this runner has no such way, as a sentence.
+    pub async fn cluster_applier(
+        &self,
+        config: &Config,
+        policy: &Policy,
+    ) -> Result<Option<(Arc<Cluster>, bool)>, String> {
+        let Some(reference) = &policy.cluster else { return Ok(None) };
+        let Some(context) = reference.access.applier() else {
+            return Ok(self.cluster.clone().map(|cluster| (cluster, false)));
+        };
+        match cluster(config, policy, (&reference.access, Purpose::Apply)).await {
+            Ok(cluster) => Ok(Some((Arc::new(cluster), true))),
+            Err(error) => Err(format!("the context {context} applies: {}", error_chain(&error))),
+        }
+    }
+}
+
 /// The way to Azure of an environment, as the identity of a purpose. Nothing is sent yet.
 ///
 /// # Errors
@@ -143,11 +165,25 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
     })
 }
 
-/// The way to the cluster of an environment. Nothing is sent yet.
-pub(super) async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
+/// The way to the cluster of an environment, as the user of a purpose. Nothing is sent yet.
+pub(super) async fn cluster(
+    config: &Config,
+    policy: &Policy,
+    (access, purpose): (&ClusterAccess, Purpose),
+) -> Result<Cluster, WorldError> {
     let cluster = match access {
         ClusterAccess::InCluster => Cluster::in_cluster().await,
-        ClusterAccess::Kubeconfig { context } => {
+        ClusterAccess::Kubeconfig { context, apply_context } => {
+            let context = match purpose {
+                Purpose::Plan => context,
+                Purpose::Apply => {
+                    if apply_context.is_some() {
+                        apply_context
+                    } else {
+                        context
+                    }
+                }
+            };
             let Some(file) = &config.kubeconfig else {
                 return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());
             };

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
@@ -14,7 +13,8 @@ use crate::sim::kube::status_error::ApiError;
 use crate::sim::kube::{Cluster, ClusterOptions, SavedObjects, Token};
 use crate::sim::machine::{Machine, machines, scale_set_id};
 use crate::sim::server::Shutdown;
-use crate::sim::world::{self, World};
+use crate::sim::world::{self, ClusterUser, World};
+use crate::sim::{ClusterEndpoint, SimError};
 use crate::sim::{entra, seed};
 
 /// A cluster and what runs in it.
@@ -46,7 +46,8 @@ impl Clusters {
 
 /// What a cluster starts with.
 pub(crate) struct Beginning<'a> {
-    pub(crate) token: &'a str,
+    /// Where it is reached, and by whom.
+    pub(crate) endpoint: &'a ClusterEndpoint,
     /// What was in it when it was saved; without it the world's nodes and Services are made.
     pub(crate) saved: Option<&'a SavedObjects>,
     pub(crate) has_cloud_provider: bool,
@@ -68,10 +69,12 @@ pub(crate) fn start(
     beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
     let AzurePlace { arm, clock, origin } = *azure;
-    let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
+    let Beginning { endpoint, saved, has_cloud_provider, shutdown } = beginning;
+    let user = |user: &ClusterUser| Some((Token::new(endpoint.users.get(&user.name)?), Arc::new(user.clone())));
     let options = ClusterOptions {
         name: own.name.clone(),
-        token: Token::new(token),
+        token: Token::new(&endpoint.token),
+        users: own.users.iter().filter_map(user).collect(),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
         ip_families: own.ip_families.clone(),

@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::domain::commit::{RefName, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
-use crate::repo::settings::{Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
+use crate::repo::settings::{Cluster, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
 use crate::repo::source::Index;
 
 /// The file as it was written: where it is, and which keys are in it.
@@ -74,7 +74,8 @@ fn folder(name: &EnvironmentName, environment: &Environment, written: &Written<'
 
 fn cluster(name: &EnvironmentName, environment: &Environment, written: &Written<'_>, diagnostics: &mut Diagnostics) {
     let place = written.environment(name).child("cluster");
-    if environment.cluster.as_ref().is_some_and(|cluster| cluster.in_cluster && cluster.context.is_some()) {
+    let by_context = |cluster: &Cluster| cluster.context.is_some() || cluster.apply_context.is_some();
+    if environment.cluster.as_ref().is_some_and(|cluster| cluster.in_cluster && by_context(cluster)) {
         diagnostics.push(
             Diagnostic::error(code::INVALID_VALUE, "a cluster is reached by `context` or by `in-cluster`, not both")
                 .label(place.child("in-cluster").on_key(), "one of the two"),

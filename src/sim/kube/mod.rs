@@ -8,6 +8,7 @@
 pub mod call;
 pub mod status_error;
 
+mod access;
 mod apply;
 mod by_hand;
 mod delete;
@@ -43,8 +44,9 @@ use tokio::sync::watch as channel;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
-use crate::sim::world::IpFamily;
+use crate::sim::world::{ClusterUser, IpFamily};
 
+use access::Caller;
 use call::Call;
 use kind::Kind;
 pub(crate) use saved::SavedObjects;
@@ -80,8 +82,10 @@ impl fmt::Debug for Token {
 pub struct ClusterOptions {
     /// The name, as in `kubectl config get-contexts`.
     pub name: String,
-    /// The bearer token that clients must send.
+    /// The bearer token of somebody who may do everything.
     pub token: Token,
+    /// Whoever else has a token, and may do what its roles say.
+    pub users: Vec<(Token, Arc<ClusterUser>)>,
     /// What uids follow from.
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
@@ -203,9 +207,13 @@ impl Cluster {
         &self.0.options.version
     }
 
-    /// The token that clients must send.
-    pub fn token(&self) -> &Token {
-        &self.0.options.token
+    /// Whose token this is; `None` if nobody's.
+    pub(crate) fn caller(&self, given: &str) -> Option<Caller> {
+        let ClusterOptions { token, users, .. } = &self.0.options;
+        if token.is(given) {
+            return Some(Caller::default());
+        }
+        users.iter().find(|(token, _)| token.is(given)).map(|(_, user)| Caller::of(user.clone()))
     }
 
     /// Reads an object; `kind` may be a kind, a plural or a short name.
