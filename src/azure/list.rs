@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use http::Request;
 use reqwest::Url;
 use serde_json::Value as Json;
 
@@ -216,10 +217,16 @@ impl Azure {
 
     /// Reads one document; asks again where that may help.
     pub(crate) async fn get(&self, purpose: &Purpose, url: &Url) -> Result<Json, AzureError> {
+        let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
+        self.look(purpose, &request).await
+    }
+
+    /// Sends a request that changes nothing, again where that may help.
+    pub(crate) async fn look(&self, purpose: &Purpose, request: &Request<Vec<u8>>) -> Result<Json, AzureError> {
         let mut attempt = 0;
         loop {
-            let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
-            let answer = self.sender.send(purpose, request).await.and_then(|answer| answer.into_success(purpose));
+            let answer =
+                self.sender.send(purpose, request.clone()).await.and_then(|answer| answer.into_success(purpose));
             let error = match answer {
                 Ok(answer) => return answer.json(purpose),
                 Err(error) => error,

@@ -98,6 +98,8 @@ fn cloud_name(cloud: &Cloud) -> CloudName {
 fn cluster_reference(cluster: &Cluster) -> ClusterReference {
     let access = if cluster.in_cluster {
         ClusterAccess::InCluster
+    } else if cluster.get_credentials {
+        ClusterAccess::Azure
     } else {
         let (context, apply_context) = (cluster.context.clone(), cluster.apply_context.clone());
         ClusterAccess::Kubeconfig { context, apply_context }

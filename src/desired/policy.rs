@@ -107,14 +107,17 @@ pub enum ClusterAccess {
     },
     /// By the service account of the pod privlink runs in.
     InCluster,
+    /// By what Azure gives the identity of the environment: the kubeconfig, and tokens of Entra.
+    Azure,
 }
 
-impl ClusterAccess {
-    /// The context that applies, where the settings name one.
-    pub fn applier(&self) -> Option<&str> {
-        match self {
-            Self::Kubeconfig { apply_context, .. } => apply_context.as_deref(),
-            Self::InCluster => None,
+impl Policy {
+    /// True if whoever plans is the same user in the cluster as whoever applies, as far as the settings say.
+    pub fn has_one_cluster_user(&self) -> bool {
+        match self.cluster.as_ref().map(|cluster| &cluster.access) {
+            Some(ClusterAccess::Kubeconfig { apply_context, .. }) => apply_context.is_none(),
+            Some(ClusterAccess::Azure) => self.identity.plan == self.identity.apply,
+            Some(ClusterAccess::InCluster) | None => true,
         }
     }
 }

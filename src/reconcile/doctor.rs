@@ -88,12 +88,16 @@ pub async fn examine(
     let policy = planning::policy(loaded, environment)?;
     let mut findings = vec![repository(loaded)];
     match world::azure(config, &policy, Purpose::Plan) {
-        Ok(planner) => findings.extend(azure(&planner, config, &policy).await),
+        Ok(planner) => {
+            findings.extend(azure(&planner, config, &policy).await);
+            findings.extend(cluster((&planner, Purpose::Plan), config, &policy).await);
+        }
         Err(error) => findings.push(Finding::new("cloud", State::Failed, error_chain(&error))),
     }
-    findings.extend(cluster((config, &policy), Purpose::Plan).await);
-    if policy.cluster.as_ref().is_some_and(|cluster| cluster.access.applier().is_some()) {
-        findings.extend(cluster((config, &policy), Purpose::Apply).await);
+    if !policy.has_one_cluster_user()
+        && let Ok(applier) = world::azure(config, &policy, Purpose::Apply)
+    {
+        findings.extend(cluster((&applier, Purpose::Apply), config, &policy).await);
     }
     findings.extend(everything(loaded, environment, config, &findings).await);
     Ok(findings)
@@ -190,13 +194,13 @@ fn grant_reader(assignee: &str, subscription: &SubscriptionId) -> String {
 }
 
 /// The way to the cluster. Whoever only plans need not have the one that applies.
-async fn cluster((config, policy): (&Config, &Policy), purpose: Purpose) -> Option<Finding> {
+async fn cluster((azure, purpose): (&Azure, Purpose), config: &Config, policy: &Policy) -> Option<Finding> {
     let reference = policy.cluster.as_ref()?;
     let (subject, lack) = match purpose {
         Purpose::Plan => ("cluster", State::Failed),
         Purpose::Apply => ("cluster, to apply", State::Open),
     };
-    let finding = match world::cluster(config, policy, (&reference.access, purpose)).await {
+    let finding = match world::cluster(config, policy, (azure, reference, purpose)).await {
         Err(error) => Finding::new(subject, lack, error_chain(&error)),
         Ok(cluster) => match cluster.version().await {
             Ok(version) => {

@@ -92,8 +92,7 @@ fn cluster_role(party: Party, policy: &Policy) -> Json {
 }
 
 fn in_cluster(party: Party, policy: &Policy) -> impl Iterator<Item = &'static ClusterRight> {
-    let is_one_user = policy.cluster.as_ref().is_none_or(|cluster| cluster.access.applier().is_none());
-    operation::in_cluster(party, is_one_user)
+    operation::in_cluster(party, policy.has_one_cluster_user())
 }
 
 /// All of it for a person: what each right is for, and how each role is given.

@@ -38,6 +38,7 @@ fn simulated() -> Simulated {
         name: "prod".to_owned(),
         token: Token::new(ADMIN),
         users: vec![(Token::new(LIMITED), Arc::new(limited))],
+        directory: None,
         seed: "1".to_owned(),
         version: "1.36.2".to_owned(),
         ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],

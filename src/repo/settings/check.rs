@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::domain::commit::{RefName, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
-use crate::repo::settings::{Cluster, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
+use crate::repo::settings::{Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
 use crate::repo::source::Index;
 
 /// The file as it was written: where it is, and which keys are in it.
@@ -74,12 +74,20 @@ fn folder(name: &EnvironmentName, environment: &Environment, written: &Written<'
 
 fn cluster(name: &EnvironmentName, environment: &Environment, written: &Written<'_>, diagnostics: &mut Diagnostics) {
     let place = written.environment(name).child("cluster");
-    let by_context = |cluster: &Cluster| cluster.context.is_some() || cluster.apply_context.is_some();
-    if environment.cluster.as_ref().is_some_and(|cluster| cluster.in_cluster && by_context(cluster)) {
-        diagnostics.push(
-            Diagnostic::error(code::INVALID_VALUE, "a cluster is reached by `context` or by `in-cluster`, not both")
-                .label(place.child("in-cluster").on_key(), "one of the two"),
-        );
+    if let Some(cluster) = &environment.cluster {
+        let ways = [
+            ("context", cluster.context.is_some()),
+            ("apply-context", cluster.apply_context.is_some() && cluster.context.is_none()),
+            ("in-cluster", cluster.in_cluster),
+            ("get-credentials", cluster.get_credentials),
+        ];
+        let ways: Vec<&str> = ways.into_iter().filter(|(_, is_given)| *is_given).map(|(way, _)| way).collect();
+        if let [first, second, ..] = ways.as_slice() {
+            let problem = format!("a cluster is reached in one way, and this one by `{first}` and by `{second}`");
+            diagnostics.push(
+                Diagnostic::error(code::INVALID_VALUE, problem).label(place.child(*second).on_key(), "one of the two"),
+            );
+        }
     }
     if environment.cluster.is_none() && environment.scope.namespaces.is_some() {
         diagnostics.push(

@@ -21,9 +21,17 @@ const BASIC: [(&str, &str); 3] = [
     ("authorization.k8s.io", "selfsubjectrulesreviews"),
 ];
 
-/// Who calls; by default the administrator.
+/// Who calls.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Caller(Option<Arc<ClusterUser>>);
+pub(crate) enum Caller {
+    /// The administrator.
+    #[default]
+    Admin,
+    /// A user of this name who may do everything.
+    Everything(String),
+    /// A user with roles.
+    User(Arc<ClusterUser>),
+}
 
 /// What somebody wants to do, as the authorizer sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,23 +47,23 @@ pub(crate) struct Attributes {
 }
 
 impl Caller {
-    pub(crate) fn of(user: Arc<ClusterUser>) -> Self {
-        Self(Some(user))
-    }
-
     /// What the server knows of the caller.
     pub(crate) fn user_info(&self) -> Value {
-        let (name, group) = self.0.as_ref().map_or(("masterclient", "system:masters"), |user| {
-            let is_account = user.name.starts_with("system:serviceaccount:");
-            (user.name.as_str(), if is_account { "system:serviceaccounts" } else { "" })
-        });
-        let groups: Vec<&str> = [group, "system:authenticated"].into_iter().filter(|group| !group.is_empty()).collect();
+        let (name, group) = match self {
+            Self::Admin => ("masterclient", Some("system:masters")),
+            Self::Everything(name) => (name.as_str(), None),
+            Self::User(user) => {
+                let is_account = user.name.starts_with("system:serviceaccount:");
+                (user.name.as_str(), is_account.then_some("system:serviceaccounts"))
+            }
+        };
+        let groups: Vec<&str> = group.into_iter().chain(["system:authenticated"]).collect();
         json!({"username": name, "groups": groups})
     }
 
     /// Why something is allowed, in the words of the authorizer; `None` if it is not.
     pub(crate) fn allows(&self, wanted: &Attributes) -> Option<String> {
-        let Some(user) = &self.0 else { return Some(String::new()) };
+        let Self::User(user) = self else { return Some(String::new()) };
         if is_for_everybody(wanted) {
             return Some("RBAC: allowed by a role of everybody who is signed in".to_owned());
         }
@@ -66,7 +74,7 @@ impl Caller {
 
     /// The rules that count in a namespace, and those for paths that are no resources.
     pub(crate) fn rules(&self, namespace: &str) -> (Vec<Value>, Value) {
-        let Some(user) = &self.0 else {
+        let Self::User(user) = self else {
             let all = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]});
             return (vec![all], json!({"verbs": ["*"], "nonResourceURLs": ["*"]}));
         };
@@ -195,7 +203,7 @@ mod tests {
 
     fn caller(role: &Value) -> Caller {
         let role = serde_json::from_value(role.clone()).unwrap();
-        Caller::of(Arc::new(ClusterUser { name: "x".to_owned(), roles: vec![role] }))
+        Caller::User(Arc::new(ClusterUser { name: "x".to_owned(), roles: vec![role] }))
     }
 
     fn role(kind: &str, rule: &Value) -> Value {

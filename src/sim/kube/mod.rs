@@ -77,6 +77,31 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Whose a token of Entra is: the object id.
+type Users = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// The directory whose tokens a cluster takes.
+#[derive(Clone)]
+pub struct Directory(Arc<Users>);
+
+impl Directory {
+    /// A directory that knows whose a token is.
+    pub(crate) fn new(user: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(user))
+    }
+
+    /// Whose token this is.
+    pub(crate) fn user(&self, token: &str) -> Option<String> {
+        (self.0)(token)
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Directory(…)")
+    }
+}
+
 /// How a cluster is made.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -86,6 +111,8 @@ pub struct ClusterOptions {
     pub token: Token,
     /// Whoever else has a token, and may do what its roles say.
     pub users: Vec<(Token, Arc<ClusterUser>)>,
+    /// Who else signs in, if the cluster takes tokens of Entra.
+    pub directory: Option<Directory>,
     /// What uids follow from.
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
@@ -207,13 +234,18 @@ impl Cluster {
         &self.0.options.version
     }
 
-    /// Whose token this is; `None` if nobody's.
+    /// Whose token this is; `None` if nobody's. Whom the directory knows may do everything, unless the world says what.
     pub(crate) fn caller(&self, given: &str) -> Option<Caller> {
-        let ClusterOptions { token, users, .. } = &self.0.options;
+        let ClusterOptions { token, users, directory, .. } = &self.0.options;
         if token.is(given) {
             return Some(Caller::default());
         }
-        users.iter().find(|(token, _)| token.is(given)).map(|(_, user)| Caller::of(user.clone()))
+        if let Some((_, user)) = users.iter().find(|(token, _)| token.is(given)) {
+            return Some(Caller::User(user.clone()));
+        }
+        let name = directory.as_ref()?.user(given)?;
+        let user = users.iter().find(|(_, user)| user.name == name);
+        Some(user.map_or(Caller::Everything(name), |(_, user)| Caller::User(user.clone())))
     }
 
     /// Reads an object; `kind` may be a kind, a plural or a short name.

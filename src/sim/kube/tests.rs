@@ -17,6 +17,7 @@ fn cluster() -> Cluster {
         name: "prod".to_owned(),
         token: Token::new("token"),
         users: Vec::new(),
+        directory: None,
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
         ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],
@@ -318,7 +319,7 @@ fn reader(call: Call) -> Call {
         metadata: RoleMetadata { name: "reader".to_owned(), namespace: None },
         rules: vec![rule],
     };
-    call.caller(Caller::of(Arc::new(ClusterUser { name: "alice".to_owned(), roles: vec![role] })))
+    call.caller(Caller::User(Arc::new(ClusterUser { name: "alice".to_owned(), roles: vec![role] })))
 }
 
 #[test]

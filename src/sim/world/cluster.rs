@@ -50,6 +50,9 @@ pub struct Cluster {
     /// How its load balancers know the nodes.
     #[serde(default)]
     pub backend_pool_type: BackendPoolType,
+    /// True if its API server takes tokens of Entra, and Azure gives out no account of its own.
+    #[serde(default)]
+    pub entra: bool,
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
@@ -65,7 +68,7 @@ pub struct Cluster {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClusterUser {
-    /// The name of the user, such as `system:serviceaccount:ops:privlink`.
+    /// The name of the user, such as `system:serviceaccount:ops:privlink`; of an application of Entra its object id.
     pub name: String,
     /// What the user may do: the manifests of the roles that are bound to it. A `ClusterRole` counts in every namespace, a
     /// `Role` in its own.
