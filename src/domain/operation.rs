@@ -135,9 +135,9 @@ pub const OPERATIONS: &[Operation] = &[
     reads("Microsoft.Network/privateDnsZones/virtualNetworkLinks/read", &[], "looks at the links of zones"),
     Operation {
         action: "Microsoft.Authorization/permissions/read",
-        by: &[Party::Apply],
+        by: READERS,
         uses: &[],
-        why: "lets plans say beforehand which right is lacking",
+        why: "lets plans say beforehand which right is lacking, and which list Azure cuts short",
     },
     plans(
         "Microsoft.Authorization/roleAssignments/read",

@@ -88,7 +88,7 @@ fn is_absent(scope: &RightScope, observed: &Observed) -> bool {
         RightScope::Group(subscription, group) => {
             observed.absent_groups.contains(&(subscription.clone(), group.clone()))
         }
-        RightScope::Resource(_) => false,
+        RightScope::Subscription(_) | RightScope::Resource(_) => false,
     }
 }
 
@@ -233,7 +233,7 @@ async fn rights_of_cluster(azure: &Azure, principal: Option<PrincipalId>, needed
 }
 
 /// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
-fn told(error: &AzureError) -> String {
+pub(super) fn told(error: &AzureError) -> String {
     match error.class() {
         ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. } | AzureError::Nobody { .. }) => {
             "Azure denies the question".to_owned()

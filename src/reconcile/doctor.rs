@@ -261,6 +261,7 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
             | Area::PrivateLinkServices(id)
             | Area::PrivateEndpoints(id)
             | Area::Dns(id)
+            | Area::Sight(id)
             | Area::ResourceGroups(id) => Some(id.clone()),
             Area::ManagedCluster => planned.desired.policy.cluster.as_ref().map(|own| own.aks.subscription()),
             Area::Services | Area::Rights(_) | Area::ClusterRights(_) | Area::UserRights | Area::Addresses(_) => None,
