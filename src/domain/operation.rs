@@ -248,6 +248,12 @@ pub struct ClusterRight {
 pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
     ClusterRight { resource: "services", verb: "list", by: &[Party::Plan], why: "looks at Services" },
     ClusterRight {
+        resource: "namespaces",
+        verb: "get",
+        by: &[Party::Plan],
+        why: "lets plans say beforehand which namespace is missing",
+    },
+    ClusterRight {
         resource: "services",
         verb: "get",
         by: &[Party::Apply],

@@ -43,6 +43,11 @@ pub(crate) fn read(key: &ObjectKey) -> Request<Vec<u8>> {
     get(&service_path(key), &[])
 }
 
+/// One namespace.
+pub(crate) fn namespace(namespace: &Namespace) -> Request<Vec<u8>> {
+    get(&format!("/api/v1/namespaces/{namespace}"), &[])
+}
+
 /// What the server is.
 pub(crate) fn version() -> Request<Vec<u8>> {
     get("/version", &[])

@@ -19,6 +19,7 @@ use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Live;
 use crate::domain::resource::connection::LiveConnection;
@@ -57,6 +58,8 @@ pub enum Area {
     ClusterRights(RightScope),
     /// What the user that applies may do in the cluster.
     UserRights,
+    /// Which namespaces the cluster has.
+    Namespaces,
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
     /// Which resource groups a subscription has.
@@ -77,6 +80,7 @@ impl std::fmt::Display for Area {
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
+            Self::Namespaces => f.write_str("namespaces of the cluster"),
             Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
@@ -120,6 +124,8 @@ pub struct Observed {
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     /// Resource groups that Azure says are not there. Of others nobody asked, or there is no answer.
     pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
+    /// Namespaces that the API server says are not there. Of others nobody asked, or there is no answer.
+    pub absent_namespaces: BTreeSet<Namespace>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.

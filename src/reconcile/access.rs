@@ -1,4 +1,4 @@
-//! Asks a cluster's API server what the user that applies may do, as far as a plan needs it.
+//! Asks a cluster's API server what the user that applies may do, as far as a plan needs it, and which namespaces there are.
 //!
 //! What several namespaces need is asked about for all of them first, which settles it for whoever has a ClusterRole; only
 //! where that is denied, each is asked about.
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::desired::policy::Policy;
 use crate::domain::failure::ErrorClass;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::right::Access;
 use crate::kubernetes::Cluster;
 use crate::kubernetes::error::ClusterError;
@@ -48,6 +49,24 @@ pub(super) async fn rights(
     }
     let gaps = failed.into_iter().map(|reason| Gap { area: Area::UserRights, reason }).collect();
     (Some(rights), gaps)
+}
+
+/// The namespaces that the API server says are not there, and what remains unknown.
+pub(super) async fn absent_namespaces(
+    world: &World,
+    namespaces: &BTreeSet<Namespace>,
+) -> (BTreeSet<Namespace>, BTreeSet<Gap>) {
+    let (mut absent, mut gaps) = (BTreeSet::new(), BTreeSet::new());
+    let Some(cluster) = &world.cluster else { return (absent, gaps) };
+    let answers = all(namespaces.iter().map(|namespace| cluster.has_namespace(namespace))).await;
+    for (namespace, answer) in namespaces.iter().zip(answers) {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => drop(absent.insert(namespace.clone())),
+            Err(error) => drop(gaps.insert(Gap { area: Area::Namespaces, reason: told(&error) })),
+        }
+    }
+    (absent, gaps)
 }
 
 /// What is needed in several namespaces, as one question about all of them.

@@ -264,7 +264,12 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
             | Area::Sight(id)
             | Area::ResourceGroups(id) => Some(id.clone()),
             Area::ManagedCluster => planned.desired.policy.cluster.as_ref().map(|own| own.aks.subscription()),
-            Area::Services | Area::Rights(_) | Area::ClusterRights(_) | Area::UserRights | Area::Addresses(_) => None,
+            Area::Services
+            | Area::Namespaces
+            | Area::Rights(_)
+            | Area::ClusterRights(_)
+            | Area::UserRights
+            | Area::Addresses(_) => None,
         };
         let finding = match &to_list {
             Some(access) if gap.area == Area::Services => finding.helped(access.command()),

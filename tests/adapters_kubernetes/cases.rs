@@ -37,6 +37,7 @@ macro_rules! for_each_case {
             what_the_server_refuses_is_invalid
             warnings_and_syncs_are_told_by_the_events_of_a_service
             a_user_is_told_what_it_may_do_and_refused_the_rest
+            a_namespace_that_is_not_there_or_goes_is_no_home
         }
     };
 }
@@ -277,4 +278,14 @@ pub(super) async fn a_user_is_told_what_it_may_do_and_refused_the_rest(server: &
         server.namespace
     );
     assert!(error.to_string().contains(&words), "{error}");
+}
+
+pub(super) async fn a_namespace_that_is_not_there_or_goes_is_no_home(server: &Server) {
+    let own: Namespace = server.namespace.parse().unwrap();
+    assert!(server.cluster.has_namespace(&own).await.unwrap());
+    assert!(!server.cluster.has_namespace(&"nowhere".parse().unwrap()).await.unwrap());
+    let error = server.limited.has_namespace(&own).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied, "{error}");
+    server.does("DELETE", &format!("/api/v1/namespaces/{own}"), ("application/json", &json!({}))).await;
+    assert!(!server.cluster.has_namespace(&own).await.unwrap());
 }

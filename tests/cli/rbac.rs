@@ -243,6 +243,10 @@ fn with_the_printed_cluster_roles_the_whole_story_works_and_without_any_verb_of_
     let (mut wrong, mut tried) = (Vec::new(), Vec::new());
     for (who, name) in ["plan", "apply"].into_iter().enumerate() {
         for (rule, own) in roles[who]["rules"].as_array().unwrap().iter().enumerate() {
+            // Without it a plan says that it could not look, if there was anything to look at.
+            if own["resources"][0] == "namespaces" {
+                continue;
+            }
             let (verbs, resource) = (own["verbs"].as_array().unwrap(), own["resources"][0].as_str().unwrap());
             for verb in verbs {
                 let mut fewer = roles.clone();
@@ -406,6 +410,70 @@ fn what_several_namespaces_need_is_asked_about_once_unless_that_is_denied() {
     stage.converge();
 }
 
+#[test]
+fn a_service_in_a_namespace_that_is_not_there_is_told_and_made_once_it_is() {
+    let stage = stage_of_users(|_| ());
+    let service = docs::service("lonely", &[]).replace("name: lonely\n", "name: lonely\n  namespace: blue\n");
+    assert!(service.contains("namespace: blue"));
+    stage.repo.commit(&[("environments/prod/lonely.yaml", &service)]);
+    let planned = stage
+        .plan()
+        .ends(Exit::Incomplete)
+        .says("not applicable because the namespace blue does not exist, or is being deleted (PRE-NAMESPACE-MISSING)")
+        .says("help: Create it first, with: kubectl create namespace blue; or correct its name.");
+    // The rest is made.
+    stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id()]).ends(Exit::Incomplete);
+    assert!(stage.cluster().get("services", "default", "web").is_some());
+    let fault: Fault = serde_json::from_value(json!({
+        "path": "/api/v1/namespaces/blue", "status": 403, "code": "Forbidden", "message": "not yours",
+    }))
+    .unwrap();
+    stage.simulator.add_fault(fault);
+    stage
+        .plan()
+        .ends(Exit::Changes)
+        .says("namespaces of the cluster: not looked at beforehand: the API server denies the question");
+    stage.simulator.clear_faults();
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue"}});
+    stage.cluster().apply_raw(&manifest).unwrap();
+    stage.converge();
+}
+
+#[test]
+fn with_the_credentials_that_azure_gives_the_identity_that_applies_is_the_user_that_is_asked_about() {
+    let settings = worlds::settings().replace("context = \"myAKSCluster\"", "get-credentials = true");
+    let mut roles = printed_for_the_cluster(&settings);
+    let mut world = worlds::example();
+    world.clusters[0].entra = true;
+    let commit = |stage: &Stage| {
+        let web = docs::service("web", &[]);
+        stage.repo.commit(&[("privlink.toml", &settings), ("environments/prod/web.yaml", &web)]);
+    };
+    let name = |client: &str| {
+        let name = format!("privlink-sim/principal/{client}");
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+    };
+    let ids = ["a1", "a2"].map(|end| name(&format!("00000000-0000-0000-0000-0000000000{end}")));
+    let named = |roles: &[Value; 2]| {
+        let mut users = users(roles);
+        users.iter_mut().zip(&ids).for_each(|(user, id)| user.name.clone_from(id));
+        users
+    };
+    world.clusters[0].users = named(&roles);
+    let stage = Stage::in_world(world.clone());
+    commit(&stage);
+    stage.converge();
+    for rule in roles[1]["rules"].as_array_mut().unwrap() {
+        rule["verbs"].as_array_mut().unwrap().retain(|verb| verb != "patch");
+    }
+    world.clusters[0].users = named(&roles);
+    let stage = Stage::in_world(world);
+    commit(&stage);
+    let lacks =
+        format!("the cluster's user {} lacks patch on services in the namespace default (PRE-ACCESS-LACKING)", ids[1]);
+    stage.plan().ends(Exit::Incomplete).says(&lacks);
+}
+
 /// A cluster in a network of somebody's own, whose identity has these actions there.
 fn stage_with_a_network_of_its_own(actions: &[String]) -> Stage {
     let mut world = worlds::example();
@@ -463,6 +531,12 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
     - apiGroups:
       - ''
       resources:
+      - namespaces
+      verbs:
+      - get
+    - apiGroups:
+      - ''
+      resources:
       - services
       verbs:
       - list
@@ -478,6 +552,12 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
       - events
       verbs:
       - list
+    - apiGroups:
+      - ''
+      resources:
+      - namespaces
+      verbs:
+      - get
     - apiGroups:
       - ''
       resources:

@@ -48,6 +48,7 @@ fn blind(world: &World, area: &Area) -> World {
         | Area::Sight(_)
         | Area::ClusterRights(_)
         | Area::UserRights
+        | Area::Namespaces
         | Area::Addresses(_)
         | Area::ResourceGroups(_) => {
             panic!("no plan needs them")

@@ -10,6 +10,7 @@ mod endpoint;
 pub mod group;
 pub mod lack;
 mod link;
+pub mod namespace;
 pub mod question;
 pub mod right;
 pub mod rule;
@@ -45,7 +46,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     }
     let doubts = endpoint::doubts(draft);
     draft.notes.extend(doubts);
-    let looks = [cluster::look, endpoint::look, link::look, group::look];
+    let looks = [cluster::look, endpoint::look, link::look, group::look, namespace::look];
     let found: Vec<Finding> = looks.into_iter().flat_map(|look| look(draft)).collect();
     for Finding { key, rule, problem, help } in found {
         draft.refuse_by(&key, Refusal { help, ..Refusal::by(rule, problem) });

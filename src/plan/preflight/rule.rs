@@ -46,6 +46,10 @@ rules! {
          load balancer, and every sync fails after that.";
         "A write does not make its resource group, and the cloud provider lists the group at every sync.";
         "Create the group first, or correct its name or subscription.";
+    NAMESPACE_MISSING = "PRE-NAMESPACE-MISSING", "The namespace is not there", Documented, KUBERNETES;
+        "The API server refuses what is made in it: NotFound, or Forbidden while it is being deleted.";
+        "A write does not make its namespace, and privlink makes none: a namespace has an owner, with quotas and policies.";
+        "Create the namespace first, or correct its name.";
     SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
         "Azure refuses what refers to it.";
         "A reference to what does not exist is checked first.";
