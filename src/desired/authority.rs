@@ -101,7 +101,8 @@ fn cluster_reference(cluster: &Cluster) -> ClusterReference {
     } else if cluster.get_credentials {
         ClusterAccess::Azure
     } else {
-        ClusterAccess::Kubeconfig { context: cluster.context.clone() }
+        let (context, apply_context) = (cluster.context.clone(), cluster.apply_context.clone());
+        ClusterAccess::Kubeconfig { context, apply_context }
     };
     ClusterReference { aks: cluster.id().clone(), access }
 }

@@ -100,13 +100,26 @@ pub struct ClusterReference {
 pub enum ClusterAccess {
     /// By a context of the runner's kubeconfig; its current one if unnamed.
     Kubeconfig {
-        /// The context.
+        /// The context; the one that plans, if another applies.
         context: Option<String>,
+        /// The context that applies; the same if unnamed.
+        apply_context: Option<String>,
     },
     /// By the service account of the pod privlink runs in.
     InCluster,
     /// By what Azure gives the identity of the environment: the kubeconfig, and tokens of Entra.
     Azure,
+}
+
+impl Policy {
+    /// True if whoever plans is the same user in the cluster as whoever applies, as far as the settings say.
+    pub fn has_one_cluster_user(&self) -> bool {
+        match self.cluster.as_ref().map(|cluster| &cluster.access) {
+            Some(ClusterAccess::Kubeconfig { apply_context, .. }) => apply_context.is_none(),
+            Some(ClusterAccess::Azure) => self.identity.plan == self.identity.apply,
+            Some(ClusterAccess::InCluster) | None => true,
+        }
+    }
 }
 
 /// Who must say yes, by risk.

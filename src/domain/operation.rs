@@ -244,9 +244,15 @@ pub struct ClusterRight {
     pub why: &'static str,
 }
 
-/// Everything that is done in a cluster.
+/// Everything that is done in a cluster; `plan/preflight/access.rs` says which change takes which of it.
 pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
-    ClusterRight { resource: "services", verb: "list", by: READERS, why: "looks at Services" },
+    ClusterRight { resource: "services", verb: "list", by: &[Party::Plan], why: "looks at Services" },
+    ClusterRight {
+        resource: "namespaces",
+        verb: "get",
+        by: &[Party::Plan],
+        why: "lets plans say beforehand which namespace is missing",
+    },
     ClusterRight {
         resource: "services",
         verb: "get",
@@ -258,6 +264,14 @@ pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
     ClusterRight { resource: "services", verb: "delete", by: &[Party::Apply], why: "deletes a Service" },
     ClusterRight { resource: "events", verb: "list", by: &[Party::Apply], why: "says what a Service waits for" },
 ];
+
+/// What somebody needs in a cluster. Where one user plans and applies, the rights to apply are all of them.
+pub fn in_cluster(party: Party, plans_and_applies: bool) -> impl Iterator<Item = &'static ClusterRight> {
+    let is_needed = move |right: &&ClusterRight| {
+        right.by.contains(&party) || (plans_and_applies && party == Party::Apply && right.by.contains(&Party::Plan))
+    };
+    CLUSTER_RIGHTS.iter().filter(is_needed)
+}
 
 #[cfg(test)]
 mod tests {

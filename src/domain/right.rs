@@ -1,4 +1,5 @@
-//! What an identity may do in Azure: roles give actions with wildcards at a scope, and everything below it.
+//! What an identity may do. In Azure roles give actions with wildcards at a scope, and everything below it; in a cluster they
+//! give verbs on resources, in a namespace or in all.
 //!
 //! An action is allowed if one role in force allows it: one of its `actions` matches, and none of the same role's
 //! `notActions` does. Nothing of another role takes it away again. Source: Azure's documentation of role definitions.
@@ -10,6 +11,7 @@ use crate::domain::azure::PrincipalId;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::kubernetes::Namespace;
 
 /// What one role in force gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +102,17 @@ impl fmt::Display for RightScope {
             Self::Resource(id) => write!(f, "{id}"),
         }
     }
+}
+
+/// A verb on a resource of a cluster's core API group, in one namespace or in all of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// The resource by its plural, such as `services`.
+    pub resource: &'static str,
+    /// The verb, such as `patch`.
+    pub verb: &'static str,
+    /// The namespace; `None` for all of them.
+    pub namespace: Option<Namespace>,
 }
 
 #[cfg(test)]

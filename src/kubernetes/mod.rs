@@ -32,6 +32,7 @@ use crate::domain::kubernetes::Uid;
 use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
+use crate::domain::right::Access;
 use crate::domain::secret::Secret;
 use crate::kubernetes::error::ClusterError;
 use crate::kubernetes::error::FieldConflict;
@@ -259,6 +260,51 @@ impl Cluster {
         Ok(codec::syncs(&body, key))
     }
 
+    /// Asks whether a namespace is there to stay: in one that is being deleted nothing is made any more.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn has_namespace(&self, namespace: &Namespace) -> Result<bool, ClusterError> {
+        match self.send(&format!("read the namespace {namespace}"), request::namespace(namespace)).await {
+            Ok(body) => Ok(body.pointer("/metadata/deletionTimestamp").is_none_or(Json::is_null)),
+            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the API server whether it would let us do something.
+    ///
+    /// # Errors
+    /// If it could not find that out; else as every call.
+    pub async fn may(&self, access: &Access) -> Result<bool, ClusterError> {
+        let call = "ask what it would allow";
+        let body = self.send(call, request::may(access)).await?;
+        let error = body.pointer("/status/evaluationError").and_then(Json::as_str).filter(|error| !error.is_empty());
+        match (body.pointer("/status/allowed").and_then(Json::as_bool), error) {
+            (Some(true), _) => Ok(true),
+            // A part of the authorizers did not answer, and that part may be the one that allows it.
+            (Some(false), Some(error)) => Err(self.unexpected(call, error)),
+            (Some(false), None) => Ok(false),
+            (None, _) => Err(self.unexpected(call, "it does not say whether it is allowed")),
+        }
+    }
+
+    /// Asks the API server who we are to it: the name of the user.
+    ///
+    /// # Errors
+    /// As every call. Servers before Kubernetes 1.28 know no such question, and name the user only where they refuse it.
+    pub async fn user(&self) -> Result<String, ClusterError> {
+        let call = "ask who is signed in";
+        let body = match self.send(call, request::who()).await {
+            Ok(body) => body,
+            Err(error) => return named_in(&error).ok_or(error),
+        };
+        let name = body.pointer("/status/userInfo/username").and_then(Json::as_str);
+        name.map(ToOwned::to_owned).ok_or_else(|| self.unexpected(call, "it does not name the user"))
+    }
+
     /// Sends one request and reads JSON, or why there is none.
     async fn send(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
         let is_apply = request.method() == http::Method::PATCH;
@@ -337,6 +383,13 @@ impl Cluster {
             }
         }
     }
+}
+
+/// The user that a refusal names, as in `User "x" cannot …`.
+fn named_in(error: &ClusterError) -> Option<String> {
+    let ClusterError::Refused { refusal, .. } = error else { return None };
+    let (_, rest) = refusal.message.split_once("User \"").filter(|_| refusal.code == 403)?;
+    Some(rest.split_once("\" cannot ")?.0.to_owned())
 }
 
 fn retry_after(headers: &http::HeaderMap) -> Option<std::time::Duration> {

@@ -11,6 +11,7 @@ use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
 use crate::domain::resource::service::Service;
+use crate::domain::right::Access;
 use crate::kubernetes::FIELD_MANAGER;
 use crate::kubernetes::codec::SERVER_METADATA;
 
@@ -42,6 +43,11 @@ pub(crate) fn read(key: &ObjectKey) -> Request<Vec<u8>> {
     get(&service_path(key), &[])
 }
 
+/// One namespace.
+pub(crate) fn namespace(namespace: &Namespace) -> Request<Vec<u8>> {
+    get(&format!("/api/v1/namespaces/{namespace}"), &[])
+}
+
 /// What the server is.
 pub(crate) fn version() -> Request<Vec<u8>> {
     get("/version", &[])
@@ -61,6 +67,28 @@ pub(crate) fn syncs(key: &ObjectKey) -> Request<Vec<u8>> {
 
 /// The reason of those events.
 pub(crate) const SYNCED: &str = "EnsuredLoadBalancer";
+
+/// Asks whether the caller may do something.
+pub(crate) fn may(access: &Access) -> Request<Vec<u8>> {
+    let Access { resource, verb, namespace } = access;
+    let mut attributes = json!({"group": "", "resource": resource, "verb": verb});
+    if let Some(namespace) = namespace {
+        attributes["namespace"] = json!(namespace);
+    }
+    let spec = json!({"resourceAttributes": attributes});
+    review(("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"), &spec)
+}
+
+/// Asks who the caller is.
+pub(crate) fn who() -> Request<Vec<u8>> {
+    review(("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"), &json!({}))
+}
+
+fn review((group, plural, kind): (&str, &str, &str), spec: &Json) -> Request<Vec<u8>> {
+    let body = json!({"apiVersion": format!("{group}/v1"), "kind": kind, "spec": spec});
+    let builder = builder(Method::POST, &format!("/apis/{group}/v1/{plural}"), &[]);
+    build(builder.header(header::CONTENT_TYPE, "application/json"), body.to_string().into_bytes())
+}
 
 /// A server-side apply.
 ///
@@ -195,6 +223,22 @@ mod tests {
         let uri = list(Some(&namespace), Some("a=/b")).uri().to_string();
         assert_eq!(uri, "/api/v1/namespaces/shop/services?limit=500&continue=a%3D%2Fb");
         assert!(warnings(&key()).uri().to_string().contains("involvedObject.name%3Dorders%2Ctype%3DWarning"));
+    }
+
+    #[test]
+    fn a_question_about_all_namespaces_names_none() {
+        let all = Access { resource: "services", verb: "list", namespace: None };
+        let request = may(&all);
+        assert_eq!(request.uri(), "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(
+            body,
+            json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": {"group": "", "resource": "services", "verb": "list"}}})
+        );
+        let one = Access { namespace: Some("shop".parse().unwrap()), ..all };
+        let body: Json = serde_json::from_slice(may(&one).body()).unwrap();
+        assert_eq!(body["spec"]["resourceAttributes"]["namespace"], "shop");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Live;
 use crate::domain::resource::connection::LiveConnection;
@@ -30,6 +31,7 @@ use crate::domain::resource::service::LiveService;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::right::RightScope;
 use rights::Rights;
+use rights::UserRights;
 
 /// A part of the world that is read as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +56,10 @@ pub enum Area {
     Rights(Option<RightScope>),
     /// What the cluster's identity may do at a scope.
     ClusterRights(RightScope),
+    /// What the user that applies may do in the cluster.
+    UserRights,
+    /// Which namespaces the cluster has.
+    Namespaces,
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
     /// Which resource groups a subscription has.
@@ -74,6 +80,8 @@ impl std::fmt::Display for Area {
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
+            Self::Namespaces => f.write_str("namespaces of the cluster"),
+            Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
         }
@@ -116,10 +124,14 @@ pub struct Observed {
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     /// Resource groups that Azure says are not there. Of others nobody asked, or there is no answer.
     pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
+    /// Namespaces that the API server says are not there. Of others nobody asked, or there is no answer.
+    pub absent_namespaces: BTreeSet<Namespace>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.
     pub cluster_rights: Option<Rights>,
+    /// What the user that applies may do in the cluster; `None` if nobody asked.
+    pub user_rights: Option<UserRights>,
     /// What could not be read.
     pub gaps: BTreeSet<Gap>,
     /// What could not be read and is needed by no plan: only what Azure would refuse there is not known beforehand.

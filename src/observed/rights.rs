@@ -1,10 +1,11 @@
-//! What an identity may do, as far as Azure was asked.
+//! What an identity may do, as far as Azure was asked, and what a user may do, as far as a cluster was.
 //!
-//! Azure tells each caller its own rights and nobody else's. So they are those of whoever asked, and count as those of the
+//! Both tell each caller its own rights and nobody else's. So they are those of whoever asked, and count as those of the
 //! identity that applies only if the settings name it. The rights of the cluster's identity are put together from its roles.
 
 use std::collections::BTreeMap;
 
+use crate::domain::right::Access;
 use crate::domain::right::Grantee;
 use crate::domain::right::Permission;
 use crate::domain::right::RightScope;
@@ -45,6 +46,30 @@ impl Rights {
     }
 }
 
+/// What the user that applies may do in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRights {
+    /// The name of the user, as the API server knows it.
+    pub user: String,
+    /// True if the settings say that this one applies; else another runner may apply as somebody else.
+    pub is_named: bool,
+    /// The answers, by what was asked.
+    pub answers: BTreeMap<Access, bool>,
+}
+
+impl UserRights {
+    /// Says whether something is allowed: what is allowed in all namespaces is so in each.
+    pub fn standing(&self, access: &Access) -> Standing {
+        let everywhere = Access { namespace: None, ..access.clone() };
+        let answer = |access: &Access| self.answers.get(access).copied();
+        match answer(&everywhere).filter(|is_allowed| *is_allowed).or_else(|| answer(access)) {
+            Some(true) => Standing::Held,
+            Some(false) => Standing::Lacking,
+            None => Standing::Unknown,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +93,25 @@ mod tests {
         rights.at.insert(scopes[1].clone(), role("*/write"));
         assert_eq!(rights.standing("a/write", &scopes), Standing::Held);
         assert_eq!(rights.standing("a/delete", &scopes), Standing::Lacking);
+    }
+
+    #[test]
+    fn what_is_allowed_in_all_namespaces_is_allowed_in_each_and_what_is_not_may_still_be() {
+        let access = |namespace: Option<&str>| Access {
+            resource: "services",
+            verb: "patch",
+            namespace: namespace.map(|name| name.parse().unwrap()),
+        };
+        let mut rights = UserRights { user: "alice".to_owned(), is_named: true, answers: BTreeMap::new() };
+        let (everywhere, shop) = (access(None), access(Some("shop")));
+        assert_eq!(rights.standing(&shop), Standing::Unknown);
+        rights.answers.insert(everywhere.clone(), false);
+        assert_eq!((rights.standing(&shop), rights.standing(&everywhere)), (Standing::Unknown, Standing::Lacking));
+        rights.answers.insert(shop.clone(), true);
+        assert_eq!(rights.standing(&shop), Standing::Held);
+        rights.answers.insert(shop.clone(), false);
+        assert_eq!(rights.standing(&shop), Standing::Lacking);
+        rights.answers.insert(everywhere, true);
+        assert_eq!(rights.standing(&shop), Standing::Held);
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::cloud_provider::rule::Rule;
 use crate::desired::policy::Consumer;
 use crate::diagnostic::Place;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::resource::Resource;
 use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
@@ -196,6 +198,16 @@ pub struct Refusal {
     pub help: String,
     /// The right whose lack is the reason, where one is.
     pub right: Option<MissingRight>,
+    /// The same in the cluster.
+    pub access: Option<MissingAccess>,
+}
+
+impl Refusal {
+    /// By a rule, with its cure.
+    pub fn by(rule: &'static Rule, problem: String) -> Self {
+        let help = rule.avoid.to_owned();
+        Self { rule: Some(rule.id), problem, help, right: None, access: None }
+    }
 }
 
 /// Rights at one scope that an identity would need.
@@ -221,6 +233,65 @@ impl MissingRight {
     pub fn command(&self) -> String {
         let Self { identity, actions: _, scope, role } = self;
         format!("az role assignment create --assignee {} --role \"{role}\" --scope {scope}", identity.id())
+    }
+}
+
+/// Verbs that the user of a cluster would need.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingAccess {
+    /// The name of the user, as the API server knows it.
+    pub user: String,
+    /// The verbs.
+    pub verbs: Vec<&'static str>,
+    /// The resource, of the core group.
+    pub resource: &'static str,
+    /// The namespace; `None` for all of them.
+    pub namespace: Option<Namespace>,
+}
+
+impl MissingAccess {
+    /// The commands that give them, as the end of a sentence.
+    pub fn grant(&self) -> String {
+        format!("grant it with: {}", self.command())
+    }
+
+    /// The commands that give them: a role with just these verbs, and its binding.
+    pub fn command(&self) -> String {
+        let Self { user, verbs, resource, namespace } = self;
+        let (prefix, place) = match namespace {
+            Some(namespace) => ("", format!(" --namespace {namespace}")),
+            None => ("cluster", String::new()),
+        };
+        let name = format!("privlink-{}-{resource}", verbs.join("-"));
+        let subject = match user.strip_prefix("system:serviceaccount:") {
+            Some(account) => format!("--serviceaccount {}", quoted(account)),
+            None => format!("--user {}", quoted(user)),
+        };
+        format!(
+            "kubectl create {prefix}role {name}{place} --verb {} --resource {resource} && kubectl create {prefix}rolebinding \
+             {name}{place} --{prefix}role {name} {subject}",
+            verbs.join(",")
+        )
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:@/".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+impl fmt::Display for MissingAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, verbs, resource, namespace } = self;
+        write!(f, "the cluster's user {user} lacks {} on {resource} in ", verbs.join(" and "))?;
+        match namespace {
+            Some(namespace) => write!(f, "the namespace {namespace}"),
+            None => f.write_str("all namespaces"),
+        }
     }
 }
 

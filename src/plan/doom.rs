@@ -15,14 +15,13 @@ pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
         let Ok(prediction) = prediction else { continue };
         let Some(failure) = &prediction.failure else { continue };
         let key = ResourceKey::Service(service.clone());
-        let help = failure.rule.avoid.to_owned();
         let change = draft.changes.get(&key);
         let edit = change.and_then(|change| {
             let rules = std::iter::once(failure.rule).chain(prediction.effects.iter().map(|effect| effect.rule));
             rules.filter_map(|rule| told::edit_by(change, rule)).next()
         });
         let problem = problem(prediction, failure, edit);
-        draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem, help, right: None });
+        draft.refuse_by(&key, Refusal::by(failure.rule, problem));
     }
 }
 

@@ -96,7 +96,10 @@ impl<'a> Draft<'a> {
 
     /// Keeps one change, and what needs it, out of the plan.
     pub(super) fn refuse(&mut self, key: &ResourceKey, problem: impl Into<String>, help: impl Into<String>) {
-        self.refuse_by(key, Refusal { rule: None, problem: problem.into(), help: help.into(), right: None });
+        self.refuse_by(
+            key,
+            Refusal { rule: None, problem: problem.into(), help: help.into(), right: None, access: None },
+        );
     }
 
     /// As [`Draft::refuse`], by a rule.
@@ -219,7 +222,7 @@ impl<'a> Draft<'a> {
                 ),
             ),
         };
-        self.refuse_by(key, Refusal { rule: Some(preflight::rule::FOREIGN.id), problem, help, right: None });
+        self.refuse_by(key, Refusal { help, ..Refusal::by(&preflight::rule::FOREIGN, problem) });
     }
 
     /// Decides an adoption: it must be proved by a plan without a difference beside the mark.

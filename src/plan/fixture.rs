@@ -186,7 +186,10 @@ fn policy() -> Policy {
         subscription: subscription(1),
         cloud: CloudName::Public,
         identity: IdentityReference::default(),
-        cluster: Some(ClusterReference { aks: cluster().id, access: ClusterAccess::Kubeconfig { context: None } }),
+        cluster: Some(ClusterReference {
+            aks: cluster().id,
+            access: ClusterAccess::Kubeconfig { context: None, apply_context: None },
+        }),
         cloud_provider_version: None,
         scope: Scope {
             subscriptions: BTreeSet::from([subscription(1)]),

@@ -1,4 +1,4 @@
-//! Asks Azure what a plan would be refused for: rights at the scopes that it writes in, and addresses that it newly wants.
+//! Asks Azure and the cluster what a plan would be refused for: rights where it writes, addresses that it newly wants.
 //!
 //! Nothing is asked for a plan that changes nothing. Rights are asked about group by group; about a single resource only
 //! where its group does not give what a write to it takes. What could not be asked is told, and keeps nobody from applying.
@@ -28,12 +28,14 @@ use crate::observed::rights::Rights;
 use crate::observed::rights::Standing;
 use crate::plan::Plan;
 use crate::plan::change::Change;
+use crate::plan::preflight;
 use crate::plan::preflight::group;
 use crate::plan::preflight::group::Group;
 use crate::plan::preflight::question;
 use crate::plan::preflight::question::Question;
 use crate::plan::preflight::right;
 use crate::plan::preflight::right::Needed;
+use crate::reconcile::access;
 use crate::reconcile::error_chain;
 use crate::reconcile::world::Applier;
 use crate::reconcile::world::World;
@@ -63,8 +65,12 @@ pub(super) async fn ask(
     }
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
     let (questions, unasked) = within_reason(questions);
-    let ([(rights, gaps), (cluster_rights, cluster_gaps)], answers) = tokio::join!(
+    let accesses = changes.iter().flat_map(|change| preflight::access::needed(change, observed)).collect();
+    let namespaces = preflight::namespace::open(changes.iter().copied(), observed);
+    let ([(rights, gaps), (cluster_rights, cluster_gaps)], (user_rights, user_gaps), homes, answers) = tokio::join!(
         self::rights_of_both((world, config), (desired, observed), &needed),
+        access::rights((world, config), &desired.policy, &accesses),
+        access::absent_namespaces(world, &namespaces),
         all(questions.iter().map(|question| self::address(world, question))),
     );
     for (question, answer) in questions.iter().zip(answers) {
@@ -73,9 +79,12 @@ pub(super) async fn ask(
             Err(gap) => drop(observed.unchecked.insert(gap)),
         }
     }
-    (observed.rights, observed.cluster_rights) = (rights, cluster_rights);
-    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(group_gaps).chain(unasked));
-    needed.iter().any(|own| !own.is_empty()) || !questions.is_empty() || !groups.is_empty()
+    observed.absent_namespaces = homes.0;
+    observed.unchecked.extend(homes.1);
+    (observed.rights, observed.cluster_rights, observed.user_rights) = (rights, cluster_rights, user_rights);
+    observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(user_gaps).chain(group_gaps).chain(unasked));
+    let has_writes = needed.iter().any(|own| !own.is_empty()) || !accesses.is_empty();
+    has_writes || !questions.is_empty() || !groups.is_empty()
 }
 
 fn is_absent(scope: &RightScope, observed: &Observed) -> bool {

@@ -18,13 +18,17 @@ use crate::domain::name::EnvironmentName;
 use crate::domain::resource::Resource;
 use crate::domain::resource::connection::Connection;
 use crate::domain::resource::connection::Verdict;
+use crate::domain::right::Access;
 use crate::observed::Area;
 use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
+use crate::plan::change::MissingAccess;
 use crate::plan::change::MissingRight;
+use crate::plan::preflight;
 use crate::plan::preflight::lack;
+use crate::reconcile::access;
 use crate::reconcile::ask;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
@@ -86,9 +90,14 @@ pub async fn examine(
     match world::azure(config, &policy, Purpose::Plan) {
         Ok(planner) => {
             findings.extend(azure(&planner, config, &policy).await);
-            findings.extend(cluster(&planner, config, &policy).await);
+            findings.extend(cluster((&planner, Purpose::Plan), config, &policy).await);
         }
         Err(error) => findings.push(Finding::new("cloud", State::Failed, error_chain(&error))),
+    }
+    if !policy.has_one_cluster_user()
+        && let Ok(applier) = world::azure(config, &policy, Purpose::Apply)
+    {
+        findings.extend(cluster((&applier, Purpose::Apply), config, &policy).await);
     }
     findings.extend(everything(loaded, environment, config, &findings).await);
     Ok(findings)
@@ -184,16 +193,21 @@ fn grant_reader(assignee: &str, subscription: &SubscriptionId) -> String {
     format!("az role assignment create --assignee {assignee} --role \"Reader\" --scope /subscriptions/{subscription}")
 }
 
-async fn cluster(planner: &Azure, config: &Config, policy: &Policy) -> Option<Finding> {
+/// The way to the cluster. Whoever only plans need not have the one that applies.
+async fn cluster((azure, purpose): (&Azure, Purpose), config: &Config, policy: &Policy) -> Option<Finding> {
     let reference = policy.cluster.as_ref()?;
-    let finding = match world::cluster(config, policy, (planner, reference)).await {
-        Err(error) => Finding::new("cluster", State::Failed, error_chain(&error)),
+    let (subject, lack) = match purpose {
+        Purpose::Plan => ("cluster", State::Failed),
+        Purpose::Apply => ("cluster, to apply", State::Open),
+    };
+    let finding = match world::cluster(config, policy, (azure, reference, purpose)).await {
+        Err(error) => Finding::new(subject, lack, error_chain(&error)),
         Ok(cluster) => match cluster.version().await {
             Ok(version) => {
                 let text = format!("Kubernetes {} at {}", version.trim_start_matches('v'), cluster.place());
-                Finding::new("cluster", State::Fine, text)
+                Finding::new(subject, State::Fine, text)
             }
-            Err(error) => Finding::new("cluster", State::Failed, error_chain(&error)),
+            Err(error) => Finding::new(subject, State::Failed, error_chain(&error)),
         },
     };
     Some(finding)
@@ -238,6 +252,7 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
         return vec![Finding::new("reading", State::Fine, text)];
     }
     let assignee = world.azure.holder().await.ok().and_then(|holder| assignee(&holder));
+    let to_list = lists_no_services(world).await;
     let finding = |gap: &crate::observed::Gap| {
         let finding = Finding::new(format!("reading {}", gap.area), State::Lacking, gap.reason.clone());
         let subscription = match &gap.area {
@@ -249,7 +264,16 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
             | Area::Sight(id)
             | Area::ResourceGroups(id) => Some(id.clone()),
             Area::ManagedCluster => planned.desired.policy.cluster.as_ref().map(|own| own.aks.subscription()),
-            Area::Services | Area::Rights(_) | Area::ClusterRights(_) | Area::Addresses(_) => None,
+            Area::Services
+            | Area::Namespaces
+            | Area::Rights(_)
+            | Area::ClusterRights(_)
+            | Area::UserRights
+            | Area::Addresses(_) => None,
+        };
+        let finding = match &to_list {
+            Some(access) if gap.area == Area::Services => finding.helped(access.command()),
+            _ => finding,
         };
         match (subscription, &assignee) {
             (Some(id), Some(assignee)) => finding.helped(grant_reader(assignee, &id)),
@@ -257,6 +281,16 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
         }
     };
     gaps.iter().map(finding).collect()
+}
+
+/// The right to list Services, if the user that plans lacks it.
+async fn lists_no_services(world: &World) -> Option<MissingAccess> {
+    let cluster = world.cluster.as_ref()?;
+    let (resource, verb) = ("services", "list");
+    if cluster.may(&Access { resource, verb, namespace: None }).await.ok()? {
+        return None;
+    }
+    Some(MissingAccess { user: access::user(cluster).await, verbs: vec![verb], resource, namespace: None })
 }
 
 /// The rights for every write that the documents can ask for.
@@ -279,11 +313,29 @@ async fn writing(world: &World, config: &Config, planned: &Planned) -> Vec<Findi
         }
         findings.extend(open.into_iter().chain(missing.iter().map(|right| lacking(subject, right))));
     }
+    findings.extend(in_cluster((world, config), planned, &changes).await);
     findings
 }
 
 fn lacking(subject: &str, right: &MissingRight) -> Finding {
     Finding::new(subject, State::Lacking, right.to_string()).helped(right.command())
+}
+
+/// The same in the cluster.
+async fn in_cluster((world, config): (&World, &Config), planned: &Planned, changes: &[Change]) -> Vec<Finding> {
+    let subject = "rights to apply in the cluster";
+    let needed = changes.iter().flat_map(|change| preflight::access::needed(change, &planned.observed)).collect();
+    let (rights, gaps) = access::rights((world, config), &planned.desired.policy, &needed).await;
+    let open = gaps.into_iter().map(|gap| Finding::new(subject, State::Open, format!("{}: {}", gap.area, gap.reason)));
+    let mut findings: Vec<Finding> = open.collect();
+    let Some(rights) = rights else { return findings };
+    let lack = |lack: MissingAccess| Finding::new(subject, State::Lacking, lack.to_string()).helped(lack.command());
+    findings.extend(preflight::access::lacks(&rights, &needed).into_iter().map(lack));
+    if findings.is_empty() {
+        let text = format!("all {} that the documents can need are held", needed.len());
+        findings.push(Finding::new(subject, State::Fine, text));
+    }
+    findings
 }
 
 /// Every change that documents can come to ask for: each resource is written, and with prune deleted.

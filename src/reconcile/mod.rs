@@ -2,6 +2,7 @@
 //!
 //! The only room that knows every stage and every adapter.
 
+mod access;
 pub mod applying;
 pub mod approvals;
 mod ask;

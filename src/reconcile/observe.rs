@@ -117,8 +117,10 @@ fn merge(observed: &mut Observed, part: Observed) {
         // They are asked about only once it is clear what a plan needs.
         offered: _,
         absent_groups: _,
+        absent_namespaces: _,
         rights: _,
         cluster_rights: _,
+        user_rights: _,
         gaps,
         unchecked,
     } = part;

@@ -69,7 +69,7 @@ impl World {
         let azure = azure(config, policy, purpose)?;
         let cluster = match &policy.cluster {
             None => None,
-            Some(reference) => Some(Arc::new(cluster(config, policy, (&azure, reference)).await?)),
+            Some(reference) => Some(Arc::new(cluster(config, policy, (&azure, reference, purpose)).await?)),
         };
         Ok(Self { azure: Arc::new(azure), cluster })
     }
@@ -121,6 +121,38 @@ impl World {
     }
 }
 
+impl World {
+    /// The way to the cluster as the user that applies, and whether the settings name that one; `None` without a cluster. This
+    /// is a way of a [`Purpose::Plan`].
+    ///
+    /// # Errors
+    /// Why this runner has no such way, as a sentence.
+    pub async fn cluster_applier(
+        &self,
+        config: &Config,
+        policy: &Policy,
+    ) -> Result<Option<(Arc<Cluster>, bool)>, String> {
+        let Some(reference) = &policy.cluster else { return Ok(None) };
+        let own = |is_named| Ok(self.cluster.clone().map(|cluster| (cluster, is_named)));
+        match &reference.access {
+            ClusterAccess::InCluster | ClusterAccess::Kubeconfig { apply_context: None, .. } => own(false),
+            ClusterAccess::Azure => {
+                let Applier { azure, identity: _, is_named } = self.applier(config, policy).await?;
+                if policy.has_one_cluster_user() {
+                    return own(is_named);
+                }
+                let cluster = cluster(config, policy, (&azure, reference, Purpose::Apply)).await;
+                cluster.map(|cluster| Some((Arc::new(cluster), is_named))).map_err(|error| error_chain(&error))
+            }
+            ClusterAccess::Kubeconfig { apply_context: Some(context), .. } => {
+                let cluster = cluster(config, policy, (&self.azure, reference, Purpose::Apply)).await;
+                let failed = |error: WorldError| format!("the context {context} applies: {}", error_chain(&error));
+                cluster.map(|cluster| Some((Arc::new(cluster), true))).map_err(failed)
+            }
+        }
+    }
+}
+
 /// The way to Azure of an environment, as the identity of a purpose. Nothing is sent yet.
 ///
 /// # Errors
@@ -165,11 +197,11 @@ impl Tokens for EntraTokens {
     }
 }
 
-/// The way to the cluster of an environment. Nothing is sent to it yet.
+/// The way to the cluster of an environment, as the user of a purpose. Nothing is sent to it yet.
 pub(super) async fn cluster(
     config: &Config,
     policy: &Policy,
-    (azure, reference): (&Azure, &ClusterReference),
+    (azure, reference, purpose): (&Azure, &ClusterReference, Purpose),
 ) -> Result<Cluster, WorldError> {
     let cluster = match &reference.access {
         ClusterAccess::InCluster => Cluster::in_cluster().await,
@@ -177,13 +209,17 @@ pub(super) async fn cluster(
             let kubeconfig = azure.kubeconfig(&reference.aks).await.map_err(WorldError::Credentials)?;
             Cluster::from_azure(&kubeconfig, Arc::new(EntraTokens(azure.cluster_tokens()))).await
         }
-        ClusterAccess::Kubeconfig { context } => {
+        ClusterAccess::Kubeconfig { context, apply_context } => {
+            let context = match purpose {
+                Purpose::Plan => context.as_ref(),
+                Purpose::Apply => apply_context.as_ref().or(context.as_ref()),
+            };
             let Some(file) = &config.kubeconfig else {
                 return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());
             };
             let text = std::fs::read_to_string(file)
                 .map_err(|source| ConfigError::Kubeconfig { file: file.clone(), source })?;
-            Cluster::connect(&text, context.as_deref()).await
+            Cluster::connect(&text, context.map(String::as_str)).await
         }
     };
     cluster.map(|cluster| cluster.counted(config.calls.clone())).map_err(WorldError::Cluster)

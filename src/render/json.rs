@@ -15,6 +15,7 @@ use crate::plan::change::Cause;
 use crate::plan::change::Consequence;
 use crate::plan::change::FieldChange;
 use crate::plan::change::LeftOut;
+use crate::plan::change::MissingAccess;
 use crate::plan::change::MissingRight;
 use crate::plan::change::Refusal;
 use crate::plan::document;
@@ -231,6 +232,8 @@ pub struct RefusalV1 {
     pub help: String,
     /// The rights whose lack is the reason; null where something else is.
     pub right: Option<RightV1>,
+    /// The verbs whose lack is the reason; null where something else is.
+    pub access: Option<AccessV1>,
 }
 
 /// Rights that an identity lacks.
@@ -246,6 +249,21 @@ pub struct RightV1 {
     pub scope: String,
     /// A role of Azure's that has them.
     pub role: &'static str,
+}
+
+/// Verbs that the user of a cluster lacks.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "MissingAccess")]
+pub struct AccessV1 {
+    /// The user, as the API server knows it.
+    pub user: String,
+    /// The verbs.
+    pub verbs: Vec<&'static str>,
+    /// The resource, of the core group.
+    pub resource: &'static str,
+    /// The namespace; null for all of them.
+    pub namespace: Option<String>,
 }
 
 /// Something that could not be read.
@@ -354,6 +372,7 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
         problem: refusal.problem.clone(),
         help: refusal.help.clone(),
         right: refusal.right.as_ref().map(right),
+        access: refusal.access.as_ref().map(access),
     };
     LeftOutV1 {
         key: document::key_text(key),
@@ -374,6 +393,11 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
 fn right(right: &MissingRight) -> RightV1 {
     let MissingRight { identity, actions, scope, role } = right;
     RightV1 { identity: identity.id().to_owned(), actions: actions.clone(), scope: scope.to_string(), role }
+}
+
+fn access(access: &MissingAccess) -> AccessV1 {
+    let MissingAccess { user, verbs, resource, namespace } = access.clone();
+    AccessV1 { user, verbs, resource, namespace: namespace.map(|name| name.to_string()) }
 }
 
 fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::desired::policy::Policy;
 use crate::domain::azure::ResourceId;
 use crate::domain::operation;
-use crate::domain::operation::CLUSTER_RIGHTS;
+use crate::domain::operation::ClusterRight;
 use crate::domain::operation::Operation;
 use crate::domain::operation::Party;
 use crate::domain::operation::Use;
@@ -79,7 +79,7 @@ pub fn cluster_roles(policy: &Policy) -> String {
 
 fn cluster_role(party: Party, policy: &Policy) -> Json {
     let mut verbs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for right in CLUSTER_RIGHTS.iter().filter(|right| right.by.contains(&party)) {
+    for right in in_cluster(party, policy) {
         verbs.entry(right.resource).or_default().insert(right.verb);
     }
     let rule = |(resource, verbs)| json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs });
@@ -91,6 +91,10 @@ fn cluster_role(party: Party, policy: &Policy) -> Json {
     })
 }
 
+fn in_cluster(party: Party, policy: &Policy) -> impl Iterator<Item = &'static ClusterRight> {
+    operation::in_cluster(party, policy.has_one_cluster_user())
+}
+
 /// All of it for a person: what each right is for, and how each role is given.
 pub fn overview(policy: &Policy, uses: &BTreeSet<Use>) -> Text {
     let mut text = Text::new();
@@ -98,7 +102,7 @@ pub fn overview(policy: &Policy, uses: &BTreeSet<Use>) -> Text {
         text.line(Label::Heading, format!("{}: {}", role_name(party, policy), description(party, policy)));
         azure(&mut text, &operation::of(party, uses));
         if policy.cluster.is_some() && party != Party::Cluster {
-            for right in CLUSTER_RIGHTS.iter().filter(|right| right.by.contains(&party)) {
+            for right in in_cluster(party, policy) {
                 text.plain(format!("  in the cluster: {} {}", right.verb, right.resource));
                 text.push(Label::Dim, format!("  {}", right.why)).end();
             }

@@ -214,6 +214,8 @@ pub struct Cluster {
     pub aks: ClusterId,
     /// One of the contexts of the runner's kubeconfig. Default: the current one.
     pub context: Option<String>,
+    /// The context that applies, where another user than the one that plans does. Default: the same.
+    pub apply_context: Option<String>,
     /// True to use the service account of the pod privlink runs in.
     #[serde(default)]
     pub in_cluster: bool,

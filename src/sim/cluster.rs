@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
@@ -16,7 +15,8 @@ use crate::sim::kube::{Cluster, ClusterOptions, Directory, SavedObjects, Token};
 use crate::sim::machine::{Machine, machines, scale_set_id};
 use crate::sim::seed;
 use crate::sim::server::Shutdown;
-use crate::sim::world::{self, World};
+use crate::sim::world::{self, ClusterUser, World};
+use crate::sim::{ClusterEndpoint, SimError};
 
 /// A cluster and what runs in it.
 #[derive(Clone)]
@@ -47,7 +47,8 @@ impl Clusters {
 
 /// What a cluster starts with.
 pub(crate) struct Beginning<'a> {
-    pub(crate) token: &'a str,
+    /// Where it is reached, and by whom.
+    pub(crate) endpoint: &'a ClusterEndpoint,
     /// What was in it when it was saved; without it the world's nodes and Services are made.
     pub(crate) saved: Option<&'a SavedObjects>,
     pub(crate) has_cloud_provider: bool,
@@ -70,10 +71,12 @@ pub(crate) fn start(
     beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
     let AzurePlace { arm, entra, clock, origin } = *azure;
-    let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
+    let Beginning { endpoint, saved, has_cloud_provider, shutdown } = beginning;
+    let user = |user: &ClusterUser| Some((Token::new(endpoint.users.get(&user.name)?), Arc::new(user.clone())));
     let options = ClusterOptions {
         name: own.name.clone(),
-        token: Token::new(token),
+        token: Token::new(&endpoint.token),
+        users: own.users.iter().filter_map(user).collect(),
         directory: own.entra.then(|| directory(entra.clone())),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),

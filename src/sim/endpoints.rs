@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sim::arm::{ClusterAccess, kubeconfig_entry};
 
@@ -13,8 +13,10 @@ use crate::sim::arm::{ClusterAccess, kubeconfig_entry};
 pub struct ClusterEndpoint {
     /// The base URL of its API.
     pub server: String,
-    /// The bearer token that it accepts.
+    /// The bearer token of somebody who may do everything.
     pub token: String,
+    /// The tokens of its other users, by their names.
+    pub users: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for ClusterEndpoint {
@@ -62,14 +64,16 @@ impl Endpoints {
         }
     }
 
-    /// A kubeconfig with one context per cluster, named like it.
+    /// A kubeconfig with one context per cluster, named like it, and one for each of its users, `<user>@<cluster>`.
     pub fn kubeconfig(&self) -> String {
-        let entries: Vec<_> = self
-            .clusters
-            .iter()
-            .map(|(name, endpoint)| kubeconfig_entry(name, &access(endpoint, &self.ca_pem)))
-            .collect();
-        let part = |key: &str| entries.iter().map(|entry| entry[key].clone()).collect::<Vec<_>>();
+        let own =
+            |(name, endpoint): (&String, &ClusterEndpoint)| kubeconfig_entry(name, &access(endpoint, &self.ca_pem));
+        let entries = self.clusters.iter().map(own);
+        let users = self.clusters.iter().flat_map(|(name, endpoint)| {
+            endpoint.users.iter().map(move |(user, token)| user_entry(name, (user, token)))
+        });
+        let entries: Vec<Value> = entries.chain(users).collect();
+        let part = |key: &str| entries.iter().filter_map(|entry| entry.get(key).cloned()).collect::<Vec<_>>();
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -81,6 +85,15 @@ impl Endpoints {
         });
         serde_yaml::to_string(&config).expect("a JSON value of strings is YAML")
     }
+}
+
+/// The parts of a kubeconfig for one more user of a cluster.
+fn user_entry(cluster: &str, (user, token): (&str, &str)) -> Value {
+    let name = format!("{user}@{cluster}");
+    json!({
+        "user": { "name": name, "user": { "token": token } },
+        "context": { "name": name, "context": { "cluster": cluster, "user": name } },
+    })
 }
 
 pub(super) fn access(endpoint: &ClusterEndpoint, ca_pem: &str) -> ClusterAccess {

@@ -55,7 +55,7 @@ use crate::sim::log::{LoggedRequest, RequestLog};
 use crate::sim::saved::{Ports, Saved, SavedEndpoint};
 use crate::sim::server::Shutdown;
 use crate::sim::tls::{Certificate, Tls};
-use crate::sim::world::{CloudProvider, SubscriptionState, World};
+use crate::sim::world::{CloudProvider, ClusterUser, SubscriptionState, World};
 
 /// Where a simulator listens, and as what; port 0 is any.
 #[derive(Clone, Debug, Default)]
@@ -189,12 +189,17 @@ impl Simulator {
                 port => port,
             };
             let (listener, address) = server::listen(port).await?;
-            let new = || self.arm.state().chance.guid(&format!("token {}", own.name)).simple().to_string();
-            let token = saved.map_or_else(new, |saved| saved.token.clone());
-            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token };
+            let new = |whose: &str| self.arm.state().chance.guid(&format!("token {whose}")).simple().to_string();
+            let token = saved.map_or_else(|| new(&own.name), |saved| saved.token.clone());
+            let token_of = |user: &ClusterUser| {
+                let kept = saved.and_then(|saved| saved.users.get(&user.name).cloned());
+                (user.name.clone(), kept.unwrap_or_else(|| new(&format!("{}@{}", user.name, own.name))))
+            };
+            let users = own.users.iter().map(token_of).collect();
+            let endpoint = ClusterEndpoint { server: format!("https://{address}"), token, users };
             self.arm.set_cluster_access(&own.id(), access(&endpoint, &self.endpoints.ca_pem));
             let beginning = Beginning {
-                token: &endpoint.token,
+                endpoint: &endpoint,
                 saved: saved.map(|saved| &saved.objects),
                 has_cloud_provider: own.cloud_provider == CloudProvider::Simulated && !options.no_cloud_provider,
                 shutdown: shutdown.clone(),
@@ -218,9 +223,9 @@ impl Simulator {
     /// Everything that a later start needs to go on from here. `world` is the text of the world's file.
     pub fn save(&self, world: &str) -> Saved {
         let endpoint = |(name, cluster): (&String, &RunningCluster)| {
-            let ClusterEndpoint { server, token } = &self.endpoints.clusters[name];
+            let ClusterEndpoint { server, token, users } = self.endpoints.clusters[name].clone();
             let port = server.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
-            (name.clone(), SavedEndpoint { port, token: token.clone(), objects: cluster.api.save() })
+            (name.clone(), SavedEndpoint { port, token, users, objects: cluster.api.save() })
         };
         let mut faults = self.arm.faults().list();
         // What was there when they began is not kept, so stale reads end with the process.

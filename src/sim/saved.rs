@@ -61,6 +61,8 @@ impl Ports {
 pub(crate) struct SavedEndpoint {
     pub(crate) port: u16,
     pub(crate) token: String,
+    #[serde(default)]
+    pub(crate) users: BTreeMap<String, String>,
     pub(crate) objects: SavedObjects,
 }
 

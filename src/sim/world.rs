@@ -17,7 +17,10 @@ use crate::domain::azure::{Location, ResourceGroup, SubscriptionId, TenantId};
 use crate::domain::cidr::Cidr;
 use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
-pub use crate::sim::world::cluster::{BackendPoolType, CloudProvider, Cluster, IpFamily, Node};
+pub use crate::sim::world::cluster::{
+    BackendPoolType, CloudProvider, Cluster, ClusterRole, ClusterUser, IpFamily, Node, PolicyRule, RoleKind,
+    RoleMetadata,
+};
 pub use crate::sim::world::identity::{
     FederatedCredential, Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,
 };
@@ -293,6 +296,10 @@ impl World {
             let path = format!("clusters[{index}]");
             if !names.insert(&cluster.name) {
                 return Err(inconsistent(&path, "another cluster has the same name, which is also its context"));
+            }
+            let users: BTreeSet<&String> = cluster.users.iter().map(|user| &user.name).collect();
+            if users.len() != cluster.users.len() {
+                return Err(inconsistent(&format!("{path}.users"), "two users have the same name"));
             }
             let network = self.virtual_networks.iter().find(|own| {
                 own.name.eq_ignore_ascii_case(&cluster.virtual_network)

@@ -41,6 +41,7 @@ fn where_all_is_well_every_line_says_so() {
       ok       cluster: Kubernetes 1.36.2 at https://<address> (context myAKSCluster)
       ok       reading: all in scope: 1 Services, 0 Private Link Services, 0 private endpoints
       ok       rights to apply: all 9 that the documents can need are held
+      ok       rights to apply in the cluster: all 4 that the documents can need are held
     ");
     assert_eq!(stage.writes(), 0, "a doctor only looks");
 }

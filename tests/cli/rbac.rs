@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use privlink::cli::Exit;
+use privlink::sim::fault::Fault;
+use privlink::sim::world::ClusterUser;
 use privlink::sim::world::FederatedCredential;
 use privlink::sim::world::RawResource;
 use privlink::sim::world::RoleAssignment;
@@ -185,6 +187,293 @@ fn without_any_single_right_to_read_the_story_stops_and_names_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The roles in the cluster of who plans and of who applies, as the program prints them for these settings.
+fn printed_for_the_cluster(settings: &str) -> [Value; 2] {
+    let stage = Stage::new();
+    stage.repo.commit(&[("privlink.toml", settings)]);
+    let folder = stage.folder().join("work");
+    stage.repo.clone_to(&folder);
+    let args = ["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", "kubernetes"];
+    let ran = stage.run(&args).ends(Exit::Done);
+    let roles: Vec<Value> = ran.out.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
+    roles.try_into().unwrap()
+}
+
+/// Settings by which one user of the cluster plans and another one applies.
+fn of_two_users(settings: &str) -> String {
+    let contexts = "context = \"plan@myAKSCluster\"\napply-context = \"apply@myAKSCluster\"";
+    let (before, after) = (settings, settings.replace("context = \"myAKSCluster\"", contexts));
+    assert_ne!(before, after);
+    after
+}
+
+/// The story of the example, told by two users of the cluster with these roles.
+fn story_of_users(roles: &[Value; 2]) -> Result<(), String> {
+    let mut world = worlds::example();
+    world.clusters[0].users = users(roles);
+    let stage = Stage::in_world(world);
+    let files = privlink::cli::demo::EXAMPLE.iter().map(|(path, text)| match *path {
+        "privlink.toml" => (*path, of_two_users(&text.replace("prune = true", "prune = true\nmax-deletes = 50"))),
+        path => (path, (*text).to_owned()),
+    });
+    let files: Vec<(&str, String)> = files.collect();
+    stage.repo.commit(&files.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
+    converge(&stage)?;
+    stage.repo.replace("environments/prod/services/orders.yaml", "10.224.0.200", "10.224.0.201");
+    converge(&stage)?;
+    let paths: Vec<&str> =
+        files.iter().map(|(path, _)| *path).filter(|path| path.starts_with("environments/")).collect();
+    stage.repo.commit(&[("environments/prod/README.md", "a folder without documents is a wish\n")]);
+    stage.repo.remove(&paths);
+    converge(&stage)
+}
+
+fn users(roles: &[Value; 2]) -> Vec<ClusterUser> {
+    let user = |(name, role): (&str, &Value)| ClusterUser {
+        name: name.to_owned(),
+        roles: vec![serde_json::from_value(role.clone()).unwrap()],
+    };
+    ["plan", "apply"].into_iter().zip(roles).map(user).collect()
+}
+
+#[test]
+fn with_the_printed_cluster_roles_the_whole_story_works_and_without_any_verb_of_them_it_names_that_one() {
+    let roles = printed_for_the_cluster(&of_two_users(&worlds::settings()));
+    story_of_users(&roles).unwrap();
+    let (mut wrong, mut tried) = (Vec::new(), Vec::new());
+    for (who, name) in ["plan", "apply"].into_iter().enumerate() {
+        for (rule, own) in roles[who]["rules"].as_array().unwrap().iter().enumerate() {
+            // Without it a plan says that it could not look, if there was anything to look at.
+            if own["resources"][0] == "namespaces" {
+                continue;
+            }
+            let (verbs, resource) = (own["verbs"].as_array().unwrap(), own["resources"][0].as_str().unwrap());
+            for verb in verbs {
+                let mut fewer = roles.clone();
+                fewer[who]["rules"][rule]["verbs"].as_array_mut().unwrap().retain(|other| other != verb);
+                let verb = verb.as_str().unwrap();
+                tried.push(format!("{name}: {verb} {resource}"));
+                // What cannot be read the API server says, and what cannot be written the plan.
+                let told = match name {
+                    "plan" => format!(
+                        "User \"plan\" cannot {verb} resource \"{resource}\" in API group \"\" at the cluster scope"
+                    ),
+                    _ => format!(
+                        "the cluster's user apply lacks {verb} on {resource} in the namespace default (PRE-ACCESS-LACKING)"
+                    ),
+                };
+                match story_of_users(&fewer) {
+                    Ok(()) => wrong.push(format!("{name} does not need {verb} {resource}")),
+                    Err(said) if !said.contains(&told) => wrong.push(format!("nobody says {told}:\n{said}")),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    insta::assert_snapshot!(tried.join("\n"), @"
+    plan: list services
+    apply: list events
+    apply: create services
+    apply: delete services
+    apply: get services
+    apply: patch services
+    ");
+}
+
+/// The example, whose user that applies may do everything that this role says.
+fn stage_of_users(edit: impl Fn(&mut Vec<Value>)) -> Stage {
+    let settings = of_two_users(&worlds::settings());
+    let mut roles = printed_for_the_cluster(&settings);
+    let verbs = roles[1]["rules"].as_array_mut().unwrap().iter_mut().find(|rule| rule["resources"][0] == "services");
+    edit(verbs.unwrap()["verbs"].as_array_mut().unwrap());
+    let mut world = worlds::example();
+    world.clusters[0].users = users(&roles);
+    let stage = Stage::in_world(world);
+    stage.repo.commit(&[
+        ("privlink.toml", &settings),
+        ("environments/prod/web.yaml", &docs::service("web", &[])),
+        ("environments/prod/web-published.yaml", &docs::published("web")),
+        ("environments/prod/web-endpoint.yaml", &docs::endpoint("web")),
+    ]);
+    stage
+}
+
+#[test]
+fn a_verb_that_the_applying_user_lacks_is_told_with_its_cure_and_leaves_out_what_needs_it() {
+    let stage = stage_of_users(|verbs| verbs.retain(|verb| verb != "create" && verb != "patch"));
+    let planned = stage.plan().ends(Exit::Incomplete);
+    let told = planned.out.lines().filter(|line| line.contains("not applicable") || line.contains("help: "));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
+    not applicable because the cluster's user apply lacks create and patch on services in the namespace default (PRE-ACCESS-LACKING)
+    help: grant it with: kubectl create role privlink-create-patch-services --namespace default --verb create,patch --resource services && kubectl create rolebinding privlink-create-patch-services --namespace default --role privlink-create-patch-services --user apply
+    not applicable because it needs service/default/web
+    not applicable because it needs privatelinkservice/default/web
+    ");
+    let json: Value = serde_json::from_str(&stage.run_on_repo("plan", &["--format", "json"]).out).unwrap();
+    let left = json["leftOut"].as_array().unwrap().iter().find(|left| left["key"] == "service/default/web").unwrap();
+    insta::assert_snapshot!(left["refusals"][0]["access"], @r#"{"namespace":"default","resource":"services","user":"apply","verbs":["create","patch"]}"#);
+    let doctor = stage.run_on_repo("doctor", &[]).ends(Exit::Incomplete);
+    let told = doctor.out.lines().skip_while(|line| !line.contains("in the cluster:"));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
+    missing  rights to apply in the cluster: the cluster's user apply lacks create and patch on services in the namespace default
+             help: kubectl create role privlink-create-patch-services --namespace default --verb create,patch --resource services && kubectl create rolebinding privlink-create-patch-services --namespace default --role privlink-create-patch-services --user apply
+    ");
+    assert_eq!(stage.writes(), 0);
+}
+
+#[test]
+fn where_nobody_says_which_user_applies_a_lack_is_a_warning() {
+    let stage = stage_of_users(|verbs| verbs.retain(|verb| verb != "patch"));
+    let settings = worlds::settings().replace("context = \"myAKSCluster\"", "context = \"apply@myAKSCluster\"");
+    stage.repo.commit(&[("privlink.toml", &settings)]);
+    // Whoever applies alone plans as well.
+    stage.plan().ends(Exit::Incomplete).says("User \"apply\" cannot list resource \"services\"");
+    let stage = stage_of_users(|verbs| {
+        verbs.retain(|verb| verb != "patch");
+        verbs.push(json!("list"));
+    });
+    stage.repo.commit(&[("privlink.toml", &settings)]);
+    stage.plan().ends(Exit::Changes).says(
+        "bound to be refused if nobody else applies: the cluster's user apply lacks patch on services in the namespace default",
+    );
+}
+
+#[test]
+fn who_has_no_context_of_the_applying_user_and_whom_the_server_does_not_answer_makes_the_same_plan_and_says_so() {
+    let stage = stage_of_users(|_| ());
+    let whole = stage.plan().ends(Exit::Changes);
+    assert!(!whole.out.contains("not looked at beforehand"), "{}", whole.out);
+    let fault: Fault = serde_json::from_value(json!({
+        "path": "*/selfsubjectaccessreviews", "status": 403, "code": "Forbidden", "message": "no questions, please",
+    }))
+    .unwrap();
+    stage.simulator.add_fault(fault);
+    let unanswered = stage.plan().ends(Exit::Changes);
+    let words =
+        "rights of the user that applies in the cluster: not looked at beforehand: the API server denies the question";
+    assert_eq!(unanswered.says(words).plan_id(), whole.plan_id());
+    stage.simulator.clear_faults();
+    let kubeconfig = stage.folder().join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    std::fs::write(&kubeconfig, text.replace("name: apply@myAKSCluster", "name: somebody@myAKSCluster")).unwrap();
+    let without = stage.plan().ends(Exit::Changes);
+    let words = "not looked at beforehand: the context apply@myAKSCluster applies: no client for the cluster: the kubeconfig \
+                 cannot be used: it has no context named \"apply@myAKSCluster\"";
+    assert_eq!(without.says(words).plan_id(), whole.plan_id());
+    stage.run_on_repo("doctor", &[]).ends(Exit::Done).says("unknown  cluster, to apply: ");
+}
+
+#[test]
+fn what_several_namespaces_need_is_asked_about_once_unless_that_is_denied() {
+    let asked = |stage: &Stage| {
+        let requests = stage.simulator.requests();
+        requests.iter().filter(|request| request.path.ends_with("/selfsubjectaccessreviews")).count()
+    };
+    let commit = |stage: &Stage| {
+        for namespace in ["blue", "green"] {
+            let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            stage.cluster().apply_raw(&manifest).unwrap();
+        }
+        let service = |namespace: &str| {
+            docs::service("web", &[]).replace("name: web\n", &format!("name: web\n  namespace: {namespace}\n"))
+        };
+        let settings = of_two_users(&worlds::settings());
+        stage.repo.commit(&[
+            ("privlink.toml", &settings),
+            ("environments/prod/b.yaml", &service("blue")),
+            ("environments/prod/g.yaml", &service("green")),
+        ]);
+    };
+    let stage = stage_of_users(|_| ());
+    stage.repo.remove(&[
+        "environments/prod/web.yaml",
+        "environments/prod/web-published.yaml",
+        "environments/prod/web-endpoint.yaml",
+    ]);
+    commit(&stage);
+    stage.plan().ends(Exit::Changes);
+    assert_eq!(asked(&stage), 4, "get, create and patch services, list events");
+    // Roles in the namespaces do as well.
+    let roles = ["blue", "green"].map(|namespace| {
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "own", "namespace": namespace},
+            "rules": [{"apiGroups": [""], "resources": ["services", "events"], "verbs": ["*"]}]})
+    });
+    let mut world = worlds::example();
+    let read = printed_for_the_cluster(&of_two_users(&worlds::settings()))[0].clone();
+    world.clusters[0].users = users(&[read.clone(), read]);
+    world.clusters[0].users[1].roles = roles.map(|role| serde_json::from_value(role).unwrap()).to_vec();
+    let stage = Stage::in_world(world);
+    commit(&stage);
+    stage.plan().ends(Exit::Changes);
+    assert_eq!(asked(&stage), 4 + 8);
+    stage.converge();
+}
+
+#[test]
+fn a_service_in_a_namespace_that_is_not_there_is_told_and_made_once_it_is() {
+    let stage = stage_of_users(|_| ());
+    let service = docs::service("lonely", &[]).replace("name: lonely\n", "name: lonely\n  namespace: blue\n");
+    assert!(service.contains("namespace: blue"));
+    stage.repo.commit(&[("environments/prod/lonely.yaml", &service)]);
+    let planned = stage
+        .plan()
+        .ends(Exit::Incomplete)
+        .says("not applicable because the namespace blue does not exist, or is being deleted (PRE-NAMESPACE-MISSING)")
+        .says("help: Create it first, with: kubectl create namespace blue; or correct its name.");
+    // The rest is made.
+    stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id()]).ends(Exit::Incomplete);
+    assert!(stage.cluster().get("services", "default", "web").is_some());
+    let fault: Fault = serde_json::from_value(json!({
+        "path": "/api/v1/namespaces/blue", "status": 403, "code": "Forbidden", "message": "not yours",
+    }))
+    .unwrap();
+    stage.simulator.add_fault(fault);
+    stage
+        .plan()
+        .ends(Exit::Changes)
+        .says("namespaces of the cluster: not looked at beforehand: the API server denies the question");
+    stage.simulator.clear_faults();
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue"}});
+    stage.cluster().apply_raw(&manifest).unwrap();
+    stage.converge();
+}
+
+#[test]
+fn with_the_credentials_that_azure_gives_the_identity_that_applies_is_the_user_that_is_asked_about() {
+    let settings = worlds::settings().replace("context = \"myAKSCluster\"", "get-credentials = true");
+    let mut roles = printed_for_the_cluster(&settings);
+    let mut world = worlds::example();
+    world.clusters[0].entra = true;
+    let commit = |stage: &Stage| {
+        let web = docs::service("web", &[]);
+        stage.repo.commit(&[("privlink.toml", &settings), ("environments/prod/web.yaml", &web)]);
+    };
+    let name = |client: &str| {
+        let name = format!("privlink-sim/principal/{client}");
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+    };
+    let ids = ["a1", "a2"].map(|end| name(&format!("00000000-0000-0000-0000-0000000000{end}")));
+    let named = |roles: &[Value; 2]| {
+        let mut users = users(roles);
+        users.iter_mut().zip(&ids).for_each(|(user, id)| user.name.clone_from(id));
+        users
+    };
+    world.clusters[0].users = named(&roles);
+    let stage = Stage::in_world(world.clone());
+    commit(&stage);
+    stage.converge();
+    for rule in roles[1]["rules"].as_array_mut().unwrap() {
+        rule["verbs"].as_array_mut().unwrap().retain(|verb| verb != "patch");
+    }
+    world.clusters[0].users = named(&roles);
+    let stage = Stage::in_world(world);
+    commit(&stage);
+    let lacks =
+        format!("the cluster's user {} lacks patch on services in the namespace default (PRE-ACCESS-LACKING)", ids[1]);
+    stage.plan().ends(Exit::Incomplete).says(&lacks);
+}
+
 /// A cluster in a network of somebody's own, whose identity has these actions there.
 fn stage_with_a_network_of_its_own(actions: &[String]) -> Stage {
     let mut world = worlds::example();
@@ -242,6 +531,12 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
     - apiGroups:
       - ''
       resources:
+      - namespaces
+      verbs:
+      - get
+    - apiGroups:
+      - ''
+      resources:
       - services
       verbs:
       - list
@@ -257,6 +552,12 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
       - events
       verbs:
       - list
+    - apiGroups:
+      - ''
+      resources:
+      - namespaces
+      verbs:
+      - get
     - apiGroups:
       - ''
       resources:

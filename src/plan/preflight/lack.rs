@@ -12,7 +12,6 @@ use crate::domain::right::RightScope;
 use crate::observed::rights::Rights;
 use crate::observed::rights::Standing;
 use crate::plan::change::MissingRight;
-use crate::plan::change::Note;
 use crate::plan::change::Refusal;
 use crate::plan::draft::Draft;
 use crate::plan::preflight::cluster;
@@ -50,9 +49,20 @@ pub(super) fn check_cluster(draft: &mut Draft<'_>) {
     found.dedup();
     for (key, right) in found {
         let problem = format!("{right}: every sync fails");
-        let refusal = Refusal { rule: Some(rule::CLUSTER_RIGHT.id), problem, help: right.grant(), right: Some(right) };
+        let by = Refusal::by(&rule::CLUSTER_RIGHT, problem);
+        let refusal = Refusal { help: right.grant(), right: Some(right), ..by };
         draft.refuse_by(&key, refusal);
     }
+}
+
+/// Refuses a change for a lack of who is named as the one that applies; of another it is a warning.
+pub(super) fn tell(draft: &mut Draft<'_>, key: &ResourceKey, (refusal, is_named): (Refusal, bool)) {
+    if is_named {
+        return draft.refuse_by(key, refusal);
+    }
+    let Refusal { rule, problem, help, .. } = refusal;
+    let rule = rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    draft.note(key, format!("bound to be refused if nobody else applies: {problem}; {help}{rule}"));
 }
 
 /// Refuses what the identity that applies may not do. Where nobody can know which one applies, says it and refuses nothing.
@@ -65,19 +75,8 @@ pub(super) fn check(draft: &mut Draft<'_>) {
         .collect();
     for (key, missing) in found {
         for right in missing {
-            let problem = right.to_string();
-            if rights.is_named {
-                let refusal =
-                    Refusal { rule: Some(rule::RIGHT_LACKING.id), problem, help: right.grant(), right: Some(right) };
-                draft.refuse_by(&key, refusal);
-            } else {
-                let text = format!(
-                    "bound to be refused if nobody else applies: {problem}; {} ({})",
-                    right.grant(),
-                    rule::RIGHT_LACKING.id
-                );
-                draft.notes.push(Note { subject: key.to_string(), text });
-            }
+            let by = Refusal::by(&rule::RIGHT_LACKING, right.to_string());
+            tell(draft, &key, (Refusal { help: right.grant(), right: Some(right), ..by }, rights.is_named));
         }
     }
 }

@@ -3,12 +3,14 @@
 //! Only what is surely refused dooms a change. What was not read is no reason: nobody is kept from applying by sight that is
 //! partial, because Azure itself has the last word.
 
+pub mod access;
 mod address;
 mod cluster;
 mod endpoint;
 pub mod group;
 pub mod lack;
 mod link;
+pub mod namespace;
 pub mod question;
 pub mod right;
 pub mod rule;
@@ -44,17 +46,18 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     }
     let doubts = endpoint::doubts(draft);
     draft.notes.extend(doubts);
-    let looks = [cluster::look, endpoint::look, link::look, group::look];
+    let looks = [cluster::look, endpoint::look, link::look, group::look, namespace::look];
     let found: Vec<Finding> = looks.into_iter().flat_map(|look| look(draft)).collect();
     for Finding { key, rule, problem, help } in found {
-        draft.refuse_by(&key, Refusal { rule: Some(rule.id), problem, help, right: None });
+        draft.refuse_by(&key, Refusal { help, ..Refusal::by(rule, problem) });
     }
 }
 
-/// Refuses what the identity that applies, or the cluster's, may not do.
+/// Refuses what the identity that applies, its user in the cluster, or the cluster's identity may not do.
 pub(super) fn check_rights(draft: &mut Draft<'_>) {
     lack::check(draft);
     lack::check_cluster(draft);
+    access::check(draft);
 }
 
 /// True if Azure is asked to make something, so that its checks of a new resource apply.

@@ -5,6 +5,7 @@ use crate::cloud_provider::catalogue::entry;
 use crate::cloud_provider::rule::rules;
 
 const AZURE: &str = "Azure";
+const KUBERNETES: &str = "Kubernetes";
 const EVERY: &str = "every version";
 
 /// What people know under other names: entries of the catalogue whose rules are here.
@@ -45,6 +46,10 @@ rules! {
          load balancer, and every sync fails after that.";
         "A write does not make its resource group, and the cloud provider lists the group at every sync.";
         "Create the group first, or correct its name or subscription.";
+    NAMESPACE_MISSING = "PRE-NAMESPACE-MISSING", "The namespace is not there", Documented, KUBERNETES;
+        "The API server refuses what is made in it: NotFound, or Forbidden while it is being deleted.";
+        "A write does not make its namespace, and privlink makes none: a namespace has an owner, with quotas and policies.";
+        "Create the namespace first, or correct its name.";
     SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
         "Azure refuses what refers to it.";
         "A reference to what does not exist is checked first.";
@@ -76,6 +81,12 @@ rules! {
          well: a subnet and a frontend to join, a connection to approve. That a right is held proves less: deny \
          assignments, locks and policies are not looked at.";
         "Give the identity the role that the plan names, at the scope that it names; it counts after a minute or two.";
+    ACCESS_LACKING = "PRE-ACCESS-LACKING", "The user that applies may not do it in the cluster", Documented, KUBERNETES;
+        "The API server refuses the call: Forbidden.";
+        "No role that is bound to the user gives the verb on the resource in the namespace. A write reads the object before it \
+         and the events of the cloud provider after it; to apply what is not there yet takes create beside patch. That all is \
+         allowed proves less: admission may still refuse.";
+        "Give the user the role that the plan names, or the one that `privlink rbac --for kubernetes` prints.";
     CLUSTER_RIGHT = "PRE-CLUSTER-RIGHT", "The cluster's identity may not do it", Documented, EVERY;
         "Azure refuses what the cloud provider writes, at every try: a subnet that it may not join gives no frontend and no \
          NAT address, and one whose policy it may not switch off carries no Private Link Service.";

@@ -14,15 +14,18 @@ use crate::domain::resource::private_endpoint::Target;
 use crate::domain::resource::private_link_service::Visibility;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::SubnetPolicy;
+use crate::domain::right::Access;
 use crate::domain::right::Grantee;
 use crate::domain::right::Permission;
 use crate::observed::rights::Rights;
+use crate::observed::rights::UserRights;
 use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::fixture;
 use crate::plan::fixture::World;
+use crate::plan::preflight::access;
 use crate::plan::preflight::question;
 use crate::plan::preflight::question::Question;
 use crate::plan::preflight::right;
@@ -256,6 +259,69 @@ fn a_lack_of_the_identity_that_is_named_dooms_and_one_of_a_runner_s_own_is_a_war
         .map(|note| note.text.as_str())
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"bound to be refused if nobody else applies: the identity 00000000-0000-0000-0000-0000000000a2 lacks Microsoft.Network/privateEndpoints/write on /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps; grant it with: az role assignment create --assignee 00000000-0000-0000-0000-0000000000a2 --role "Network Contributor" --scope /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-apps (PRE-RIGHT-LACKING)"#);
+}
+
+/// What the steps of a plan need of the API server.
+fn in_cluster(world: &World) -> String {
+    let steps = world.plan().steps;
+    let needed = steps.iter().flat_map(|step| access::needed(&step.change, &world.observed));
+    let lines = needed.map(|it| format!("{} {} in {}", it.verb, it.resource, it.namespace.unwrap()));
+    lines.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_service_takes_verbs_by_what_is_done_to_it() {
+    insta::assert_snapshot!(in_cluster(&World::empty()), @"
+    create services in shop
+    get services in shop
+    list events in shop
+    patch services in shop
+    ");
+    assert_eq!(in_cluster(&World::converged()), "");
+    let mut world = World::converged();
+    world.manifest()["spec"]["ports"][0]["port"] = serde_json::json!(81);
+    insta::assert_snapshot!(in_cluster(&world), @"
+    get services in shop
+    list events in shop
+    patch services in shop
+    ");
+    let mut world = World::converged();
+    world.desired.intents.clear();
+    world.desired.policy.prune = true;
+    insta::assert_snapshot!(in_cluster(&world), @"
+    delete services in shop
+    get services in shop
+    ");
+}
+
+/// The empty world, in which the user of the cluster may do all but one thing.
+fn with_user(lacking: &Access, is_named: bool) -> World {
+    let mut world = World::empty();
+    let steps = world.plan().steps;
+    let needed = steps.iter().flat_map(|step| access::needed(&step.change, &world.observed));
+    let answers = needed.map(|access| (access.clone(), access != *lacking)).collect();
+    world.observed.user_rights = Some(UserRights { user: "o'neill".to_owned(), is_named, answers });
+    world
+}
+
+#[test]
+fn what_the_user_of_the_cluster_may_not_do_dooms_where_that_one_is_named_and_warns_where_not() {
+    let create = Access { resource: "services", verb: "create", namespace: Some("shop".parse().unwrap()) };
+    let nothing = Access { verb: "watch", ..create.clone() };
+    assert!(with_user(&nothing, true).plan().is_whole());
+    let plan = with_user(&create, true).plan();
+    insta::assert_snapshot!(refused(&plan), @"
+    service/shop/orders: the cluster's user o'neill lacks create on services in the namespace shop (PRE-ACCESS-LACKING)
+    privatelinkservice/shop/orders: needs service/shop/orders
+    privateendpoint/orders-pe: needs privatelinkservice/shop/orders
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe
+    ");
+    insta::assert_snapshot!(plan.left_out[0].refusals[0].help, @r"grant it with: kubectl create role privlink-create-services --namespace shop --verb create --resource services && kubectl create rolebinding privlink-create-services --namespace shop --role privlink-create-services --user 'o'\''neill'");
+    let plan = with_user(&create, false).plan();
+    assert!(plan.is_whole());
+    let told: Vec<&str> =
+        plan.notes.iter().map(|note| note.text.as_str()).filter(|text| text.contains("lacks")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"bound to be refused if nobody else applies: the cluster's user o'neill lacks create on services in the namespace shop; grant it with: kubectl create role privlink-create-services --namespace shop --verb create --resource services && kubectl create rolebinding privlink-create-services --namespace shop --role privlink-create-services --user 'o'\''neill' (PRE-ACCESS-LACKING)");
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn cluster(name: &EnvironmentName, environment: &Environment, written: &Written<
     if let Some(cluster) = &environment.cluster {
         let ways = [
             ("context", cluster.context.is_some()),
+            ("apply-context", cluster.apply_context.is_some() && cluster.context.is_none()),
             ("in-cluster", cluster.in_cluster),
             ("get-credentials", cluster.get_credentials),
         ];

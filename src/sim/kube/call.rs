@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Cluster;
+use super::access::{self, Caller};
 use super::discovery;
 use super::event;
 use super::kind::{Target, target_of};
@@ -24,6 +25,7 @@ pub struct Call {
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
     pub(crate) body: Value,
+    pub(crate) caller: Caller,
 }
 
 /// An answer.
@@ -64,6 +66,13 @@ impl Call {
     #[must_use]
     pub fn agent(mut self, user_agent: &str) -> Self {
         user_agent.clone_into(&mut self.user_agent);
+        self
+    }
+
+    /// Sets who calls; without it somebody who may do everything.
+    #[must_use]
+    pub(crate) fn caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
         self
     }
 
@@ -183,6 +192,7 @@ impl Cluster {
     }
 
     fn try_call(&self, call: &Call) -> Result<Answer, ApiError> {
+        access::check(call)?;
         if let Some(answer) = discovery::answer(self, call) {
             return answer;
         }
@@ -237,6 +247,11 @@ impl Cluster {
         let write = self.write_of(call, target)?;
         let sent = if target.kind.is_spelling { &event::to_core(&call.body) } else { &call.body };
         let mut state = self.state();
+        if call.method != "POST"
+            && write.name.as_deref().is_some_and(|name| state.store.get(&write.key(name)).is_none())
+        {
+            access::check_creation(call)?;
+        }
         let written = match call.method.as_str() {
             "POST" => state.create(&write, sent),
             "PUT" => state.replace(&write, sent),

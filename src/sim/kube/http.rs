@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Cluster;
+use super::access::Caller;
 use super::call::{Answer, Call};
 use super::protobuf;
 use super::status_error::ApiError;
@@ -88,9 +89,11 @@ fn broken(fault: &Fault) -> Response {
 
 async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Call) -> Response {
     let is_open = matches!(call.path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version");
-    if !is_open && !is_authorized(cluster, headers) {
-        return write(&Answer::refusal(&ApiError::unauthorized()), false);
-    }
+    let call = match caller(cluster, headers) {
+        Some(caller) => call.caller(caller),
+        None if is_open => call,
+        None => return write(&Answer::refusal(&ApiError::unauthorized()), false),
+    };
     let call = match read_body(body, &call.content_type).await {
         Ok(body) => call.body(body),
         Err(error) => return write(&Answer::refusal(&error), false),
@@ -104,9 +107,8 @@ async fn answer(cluster: &Cluster, (headers, body): (&HeaderMap, Body), call: Ca
     }
 }
 
-fn is_authorized(cluster: &Cluster, headers: &HeaderMap) -> bool {
-    let given = text(headers, "authorization");
-    given.strip_prefix("Bearer ").is_some_and(|token| cluster.takes(token))
+fn caller(cluster: &Cluster, headers: &HeaderMap) -> Option<Caller> {
+    cluster.caller(text(headers, "authorization").strip_prefix("Bearer ")?)
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod status_error;
 
+mod access;
 mod apply;
 mod by_hand;
 mod delete;
@@ -43,8 +44,9 @@ use tokio::sync::watch as channel;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
-use crate::sim::world::IpFamily;
+use crate::sim::world::{ClusterUser, IpFamily};
 
+use access::Caller;
 use call::Call;
 use kind::Kind;
 pub(crate) use saved::SavedObjects;
@@ -105,8 +107,10 @@ impl fmt::Debug for Directory {
 pub struct ClusterOptions {
     /// The name, as in `kubectl config get-contexts`.
     pub name: String,
-    /// The bearer token that clients must send.
+    /// The bearer token of somebody who may do everything.
     pub token: Token,
+    /// Whoever else has a token, and may do what its roles say.
+    pub users: Vec<(Token, Arc<ClusterUser>)>,
     /// Who else signs in, if the cluster takes tokens of Entra.
     pub directory: Option<Directory>,
     /// What uids follow from.
@@ -230,15 +234,18 @@ impl Cluster {
         &self.0.options.version
     }
 
-    /// True for a token that this cluster takes.
-    pub(crate) fn takes(&self, token: &str) -> bool {
-        let ClusterOptions { token: own, directory, .. } = &self.0.options;
-        own.is(token) || directory.as_ref().is_some_and(|directory| directory.user(token).is_some())
-    }
-
-    /// The token that clients must send.
-    pub fn token(&self) -> &Token {
-        &self.0.options.token
+    /// Whose token this is; `None` if nobody's. Whom the directory knows may do everything, unless the world says what.
+    pub(crate) fn caller(&self, given: &str) -> Option<Caller> {
+        let ClusterOptions { token, users, directory, .. } = &self.0.options;
+        if token.is(given) {
+            return Some(Caller::default());
+        }
+        if let Some((_, user)) = users.iter().find(|(token, _)| token.is(given)) {
+            return Some(Caller::User(user.clone()));
+        }
+        let name = directory.as_ref()?.user(given)?;
+        let user = users.iter().find(|(_, user)| user.name == name);
+        Some(user.map_or(Caller::Everything(name), |(_, user)| Caller::User(user.clone())))
     }
 
     /// Reads an object; `kind` may be a kind, a plural or a short name.

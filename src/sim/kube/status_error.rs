@@ -70,6 +70,15 @@ impl ApiError {
         Self::of(401, "Unauthorized", "Unauthorized".to_owned())
     }
 
+    /// `what` is what is asked for, such as `services "web"`; empty for a path that is no resource.
+    pub(crate) fn forbidden((plural, name): (&str, &str), what: &str, why: &str) -> Self {
+        let message = format!("{what}{}forbidden: {why}", if what.is_empty() { "" } else { " is " });
+        let mut error = Self::of(403, "Forbidden", message);
+        let named = [("name", name), ("kind", plural)].into_iter().filter(|(_, text)| !text.is_empty());
+        error.details = named.map(|(key, text)| (key.to_owned(), Value::from(text))).collect();
+        error
+    }
+
     pub(crate) fn not_found(plural: &str, name: &str) -> Self {
         Self::of(404, "NotFound", format!("{plural} \"{name}\" not found")).about(plural, name)
     }

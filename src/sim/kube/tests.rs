@@ -1,18 +1,22 @@
 //! The API as a client sees it, without HTTP.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::access::Caller;
 use super::call::{Answer, Call};
 use super::{Cluster, ClusterOptions, Token};
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
-use crate::sim::world::IpFamily;
+use crate::sim::world::{ClusterRole, ClusterUser, IpFamily, PolicyRule, RoleKind, RoleMetadata};
 
 fn cluster() -> Cluster {
     Cluster::new(ClusterOptions {
         name: "prod".to_owned(),
         token: Token::new("token"),
+        users: Vec::new(),
         directory: None,
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
@@ -288,13 +292,73 @@ fn discovery_comes_in_one_answer_for_those_who_ask() {
 #[test]
 fn reviews_are_answered_and_not_kept() {
     let cluster = cluster();
-    let ask = |path: &str| cluster.call(&Call::new("POST", path).body(json!({"spec": {}})));
-    let access = ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+    let ask = |path: &str, spec: Value| cluster.call(&Call::new("POST", path).body(json!({"spec": spec})));
+    let may = |spec: Value| ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", spec);
+    let access = may(json!({"resourceAttributes": {"verb": "list", "resource": "services"}}));
     assert_eq!((access.status, &access.body["status"]["allowed"]), (201, &json!(true)));
-    let who = ask("/apis/authentication.k8s.io/v1/selfsubjectreviews");
+    let nothing = may(json!({}));
+    assert_eq!(nothing.status, 422, "{}", nothing.body);
+    assert!(nothing.body["message"].as_str().unwrap().contains("exactly one of nonResourceAttributes or"));
+    let who = ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", json!({}));
     assert_eq!(who.body["status"]["userInfo"]["groups"][0], "system:masters");
     let listed = cluster.call(&Call::new("GET", "/apis/authentication.k8s.io/v1/selfsubjectreviews"));
     assert_eq!(listed.status, 405);
+}
+
+/// A call of somebody who may read, patch and delete Services.
+fn reader(call: Call) -> Call {
+    let rule = PolicyRule {
+        api_groups: vec![String::new()],
+        resources: vec!["services".to_owned()],
+        verbs: ["get", "list", "patch", "update"].map(str::to_owned).to_vec(),
+        resource_names: Vec::new(),
+    };
+    let role = ClusterRole {
+        api_version: "rbac.authorization.k8s.io/v1".to_owned(),
+        kind: RoleKind::ClusterRole,
+        metadata: RoleMetadata { name: "reader".to_owned(), namespace: None },
+        rules: vec![rule],
+    };
+    call.caller(Caller::User(Arc::new(ClusterUser { name: "alice".to_owned(), roles: vec![role] })))
+}
+
+#[test]
+fn a_user_does_what_its_roles_allow_and_is_told_what_they_do_not() {
+    let cluster = cluster();
+    let path = format!("{SERVICES}/web?fieldManager=kubectl");
+    let apply = || reader(Call::new("PATCH", &path)).content_type("application/apply-patch+yaml").body(web());
+    let put = || reader(Call::new("PUT", &path)).body(web());
+    let may_not = "services \"web\" is forbidden: User \"alice\" cannot create resource \"services\" in API group \"\" in \
+                   the namespace \"default\"";
+    for creates in [apply(), put()] {
+        let refused = cluster.call(&creates);
+        assert_eq!((refused.status, &refused.body["reason"]), (403, &json!("Forbidden")));
+        assert_eq!(refused.body["message"], may_not, "to write what is not there is to create it");
+        assert_eq!(refused.body["details"], json!({"name": "web", "kind": "services"}));
+    }
+    cluster.call(&Call::new("POST", SERVICES).body(web()));
+    assert_eq!(cluster.call(&apply().body(json!({"metadata": {"labels": {"a": "b"}}}))).status, 200);
+    assert_eq!(cluster.call(&reader(Call::new("DELETE", &path))).status, 403);
+    assert!(cluster.get("services", "default", "web").is_some());
+}
+
+#[test]
+fn a_user_asks_what_it_may_and_who_it_is() {
+    let cluster = cluster();
+    let may = |verb: &str| {
+        let spec = json!({"resourceAttributes": {"verb": verb, "resource": "services", "namespace": "shop"}});
+        let call = Call::new("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+        cluster.call(&reader(call).body(json!({"spec": spec}))).body["status"].clone()
+    };
+    let reason = "RBAC: allowed by ClusterRoleBinding \"reader\" of ClusterRole \"reader\" to User \"alice\"";
+    assert_eq!(may("list"), json!({"allowed": true, "reason": reason}));
+    assert_eq!(may("create"), json!({"allowed": false}));
+    let ask =
+        |path: &str| cluster.call(&reader(Call::new("POST", path)).body(json!({"spec": {"namespace": "shop"}}))).body;
+    let who = ask("/apis/authentication.k8s.io/v1/selfsubjectreviews");
+    assert_eq!(who["status"]["userInfo"], json!({"username": "alice", "groups": ["system:authenticated"]}));
+    let rules = ask("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews");
+    assert_eq!(rules["status"]["resourceRules"][0]["verbs"], json!(["get", "list", "patch", "update"]));
 }
 
 #[test]

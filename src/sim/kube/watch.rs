@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
-use super::Cluster;
 use super::call::Call;
 use super::kind::{Target, target_of};
 use super::list::{self, Page, Selection};
 use super::status_error::{ApiError, Cause};
 use super::store::{Change, ChangeKind};
+use super::{Cluster, access};
 
 /// The annotation of the bookmark that ends the initial events of a watch-list.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
@@ -37,11 +37,12 @@ struct Watch {
 /// Starts a watch and returns its lines.
 ///
 /// # Errors
-/// 400 if the selectors or the version cannot be read, 404 if the path names nothing.
+/// 400 if the selectors or the version cannot be read, 403 without the right, 404 if the path names nothing.
 pub(crate) fn watch(
     cluster: &Cluster,
     call: Call,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, ApiError> {
+    access::check(&call)?;
     let target = target_of(&call.path).ok_or_else(ApiError::unknown_path)?;
     let selection = call.selection(&target)?;
     check_options(&call)?;

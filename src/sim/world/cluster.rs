@@ -56,9 +56,73 @@ pub struct Cluster {
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+    /// Who else has a token for its API: each may do what its roles say, and has the context `<user>@<cluster>`.
+    #[serde(default)]
+    pub users: Vec<ClusterUser>,
     /// The roles of its cloud provider; contributor in the cluster's subscription if absent.
     #[serde(default)]
     pub assignments: Option<Vec<RoleAssignment>>,
+}
+
+/// Somebody with a token for a cluster's API.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClusterUser {
+    /// The name of the user, such as `system:serviceaccount:ops:privlink`; of an application of Entra its object id.
+    pub name: String,
+    /// What the user may do: the manifests of the roles that are bound to it. A `ClusterRole` counts in every namespace, a
+    /// `Role` in its own.
+    #[serde(default)]
+    pub roles: Vec<ClusterRole>,
+}
+
+/// A role of a cluster (`rbac.authorization.k8s.io/v1`).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClusterRole {
+    /// `rbac.authorization.k8s.io/v1`.
+    pub api_version: String,
+    /// Whether it counts everywhere.
+    pub kind: RoleKind,
+    /// Its name, and the namespace of a `Role`.
+    pub metadata: RoleMetadata,
+    /// What it allows.
+    #[serde(default)]
+    pub rules: Vec<PolicyRule>,
+}
+
+/// Where a role counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum RoleKind {
+    /// In every namespace, and for what has none.
+    ClusterRole,
+    /// In its namespace.
+    Role,
+}
+
+/// The name of a role.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleMetadata {
+    /// Its name.
+    pub name: String,
+    /// The namespace of a `Role`; `default` if absent.
+    #[serde(default)]
+    pub namespace: Option<String>,
+}
+
+/// Verbs on resources; `*` stands for all of a list.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct PolicyRule {
+    /// API groups; the core group is the empty text.
+    pub api_groups: Vec<String>,
+    /// Resources by their plural, with a subresource as in `services/status`.
+    pub resources: Vec<String>,
+    /// Verbs.
+    pub verbs: Vec<String>,
+    /// The objects that are meant; all if empty.
+    pub resource_names: Vec<String>,
 }
 
 /// An address family.

@@ -1,0 +1,291 @@
+//! The cases that every API server has to meet: what the adapter sends, and what it understands of the answers.
+//!
+//! A case gets a server with a namespace of its own, and a way to act on it as somebody else, past the adapter.
+
+use http::Request;
+use kube::Client;
+use kube::Config;
+use kube::config::KubeConfigOptions;
+use kube::config::Kubeconfig;
+use privlink::domain::failure::ErrorClass;
+use privlink::domain::kubernetes::Namespace;
+use privlink::domain::kubernetes::ObjectKey;
+use privlink::domain::kubernetes::ResourceVersion;
+use privlink::domain::kubernetes::Uid;
+use privlink::domain::resource::service::Deployment;
+use privlink::domain::resource::service::LiveService;
+use privlink::domain::resource::service::Service;
+use privlink::domain::right::Access;
+use privlink::kubernetes::Cluster;
+use privlink::kubernetes::error::ClusterError;
+use serde_json::Value as Json;
+use serde_json::json;
+
+/// The token, and the context, of somebody who may do everything.
+pub(super) const ADMIN: &str = "admin";
+
+/// The name, the token and the context of a user with [`limited_role`].
+pub(super) const LIMITED: &str = "limited";
+
+/// Calls a macro with the names of all cases.
+macro_rules! for_each_case {
+    ($with:ident) => {
+        $with! {
+            a_service_is_applied_read_and_deleted
+            other_managers_are_named_and_forced_only_on_ours
+            a_foreign_service_is_only_annotated
+            what_the_server_refuses_is_invalid
+            warnings_and_syncs_are_told_by_the_events_of_a_service
+            a_user_is_told_what_it_may_do_and_refused_the_rest
+            a_namespace_that_is_not_there_or_goes_is_no_home
+        }
+    };
+}
+pub(super) use for_each_case;
+
+/// A kubeconfig for a server, with a context for each of its users.
+pub(super) fn kubeconfig(cluster: &Json) -> Json {
+    let users = [ADMIN, LIMITED];
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": ADMIN,
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": users.map(|user| json!({"name": user, "user": {"token": user}})),
+        "contexts": users.map(|user| json!({"name": user, "context": {"cluster": "c", "user": user}})),
+    })
+}
+
+/// What the limited user may do.
+pub(super) fn limited_role() -> Json {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": LIMITED},
+        "rules": [{"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "patch"]}]})
+}
+
+/// An API server.
+pub(super) struct Server {
+    /// The adapter, as somebody who may do everything.
+    cluster: Cluster,
+    /// The adapter, as the limited user.
+    limited: Cluster,
+    /// Somebody else's client.
+    other: Client,
+    /// The namespace of the case.
+    namespace: String,
+}
+
+impl Server {
+    /// Connects to a server by a kubeconfig of [`kubeconfig`]'s form, and makes the namespace.
+    pub(super) async fn connect(kubeconfig: &Json, namespace: &str) -> Self {
+        let as_user = |user: &'static str| {
+            let text = kubeconfig.to_string();
+            async move { Cluster::connect(&text, Some(user)).await.unwrap() }
+        };
+        let parsed = Kubeconfig::from_yaml(&kubeconfig.to_string()).unwrap();
+        let mut config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await.unwrap();
+        // A machine without certificate authorities speaks plain http all the same.
+        config.root_cert.get_or_insert_default();
+        let (cluster, limited) = (as_user(ADMIN).await, as_user(LIMITED).await);
+        let other = Client::try_from(config).unwrap();
+        let server = Self { cluster, limited, other, namespace: namespace.to_owned() };
+        let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        server.does("POST", "/api/v1/namespaces", ("application/json", &manifest)).await;
+        server
+    }
+
+    /// True once the limited user may do what its role says.
+    pub(super) async fn limited_may_list(&self) -> bool {
+        self.limited.may(&Access { resource: "services", verb: "list", namespace: None }).await.unwrap()
+    }
+
+    fn key(&self) -> ObjectKey {
+        key_in(&self.namespace)
+    }
+
+    fn whole(&self, extra: &Json) -> Service {
+        whole(&self.namespace, extra)
+    }
+
+    /// Sends something past the adapter.
+    pub(super) async fn does(&self, method: &str, path: &str, (content_type, body): (&str, &Json)) -> Json {
+        let builder = Request::builder().method(method).uri(path).header("content-type", content_type);
+        self.other.request(builder.body(body.to_string().into_bytes()).unwrap()).await.unwrap()
+    }
+
+    /// What `kubectl annotate --overwrite` does.
+    async fn annotate(&self, annotation: &str, value: &str) {
+        let path = format!("/api/v1/namespaces/{}/services/orders?fieldManager=kubectl-annotate", self.namespace);
+        let patch = json!({"metadata": {"annotations": {annotation: value}}});
+        self.does("PATCH", &path, ("application/merge-patch+json", &patch)).await;
+    }
+
+    /// What the event recorder of a controller does.
+    async fn tell(&self, (name, kind, reason): (&str, &str, &str), message: &str) {
+        let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": self.namespace},
+            "involvedObject": {"kind": "Service", "name": "orders", "namespace": self.namespace},
+            "type": kind, "reason": reason, "message": message, "count": 3, "source": {"component": "service-controller"},
+            "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-02T00:00:00Z"});
+        self.does("POST", &format!("/api/v1/namespaces/{}/events", self.namespace), ("application/json", &event)).await;
+    }
+}
+
+pub(super) fn key_in(namespace: &str) -> ObjectKey {
+    format!("{namespace}/orders").parse().unwrap()
+}
+
+pub(super) fn whole(namespace: &str, extra: &Json) -> Service {
+    let mut manifest = json!({"apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "orders", "namespace": namespace, "labels": {"app": "orders"},
+            "annotations": {"service.beta.kubernetes.io/azure-load-balancer-internal": "true"}},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "orders"}, "loadBalancerSourceRanges": ["10.0.0.0/8"],
+            "ports": [{"port": 80, "protocol": "TCP", "targetPort": 8080}]}});
+    for (name, value) in extra.as_object().into_iter().flatten() {
+        manifest["spec"][name] = value.clone();
+    }
+    Service { key: key_in(namespace), deployment: Deployment::Whole, manifest }
+}
+
+fn version_of(live: &LiveService) -> (Uid, ResourceVersion) {
+    (live.uid.clone(), live.resource_version.clone())
+}
+
+pub(super) async fn a_service_is_applied_read_and_deleted(server: &Server) {
+    let (cluster, key) = (&server.cluster, server.key());
+    let version = cluster.version().await.unwrap();
+    assert!(version.split('.').count() == 3 && !version.starts_with('v'), "{version}");
+    assert_eq!(cluster.service(&key).await.unwrap(), None);
+
+    cluster.dry_run(&server.whole(&json!({})), None, false).await.unwrap();
+    assert_eq!(cluster.service(&key).await.unwrap(), None, "a dry run leaves nothing");
+    let created = cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let wanted = server.whole(&json!({})).fields();
+    let lost: Vec<_> = wanted.iter().filter(|(name, value)| created.fields().get(*name) != Some(*value)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    let owned: Vec<&String> = wanted.keys().collect();
+    assert_eq!(created.owned.iter().collect::<Vec<_>>(), owned, "what we apply is what we own, by the same names");
+    assert_eq!(cluster.service(&key).await.unwrap().as_ref(), Some(&created));
+
+    let again = cluster.apply(&server.whole(&json!({})), Some(&version_of(&created)), false).await.unwrap();
+    assert_eq!(again.resource_version, created.resource_version, "an equal apply changes nothing");
+    let namespace: Namespace = server.namespace.parse().unwrap();
+    let keys = |services: &[LiveService]| services.iter().map(|service| service.key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&cluster.services(Some(&namespace)).await.unwrap()), std::slice::from_ref(&key));
+    let everywhere = keys(&cluster.services(None).await.unwrap());
+    assert!(everywhere.contains(&key) && everywhere.contains(&"default/kubernetes".parse().unwrap()), "{everywhere:?}");
+
+    let other: Uid = "another".parse().unwrap();
+    let error = cluster.delete(&key, &other).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Conflict, "{error}");
+    cluster.delete(&key, &created.uid).await.unwrap();
+    assert_eq!(cluster.service(&key).await.unwrap(), None);
+    cluster.delete(&key, &created.uid).await.unwrap();
+
+    let error = cluster.apply(&server.whole(&json!({})), Some(&version_of(&created)), false).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Conflict, "an update must not create anew: {error}");
+}
+
+pub(super) async fn other_managers_are_named_and_forced_only_on_ours(server: &Server) {
+    let (cluster, key) = (&server.cluster, server.key());
+    cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let annotation = "service.beta.kubernetes.io/azure-load-balancer-internal";
+    server.annotate(annotation, "false").await;
+
+    let drifted = cluster.service(&key).await.unwrap().unwrap();
+    let leaf = format!("metadata.annotations[{annotation}]");
+    assert!(!drifted.owned.contains(&leaf));
+    assert_eq!(drifted.managers.get(&leaf).map(String::as_str), Some("kubectl-annotate"));
+    let error = cluster.apply(&server.whole(&json!({})), Some(&version_of(&drifted)), false).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Conflict, "{error}");
+    assert_eq!(error.conflicts()[0].manager, "kubectl-annotate");
+    assert!(error.to_string().contains("kubectl-annotate owns .metadata.annotations"), "{error}");
+    let forced = cluster.apply(&server.whole(&json!({})), Some(&version_of(&drifted)), true).await.unwrap();
+    assert!(forced.owned.contains(&leaf));
+    let stale =
+        cluster.apply(&server.whole(&json!({"sessionAffinity": "ClientIP"})), Some(&version_of(&drifted)), false).await;
+    assert_eq!(stale.unwrap_err().class(), ErrorClass::Conflict);
+}
+
+pub(super) async fn a_foreign_service_is_only_annotated(server: &Server) {
+    let (cluster, key) = (&server.cluster, server.key());
+    let path = format!("/api/v1/namespaces/{}/services/orders?fieldManager=kubectl", server.namespace);
+    let manifest = server.whole(&json!({})).manifest;
+    server.does("PATCH", &path, ("application/apply-patch+yaml", &manifest)).await;
+    let ours = Service {
+        key: key.clone(),
+        deployment: Deployment::AnnotationsOnly,
+        manifest: json!({"metadata": {"annotations": {"service.beta.kubernetes.io/azure-pls-create": "true"}}}),
+    };
+    let live = cluster.service(&key).await.unwrap().unwrap();
+    assert!(live.owned.is_empty());
+    let error = cluster.apply(&ours, Some(&version_of(&live)), true).await.unwrap_err();
+    assert!(error.to_string().contains("never taken by force"), "{error}");
+    assert!(matches!(cluster.apply(&ours, None, false).await, Err(ClusterError::Impossible { .. })));
+    let after = cluster.apply(&ours, Some(&version_of(&live)), false).await.unwrap();
+    let owned: Vec<&str> = after.owned.iter().map(String::as_str).collect();
+    assert_eq!(owned, ["metadata.annotations[service.beta.kubernetes.io/azure-pls-create]"]);
+    assert_eq!(after.fields().get("spec.type"), live.fields().get("spec.type"));
+    let none = Service { manifest: json!({}), ..ours };
+    let after = cluster.apply(&none, Some(&version_of(&after)), false).await.unwrap();
+    assert!(!after.annotations().contains_key("service.beta.kubernetes.io/azure-pls-create"), "what we drop is gone");
+}
+
+pub(super) async fn what_the_server_refuses_is_invalid(server: &Server) {
+    let cluster = &server.cluster;
+    for (extra, words) in [
+        (json!({"prots": []}), "prots"),
+        (json!({"ports": [{"port": 99999}]}), "port"),
+        (json!({"ports": []}), "ports"),
+        (json!({"sessionAffinity": "Sometimes"}), "sessionAffinity"),
+    ] {
+        let error = cluster.dry_run(&server.whole(&extra), None, false).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+pub(super) async fn warnings_and_syncs_are_told_by_the_events_of_a_service(server: &Server) {
+    let (cluster, key) = (&server.cluster, server.key());
+    assert_eq!((cluster.warnings(&key).await.unwrap(), cluster.syncs(&key).await.unwrap()), (Vec::new(), 0));
+    server.tell(("orders.1", "Warning", "SyncLoadBalancerFailed"), "no such subnet").await;
+    server.tell(("orders.2", "Normal", "EnsuredLoadBalancer"), "Ensured load balancer").await;
+    server.tell(("orders.3", "Normal", "EnsuringLoadBalancer"), "Ensuring load balancer").await;
+    let warnings = cluster.warnings(&key).await.unwrap();
+    assert_eq!(warnings.iter().map(|event| event.message.as_str()).collect::<Vec<_>>(), ["no such subnet"]);
+    assert!(warnings[0].last_seen.is_some());
+    assert_eq!(cluster.syncs(&key).await.unwrap(), 3, "events are aggregated, and each counts as often as it says");
+}
+
+pub(super) async fn a_user_is_told_what_it_may_do_and_refused_the_rest(server: &Server) {
+    let (limited, key) = (&server.limited, server.key());
+    let access = |verb: &'static str| {
+        let namespace = Some(server.namespace.parse().unwrap());
+        Access { resource: "services", verb, namespace }
+    };
+    for (verb, is_allowed) in [("get", true), ("patch", true), ("create", false), ("delete", false)] {
+        assert_eq!(limited.may(&access(verb)).await.unwrap(), is_allowed, "{verb}");
+        let everywhere = Access { namespace: None, ..access(verb) };
+        assert_eq!(limited.may(&everywhere).await.unwrap(), is_allowed, "{verb}");
+        assert!(server.cluster.may(&everywhere).await.unwrap(), "{verb}");
+    }
+    assert_eq!(limited.user().await.unwrap(), LIMITED);
+    let error = limited.apply(&server.whole(&json!({})), None, false).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied, "to apply what is not there is to create it: {error}");
+    let created = server.cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    limited.apply(&server.whole(&json!({})), Some(&version_of(&created)), false).await.unwrap();
+    let error = limited.delete(&key, &created.uid).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied);
+    let words = format!(
+        "services \"orders\" is forbidden: User \"limited\" cannot delete resource \"services\" in API group \"\" in the \
+         namespace \"{}\"",
+        server.namespace
+    );
+    assert!(error.to_string().contains(&words), "{error}");
+}
+
+pub(super) async fn a_namespace_that_is_not_there_or_goes_is_no_home(server: &Server) {
+    let own: Namespace = server.namespace.parse().unwrap();
+    assert!(server.cluster.has_namespace(&own).await.unwrap());
+    assert!(!server.cluster.has_namespace(&"nowhere".parse().unwrap()).await.unwrap());
+    let error = server.limited.has_namespace(&own).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied, "{error}");
+    server.does("DELETE", &format!("/api/v1/namespaces/{own}"), ("application/json", &json!({}))).await;
+    assert!(!server.cluster.has_namespace(&own).await.unwrap());
+}
