@@ -69,7 +69,10 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// No kubeconfig.
-    #[error("environment {environment} has a cluster and there is no kubeconfig: set KUBECONFIG or --kubeconfig")]
+    #[error(
+        "environment {environment} has a cluster and there is no kubeconfig: set KUBECONFIG or --kubeconfig, or \
+         get-credentials = true in privlink.toml to ask Azure for it"
+    )]
     NoKubeconfig {
         /// The environment.
         environment: String,

@@ -31,6 +31,7 @@ fn simulated() -> Simulated {
     Simulated::new(ClusterOptions {
         name: "prod".to_owned(),
         token: Token::new("token"),
+        directory: None,
         seed: "1".to_owned(),
         version: "1.36.2".to_owned(),
         ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use http::Request;
 use reqwest::Url;
 use serde_json::Value as Json;
 
@@ -220,13 +221,19 @@ impl Azure {
         self.ask(purpose, url).await?.json(purpose)
     }
 
-    /// Sends a read; asks again where that may help. Every read goes this way, because whoever would repeat it for us would
-    /// repeat what it belongs to.
+    /// Sends a read.
     pub(crate) async fn ask(&self, purpose: &Purpose, url: &Url) -> Result<Answer, AzureError> {
+        let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
+        self.look(purpose, &request).await
+    }
+
+    /// Sends a request that changes nothing, again where that may help. All of them go this way, because whoever would repeat
+    /// one for us would repeat what it belongs to.
+    pub(crate) async fn look(&self, purpose: &Purpose, request: &Request<Vec<u8>>) -> Result<Answer, AzureError> {
         let mut attempt = 0;
         loop {
-            let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
-            let answer = self.sender.send(purpose, request).await.and_then(|answer| answer.into_success(purpose));
+            let answer =
+                self.sender.send(purpose, request.clone()).await.and_then(|answer| answer.into_success(purpose));
             let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

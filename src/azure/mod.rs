@@ -9,6 +9,7 @@
 //! (`patience`), a few times each; of everything else whoever called decides by the class of the error.
 
 pub mod cloud;
+pub mod credentials;
 pub mod error;
 pub mod identity;
 pub mod list;
@@ -103,7 +104,8 @@ impl Azure {
         let pace = Pace { resource_manager: cloud.resource_manager.clone(), floor: poll_floor };
         let who = sign_in.client.as_ref().map_or("the runner", |client| client.as_str());
         let principal = format!("{} {who}", cloud.resource_manager);
-        let tokens = Tokens::new(Chain { sign_in, cloud, http: client.clone(), direct });
+        let scope = cloud.scope();
+        let tokens = Tokens::new(Chain { sign_in, cloud, scope, http: client.clone(), direct });
         Ok(Self { sender: Sender { client, tokens, correlation, principal, traffic, calls }, pace })
     }
 

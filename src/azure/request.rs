@@ -95,6 +95,15 @@ pub(crate) fn metadata_url(base: &Url) -> Url {
     url
 }
 
+/// The URL at which a managed cluster gives whoever may ask the way into it. The kubeconfig of a cluster that takes tokens
+/// of Entra then names the tool that gets them, and no older way.
+pub(crate) fn kubeconfig_url(base: &Url, cluster: &ResourceId) -> Url {
+    let path = format!("{cluster}/listClusterUserCredential");
+    let mut url = url(base, path.split('/'), &cluster.resource_type());
+    url.query_pairs_mut().append_pair("format", "exec");
+    url
+}
+
 /// The URL of a role definition, by its id.
 pub(crate) fn role_url(base: &Url, id: &str) -> Url {
     url(base, id.split('/'), "microsoft.authorization/roledefinitions")
@@ -135,6 +144,13 @@ fn url<'a>(base: &Url, path: impl Iterator<Item = &'a str>, kind: &str) -> Url {
 /// A read.
 pub(crate) fn get(url: &Url) -> Result<Request<Vec<u8>>, http::Error> {
     Request::builder().method(Method::GET).uri(url.as_str()).header(header::ACCEPT, "application/json").body(Vec::new())
+}
+
+/// A question that changes nothing and is asked by POST.
+pub(crate) fn post(url: &Url) -> Result<Request<Vec<u8>>, http::Error> {
+    let request = Request::builder().method(Method::POST).uri(url.as_str()).header(header::ACCEPT, "application/json");
+    // Front doors refuse a POST without a length.
+    request.header(header::CONTENT_LENGTH, "0").body(Vec::new())
 }
 
 /// A write of the whole resource.

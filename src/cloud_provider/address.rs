@@ -86,9 +86,14 @@ pub(super) fn shortage(
     let (known, unknown): (Vec<_>, Vec<_>) = frontends.map(|frontend| frontend.address).partition(Option::is_some);
     let held = state.held.iter().filter(|held| held.subnet == subnet.id && !own.contains(&held.holder));
     let taken: BTreeSet<IpAddr> = known.into_iter().flatten().chain(held.map(|held| held.address)).collect();
-    // Frontends whose address Azure has yet to pick come before.
-    let wanted = if wanted == 0 { 0 } else { wanted.saturating_add(unknown.len()) };
-    let problem = subnet.shortage(&taken, wanted)?;
+    let picks = state.unpicked.iter().filter(|(link, (of, _))| *of == subnet.id && !own.contains(link));
+    let picks = picks.map(|(_, (_, count))| *count).sum::<usize>() + unknown.len();
+    // Those for which Azure has yet to pick an address come before.
+    let wanted = if wanted == 0 { 0 } else { wanted.saturating_add(picks) };
+    let mut problem = subnet.shortage(&taken, wanted)?;
+    if picks > 0 {
+        problem.push_str(&format!(", {picks} of them before this"));
+    }
     Some(Failure { rule: &rule::SUBNET_FULL, stage: usage.stage(), code: "SubnetIsFull", problem })
 }
 

@@ -228,12 +228,14 @@ impl Sync<'_> {
         check_count(Some((link.id.name(), &had.nat)), &wanted.nat)?;
         self.check_nat(&wanted.nat, subnet, &link.id)?;
         if nat && !only_pins {
-            let (rule, what) = if only_adds(&had.nat, &wanted.nat) || self.pins_what_it_has(link, &wanted.nat) {
+            let keeps = only_adds(&had.nat, &wanted.nat) || self.pins_what_it_has(link, &wanted.nat);
+            let (rule, what) = if keeps {
                 (&rule::NAT_ADDED, What::NatAdded { link: link.id.clone() })
             } else {
                 (&rule::NAT_REPLACED, What::NatReplaced { link: link.id.clone() })
             };
             self.tell(rule, what);
+            self.state.allot(&link.id, &subnet.id, (&wanted.nat, keeps));
         }
         if proxy {
             let on = wanted.proxy_protocol;
@@ -298,6 +300,8 @@ impl Sync<'_> {
             Some(other) => self.take_over(service, other),
             None => self.tell_built(service, name),
         }
+        let keeps = taken.as_ref().is_some_and(|other| !is_other_nat(&other.exposure.nat, &exposure.nat));
+        self.state.allot(&id, &subnet.id, (&exposure.nat, keeps));
         self.state.links.retain(|link| link.id != id);
         self.state.links.push(Link {
             id,

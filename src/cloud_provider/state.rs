@@ -17,6 +17,7 @@ use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::CLUSTER_TAG;
 use crate::domain::resource::private_link_service::Exposure;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
+use crate::domain::resource::private_link_service::Nat;
 use crate::domain::resource::private_link_service::SERVICE_TAG;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::observed::Area;
@@ -49,6 +50,8 @@ pub struct State {
     pub(super) links: Vec<Link>,
     pub(super) subnets: BTreeMap<ResourceId, LiveSubnet>,
     pub(super) held: BTreeSet<HeldAddress>,
+    /// How many NAT addresses of which subnet Azure has yet to pick for a Private Link Service.
+    pub(super) unpicked: BTreeMap<ResourceId, (ResourceId, usize)>,
     pub(super) offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     pub(super) are_networks_read: bool,
     pub(super) behaviour: Behaviour,
@@ -73,6 +76,7 @@ impl State {
             links: links.collect(),
             subnets: observed.subnets.clone(),
             held: observed.held.clone(),
+            unpicked: BTreeMap::new(),
             offered: observed.offered.clone(),
             are_networks_read: !observed.gaps.iter().any(|gap| gap.area == networks),
             services: services.collect(),
@@ -91,6 +95,19 @@ impl State {
     pub fn drop_link(&mut self, id: &ResourceId) {
         self.links.retain(|link| link.id != *id);
         self.held.retain(|held| held.holder != *id);
+        self.unpicked.remove(id);
+    }
+
+    /// Gives a Private Link Service its NAT addresses, and counts those that Azure has yet to pick; `keeps` if it has some
+    /// that stay beside them.
+    pub(super) fn allot(&mut self, link: &ResourceId, subnet: &ResourceId, (nat, keeps): (&Nat, bool)) {
+        let stays = |held: &HeldAddress| held.holder != *link || keeps;
+        self.held.retain(stays);
+        let pinned = nat.addresses.iter();
+        let pinned = pinned.map(|&address| HeldAddress { subnet: subnet.clone(), address, holder: link.clone() });
+        self.held.extend(pinned);
+        let has = self.held.iter().filter(|held| held.holder == *link).count();
+        self.unpicked.insert(link.clone(), (subnet.clone(), usize::from(nat.count).saturating_sub(has)));
     }
 
     /// True if a network was read and does not have this subnet. One of another subscription is not read.

@@ -98,6 +98,8 @@ fn cloud_name(cloud: &Cloud) -> CloudName {
 fn cluster_reference(cluster: &Cluster) -> ClusterReference {
     let access = if cluster.in_cluster {
         ClusterAccess::InCluster
+    } else if cluster.get_credentials {
+        ClusterAccess::Azure
     } else {
         ClusterAccess::Kubeconfig { context: cluster.context.clone() }
     };

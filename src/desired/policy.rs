@@ -105,6 +105,8 @@ pub enum ClusterAccess {
     },
     /// By the service account of the pod privlink runs in.
     InCluster,
+    /// By what Azure gives the identity of the environment: the kubeconfig, and tokens of Entra.
+    Azure,
 }
 
 /// Who must say yes, by risk.

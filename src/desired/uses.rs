@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
+use crate::desired::policy::ClusterAccess;
 use crate::domain::operation::Use;
 use crate::domain::resource::Resource;
 
@@ -23,12 +24,21 @@ pub fn uses(desired: &Desired) -> BTreeSet<Use> {
     let found = desired.intents.values().filter_map(|intent| of(&intent.resource));
     let rules = (!desired.connections.is_empty()).then_some(Use::ConnectionRule);
     let cluster = desired.policy.cluster.as_ref().map(|_| Use::Cluster);
-    found.chain(rules).chain(cluster).collect()
+    found.chain(rules).chain(cluster).chain(credentials(desired)).collect()
+}
+
+fn credentials(desired: &Desired) -> Option<Use> {
+    let is_azure = desired.policy.cluster.as_ref().is_some_and(|own| own.access == ClusterAccess::Azure);
+    is_azure.then_some(Use::ClusterCredentials)
 }
 
 /// Everything that documents of the environment may use.
 pub fn possible(desired: &Desired) -> BTreeSet<Use> {
     let of_cluster = [Use::Cluster, Use::ClusterLink, Use::OwnLink, Use::ConnectionRule];
     let has_cluster = desired.policy.cluster.is_some();
-    Use::ALL.into_iter().filter(|own| has_cluster || !of_cluster.contains(own)).collect()
+    let is_possible = |own: &Use| match own {
+        Use::ClusterCredentials => credentials(desired).is_some(),
+        other => has_cluster || !of_cluster.contains(other),
+    };
+    Use::ALL.into_iter().filter(is_possible).collect()
 }

@@ -21,6 +21,8 @@ pub enum Party {
 pub enum Use {
     /// A cluster.
     Cluster,
+    /// The way into a cluster that Azure gives.
+    ClusterCredentials,
     /// A Private Link Service that the cloud provider builds.
     ClusterLink,
     /// A Private Link Service that privlink writes.
@@ -37,8 +39,9 @@ pub enum Use {
 
 impl Use {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cluster,
+        Self::ClusterCredentials,
         Self::ClusterLink,
         Self::OwnLink,
         Self::ConnectionRule,
@@ -61,6 +64,8 @@ pub struct Operation {
     pub why: &'static str,
 }
 
+/// To be let into a cluster.
+pub const CLUSTER_CREDENTIALS: &str = "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action";
 /// To take addresses of a subnet.
 pub const JOIN_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/join/action";
 /// To link a zone to a network.
@@ -118,6 +123,7 @@ const fn applies(action: &'static str, uses: &'static [Use], why: &'static str) 
 /// Everything that is done in Azure.
 pub const OPERATIONS: &[Operation] = &[
     plans("Microsoft.ContainerService/managedClusters/read", &[Use::Cluster], "says where everything else is"),
+    reads(CLUSTER_CREDENTIALS, &[Use::ClusterCredentials], "gets the way into the cluster"),
     reads("Microsoft.Network/loadBalancers/read", &[Use::Cluster], "finds the frontends of Services"),
     reads("Microsoft.Network/privateLinkServices/read", &[], "looks at Private Link Services and who is connected"),
     reads("Microsoft.Network/privateEndpoints/read", &[], "looks at private endpoints"),
@@ -129,9 +135,9 @@ pub const OPERATIONS: &[Operation] = &[
     reads("Microsoft.Network/privateDnsZones/virtualNetworkLinks/read", &[], "looks at the links of zones"),
     Operation {
         action: "Microsoft.Authorization/permissions/read",
-        by: &[Party::Apply],
+        by: READERS,
         uses: &[],
-        why: "lets plans say beforehand which right is lacking",
+        why: "lets plans say beforehand which right is lacking, and which list Azure cuts short",
     },
     plans(
         "Microsoft.Authorization/roleAssignments/read",
@@ -264,7 +270,8 @@ mod tests {
             let actions: Vec<&str> = of(party, &all).into_iter().map(|own| own.action).collect();
             let distinct: BTreeSet<&&str> = actions.iter().collect();
             assert_eq!(distinct.len(), actions.len(), "{party:?}: {actions:?}");
-            assert!(party != Party::Plan || actions.iter().all(|action| action.ends_with("/read")), "{actions:?}");
+            let changes = |action: &str| !action.ends_with("/read") && action != CLUSTER_CREDENTIALS;
+            assert!(party != Party::Plan || !actions.iter().copied().any(changes), "{actions:?}");
         }
     }
 }

@@ -77,6 +77,8 @@ impl fmt::Display for Grantee {
 /// Where rights are asked for and given: what is given at a group holds for everything in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RightScope {
+    /// A subscription.
+    Subscription(SubscriptionId),
     /// A resource group.
     Group(SubscriptionId, ResourceGroup),
     /// One resource.
@@ -93,6 +95,7 @@ impl RightScope {
 impl fmt::Display for RightScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Subscription(subscription) => write!(f, "/subscriptions/{subscription}"),
             Self::Group(subscription, group) => write!(f, "/subscriptions/{subscription}/resourceGroups/{group}"),
             Self::Resource(id) => write!(f, "{id}"),
         }

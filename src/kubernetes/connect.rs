@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::Config;
+use kube::config::AuthInfo;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 
@@ -36,6 +37,33 @@ pub(crate) async fn from_kubeconfig(text: &str, context: Option<&str>) -> Result
         .map_err(|error| unusable(format!("the context {context} is not complete"), error))?;
     let place = format!("{} (context {context})", server(&config));
     connect(config, place)
+}
+
+/// Builds the client for a managed cluster by the kubeconfig that Azure gives out; true if its API server wants tokens of
+/// Entra. Whoever has an account in it uses that; a program that it names is never run.
+pub(crate) async fn from_azure(text: &str) -> Result<(Connection, bool), ClusterError> {
+    let unusable =
+        |reason: &str, source| ClusterError::Kubeconfig { reason: format!("Azure's: {reason}"), source: Some(source) };
+    let mut kubeconfig =
+        Kubeconfig::from_yaml(text).map_err(|error| unusable("it is not a kubeconfig", Box::new(error)))?;
+    let users = kubeconfig.auth_infos.iter_mut().filter_map(|user| user.auth_info.as_mut());
+    let mut wants_tokens = false;
+    for user in users {
+        if user.exec.is_some() || user.auth_provider.is_some() {
+            *user = AuthInfo::default();
+            wants_tokens = true;
+        }
+    }
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| unusable("it is not complete", Box::new(error)))?;
+    let place = format!("{} (credentials from Azure)", server(&config));
+    Ok((connect(config, place)?, wants_tokens))
+}
+
+/// True for the address of a private cluster, which is a name in a zone for private endpoints.
+pub(crate) fn is_private(place: &str) -> bool {
+    place.contains(".privatelink.") || place.contains(".private.")
 }
 
 /// Builds the client for the pod this runs in.
@@ -156,6 +184,23 @@ mod tests {
         assert!(refused(&relative, None).await.contains("relative path"));
         let proxied = good.replace("server:", "proxy-url: \"http://127.0.0.1:3128\", server:");
         assert!(refused(&proxied, None).await.contains("proxy-url"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_azure_names_is_a_wish_for_tokens_and_an_account_is_used() {
+        let user =
+            |user: &str| kubeconfig("https://c.privatelink.eastus2.azmk8s.io:443").replace("{token: hunter2}", user);
+        let exec = user("{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin}}");
+        let (connection, wants_tokens) = from_azure(&exec).await.unwrap();
+        assert!(wants_tokens && is_private(&connection.place), "{}", connection.place);
+        let older = user("{auth-provider: {name: azure, config: {config-mode: \"1\"}}}");
+        assert!(from_azure(&older).await.unwrap().1);
+        let (connection, wants_tokens) = from_azure(&kubeconfig("https://c.eastus2.azmk8s.io")).await.unwrap();
+        assert!(!wants_tokens && !is_private(&connection.place));
+        assert_eq!(
+            from_azure("{").await.err().unwrap().to_string(),
+            "the kubeconfig cannot be used: Azure's: it is not a kubeconfig"
+        );
     }
 
     #[tokio::test]

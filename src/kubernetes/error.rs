@@ -126,12 +126,14 @@ pub enum ClusterError {
         source: Source,
     },
     /// No answer came.
-    #[error("cannot {call}: {place} did not answer; check the network, and that the cluster runs")]
+    #[error("cannot {call}: {place} did not answer; {next}")]
     Unreachable {
         /// The call.
         call: String,
         /// Server and context.
         place: String,
+        /// What to do.
+        next: &'static str,
         /// What the network said.
         #[source]
         source: Source,

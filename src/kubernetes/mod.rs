@@ -11,10 +11,15 @@ mod ownership;
 mod request;
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use http::HeaderValue;
 use http::Request;
+use http::Response;
 use http::StatusCode;
 use kube::Client;
 use kube::client::Body;
@@ -32,6 +37,7 @@ use crate::domain::patience;
 use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
+use crate::domain::secret::Secret;
 use crate::kubernetes::error::ClusterError;
 use crate::kubernetes::error::FieldConflict;
 use crate::kubernetes::error::Refusal;
@@ -45,9 +51,23 @@ const UNSAID: Duration = Duration::from_secs(1);
 /// What took longer than this to fail is not tried again: a server that nobody reaches would take as long once more.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// Why there is no token.
+pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What gives the tokens of a cluster whose kubeconfig holds none.
+pub trait Tokens: fmt::Debug + Send + Sync {
+    /// A token that is good for a while, and another one than the one that was refused.
+    fn token<'a>(
+        &'a self,
+        refused: Option<&'a Secret<String>>,
+    ) -> Pin<Box<dyn Future<Output = Result<Secret<String>, TokenError>> + Send + 'a>>;
+}
+
 /// A way to one cluster.
 pub struct Cluster {
     client: Client,
+    /// Where tokens come from, if the client has no credentials of its own.
+    tokens: Option<Arc<dyn Tokens>>,
     /// Server and context, for messages.
     place: String,
     /// Where calls are counted.
@@ -66,8 +86,21 @@ impl Cluster {
     /// # Errors
     /// What is wrong with the kubeconfig. Relative paths in it are refused, because only its text is known.
     pub async fn connect(kubeconfig_text: &str, context: Option<&str>) -> Result<Self, ClusterError> {
-        let connect::Connection { client, place } = connect::from_kubeconfig(kubeconfig_text, context).await?;
-        Ok(Self { client, place, calls: CallLog::default() })
+        Ok(Self::of(connect::from_kubeconfig(kubeconfig_text, context).await?, None))
+    }
+
+    /// Prepares a managed cluster by the kubeconfig that Azure gives out. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the kubeconfig.
+    pub async fn from_azure(kubeconfig: &Secret<String>, tokens: Arc<dyn Tokens>) -> Result<Self, ClusterError> {
+        let (connection, wants_tokens) = connect::from_azure(kubeconfig.expose()).await?;
+        Ok(Self::of(connection, wants_tokens.then_some(tokens)))
+    }
+
+    fn of(connection: connect::Connection, tokens: Option<Arc<dyn Tokens>>) -> Self {
+        let connect::Connection { client, place } = connection;
+        Self { client, tokens, place, calls: CallLog::default() }
     }
 
     /// Prepares the cluster whose pod this is. Nothing is sent yet.
@@ -76,8 +109,7 @@ impl Cluster {
     /// If there is no service account.
     #[expect(clippy::unused_async, reason = "callers treat both ways to a cluster alike")]
     pub async fn in_cluster() -> Result<Self, ClusterError> {
-        let connect::Connection { client, place } = connect::from_pod()?;
-        Ok(Self { client, place, calls: CallLog::default() })
+        connect::from_pod().map(|connection| Self::of(connection, None))
     }
 
     /// Counts its calls here from now on.
@@ -244,7 +276,7 @@ impl Cluster {
         let mut attempt = 0;
         loop {
             let began = Instant::now();
-            let error = match self.exchange(call, request.clone()).await {
+            let error = match self.ask(call, request.clone()).await {
                 Ok(json) => return Ok(json),
                 Err(error) => error,
             };
@@ -257,11 +289,9 @@ impl Cluster {
         }
     }
 
-    async fn exchange(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
+    async fn ask(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
         let is_apply = request.method() == http::Method::PATCH;
-        let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
-        self.calls.count(Call { whom: "Kubernetes", method, kind });
-        let response = self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))?;
+        let response = self.exchange(call, request).await?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
         let body = response.into_body().collect_bytes().await.map_err(|error| self.failed(call, error))?;
@@ -279,6 +309,45 @@ impl Cluster {
         })
     }
 
+    /// Sends a request, with a token where the cluster wants one; a refused token is replaced once.
+    async fn exchange(&self, call: &str, request: Request<Vec<u8>>) -> Result<Response<Body>, ClusterError> {
+        let Some(tokens) = &self.tokens else { return self.send_once(call, request).await };
+        let token = |refused| async move {
+            let credentials = |source| self.without_credentials(call, source);
+            tokens.token(refused).await.map_err(credentials)
+        };
+        let first = token(None).await?;
+        let response = self.send_once(call, self.signed(call, request.clone(), &first)?).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        let second = token(Some(&first)).await?;
+        self.send_once(call, self.signed(call, request, &second)?).await
+    }
+
+    fn signed(
+        &self,
+        call: &str,
+        mut request: Request<Vec<u8>>,
+        token: &Secret<String>,
+    ) -> Result<Request<Vec<u8>>, ClusterError> {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+        let mut value = value.map_err(|_| self.unexpected(call, "the token holds what no header can carry"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(http::header::AUTHORIZATION, value);
+        Ok(request)
+    }
+
+    async fn send_once(&self, call: &str, request: Request<Vec<u8>>) -> Result<Response<Body>, ClusterError> {
+        let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
+        self.calls.count(Call { whom: "Kubernetes", method, kind });
+        self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))
+    }
+
+    fn without_credentials(&self, call: &str, source: TokenError) -> ClusterError {
+        ClusterError::Credentials { call: call.to_owned(), place: self.place.clone(), source }
+    }
+
     fn unexpected(&self, call: &str, reason: &str) -> ClusterError {
         ClusterError::Unexpected { call: call.to_owned(), place: self.place.clone(), reason: reason.to_owned() }
     }
@@ -287,7 +356,14 @@ impl Cluster {
         let (call, place) = (call.to_owned(), self.place.clone());
         match error {
             kube::Error::Auth(source) => ClusterError::Credentials { call, place, source: Box::new(source) },
-            other => ClusterError::Unreachable { call, place, source: Box::new(other) },
+            other => {
+                let next = if connect::is_private(&place) {
+                    "a private cluster answers only inside its network: run privlink there"
+                } else {
+                    "check the network, and that the cluster runs"
+                };
+                ClusterError::Unreachable { call, place, next, source: Box::new(other) }
+            }
         }
     }
 }

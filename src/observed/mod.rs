@@ -48,6 +48,8 @@ pub enum Area {
     PrivateEndpoints(SubscriptionId),
     /// Private DNS zones of a subscription, with records and links.
     Dns(SubscriptionId),
+    /// Which resources of a subscription whoever plans may read.
+    Sight(SubscriptionId),
     /// What the identity that applies may do at a scope; without one, anywhere.
     Rights(Option<RightScope>),
     /// What the cluster's identity may do at a scope.
@@ -68,6 +70,7 @@ impl std::fmt::Display for Area {
             Self::PrivateLinkServices(id) => write!(f, "Private Link Services of subscription {id}"),
             Self::PrivateEndpoints(id) => write!(f, "private endpoints of subscription {id}"),
             Self::Dns(id) => write!(f, "private DNS zones of subscription {id}"),
+            Self::Sight(id) => write!(f, "rights to read in subscription {id}"),
             Self::Rights(None) => f.write_str("rights of the identity that applies"),
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),

@@ -83,7 +83,7 @@ fn is_absent(scope: &RightScope, observed: &Observed) -> bool {
         RightScope::Group(subscription, group) => {
             observed.absent_groups.contains(&(subscription.clone(), group.clone()))
         }
-        RightScope::Resource(_) => false,
+        RightScope::Subscription(_) | RightScope::Resource(_) => false,
     }
 }
 
@@ -125,7 +125,7 @@ fn within_reason(questions: BTreeSet<Question>) -> (Vec<Question>, Vec<Gap>) {
 }
 
 /// All answers, in the order of the questions, a few questions at a time.
-async fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     stream::iter(questions).buffered(AT_ONCE).collect().await
 }
 
@@ -228,7 +228,7 @@ async fn rights_of_cluster(azure: &Azure, principal: Option<PrincipalId>, needed
 }
 
 /// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
-fn told(error: &AzureError) -> String {
+pub(super) fn told(error: &AzureError) -> String {
     match error.class() {
         ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. } | AzureError::Nobody { .. }) => {
             "Azure denies the question".to_owned()

@@ -84,10 +84,12 @@ pub async fn examine(
     let policy = planning::policy(loaded, environment)?;
     let mut findings = vec![repository(loaded)];
     match world::azure(config, &policy, Purpose::Plan) {
-        Ok(planner) => findings.extend(azure(&planner, config, &policy).await),
+        Ok(planner) => {
+            findings.extend(azure(&planner, config, &policy).await);
+            findings.extend(cluster(&planner, config, &policy).await);
+        }
         Err(error) => findings.push(Finding::new("cloud", State::Failed, error_chain(&error))),
     }
-    findings.extend(cluster(config, &policy).await);
     findings.extend(everything(loaded, environment, config, &findings).await);
     Ok(findings)
 }
@@ -182,9 +184,9 @@ fn grant_reader(assignee: &str, subscription: &SubscriptionId) -> String {
     format!("az role assignment create --assignee {assignee} --role \"Reader\" --scope /subscriptions/{subscription}")
 }
 
-async fn cluster(config: &Config, policy: &Policy) -> Option<Finding> {
+async fn cluster(planner: &Azure, config: &Config, policy: &Policy) -> Option<Finding> {
     let reference = policy.cluster.as_ref()?;
-    let finding = match world::cluster(config, policy, &reference.access).await {
+    let finding = match world::cluster(config, policy, (planner, reference)).await {
         Err(error) => Finding::new("cluster", State::Failed, error_chain(&error)),
         Ok(cluster) => match cluster.version().await {
             Ok(version) => {
@@ -244,6 +246,7 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
             | Area::PrivateLinkServices(id)
             | Area::PrivateEndpoints(id)
             | Area::Dns(id)
+            | Area::Sight(id)
             | Area::ResourceGroups(id) => Some(id.clone()),
             Area::ManagedCluster => planned.desired.policy.cluster.as_ref().map(|own| own.aks.subscription()),
             Area::Services | Area::Rights(_) | Area::ClusterRights(_) | Area::Addresses(_) => None,

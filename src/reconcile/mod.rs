@@ -18,6 +18,7 @@ pub mod planning;
 pub mod presence;
 pub mod publishing;
 pub mod remote;
+mod sight;
 pub mod source;
 pub mod status_branch;
 pub mod world;

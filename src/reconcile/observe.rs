@@ -22,6 +22,7 @@ use crate::observed::Area;
 use crate::observed::Gap;
 use crate::observed::Observed;
 use crate::reconcile::error_chain;
+use crate::reconcile::sight;
 use crate::reconcile::world::World;
 
 /// Azure or the cluster does not answer at all: a plan would only say the same thing for every list.
@@ -69,17 +70,22 @@ pub async fn observe(
     let mut subscriptions = policy.scope.subscriptions.clone();
     subscriptions.extend(cluster.map(|cluster| cluster.id.subscription()));
     let home = cluster.map(|cluster| cluster.id.subscription());
-    let (services, per_subscription, frontends, networks) = tokio::join!(
+    let (services, per_subscription, frontends, networks, doubts) = tokio::join!(
         services(world.cluster.as_deref(), policy),
         join_all(subscriptions.iter().map(|id| subscription(azure, policy, id))),
         self::frontends(azure, cluster),
         join_all(subscriptions.iter().map(|id| subnets(azure, id, home.as_ref() == Some(id)))),
+        sight::look(azure, policy, (&subscriptions, cluster)),
     );
     let mut observed = Observed { cluster: cluster.cloned(), ..Observed::default() };
     for part in per_subscription.into_iter().chain(networks).chain([services?, frontends]) {
         merge(&mut observed, part);
     }
-    observed.gaps.extend(gap);
+    // A list that was refused says so itself.
+    let is_told = |gap: &Gap| observed.gaps.iter().any(|told| told.area == gap.area);
+    let (gaps, unchecked) = (doubts.gaps.into_iter().filter(|gap| !is_told(gap)).collect::<Vec<_>>(), doubts.unchecked);
+    observed.gaps.extend(gaps.into_iter().chain(gap));
+    observed.unchecked.extend(unchecked);
     match observed.gaps.iter().find(|gap| gap.area != Area::Services) {
         Some(first) if is_blind_to_azure(&observed, &subscriptions) => Err(Blind::to("Azure", first.reason.clone())),
         _ => Ok(observed),

@@ -1,21 +1,27 @@
 //! The signed-in ways to Azure and to the cluster of one environment.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::azure::Azure;
 use crate::azure::Settings;
 use crate::azure::TIMEOUT;
+use crate::azure::credentials::ClusterTokens;
 use crate::azure::error::AzureError;
 use crate::azure::identity::Holder;
 use crate::azure::identity::SignIn;
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::desired::policy::ClusterAccess;
+use crate::desired::policy::ClusterReference;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Policy;
 use crate::domain::right::Grantee;
 use crate::domain::secret::Secret;
 use crate::kubernetes::Cluster;
+use crate::kubernetes::TokenError;
+use crate::kubernetes::Tokens;
 use crate::kubernetes::error::ClusterError;
 use crate::reconcile::error_chain;
 
@@ -46,21 +52,24 @@ pub enum WorldError {
     /// Azure's client cannot be built.
     #[error("no client for Azure")]
     Azure(#[source] AzureError),
+    /// Azure does not let us into the cluster.
+    #[error("no way into the cluster")]
+    Credentials(#[source] AzureError),
     /// The cluster's client cannot be built.
     #[error("no client for the cluster")]
     Cluster(#[source] ClusterError),
 }
 
 impl World {
-    /// Prepares both ways. Nothing is sent yet.
+    /// Prepares both ways. Nothing is sent yet, but where Azure is to say how the cluster is reached.
     ///
     /// # Errors
-    /// An undefined cloud, an unusable kubeconfig.
+    /// An undefined cloud, an unusable kubeconfig, a cluster that Azure lets this identity not into.
     pub async fn connect(config: &Config, policy: &Policy, purpose: Purpose) -> Result<Self, WorldError> {
         let azure = azure(config, policy, purpose)?;
         let cluster = match &policy.cluster {
             None => None,
-            Some(reference) => Some(Arc::new(cluster(config, policy, &reference.access).await?)),
+            Some(reference) => Some(Arc::new(cluster(config, policy, (&azure, reference)).await?)),
         };
         Ok(Self { azure: Arc::new(azure), cluster })
     }
@@ -143,10 +152,31 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
     })
 }
 
-/// The way to the cluster of an environment. Nothing is sent yet.
-pub(super) async fn cluster(config: &Config, policy: &Policy, access: &ClusterAccess) -> Result<Cluster, WorldError> {
-    let cluster = match access {
+/// The tokens of Entra for the API server of a managed cluster.
+#[derive(Debug)]
+struct EntraTokens(ClusterTokens);
+
+impl Tokens for EntraTokens {
+    fn token<'a>(
+        &'a self,
+        refused: Option<&'a Secret<String>>,
+    ) -> Pin<Box<dyn Future<Output = Result<Secret<String>, TokenError>> + Send + 'a>> {
+        Box::pin(async move { self.0.token(refused).await.map_err(Into::into) })
+    }
+}
+
+/// The way to the cluster of an environment. Nothing is sent to it yet.
+pub(super) async fn cluster(
+    config: &Config,
+    policy: &Policy,
+    (azure, reference): (&Azure, &ClusterReference),
+) -> Result<Cluster, WorldError> {
+    let cluster = match &reference.access {
         ClusterAccess::InCluster => Cluster::in_cluster().await,
+        ClusterAccess::Azure => {
+            let kubeconfig = azure.kubeconfig(&reference.aks).await.map_err(WorldError::Credentials)?;
+            Cluster::from_azure(&kubeconfig, Arc::new(EntraTokens(azure.cluster_tokens()))).await
+        }
         ClusterAccess::Kubeconfig { context } => {
             let Some(file) = &config.kubeconfig else {
                 return Err(ConfigError::NoKubeconfig { environment: policy.mark.environment.to_string() }.into());

@@ -217,6 +217,9 @@ pub struct Cluster {
     /// True to use the service account of the pod privlink runs in.
     #[serde(default)]
     pub in_cluster: bool,
+    /// True to ask Azure for the way in, as `az aks get-credentials` does: no kubeconfig and no kubelogin is needed.
+    #[serde(default)]
+    pub get_credentials: bool,
 }
 
 /// What may be touched. Patterns may contain `*`.

@@ -10,12 +10,13 @@ use crate::sim::SimError;
 use crate::sim::arm::Arm;
 use crate::sim::clock::Clock;
 use crate::sim::controller::{AzureAccess, CloudConfig, Controller};
+use crate::sim::entra::{Entra, cloud_provider};
 use crate::sim::kube::status_error::ApiError;
-use crate::sim::kube::{Cluster, ClusterOptions, SavedObjects, Token};
+use crate::sim::kube::{Cluster, ClusterOptions, Directory, SavedObjects, Token};
 use crate::sim::machine::{Machine, machines, scale_set_id};
+use crate::sim::seed;
 use crate::sim::server::Shutdown;
 use crate::sim::world::{self, World};
-use crate::sim::{entra, seed};
 
 /// A cluster and what runs in it.
 #[derive(Clone)]
@@ -56,6 +57,7 @@ pub(crate) struct Beginning<'a> {
 /// The Azure that a cluster is in, and the address at which its cloud provider reaches it.
 pub(crate) struct AzurePlace<'a> {
     pub(crate) arm: &'a Arm,
+    pub(crate) entra: &'a Arc<Entra>,
     pub(crate) clock: &'a Clock,
     pub(crate) origin: &'a str,
 }
@@ -67,11 +69,12 @@ pub(crate) fn start(
     azure: &AzurePlace<'_>,
     beginning: Beginning<'_>,
 ) -> Result<RunningCluster, SimError> {
-    let AzurePlace { arm, clock, origin } = *azure;
+    let AzurePlace { arm, entra, clock, origin } = *azure;
     let Beginning { token, saved, has_cloud_provider, shutdown } = beginning;
     let options = ClusterOptions {
         name: own.name.clone(),
         token: Token::new(token),
+        directory: own.entra.then(|| directory(entra.clone())),
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
         ip_families: own.ip_families.clone(),
@@ -83,11 +86,15 @@ pub(crate) fn start(
         Some(saved) => Cluster::resume(options, saved),
         None => populate(Cluster::new(options), own)?,
     };
-    let client_id = entra::cloud_provider(world, own).client_id.to_string();
+    let client_id = cloud_provider(world, own).client_id.to_string();
     let access = AzureAccess { origin: origin.to_owned(), client_id };
     let start = || Controller::start(api.clone(), access, cloud_config(world, own), shutdown);
     let controller = has_cloud_provider.then(start);
     Ok(RunningCluster { api, controller })
+}
+
+fn directory(entra: Arc<Entra>) -> Directory {
+    Directory::new(move |token| entra.cluster_user(token))
 }
 
 /// Makes the world's nodes and Services.

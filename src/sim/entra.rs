@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::sim::arm::{Caller, Principal};
+use crate::sim::arm::{CLUSTER_AUDIENCE, Caller, Principal};
 use crate::sim::challenge;
 use crate::sim::challenge::Challenges;
 use crate::sim::clock::Clock;
@@ -173,6 +173,13 @@ impl Entra {
             "ver": "1.0",
             "sim_newer_than": proof,
         }))
+    }
+
+    /// The object id of whoever stands behind a token for the API server of a managed cluster.
+    pub(crate) fn cluster_user(&self, token: &str) -> Option<String> {
+        let claims = self.tokens.check(token, self.clock.unix_seconds()).ok()?;
+        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        text("aud").filter(|audience| audience == CLUSTER_AUDIENCE).and_then(|_| text("oid"))
     }
 
     /// Who stands behind a bearer token. `origins` are the addresses that this simulator goes by.

@@ -32,7 +32,7 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// What the front door leads to.
 pub(crate) struct Front {
     pub(crate) arm: Arm,
-    pub(crate) entra: Entra,
+    pub(crate) entra: Arc<Entra>,
     pub(crate) admin: Admin,
     pub(crate) clock: Clock,
     pub(crate) origins: Vec<String>,

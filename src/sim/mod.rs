@@ -135,9 +135,10 @@ impl Simulator {
         let (https, https_address) = server::listen(ports.https).await?;
         let endpoints = Endpoints::of_azure(http_address, https_address, &certificate.ca);
         let (shared, challenges) = (Clusters::default(), Challenges::default());
+        let entra = Arc::new(Entra::new(world, signing_key, (clock.clone(), challenges.clone())));
         let front = Arc::new(Front {
             arm: arm.clone(),
-            entra: Entra::new(world, signing_key, (clock.clone(), challenges.clone())),
+            entra: entra.clone(),
             admin: Admin {
                 token: endpoints.admin_token.clone(),
                 arm: arm.clone(),
@@ -167,7 +168,7 @@ impl Simulator {
             stop,
             running,
         };
-        simulator.start_clusters(world, &options, (&tls, shutdown, saved)).await?;
+        simulator.start_clusters(world, &options, (&tls, shutdown, saved), &entra).await?;
         // What the world's Services need is there before anybody looks.
         simulator.idle().await;
         Ok(simulator)
@@ -179,6 +180,7 @@ impl Simulator {
         world: &World,
         options: &Options,
         (tls, shutdown, saved): (&Tls, Shutdown, Option<&Saved>),
+        entra: &Arc<Entra>,
     ) -> Result<(), SimError> {
         for (index, own) in world.clusters.iter().enumerate() {
             let saved = saved.and_then(|saved| saved.clusters.get(&own.name));
@@ -198,7 +200,7 @@ impl Simulator {
                 shutdown: shutdown.clone(),
             };
             let origin = &self.endpoints.resource_manager_http;
-            let azure = AzurePlace { arm: &self.arm, clock: &self.clock, origin };
+            let azure = AzurePlace { arm: &self.arm, entra, clock: &self.clock, origin };
             let cluster = cluster::start(world, own, &azure, beginning)?;
             let served = server::serve(cluster.api.router(), listener, Some(tls.acceptor.clone()), shutdown.clone());
             self.running.push(tokio::spawn(served));

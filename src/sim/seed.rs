@@ -264,7 +264,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
         BackendPoolType::NodeIpConfiguration => "nodeIPConfiguration",
         BackendPoolType::NodeIp => "nodeIP",
     };
-    json!({
+    let mut body = json!({
         "location": world.location,
         "sku": { "name": "Base", "tier": "Free" },
         "identity": {
@@ -279,7 +279,7 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
             "dnsPrefix": dns,
             "fqdn": format!("{dns}.hcp.{}.azmk8s.io", world.location),
             "powerState": { "code": "Running" },
-            "disableLocalAccounts": false,
+            "disableLocalAccounts": cluster.entra,
             "networkProfile": {
                 "networkPlugin": "azure",
                 "ipFamilies": cluster.ip_families.iter().map(|family| family.as_str()).collect::<Vec<_>>(),
@@ -295,7 +295,12 @@ fn managed_cluster(world: &World, cluster: &Cluster, subnet: &str) -> Value {
                 "type": "VirtualMachineScaleSets",
             }],
         },
-    })
+    });
+    if cluster.entra {
+        body["properties"]["aadProfile"] =
+            json!({ "managed": true, "enableAzureRBAC": false, "tenantID": world.tenant });
+    }
+    body
 }
 
 fn private_dns_zone(arm: &Arm, zone: &PrivateDnsZone) -> Result<(), SimError> {

@@ -24,8 +24,8 @@ fn calls_are_counted_by_method_and_type_and_results_stay_clean() {
     assert!(serde_json::from_str::<serde_json::Value>(&ran.out).is_ok(), "{}", ran.out);
     let stats: Vec<&str> = ran.err.lines().skip_while(|line| !line.starts_with("stats: ")).collect();
     insta::assert_snapshot!(stats.join("\n"), @"
-    stats: 24 calls to Azure, 1 call to Kubernetes
-          4  GET  Microsoft.Authorization/permissions
+    stats: 26 calls to Azure, 1 call to Kubernetes
+          6  GET  Microsoft.Authorization/permissions
           1  GET  Microsoft.ContainerService/managedClusters
           1  GET  Microsoft.Network/loadBalancers
           2  GET  Microsoft.Network/networkInterfaces

@@ -44,7 +44,7 @@ fn blind(world: &World, area: &Area) -> World {
         Area::Frontends(id) => observed.frontends.retain(|key, _| key.subscription() != *id),
         Area::PrivateLinkServices(id) => observed.private_link_services.retain(|key, _| key.subscription() != *id),
         Area::PrivateEndpoints(id) => observed.private_endpoints.retain(|key, _| key.subscription() != *id),
-        Area::Rights(_) | Area::ClusterRights(_) | Area::Addresses(_) | Area::ResourceGroups(_) => {
+        Area::Rights(_) | Area::Sight(_) | Area::ClusterRights(_) | Area::Addresses(_) | Area::ResourceGroups(_) => {
             panic!("no plan needs them")
         }
         Area::Dns(id) => {

@@ -275,3 +275,15 @@ proptest::proptest! {
 fn a_placeholder_that_stands_for_nothing_is_refused() {
     only(&format!("{PROD}[status]\nbranch = \"privlink/status/{{enviro.ment}}\"\n"), "CONF007", 5, 10);
 }
+
+#[test]
+fn a_cluster_is_reached_in_one_way() {
+    let id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
+              Microsoft.ContainerService/managedClusters/prod";
+    let text = |ways: &str| format!("{PROD}[environments.prod.cluster]\naks = \"{id}\"\n{ways}");
+    for way in ["", "context = \"prod\"\n", "in-cluster = true\n", "get-credentials = true\n"] {
+        accepted(&format!("{HEAD}{}", text(way)));
+    }
+    only(&text("context = \"prod\"\nin-cluster = true\n"), "REPO014", 7, 1);
+    only(&text("get-credentials = true\ncontext = \"prod\"\n"), "REPO014", 6, 1);
+}

@@ -168,6 +168,12 @@ impl Stage {
         Self::of((runtime, simulator), folder, repo)
     }
 
+    /// Gives every run of the program these variables; an empty one is like none.
+    pub(crate) fn with_variables(mut self, variables: &[(&str, &str)]) -> Self {
+        self.environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
     fn of((runtime, simulator): (tokio::runtime::Runtime, Simulator), folder: Scratch, repo: ConfigRepo) -> Self {
         let environment = environment(folder.path(), &simulator);
         Self { repo, simulator, environment, folder, runtime }

@@ -35,10 +35,12 @@ use crate::domain::failure::ErrorClass;
 use crate::domain::secret::Secret;
 
 /// Everything that links need.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chain {
     pub(crate) sign_in: SignIn,
     pub(crate) cloud: Cloud,
+    /// What the tokens are for.
+    pub(crate) scope: String,
     /// Our client for the internet.
     pub(crate) http: reqwest::Client,
     /// Our client for this machine: no proxy, little patience.
@@ -92,8 +94,7 @@ impl Chain {
         };
         let answered = match &means {
             Means::Managed { client, place } => {
-                let resource = self.cloud.scope();
-                place.ask(&self.direct, resource.trim_end_matches("/.default"), client.as_ref()).await
+                place.ask(&self.direct, self.scope.trim_end_matches("/.default"), client.as_ref()).await
             }
             _ => self.ask_credential(&means, claims).await,
         };
@@ -104,9 +105,8 @@ impl Chain {
     }
 
     async fn ask_credential(&self, means: &Means, claims: Option<&str>) -> Answered {
-        let scope = self.cloud.scope();
         let token = match self.credential(means, claims) {
-            Ok(credential) => credential.get_token(&[&scope], None).await,
+            Ok(credential) => credential.get_token(&[&self.scope], None).await,
             Err(error) => Err(error),
         };
         match token {

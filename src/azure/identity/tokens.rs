@@ -49,6 +49,11 @@ impl Tokens {
         Self { chain, current: Mutex::default() }
     }
 
+    /// The same holder's tokens for something else.
+    pub(crate) fn for_scope(&self, scope: &str) -> Self {
+        Self::new(Chain { scope: scope.to_owned(), ..self.chain.clone() })
+    }
+
     /// Returns a token that is still good for a while.
     pub(crate) async fn token(&self) -> Result<Secret<String>, AzureError> {
         self.good().await.map(|token| token.text)

@@ -62,6 +62,32 @@ fn dif011_nat_addresses_are_added_or_replaced_in_place() {
 }
 
 #[test]
+fn nat_addresses_of_an_earlier_edit_are_no_longer_free() {
+    let small = || {
+        let mut case = Case::new();
+        case.observed.subnets.get_mut(&subnet("apps")).unwrap().prefixes = vec!["10.225.0.0/29".parse().unwrap()];
+        case
+    };
+    let draws = |case: Case, count: &str| {
+        case.with("azure-pls-create", "true")
+            .with("azure-pls-ip-configuration-subnet", "apps")
+            .with("azure-pls-ip-configuration-ip-address-count", count)
+    };
+    let pins = |case: Case| draws(case, "1").with("azure-pls-ip-configuration-ip-address", "10.225.0.5");
+    let other = || small().on("other");
+    let fits = draws(small(), "2").then(&draws(other(), "1"));
+    let full = draws(small(), "2").then(&draws(other(), "2"));
+    let taken = pins(small()).then(&pins(other()));
+    insta::assert_snapshot!([fits, full, taken].join("\n\n"), @"
+    pls-a2000000000004000800000000000000 is built (CCM-PLS-NEW)
+
+    FAILS at the Private Link Service, after the load balancer is done: the subnet apps has room for 3 more, and 4 are asked for, 2 of them before this [SubnetIsFull] (CCM-IP-FULL)
+
+    FAILS at the Private Link Service, after the load balancer is done: the NAT address 10.225.0.5 is taken by privatelinkservices/pls-orders in MC [PrivateIPAddressIsAllocated] (CCM-IP-TAKEN)
+    ");
+}
+
+#[test]
 fn dif012_and_013_proxy_protocol_and_visibility_change_in_place() {
     let proxy = Case::new().with("azure-pls-proxy-protocol", "true").says();
     let seen = Case::new().with("azure-pls-visibility", "*").with("azure-pls-fqdns", "a.example b.example").says();

@@ -282,6 +282,17 @@ impl Case {
         self.told(Some(&self.read(&self.manifest)))
     }
 
+    /// What another edit does that is made right after this one, before anything is read again.
+    fn then(&self, next: &Self) -> String {
+        let mut state = State::of(&self.observed, Behaviour::default()).unwrap();
+        let mut tell = |case: &Self| {
+            let (before, after) = (case.read(&case.live().manifest), case.read(&case.manifest));
+            words(&predict(&mut state, Some(&before), Some(&after)).unwrap())
+        };
+        tell(self);
+        tell(next)
+    }
+
     /// What a deletion does.
     fn deleted(&self) -> String {
         self.told(None)

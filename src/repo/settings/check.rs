@@ -74,11 +74,19 @@ fn folder(name: &EnvironmentName, environment: &Environment, written: &Written<'
 
 fn cluster(name: &EnvironmentName, environment: &Environment, written: &Written<'_>, diagnostics: &mut Diagnostics) {
     let place = written.environment(name).child("cluster");
-    if environment.cluster.as_ref().is_some_and(|cluster| cluster.in_cluster && cluster.context.is_some()) {
-        diagnostics.push(
-            Diagnostic::error(code::INVALID_VALUE, "a cluster is reached by `context` or by `in-cluster`, not both")
-                .label(place.child("in-cluster").on_key(), "one of the two"),
-        );
+    if let Some(cluster) = &environment.cluster {
+        let ways = [
+            ("context", cluster.context.is_some()),
+            ("in-cluster", cluster.in_cluster),
+            ("get-credentials", cluster.get_credentials),
+        ];
+        let ways: Vec<&str> = ways.into_iter().filter(|(_, is_given)| *is_given).map(|(way, _)| way).collect();
+        if let [first, second, ..] = ways.as_slice() {
+            let problem = format!("a cluster is reached in one way, and this one by `{first}` and by `{second}`");
+            diagnostics.push(
+                Diagnostic::error(code::INVALID_VALUE, problem).label(place.child(*second).on_key(), "one of the two"),
+            );
+        }
     }
     if environment.cluster.is_none() && environment.scope.namespaces.is_some() {
         diagnostics.push(

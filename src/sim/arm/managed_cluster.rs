@@ -10,6 +10,9 @@ use crate::sim::arm::request::Request;
 use crate::sim::arm::route::ResourcePath;
 use crate::sim::arm::state::{ClusterAccess, State};
 
+/// The application that tokens for API servers are for, the same in every cloud.
+pub(crate) const SERVER: &str = "6dae42f8-4368-4678-94ff-3960e28e3630";
+
 /// `listClusterUserCredential` and `listClusterAdminCredential`.
 pub(crate) fn act(state: &State, request: &Request, path: &ResourcePath, action: &str) -> Result<Reply, ArmError> {
     let user = match action {
@@ -26,13 +29,17 @@ pub(crate) fn act(state: &State, request: &Request, path: &ResourcePath, action:
         let message = format!("The cluster {} has no API server in this simulation.", path.id());
         return Err(ArmError::new(409, "OperationNotAllowed", message));
     };
-    let text = kubeconfig(path.name(), access);
+    let takes_tokens = state.store.get(path).is_some_and(|own| own.property("aadProfile").is_object());
+    let entry = kubeconfig_entry(path.name(), access);
+    let text = match (takes_tokens, user) {
+        (true, "clusterUser") => kubeconfig(path.name(), without_account(entry, request.query.get("format"))),
+        _ => kubeconfig(path.name(), entry),
+    };
     Ok(Reply::ok(json!({ "kubeconfigs": [{ "name": user, "value": STANDARD.encode(text) }] })))
 }
 
 /// A kubeconfig with one context, named like the cluster.
-pub(crate) fn kubeconfig(name: &str, access: &ClusterAccess) -> String {
-    let entry = kubeconfig_entry(name, access);
+fn kubeconfig(name: &str, entry: Value) -> String {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -43,6 +50,24 @@ pub(crate) fn kubeconfig(name: &str, access: &ClusterAccess) -> String {
         "contexts": [entry["context"]],
     });
     serde_yaml::to_string(&config).expect("a JSON value of strings is YAML")
+}
+
+/// What is said of a user of whom the API server wants a token of Entra: the tool that gets one.
+fn without_account(mut entry: Value, format: Option<&String>) -> Value {
+    entry["user"]["user"] = if format.is_some_and(|format| format.eq_ignore_ascii_case("exec")) {
+        json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "command": "kubelogin",
+            "args": ["get-token", "--environment", "AzurePublicCloud", "--server-id", SERVER, "--login", "devicecode"],
+            "env": null,
+            "provideClusterInfo": false,
+        } })
+    } else {
+        json!({ "auth-provider": { "name": "azure", "config": {
+            "apiserver-id": SERVER, "config-mode": "1", "environment": "AzurePublicCloud",
+        } } })
+    };
+    entry
 }
 
 /// The parts of a kubeconfig for one cluster.

@@ -60,7 +60,7 @@ use crate::sim::arm::authorization::Grants;
 pub(crate) use crate::sim::arm::authorization::{Assignment, RoleDefinition, built_in_roles};
 pub(crate) use crate::sim::arm::error::ArmError;
 use crate::sim::arm::kind::Kind;
-pub(crate) use crate::sim::arm::managed_cluster::kubeconfig_entry;
+pub(crate) use crate::sim::arm::managed_cluster::{SERVER as CLUSTER_AUDIENCE, kubeconfig_entry};
 use crate::sim::arm::operation::Status;
 pub use crate::sim::arm::pace::{Pace, Style};
 pub(crate) use crate::sim::arm::request::{Caller, Principal, Request, parse_query};

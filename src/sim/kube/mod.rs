@@ -75,6 +75,31 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Whose a token of Entra is: the object id.
+type Users = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// The directory whose tokens a cluster takes.
+#[derive(Clone)]
+pub struct Directory(Arc<Users>);
+
+impl Directory {
+    /// A directory that knows whose a token is.
+    pub(crate) fn new(user: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(user))
+    }
+
+    /// Whose token this is.
+    pub(crate) fn user(&self, token: &str) -> Option<String> {
+        (self.0)(token)
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Directory(…)")
+    }
+}
+
 /// How a cluster is made.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -82,6 +107,8 @@ pub struct ClusterOptions {
     pub name: String,
     /// The bearer token that clients must send.
     pub token: Token,
+    /// Who else signs in, if the cluster takes tokens of Entra.
+    pub directory: Option<Directory>,
     /// What uids follow from.
     pub seed: String,
     /// The Kubernetes version, such as `1.36.2`.
@@ -201,6 +228,12 @@ impl Cluster {
     /// The Kubernetes version, without a leading `v`.
     pub fn version(&self) -> &str {
         &self.0.options.version
+    }
+
+    /// True for a token that this cluster takes.
+    pub(crate) fn takes(&self, token: &str) -> bool {
+        let ClusterOptions { token: own, directory, .. } = &self.0.options;
+        own.is(token) || directory.as_ref().is_some_and(|directory| directory.user(token).is_some())
     }
 
     /// The token that clients must send.

@@ -13,6 +13,7 @@ fn cluster() -> Cluster {
     Cluster::new(ClusterOptions {
         name: "prod".to_owned(),
         token: Token::new("token"),
+        directory: None,
         seed: "7".to_owned(),
         version: "1.36.2".to_owned(),
         ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],

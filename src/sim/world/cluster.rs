@@ -50,6 +50,9 @@ pub struct Cluster {
     /// How its load balancers know the nodes.
     #[serde(default)]
     pub backend_pool_type: BackendPoolType,
+    /// True if its API server takes tokens of Entra, and Azure gives out no account of its own.
+    #[serde(default)]
+    pub entra: bool,
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
