@@ -43,7 +43,9 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A custom cloud without endpoints.
-    #[error("cloud {name:?} has no endpoints: set {variable} to <resource manager url>,<authority url>")]
+    #[error(
+        "cloud {name:?} has no endpoints: set {variable} to <resource manager url>, or to <resource manager url>,<authority url>"
+    )]
     UnknownCloud {
         /// The cloud.
         name: String,

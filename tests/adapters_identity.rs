@@ -65,6 +65,12 @@ impl Stage {
 
     /// A way to Azure for whom the settings name, with these variables and nothing of this machine.
     fn azure(&self, client: Option<&str>, variables: &[(&str, &str)]) -> Azure {
+        let endpoints = self.simulator.endpoints();
+        self.azure_in(&format!("{},{}", endpoints.resource_manager, endpoints.authority), client, variables)
+    }
+
+    /// The same, in a cloud that the runner defines like this.
+    fn azure_in(&self, cloud: &str, client: Option<&str>, variables: &[(&str, &str)]) -> Azure {
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
             ("AZURE_TENANT_ID".to_owned(), TENANT.to_owned()),
             ("PATH".to_owned(), self.folder.display().to_string()),
@@ -74,7 +80,7 @@ impl Stage {
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let endpoints = self.simulator.endpoints();
         Azure::new(Settings {
-            cloud: Cloud::custom(&format!("{},{}", endpoints.resource_manager, endpoints.authority)).unwrap(),
+            cloud: Cloud::custom(cloud).unwrap(),
             sign_in: SignIn {
                 tenant: None,
                 client: client.map(|id| id.parse().unwrap()),
@@ -146,6 +152,17 @@ fn assertion(issuer: &str, subject: &str) -> String {
     let claims = json!({"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange"});
     let part = |json: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string());
     format!("{}.{}.x", part(&json!({"alg": "RS256"})), part(&claims))
+}
+
+#[tokio::test]
+async fn a_cloud_of_which_only_the_resource_manager_is_known_tells_who_gives_tokens() {
+    let stage = Stage::new().await;
+    let secret = [("AZURE_CLIENT_ID", PLANNER), ("AZURE_CLIENT_SECRET", "plan-secret")];
+    let whole = stage.simulator.endpoints().resource_manager.clone();
+    stage.reads(&stage.azure_in(&whole, None, &secret)).await;
+    let nobody = stage.azure_in("https://127.0.0.1:1", None, &secret);
+    let refused = nobody.private_link_services(&SUBSCRIPTION.parse().unwrap()).await.unwrap_err().to_string();
+    assert!(refused.contains("the description of the cloud https://127.0.0.1:1 could not be read"), "{refused}");
 }
 
 #[tokio::test]

@@ -10,17 +10,32 @@ use reqwest::Url;
 pub struct Cloud {
     /// Where resources are managed, without a path.
     pub(crate) resource_manager: Url,
+    /// Who gives tokens for it; the cloud describes itself where the runner does not say.
+    pub(crate) directory: Option<Directory>,
+}
+
+/// The directory of a cloud: who gives tokens, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Directory {
     /// Where tokens come from, without a path.
     pub(crate) authority: Url,
     /// What a token is for; its scope is this with `/.default`.
     pub(crate) audience: String,
 }
 
+impl Directory {
+    /// What a token is asked for.
+    pub(crate) fn scope(&self) -> String {
+        format!("{}/.default", self.audience)
+    }
+}
+
 /// A definition of a custom cloud that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the cloud definition {text:?} cannot be used: {reason}; write it as <resource manager URL>,<authority URL>, \
-         for example https://management.azure.com,https://login.microsoftonline.com"
+    "the cloud definition {text:?} cannot be used: {reason}; write it as <resource manager URL>, or as \
+         <resource manager URL>,<authority URL>, for example \
+         https://management.azure.com,https://login.microsoftonline.com"
 )]
 pub struct InvalidCloud {
     /// What was given.
@@ -55,29 +70,30 @@ impl Cloud {
 
     fn known(resource_manager: &str, authority: &str, audience: &str) -> Self {
         let url = |text: &str| Url::parse(text).expect("the built-in endpoints are URLs");
-        Self { resource_manager: url(resource_manager), authority: url(authority), audience: audience.to_owned() }
+        let directory = Directory { authority: url(authority), audience: audience.to_owned() };
+        Self { resource_manager: url(resource_manager), directory: Some(directory) }
     }
 
-    /// Reads `<resource manager>,<authority>`, the text of `PRIVLINK_CLOUD_<NAME>`.
+    /// Reads `<resource manager>` or `<resource manager>,<authority>`, the text of `PRIVLINK_CLOUD_<NAME>`. Without an
+    /// authority the cloud's own description of itself is asked for it.
     ///
     /// # Errors
-    /// Says what is wrong: two URLs are needed, without path or credentials, both https; only a resource manager on the
-    /// loopback interface may be http.
+    /// Says what is wrong: URLs without path or credentials are needed, all https; only a resource manager on the loopback
+    /// interface may be http.
     pub fn custom(text: &str) -> Result<Self, InvalidCloud> {
         let invalid = |reason: String| InvalidCloud { text: text.to_owned(), reason };
-        let Some((resource_manager, authority)) = text.split_once(',') else {
-            return Err(invalid("there is no comma between two URLs".to_owned()));
+        let (resource_manager, authority) = match text.split_once(',') {
+            Some((resource_manager, authority)) => (resource_manager, Some(authority)),
+            None => (text, None),
         };
         let resource_manager = origin("the resource manager", resource_manager).map_err(invalid)?;
-        let authority = origin("the authority", authority).map_err(invalid)?;
         if resource_manager.scheme() == "http" && !is_loopback(&resource_manager) {
             return Err(invalid("the resource manager is http, which only loopback addresses may be".to_owned()));
         }
-        if authority.scheme() != "https" {
-            return Err(invalid("the authority must be https, because secrets are sent to it".to_owned()));
-        }
         let audience = resource_manager.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { resource_manager, authority, audience })
+        let directory = authority.map(|text| Ok(Directory { authority: self::authority(text)?, audience }));
+        let directory = directory.transpose().map_err(invalid)?;
+        Ok(Self { resource_manager, directory })
     }
 
     /// Where resources are managed.
@@ -85,20 +101,19 @@ impl Cloud {
         &self.resource_manager
     }
 
-    /// Where tokens come from.
-    pub fn authority(&self) -> &Url {
-        &self.authority
-    }
-
-    /// What a token is asked for.
-    pub(crate) fn scope(&self) -> String {
-        format!("{}/.default", self.audience)
-    }
-
     /// True if either endpoint is on this machine, so that a proxy would only be in the way.
     pub(crate) fn is_local(&self) -> bool {
-        is_loopback(&self.resource_manager) || is_loopback(&self.authority)
+        is_loopback(&self.resource_manager) || self.directory.as_ref().is_some_and(|own| is_loopback(&own.authority))
     }
+}
+
+/// Reads the address of an authority.
+pub(crate) fn authority(text: &str) -> Result<Url, String> {
+    let url = origin("the authority", text)?;
+    if url.scheme() == "https" {
+        return Ok(url);
+    }
+    Err("the authority must be https, because secrets are sent to it".to_owned())
 }
 
 /// Reads a URL that is nothing but scheme, host and port.
@@ -137,10 +152,10 @@ mod tests {
     fn custom_clouds_are_two_safe_urls() {
         let cloud = Cloud::custom("http://127.0.0.1:8080, https://localhost:8443/").unwrap();
         assert_eq!(cloud.resource_manager.as_str(), "http://127.0.0.1:8080/");
-        assert_eq!(cloud.scope(), "http://127.0.0.1:8080/.default");
+        assert_eq!(cloud.directory.as_ref().unwrap().scope(), "http://127.0.0.1:8080/.default");
         assert!(cloud.is_local());
         assert!(Cloud::custom("http://[::1]:1,https://[::1]:2").is_ok());
-        refused("https://a.example", "comma");
+        assert_eq!(Cloud::custom("https://a.example").unwrap().directory, None);
         refused("http://a.example,https://b.example", "only loopback");
         refused("https://a.example,http://localhost:1", "must be https");
         refused("https://u:p@a.example,https://b.example", "user name");
@@ -153,7 +168,7 @@ mod tests {
     fn built_in_clouds_are_remote() {
         for cloud in [Cloud::public(), Cloud::us_government(), Cloud::china()] {
             assert!(!cloud.is_local());
-            assert_eq!(cloud.authority().scheme(), "https");
+            assert_eq!(cloud.directory.unwrap().authority.scheme(), "https");
         }
     }
 }

@@ -104,8 +104,7 @@ impl Azure {
         let pace = Pace { resource_manager: cloud.resource_manager.clone(), floor: poll_floor };
         let who = sign_in.client.as_ref().map_or("the runner", |client| client.as_str());
         let principal = format!("{} {who}", cloud.resource_manager);
-        let scope = cloud.scope();
-        let tokens = Tokens::new(Chain { sign_in, cloud, scope, http: client.clone(), direct });
+        let tokens = Tokens::new(Chain { sign_in, cloud, scope: None, http: client.clone(), direct });
         Ok(Self { sender: Sender { client, tokens, correlation, principal, traffic, calls }, pace })
     }
 

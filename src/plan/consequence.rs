@@ -250,3 +250,26 @@ pub(super) fn without_link(foreseen: &Foreseen) -> impl Iterator<Item = (&Object
 pub(super) fn certain(foreseen: &Foreseen) -> impl Iterator<Item = (&ObjectKey, &Prediction)> {
     foreseen.iter().filter_map(|(service, prediction)| Some((service, prediction.as_ref().ok()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::domain::cluster::IpFamily;
+    use crate::plan::fixture::World;
+
+    #[test]
+    fn that_a_second_address_may_come_is_said_only_where_the_cluster_does_not_say_its_families() {
+        let is_told = |policy: &str, families: &[IpFamily]| {
+            let mut world = World::empty();
+            world.manifest()["spec"]["ipFamilyPolicy"] = json!(policy);
+            world.observed.cluster.as_mut().unwrap().ip_families = families.to_vec();
+            world.plan().notes.iter().any(|note| note.text.contains("whether it gets an IPv6 address too is not known"))
+        };
+        assert!(is_told("PreferDualStack", &[]));
+        assert!(!is_told("SingleStack", &[]));
+        assert!(
+            !is_told("PreferDualStack", &[IpFamily::V4]) && !is_told("PreferDualStack", &[IpFamily::V4, IpFamily::V6])
+        );
+    }
+}

@@ -7,6 +7,7 @@ use crate::domain::key::ResourceKey;
 use crate::plan::change::Refusal;
 use crate::plan::consequence::Foreseen;
 use crate::plan::draft::Draft;
+use crate::plan::told;
 
 /// Refuses every Service whose sync will fail for ever.
 pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
@@ -15,14 +16,21 @@ pub(super) fn refuse(draft: &mut Draft<'_>, foreseen: &Foreseen) {
         let Some(failure) = &prediction.failure else { continue };
         let key = ResourceKey::Service(service.clone());
         let help = failure.rule.avoid.to_owned();
-        let problem = problem(prediction, failure);
+        let change = draft.changes.get(&key);
+        let edit = change.and_then(|change| {
+            let rules = std::iter::once(failure.rule).chain(prediction.effects.iter().map(|effect| effect.rule));
+            rules.filter_map(|rule| told::edit_by(change, rule)).next()
+        });
+        let problem = problem(prediction, failure, edit);
         draft.refuse_by(&key, Refusal { rule: Some(failure.rule.id), problem, help, right: None });
     }
 }
 
-fn problem(prediction: &Prediction, failure: &Failure) -> String {
-    let code = if failure.code.is_empty() { String::new() } else { format!(", {:?}", failure.code) };
-    let fails = format!("{}: every sync fails, {} ({}{code})", failure.problem, failure.stage, failure.rule.id);
+fn problem(prediction: &Prediction, failure: &Failure, edit: Option<&'static str>) -> String {
+    let code = (!failure.code.is_empty()).then(|| format!("{:?}", failure.code));
+    let by = [Some(failure.rule.id.to_owned()), edit.map(ToOwned::to_owned), code];
+    let by = by.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let fails = format!("{}: every sync fails, {} ({by})", failure.problem, failure.stage);
     match destroyed(prediction) {
         Some(destroyed) => format!("consumers are cut first, then it fails: {fails}; by then {destroyed}"),
         None => fails,

@@ -8,6 +8,7 @@ use crate::cloud_provider::catalogue;
 use crate::cloud_provider::effect::Effect;
 use crate::cloud_provider::effect::What;
 use crate::cloud_provider::rule;
+use crate::cloud_provider::rule::Rule;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
@@ -95,8 +96,13 @@ fn told(draft: &Draft<'_>, change: &Change, prediction: &Prediction, effect: &Ef
 
 /// The kind of edit that brings an effect about, as the catalogue calls it.
 fn edit(change: &Change, effect: &Effect) -> Option<&'static str> {
+    edit_by(change, effect.rule)
+}
+
+/// The kind of edit that a rule speaks of, as the catalogue calls it.
+pub(super) fn edit_by(change: &Change, rule: &Rule) -> Option<&'static str> {
     let fields = || change.fields.iter().map(|field| field.name.as_str());
-    catalogue::edit_of(effect.rule, fields).map(|entry| entry.id)
+    catalogue::edit_of(rule, fields).map(|entry| entry.id)
 }
 
 /// Half a sentence behind the end of a Private Link Service of ours that comes back in the same plan.

@@ -91,7 +91,7 @@ fn a_runner_that_lacks_something_is_told_what() {
     let plan = ["plan", "--repo", url.as_str()];
     let machine = || stage.machine.clone();
     told.add(&stage, "no cloud", machine().without("PRIVLINK_CLOUD_SIMULATOR").run(&plan));
-    told.add(&stage, "a cloud that is none", machine().with("PRIVLINK_CLOUD_SIMULATOR", "https://a").run(&plan));
+    told.add(&stage, "a cloud that is none", machine().with("PRIVLINK_CLOUD_SIMULATOR", "https://a/b").run(&plan));
     told.add(&stage, "no client secret", machine().without("PRIVLINK_PLAN_CLIENT_SECRET").run(&plan));
     told.add(&stage, "no kubeconfig", machine().without("KUBECONFIG").run(&plan));
     told.add(&stage, "a kubeconfig that is not there", machine().with("KUBECONFIG", "/nowhere/kubeconfig").run(&plan));

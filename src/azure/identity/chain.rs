@@ -12,6 +12,7 @@ use azure_identity::WorkloadIdentityCredentialOptions;
 use jiff::Timestamp;
 
 use crate::azure::cloud::Cloud;
+use crate::azure::cloud::Directory;
 use crate::azure::error::AzureError;
 use crate::azure::identity::Holder;
 use crate::azure::identity::Link;
@@ -23,6 +24,7 @@ use crate::azure::identity::Tried;
 use crate::azure::identity::assertion::FromJob;
 use crate::azure::identity::assertion::System;
 use crate::azure::identity::certificate::BySignature;
+use crate::azure::identity::describe;
 use crate::azure::identity::entra;
 use crate::azure::identity::managed::Answered;
 use crate::azure::identity::managed::Given;
@@ -39,8 +41,8 @@ use crate::domain::secret::Secret;
 pub(crate) struct Chain {
     pub(crate) sign_in: SignIn,
     pub(crate) cloud: Cloud,
-    /// What the tokens are for.
-    pub(crate) scope: String,
+    /// What the tokens are for, if not for the resource manager.
+    pub(crate) scope: Option<String>,
     /// Our client for the internet.
     pub(crate) http: reqwest::Client,
     /// Our client for this machine: no proxy, little patience.
@@ -62,11 +64,12 @@ impl Chain {
         claims: Option<&str>,
     ) -> (Vec<Tried>, Result<Issued, AzureError>) {
         let mut tried = Vec::new();
+        let directory = self.directory().await;
         let mut ended = None;
         for link in Link::ALL.into_iter().filter(|link| before.is_none_or(|before| before == *link)) {
             let outcome = match &ended {
                 Some(_) => Outcome::NotAsked,
-                None => match self.ask(link, claims).await {
+                None => match self.ask(link, directory.as_ref(), claims).await {
                     Answered::NotHere(lack) => Outcome::NotHere(lack),
                     Answered::Token(given) => {
                         let holder = Holder::of(given.text.expose(), Some(given.expires));
@@ -86,7 +89,20 @@ impl Chain {
         (tried, result)
     }
 
-    async fn ask(&self, link: Link, claims: Option<&str>) -> Answered {
+    /// Who gives tokens in this cloud.
+    async fn directory(&self) -> Result<Directory, Refusal> {
+        match &self.cloud.directory {
+            Some(directory) => Ok(directory.clone()),
+            None => describe::directory(&self.http, &self.cloud.resource_manager).await,
+        }
+    }
+
+    async fn ask(&self, link: Link, directory: Result<&Directory, &Refusal>, claims: Option<&str>) -> Answered {
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(refusal) => return Answered::Refused(Refusal::new(refusal.reason.clone(), refusal.class)),
+        };
+        let scope = self.scope.clone().unwrap_or_else(|| directory.scope());
         let means = match self.sign_in.means(link) {
             Ok(means) => means,
             Err(Lack::NotHere(lack)) => return Answered::NotHere(lack),
@@ -94,9 +110,9 @@ impl Chain {
         };
         let answered = match &means {
             Means::Managed { client, place } => {
-                place.ask(&self.direct, self.scope.trim_end_matches("/.default"), client.as_ref()).await
+                place.ask(&self.direct, scope.trim_end_matches("/.default"), client.as_ref()).await
             }
-            _ => self.ask_credential(&means, claims).await,
+            _ => self.ask_credential(&means, (directory, &scope), claims).await,
         };
         match answered {
             Answered::Token(given) => self.accept(&means, given),
@@ -104,9 +120,14 @@ impl Chain {
         }
     }
 
-    async fn ask_credential(&self, means: &Means, claims: Option<&str>) -> Answered {
-        let token = match self.credential(means, claims) {
-            Ok(credential) => credential.get_token(&[&self.scope], None).await,
+    async fn ask_credential(
+        &self,
+        means: &Means,
+        (directory, scope): (&Directory, &str),
+        claims: Option<&str>,
+    ) -> Answered {
+        let token = match self.credential(means, directory, claims) {
+            Ok(credential) => credential.get_token(&[scope], None).await,
             Err(error) => Err(error),
         };
         match token {
@@ -126,8 +147,13 @@ impl Chain {
     }
 
     /// A credential caches for itself and cannot be told to forget, so each token gets a new one.
-    fn credential(&self, means: &Means, claims: Option<&str>) -> azure_core::Result<Arc<dyn TokenCredential>> {
-        let client_options = entra::options(&self.cloud, &self.http, claims);
+    fn credential(
+        &self,
+        means: &Means,
+        directory: &Directory,
+        claims: Option<&str>,
+    ) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        let client_options = entra::options(&directory.authority, &self.http, claims);
         let text = |own: &Application| (own.tenant.to_string(), own.client.to_string());
         Ok(match means {
             Means::Secret(application, secret) => {
@@ -150,7 +176,7 @@ impl Chain {
                     application: application.clone(),
                     file: file.clone(),
                     sends_chain: *sends_chain,
-                    authority: self.cloud.authority().clone(),
+                    authority: directory.authority.clone(),
                 };
                 let options = ClientAssertionCredentialOptions { client_options };
                 ClientAssertionCredential::new(tenant, client, assertion, Some(options))?
@@ -199,7 +225,10 @@ impl Chain {
     }
 
     fn refused(&self, link: Link, refusal: Refusal) -> AzureError {
-        let authority = self.cloud.authority().origin().ascii_serialization();
+        let authority = match &self.cloud.directory {
+            Some(directory) => directory.authority.origin().ascii_serialization(),
+            None => format!("the directory of {}", self.cloud.resource_manager.origin().ascii_serialization()),
+        };
         let whom = match self.sign_in.means(link) {
             Ok(
                 Means::Secret(own, _)

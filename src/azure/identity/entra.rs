@@ -20,7 +20,6 @@ use azure_core::http::headers::Headers;
 use reqwest::Url;
 use serde_json::Value as Json;
 
-use crate::azure::cloud::Cloud;
 use crate::azure::identity::Refusal;
 use crate::azure::identity::managed::cause_of;
 use crate::azure::operation::retry_after;
@@ -30,10 +29,10 @@ use crate::domain::failure::ErrorClass;
 /// A lifetime beyond a year, in seconds, is an error of the server; real tokens live for a day at most.
 const LONGEST_LIFE: i64 = 366 * 86_400;
 
-/// How a credential of `azure_identity` reaches the authority of a cloud.
-pub(crate) fn options(cloud: &Cloud, http: &reqwest::Client, claims: Option<&str>) -> ClientOptions {
+/// How a credential of `azure_identity` reaches an authority.
+pub(crate) fn options(authority: &Url, http: &reqwest::Client, claims: Option<&str>) -> ClientOptions {
     let mut custom = CustomConfiguration::default();
-    cloud.authority().as_str().clone_into(&mut custom.authority_host);
+    authority.as_str().clone_into(&mut custom.authority_host);
     let entra = Entra { http: http.clone(), claims: claims.map(ToOwned::to_owned) };
     ClientOptions {
         cloud: Some(Arc::new(custom.into())),

@@ -11,6 +11,7 @@
 mod assertion;
 mod certificate;
 mod chain;
+mod describe;
 mod entra;
 mod holder;
 mod managed;

@@ -51,7 +51,7 @@ impl Tokens {
 
     /// The same holder's tokens for something else.
     pub(crate) fn for_scope(&self, scope: &str) -> Self {
-        Self::new(Chain { scope: scope.to_owned(), ..self.chain.clone() })
+        Self::new(Chain { scope: Some(scope.to_owned()), ..self.chain.clone() })
     }
 
     /// Returns a token that is still good for a while.

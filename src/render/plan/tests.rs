@@ -177,7 +177,7 @@ fn an_edit_that_destroys_and_then_fails_is_left_out_and_says_what_is_free() {
       ~ service/shop/orders: update  [severing]
           asked for in environments/prod/orders.yaml
           ~ annotation azure-load-balancer-ipv4  "10.224.10.224" -> "10.9.9.9"
-          not applicable because consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
+          not applicable because consumers are cut first, then it fails: the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, DIF002, "PrivateIPAddressNotInSubnet"); by then pls-orders is deleted with 3 connections, and not built again
           would be hit: orders-pe  Approved  declared here                    subscription 00000000-0000-0000-0000-000000000001
           would be hit: acme-pe    Approved  ACME trading (net@acme.example)  subscription 00000000-0000-0000-0000-000000000002
           would be hit: beta-pe    Approved  unknown consumer                 subscription 00000000-0000-0000-0000-000000000003
@@ -212,7 +212,7 @@ fn what_does_not_need_a_doomed_change_is_planned_without_it() {
           + spec.selector.app                        "orders"
           + spec.type                                "LoadBalancer"
           + the marks that say whose it is
-          not applicable because the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, "PrivateIPAddressNotInSubnet")
+          not applicable because the address 10.9.9.9 is outside the subnet nodes (10.224.0.0/16): every sync fails, when the load balancer is written (CCM-IP-OUTSIDE, DIF002, "PrivateIPAddressNotInSubnet")
           help: Take an address of the subnet, or name the subnet that has it.
       + privatelinkservice/shop/orders: create by the cloud provider  [safe]
           asked for in environments/prod/orders.yaml
