@@ -20,6 +20,8 @@ mod git;
 mod judge;
 mod repo;
 #[cfg(feature = "sim")]
+mod requests;
+#[cfg(feature = "sim")]
 mod robust;
 #[cfg(feature = "sim")]
 mod rows;

@@ -11,5 +11,6 @@ mod kills;
 mod simulator;
 mod snapshot;
 mod status;
+mod storm;
 mod worlds;
 mod writers;

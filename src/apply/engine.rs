@@ -9,7 +9,6 @@
 mod locks;
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::apply::Done;
@@ -17,6 +16,8 @@ use crate::apply::Failure;
 use crate::apply::Outputs;
 use crate::apply::Task;
 use crate::apply::Work;
+use crate::apply::engine::locks::Held;
+use crate::apply::engine::locks::Register;
 use crate::apply::report::News;
 use crate::apply::report::Outcome;
 use crate::apply::report::Progress;
@@ -87,6 +88,7 @@ pub struct Engine<'p> {
     settings: Settings,
     slots: Vec<Slot>,
     outputs: BTreeMap<ResourceKey, Outputs>,
+    locks: Register,
     cancelled: bool,
     news: Vec<Progress>,
 }
@@ -101,6 +103,7 @@ impl<'p> Engine<'p> {
             settings,
             slots: vec![slot; plan.steps.len()],
             outputs: BTreeMap::new(),
+            locks: Register::default(),
             cancelled: false,
             news: Vec::new(),
         }
@@ -160,19 +163,22 @@ impl<'p> Engine<'p> {
     pub fn start(&mut self, now: Duration) -> Vec<Work> {
         self.block();
         let mut work = Vec::new();
+        let mut held = self.held();
+        let mut running = self.slots.iter().filter(|slot| matches!(slot.state, State::Running(_))).count();
         for step in 0..self.slots.len() {
-            let running = self.slots.iter().filter(|slot| matches!(slot.state, State::Running(_))).count();
             if running >= self.settings.parallel.max(1) {
                 break;
             }
-            if let Some(task) = self.startable(step, now) {
+            if let Some(task) = self.startable(step, &held, now) {
                 work.push(self.begin(step, task, now));
+                running += 1;
+                self.hold(step, &mut held);
             }
         }
         work
     }
 
-    fn startable(&self, step: usize, now: Duration) -> Option<Task> {
+    fn startable(&mut self, step: usize, held: &Held, now: Duration) -> Option<Task> {
         let task = match &self.slots[step].state {
             State::Idle if self.cancelled => return None,
             State::Idle => {
@@ -189,30 +195,45 @@ impl<'p> Engine<'p> {
             State::Sleeping(..) | State::Running(_) | State::Ended(_) => return None,
         };
         let begins_write = matches!(task, Task::Remove | Task::Write { .. });
-        (!begins_write || self.is_free(step)).then_some(task)
+        (!begins_write || self.is_free(step, held)).then_some(task)
     }
 
-    /// True if no other step writes to what this one writes to.
-    fn is_free(&self, step: usize) -> bool {
-        let mine = self.locks(step);
-        let writes = |slot: &Slot| match &slot.state {
+    /// Who writes at the moment.
+    fn held(&mut self) -> Held {
+        let mut held = Held::default();
+        (0..self.slots.len()).for_each(|step| self.hold(step, &mut held));
+        held
+    }
+
+    /// Notes what a step holds, if it writes.
+    fn hold(&mut self, step: usize, held: &mut Held) {
+        let writes = match &self.slots[step].state {
             State::Running(task) | State::Sleeping(task, _) => {
                 matches!(task, Task::Remove | Task::Write { .. } | Task::Poll { .. } | Task::CheckGone)
             }
             State::Idle | State::Ended(_) => false,
         };
-        // A Service makes the cloud provider write to the cluster's network, and Azure refuses that while we change a
-        // subnet of it. The reverse cannot be prevented: the cloud provider writes when it likes.
-        let key = |at: usize| &self.plan.steps[at].change.key;
-        let disturbs = |at: usize| matches!((key(step), key(at)), (ResourceKey::Service(_), ResourceKey::Subnet(_)));
-        let mut others = self.slots.iter().enumerate().filter(|(at, slot)| *at != step && writes(slot));
-        others.all(|(at, _)| !disturbs(at) && self.locks(at).is_disjoint(&mine))
+        if !writes {
+            return;
+        }
+        if matches!(self.plan.steps[step].change.key, ResourceKey::Subnet(_)) {
+            held.subnets.push(step);
+        }
+        held.add(step, self.locks(step));
     }
 
-    fn locks(&self, step: usize) -> BTreeSet<String> {
-        let mut change = self.plan.steps[step].change.clone();
-        self.fill_in(&mut change);
-        locks::of(&change)
+    /// True if no other step writes to what this one writes to.
+    fn is_free(&mut self, step: usize, held: &Held) -> bool {
+        // A Service makes the cloud provider write to the cluster's network, and Azure refuses that while we change a
+        // subnet of it. The reverse cannot be prevented: the cloud provider writes when it likes.
+        let is_service = matches!(self.plan.steps[step].change.key, ResourceKey::Service(_));
+        let is_disturbed = is_service && !held.subnets.is_empty();
+        !is_disturbed && held.is_free_for(step, self.locks(step))
+    }
+
+    fn locks(&mut self, step: usize) -> &[usize] {
+        let Self { plan, outputs, locks, .. } = self;
+        locks.of(step, || resolved(plan, outputs, step))
     }
 
     fn begin(&mut self, step: usize, task: Task, now: Duration) -> Work {
@@ -223,46 +244,7 @@ impl<'p> Engine<'p> {
         if is_first {
             self.tell(step, News::Started, now);
         }
-        let mut change = self.plan.steps[step].change.clone();
-        self.fill_in(&mut change);
-        Work { step, change, task }
-    }
-
-    /// Puts what other steps yielded into the resource that is written.
-    fn fill_in(&self, change: &mut Change) {
-        let made = |key: &ResourceKey| self.outputs.get(key).cloned().unwrap_or_default();
-        match &mut change.resource {
-            Some(Resource::PrivateEndpoint(endpoint)) => {
-                if let Target::Produced { publisher, known } = &mut endpoint.target
-                    && let Some(id) = made(&ResourceKey::PrivateLinkService(publisher.clone())).id
-                {
-                    *known = Some(id);
-                }
-            }
-            Some(Resource::PrivateLinkService(service)) => {
-                if let Frontend::OfService { service, known } = &mut service.frontend
-                    && let Some(id) = made(&ResourceKey::Service(service.clone())).frontend
-                {
-                    *known = Some(id);
-                }
-            }
-            Some(Resource::DnsRecord(record)) => {
-                if let Addresses::OfEndpoint { endpoint, known } = &mut record.addresses
-                    && let Some(std::net::IpAddr::V4(address)) =
-                        made(&ResourceKey::PrivateEndpoint(endpoint.clone())).address
-                {
-                    *known = Some(address);
-                }
-            }
-            Some(
-                Resource::Service(_)
-                | Resource::Subnet(_)
-                | Resource::Publication(_)
-                | Resource::Connection(_)
-                | Resource::DnsLink(_),
-            )
-            | None => {}
-        }
+        Work { step, change: resolved(self.plan, &self.outputs, step), task }
     }
 
     /// Takes the result of a piece of work.
@@ -428,5 +410,49 @@ fn first_task(change: &Change) -> Task {
         (Actor::Privlink, _) if change.removed_by.is_some() => Task::CheckGone,
         (Actor::Privlink, Action::Delete | Action::Replace) => Task::Remove,
         (Actor::Privlink, Action::Create | Action::Update | Action::Adopt) => Task::Write { replaced: false },
+    }
+}
+
+/// The change of a step, with what other steps yielded so far.
+fn resolved(plan: &Plan, outputs: &BTreeMap<ResourceKey, Outputs>, step: usize) -> Change {
+    let mut change = plan.steps[step].change.clone();
+    fill_in(&mut change, outputs);
+    change
+}
+
+/// Puts what other steps yielded into the resource that is written.
+fn fill_in(change: &mut Change, outputs: &BTreeMap<ResourceKey, Outputs>) {
+    let made = |key: &ResourceKey| outputs.get(key).cloned().unwrap_or_default();
+    match &mut change.resource {
+        Some(Resource::PrivateEndpoint(endpoint)) => {
+            if let Target::Produced { publisher, known } = &mut endpoint.target
+                && let Some(id) = made(&ResourceKey::PrivateLinkService(publisher.clone())).id
+            {
+                *known = Some(id);
+            }
+        }
+        Some(Resource::PrivateLinkService(service)) => {
+            if let Frontend::OfService { service, known } = &mut service.frontend
+                && let Some(id) = made(&ResourceKey::Service(service.clone())).frontend
+            {
+                *known = Some(id);
+            }
+        }
+        Some(Resource::DnsRecord(record)) => {
+            if let Addresses::OfEndpoint { endpoint, known } = &mut record.addresses
+                && let Some(std::net::IpAddr::V4(address)) =
+                    made(&ResourceKey::PrivateEndpoint(endpoint.clone())).address
+            {
+                *known = Some(address);
+            }
+        }
+        Some(
+            Resource::Service(_)
+            | Resource::Subnet(_)
+            | Resource::Publication(_)
+            | Resource::Connection(_)
+            | Resource::DnsLink(_),
+        )
+        | None => {}
     }
 }

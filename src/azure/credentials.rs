@@ -32,7 +32,7 @@ impl Azure {
         let purpose = Purpose::on("get the user credentials of", cluster);
         let url = request::kubeconfig_url(&self.pace.resource_manager, cluster);
         let request = request::post(&url).map_err(|error| AzureError::impossible(&purpose, error))?;
-        let body = self.look(&purpose, &request).await?;
+        let body = self.look(&purpose, &request).await?.json(&purpose)?;
         kubeconfig(&body).ok_or_else(|| AzureError::unexpected(&purpose, "it holds no kubeconfig in base64"))
     }
 

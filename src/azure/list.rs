@@ -17,6 +17,7 @@ use crate::azure::operation::is_same_origin;
 use crate::azure::patience;
 use crate::azure::request;
 use crate::azure::request::Reach;
+use crate::azure::send::Answer;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
@@ -215,20 +216,26 @@ impl Azure {
         if is_same_origin(base, &url) { Ok(url) } else { Err(foreign(purpose, &url)) }
     }
 
-    /// Reads one document; asks again where that may help.
+    /// Reads one document.
     pub(crate) async fn get(&self, purpose: &Purpose, url: &Url) -> Result<Json, AzureError> {
+        self.ask(purpose, url).await?.json(purpose)
+    }
+
+    /// Sends a read.
+    pub(crate) async fn ask(&self, purpose: &Purpose, url: &Url) -> Result<Answer, AzureError> {
         let request = request::get(url).map_err(|error| AzureError::impossible(purpose, error))?;
         self.look(purpose, &request).await
     }
 
-    /// Sends a request that changes nothing, again where that may help.
-    pub(crate) async fn look(&self, purpose: &Purpose, request: &Request<Vec<u8>>) -> Result<Json, AzureError> {
+    /// Sends a request that changes nothing, again where that may help. All of them go this way, because whoever would repeat
+    /// one for us would repeat what it belongs to.
+    pub(crate) async fn look(&self, purpose: &Purpose, request: &Request<Vec<u8>>) -> Result<Answer, AzureError> {
         let mut attempt = 0;
         loop {
             let answer =
                 self.sender.send(purpose, request.clone()).await.and_then(|answer| answer.into_success(purpose));
             let error = match answer {
-                Ok(answer) => return answer.json(purpose),
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             let Some(wait) = patience::wait(&error, attempt) else { return Err(error) };

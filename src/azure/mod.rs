@@ -5,8 +5,8 @@
 //!                                       identity ─▶ token, correlation id, one retry after 401
 //! domain resource ◀─ codec ─ JSON ◀──────────────────────┘   operation: what is still going on
 //! ```
-//! `traffic` holds calls back before Azure has to. Lists are asked again a few times (`patience`); of everything else whoever
-//! called decides by the class of the error.
+//! `traffic` holds calls back before Azure has to. What came too soon all the same is sent again, and so are reads that failed
+//! (`patience`), a few times each; of everything else whoever called decides by the class of the error.
 
 pub mod cloud;
 pub mod credentials;

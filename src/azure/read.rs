@@ -107,9 +107,7 @@ impl Azure {
     /// Reads a body, with the etag of the header where the body has none.
     async fn body(&self, purpose: &Purpose, id: &ResourceId) -> Result<Option<Json>, AzureError> {
         let url = request::resource_url(&self.pace.resource_manager, id);
-        let request = request::get(&url).map_err(|error| AzureError::impossible(purpose, error))?;
-        let answer = self.sender.send(purpose, request).await?;
-        let answer = match answer.into_success(purpose) {
+        let answer = match self.ask(purpose, &url).await {
             Ok(answer) => answer,
             // Only Azure's own "not found" means absent: a proxy's 404 must never look like an empty subscription.
             Err(AzureError::Refused { error, .. }) if error.means_absent() => return Ok(None),

@@ -18,6 +18,7 @@ use crate::azure::traffic::Lane;
 use crate::azure::traffic::Traffic;
 use crate::domain::calls::Call;
 use crate::domain::calls::CallLog;
+use crate::domain::patience;
 use crate::domain::secret::Secret;
 
 /// The largest body that is read. A page of a list is far smaller; more is a broken or hostile server.
@@ -112,17 +113,30 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Sends one request. A refused token is replaced once; nothing else is repeated here.
+    /// Sends one request. A refused token is replaced once, and what Azure refused because it came too soon is sent again a
+    /// few times: it had no effect, and looking whether it had would be calls more. Nothing else is repeated here.
     ///
     /// The caller has checked that the address is the resource manager's.
     pub(crate) async fn send(&self, purpose: &Purpose, request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
+        let mut attempt = 0;
+        loop {
+            let answer = self.send_signed(purpose, &request).await?;
+            match answer.too_soon() {
+                // Its lane holds the next one back as long as Azure asked for.
+                Some(wait) if patience::sends_again(wait, attempt) => attempt += 1,
+                Some(_) | None => return Ok(answer),
+            }
+        }
+    }
+
+    async fn send_signed(&self, purpose: &Purpose, request: &Request<Vec<u8>>) -> Result<Answer, AzureError> {
         let token = self.tokens.token().await?;
-        let answer = self.send_with(purpose, &request, &token).await?;
+        let answer = self.send_with(purpose, request, &token).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
         let token = self.tokens.replace(&token, challenge(&answer.headers).as_deref()).await?;
-        self.send_with(purpose, &request, &token).await
+        self.send_with(purpose, request, &token).await
     }
 
     /// Sends a request that everybody may send.

@@ -60,8 +60,7 @@ impl Azure {
     /// [`AzureError::Failed`] if the operation ended badly; else as every call, and then the operation may still go on.
     pub async fn poll(&self, operation: &Operation) -> Result<Progress, AzureError> {
         let purpose = Purpose::follow(&operation.purpose);
-        let request = request::get(&operation.url).map_err(|error| AzureError::impossible(&purpose, error))?;
-        let answer = match self.sender.send(&purpose, request).await?.into_success(&purpose) {
+        let answer = match self.ask(&purpose, &operation.url).await {
             Err(AzureError::Refused { error, .. })
                 if operation.kind == OperationKind::Absence && error.means_absent() =>
             {

@@ -18,6 +18,7 @@ pub mod mark;
 pub mod name;
 pub mod operation;
 pub mod parallel;
+pub mod patience;
 pub mod resource;
 pub mod right;
 pub mod scope;

@@ -1,6 +1,7 @@
 //! One Kubernetes cluster: its Services by server-side apply, and the events that say why one does not get ready.
 //!
-//! Requests are built purely (`request`), sent here, and read by `codec`. Nothing here decides to try again.
+//! Requests are built purely (`request`), sent here, and read by `codec`. What came too soon, and reads that failed, are sent
+//! again a few times; nothing else is.
 
 pub mod error;
 
@@ -13,6 +14,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use http::HeaderValue;
 use http::Request;
@@ -25,10 +28,12 @@ use serde_json::Value as Json;
 use crate::domain::calls::Call;
 use crate::domain::calls::CallLog;
 use crate::domain::cluster::ClusterEvent;
+use crate::domain::failure::ErrorClass;
 use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
+use crate::domain::patience;
 use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
@@ -41,6 +46,11 @@ use crate::kubernetes::request::Mode;
 
 /// The name under which we own fields.
 pub const FIELD_MANAGER: &str = "privlink";
+
+/// How long to wait after a refusal for coming too soon that does not say how long.
+const UNSAID: Duration = Duration::from_secs(1);
+/// What took longer than this to fail is not tried again: a server that nobody reaches would take as long once more.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// Why there is no token.
 pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
@@ -305,8 +315,27 @@ impl Cluster {
         name.map(ToOwned::to_owned).ok_or_else(|| self.unexpected(call, "it does not name the user"))
     }
 
-    /// Sends one request and reads JSON, or why there is none.
+    /// Sends one request and reads JSON, or why there is none. What came too soon is sent again a few times, and so is a read
+    /// that failed; of everything else whoever called decides by the class of the error.
     async fn send(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
+        let is_read = request::is_read(&request);
+        let mut attempt = 0;
+        loop {
+            let began = Instant::now();
+            let error = match self.ask(call, request.clone()).await {
+                Ok(json) => return Ok(json),
+                Err(error) => error,
+            };
+            let Some(wait) = wait(&error, is_read, attempt).filter(|_| began.elapsed() < SLOW) else {
+                return Err(error);
+            };
+            tracing::debug!(%error, ?wait, "the call is repeated");
+            tokio::time::sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn ask(&self, call: &str, request: Request<Vec<u8>>) -> Result<Json, ClusterError> {
         let is_apply = request.method() == http::Method::PATCH;
         let response = self.exchange(call, request).await?;
         let status = response.status();
@@ -392,9 +421,26 @@ fn named_in(error: &ClusterError) -> Option<String> {
     Some(rest.split_once("\" cannot ")?.0.to_owned())
 }
 
-fn retry_after(headers: &http::HeaderMap) -> Option<std::time::Duration> {
+/// How long to wait before a call that failed for the `attempt`-th time (from 0) is sent again; `None` if it is not.
+fn wait(error: &ClusterError, is_read: bool, attempt: u32) -> Option<Duration> {
+    match error.class() {
+        ErrorClass::Throttled { retry_after } => {
+            let wait = retry_after.unwrap_or(UNSAID);
+            patience::sends_again(wait, attempt).then_some(wait)
+        }
+        class if is_read => patience::before_next_read(class, attempt, random()),
+        _ => None,
+    }
+}
+
+fn random() -> u16 {
+    let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse::<u64>().ok()?;
-    Some(std::time::Duration::from_secs(seconds.min(3600)))
+    Some(Duration::from_secs(seconds.min(3600)))
 }
 
 /// Reads a `Status`; what is none leaves only the HTTP status.
@@ -417,7 +463,7 @@ fn refusal(status: StatusCode, body: &Json) -> Refusal {
         reason: text("reason"),
         message: text("message"),
         conflicts: causes.filter_map(conflict).collect(),
-        retry_after: seconds.map(|seconds| std::time::Duration::from_secs(seconds.min(3600))),
+        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.min(3600))),
         is_apply: false,
     }
 }
@@ -435,7 +481,18 @@ mod tests {
                 {"reason": "FieldManagerConflict", "message": "conflict with \"helm\" using v1", "field": ".spec.type"}]}});
         let refusal = refusal(StatusCode::CONFLICT, &body);
         assert_eq!(refusal.conflicts[0].to_string(), "helm owns .spec.type");
-        assert_eq!(refusal.retry_after, Some(std::time::Duration::from_secs(2)));
+        assert_eq!(refusal.retry_after, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn writes_are_sent_again_only_if_they_came_too_soon() {
+        let refused = |code: u16| {
+            let refusal = Box::new(Refusal { code, ..Refusal::default() });
+            ClusterError::Refused { call: "x".to_owned(), place: "y".to_owned(), refusal }
+        };
+        assert_eq!(wait(&refused(429), false, 0), Some(UNSAID));
+        assert_eq!((wait(&refused(503), false, 0), wait(&refused(503), true, 0).is_some()), (None, true));
+        assert_eq!(wait(&refused(403), true, 0), None);
     }
 
     #[test]

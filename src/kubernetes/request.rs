@@ -84,6 +84,11 @@ pub(crate) fn who() -> Request<Vec<u8>> {
     review(("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"), &json!({}))
 }
 
+/// True for what changes nothing: reads, and questions about the caller.
+pub(crate) fn is_read(request: &Request<Vec<u8>>) -> bool {
+    request.method() == Method::GET || request.uri().path().ends_with("reviews")
+}
+
 fn review((group, plural, kind): (&str, &str, &str), spec: &Json) -> Request<Vec<u8>> {
     let body = json!({"apiVersion": format!("{group}/v1"), "kind": kind, "spec": spec});
     let builder = builder(Method::POST, &format!("/apis/{group}/v1/{plural}"), &[]);
@@ -230,6 +235,7 @@ mod tests {
         let all = Access { resource: "services", verb: "list", namespace: None };
         let request = may(&all);
         assert_eq!(request.uri(), "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+        assert!(is_read(&request) && !is_read(&delete(&key(), &"u".parse().unwrap())));
         let body: Json = serde_json::from_slice(request.body()).unwrap();
         assert_eq!(
             body,

@@ -4,6 +4,7 @@
 //! version that was just seen.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -52,12 +53,22 @@ pub struct Backends<'a> {
     operations: Mutex<BTreeMap<String, Operation>>,
     /// How often the cloud provider had synced each Service before we wrote to it.
     syncs: Mutex<BTreeMap<usize, u64>>,
+    /// The steps whose removal was sent, whatever became of the answer.
+    removals: Mutex<BTreeSet<usize>>,
 }
 
 impl<'a> Backends<'a> {
     /// Prepares to carry out a plan.
     pub fn new(world: &'a World, plan: &'a Plan, cluster: Option<ManagedCluster>) -> Self {
-        Self { world, plan, policy: &plan.policy, cluster, operations: Mutex::default(), syncs: Mutex::default() }
+        Self {
+            world,
+            plan,
+            policy: &plan.policy,
+            cluster,
+            operations: Mutex::default(),
+            syncs: Mutex::default(),
+            removals: Mutex::default(),
+        }
     }
 }
 
@@ -66,7 +77,7 @@ impl Execute for Backends<'_> {
     async fn execute(&self, work: Work) -> Result<Done, Failure> {
         let Work { step, change, task } = work;
         match task {
-            Task::Remove => self.remove(&change).await,
+            Task::Remove => self.remove(step, &change).await,
             Task::Write { replaced } => self.write(step, &change, replaced).await,
             Task::Poll { operation } => self.poll(operation).await,
             Task::CheckGone => self.check_gone(&change).await,
@@ -173,8 +184,18 @@ impl Backends<'_> {
         Ok(live)
     }
 
-    async fn remove(&self, change: &Change) -> Result<Done, Failure> {
-        let Some(live) = self.verify(change).await? else { return Ok(Done::Finished) };
+    async fn remove(&self, step: usize, change: &Change) -> Result<Done, Failure> {
+        let is_repeated = !self.removals.lock().expect("nobody panics while holding it").insert(step);
+        let live = match self.verify(change).await {
+            // The answer to an earlier try was lost, and the try was not.
+            Err(failure) if failure.stale && is_repeated => {
+                let live = self.read(change).await?;
+                return if live.as_ref().is_none_or(is_going) { Ok(Done::Finished) } else { Err(failure) };
+            }
+            other => other?,
+        };
+        // What is on its way is not sent there again: that is waited for.
+        let Some(live) = live.filter(|live| !is_going(live)) else { return Ok(Done::Finished) };
         let (id, seen) = match &live {
             Live::Service(live) => {
                 let result = self.kubernetes()?.delete(&live.key, &live.uid).await;
@@ -301,6 +322,14 @@ fn find_connection(link: &LivePrivateLinkService, endpoint: &ResourceId) -> Opti
     let matches =
         |connection: &&LiveConnection| connection.endpoint.as_ref() == Some(endpoint) || connection.id == *endpoint;
     link.connections.iter().find(matches).cloned()
+}
+
+/// True if its deletion was begun.
+fn is_going(live: &Live) -> bool {
+    match live {
+        Live::Service(live) => live.deleting,
+        other => seen_of(other).is_some_and(Seen::is_being_deleted),
+    }
 }
 
 fn seen_of(live: &Live) -> Option<&Seen> {

@@ -114,17 +114,18 @@ async fn a_cluster_over_tls_gives_addresses_and_says_what_it_could_not_do() {
 
 /// A server that gives one answer to everything.
 async fn answering(status: u16, body: &'static str) -> Cluster {
-    let answer = move || async move { (StatusCode::from_u16(status).unwrap(), [("Retry-After", "7")], body) };
+    let answer = move || async move { (StatusCode::from_u16(status).unwrap(), [("Retry-After", "77")], body) };
     connect(Router::new().fallback(answer), "token").await
 }
 
 #[tokio::test]
 async fn refusals_have_a_class_and_a_next_step() {
-    let seven = Some(std::time::Duration::from_secs(7));
-    let transient = ErrorClass::Transient { retry_after: seven };
+    // Longer than a read waits before it is told.
+    let asked = Some(std::time::Duration::from_secs(77));
+    let transient = ErrorClass::Transient { retry_after: asked };
     for (status, body, class, words) in [
         (403, r#"{"kind":"Status","reason":"Forbidden","message":"no"}"#, ErrorClass::Denied, "ask for a role"),
-        (429, r#"{"kind":"Status","reason":"TooManyRequests"}"#, ErrorClass::Throttled { retry_after: seven }, "busy"),
+        (429, r#"{"kind":"Status","reason":"TooManyRequests"}"#, ErrorClass::Throttled { retry_after: asked }, "busy"),
         (500, r#"{"kind":"Status","reason":"InternalError","message":"m"}"#, transient, "InternalError: m"),
         (503, "<html>", transient, "HTTP status 503"),
         (404, "<html>", ErrorClass::Unknown, "HTTP status 404"),

@@ -51,7 +51,11 @@ fn timed(folder: &Path) -> Duration {
 
 /// The most memory it had, in bytes, as far as the kernel tells.
 fn peak(folder: &Path) -> Option<f64> {
-    let mut child = start(folder);
+    peak_of(start(folder))
+}
+
+/// The most memory that a process had until its end, in bytes, as far as the kernel tells.
+pub(super) fn peak_of(mut child: Child) -> Option<f64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = None;
     while child.try_wait().expect("the program was started here").is_none() {

@@ -1,7 +1,8 @@
 //! Figures: `cargo bench` prints them. Nothing is asserted on time: a busy machine is not a bug.
 //!
 //! The pure core on a repository of 1,000 internal Services in one file each, read, resolved and planned against a cluster
-//! that has all of them, and against one that has none. Then the example repository on the simulator.
+//! that has all of them, and against one that has none. Then the simulator: a world as large as it gets, plans among many
+//! endpoints of others, the example repository.
 
 #![expect(clippy::print_stdout, reason = "printing figures is what it is for")]
 
@@ -10,6 +11,8 @@ mod check;
 mod example;
 #[cfg(feature = "sim")]
 mod load;
+#[cfg(feature = "sim")]
+mod many;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -65,6 +68,7 @@ fn main() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         // First, because it reads the highest memory of the whole process.
         load::figures();
+        many::figures(&[100, 1_000, 10_000]);
         example::figures();
     }
 }

@@ -1,5 +1,9 @@
 //! What a write has for itself: Azure cancels or refuses a second one on the same network, load balancer or service.
+//!
+//! Locks are numbered, and worked out once a step: in a plan of a thousand steps on few networks each is looked at thousands
+//! of times before it is its turn.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::domain::azure::ResourceId;
@@ -11,8 +15,53 @@ use crate::domain::resource::private_link_service::Frontend;
 use crate::plan::change::Change;
 use crate::value::Value;
 
+/// The numbers of the locks of each step.
+#[derive(Debug, Default)]
+pub(super) struct Register {
+    numbers: BTreeMap<String, usize>,
+    steps: BTreeMap<usize, Vec<usize>>,
+}
+
+impl Register {
+    /// The locks of a step. Its change is asked for the first time only, so what it waits for has to be over by then.
+    pub(super) fn of(&mut self, step: usize, change: impl FnOnce() -> Change) -> &[usize] {
+        let Self { numbers, steps } = self;
+        steps.entry(step).or_insert_with(|| {
+            let number = |name: String| {
+                let next = numbers.len();
+                *numbers.entry(name).or_insert(next)
+            };
+            of(&change()).into_iter().map(number).collect()
+        })
+    }
+}
+
+/// Who writes at the moment, and to what.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// By the number of the lock. More than one where somebody else takes away what our steps wait for.
+    holders: BTreeMap<usize, Vec<usize>>,
+    /// The steps that change a subnet.
+    pub(super) subnets: Vec<usize>,
+}
+
+impl Held {
+    /// Notes that a step writes.
+    pub(super) fn add(&mut self, step: usize, locks: &[usize]) {
+        for lock in locks {
+            self.holders.entry(*lock).or_default().push(step);
+        }
+    }
+
+    /// True if nobody but the step holds any of these.
+    pub(super) fn is_free_for(&self, step: usize, locks: &[usize]) -> bool {
+        let holders = locks.iter().filter_map(|lock| self.holders.get(lock));
+        holders.flatten().all(|holder| *holder == step)
+    }
+}
+
 /// The locks of a change whose resource is resolved as far as it can be.
-pub(super) fn of(change: &Change) -> BTreeSet<String> {
+fn of(change: &Change) -> BTreeSet<String> {
     let mut locks = BTreeSet::new();
     match &change.resource {
         Some(Resource::PrivateEndpoint(endpoint)) => {

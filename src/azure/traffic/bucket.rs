@@ -79,12 +79,13 @@ impl Bucket {
         }
     }
 
-    /// A call was refused for coming too soon: nothing is sent for so long, and then at the pace of the refill.
+    /// A call was refused for coming too soon: nothing is sent for so long, and then at the pace of the refill. The first one
+    /// does not wait for that, too: the wait is Azure's word for when there is a token again.
     pub fn refused(&mut self, wait: Duration, now: Duration) {
         self.refill(now);
         self.under_way = self.under_way.saturating_sub(1);
-        let spared = self.limit.size * SPARED;
-        self.tokens = Some(self.tokens.map_or(spared, |tokens| tokens.min(spared)));
+        let promised = self.limit.size * SPARED + 1.0;
+        self.tokens = Some(self.tokens.map_or(promised, |tokens| tokens.min(promised)));
         self.at = self.at.max(now + wait);
     }
 }
@@ -120,8 +121,8 @@ mod tests {
         bucket.take(SECOND);
         bucket.refused(Duration::from_secs(7), SECOND);
         assert_eq!(bucket.blocked(SECOND * 3), SECOND * 5);
+        assert_eq!(bucket.take(SECOND * 3), Duration::from_millis(5_000));
         assert_eq!(bucket.take(SECOND * 3), Duration::from_millis(5_100));
-        assert_eq!(bucket.take(SECOND * 3), Duration::from_millis(5_200));
         assert_eq!(bucket.blocked(SECOND * 8), Duration::ZERO);
     }
 

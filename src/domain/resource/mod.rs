@@ -38,6 +38,14 @@ pub struct Seen {
     pub body: serde_json::Value,
 }
 
+impl Seen {
+    /// True if its deletion is under way.
+    pub fn is_being_deleted(&self) -> bool {
+        let state = self.body.pointer("/properties/provisioningState").and_then(serde_json::Value::as_str);
+        state.is_some_and(|state| state.eq_ignore_ascii_case("Deleting"))
+    }
+}
+
 /// `provisioningState` of an Azure resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provisioning {

@@ -1,0 +1,72 @@
+//! Whether a call that failed is sent once more before anybody is told. A pure rule; the adapters wait.
+//!
+//! What is repeated here changes nothing: a lost answer to a read costs nothing but time, and a call that came too soon had no
+//! effect. A write that failed otherwise may have happened: whoever sent it has to look first.
+
+use std::time::Duration;
+
+use crate::domain::failure::ErrorClass;
+
+/// How often a call is repeated.
+const ATTEMPTS: u32 = 4;
+/// The first ceiling of the wait, which then doubles.
+const BASE: Duration = Duration::from_millis(250);
+/// Whoever asks for a read and would have to wait longer than this is told so instead.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The same for a call that came too soon, whatever it does: a person may want to stop a write that is held back longer.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// True if a call that was refused for coming too soon is sent again after the wait that the server asks for. It was refused
+/// for the `attempt`-th time (from 0).
+pub fn sends_again(wait: Duration, attempt: u32) -> bool {
+    attempt < ATTEMPTS && wait <= SHORT
+}
+
+/// How long to wait before a read that failed for the `attempt`-th time (from 0) is repeated; `None` if it is not. `random`
+/// spreads the waits: tasks that failed together do not come back together.
+pub fn before_next_read(class: ErrorClass, attempt: u32, random: u16) -> Option<Duration> {
+    let wish = match class {
+        ErrorClass::Transient { retry_after } | ErrorClass::Busy { retry_after } => retry_after,
+        // A shorter one was waited for already, as long as that helps.
+        ErrorClass::Throttled { retry_after: Some(wish) } if wish > SHORT => Some(wish),
+        ErrorClass::Throttled { .. }
+        | ErrorClass::Conflict
+        | ErrorClass::NotFound
+        | ErrorClass::Denied
+        | ErrorClass::Invalid
+        | ErrorClass::Unknown => return None,
+    };
+    if attempt >= ATTEMPTS || wish.is_some_and(|wish| wish > LONGEST) {
+        return None;
+    }
+    Some(wish.unwrap_or_else(|| BASE * (1 << attempt) * u32::from(random) / u32::from(u16::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn reads_are_repeated_a_few_times_and_only_where_that_may_help() {
+        let lost = ErrorClass::Transient { retry_after: None };
+        let again = |class: ErrorClass| before_next_read(class, 0, u16::MAX);
+        assert_eq!((again(lost), before_next_read(lost, 0, 0)), (Some(BASE), Some(Duration::ZERO)));
+        assert_eq!(before_next_read(lost, 3, u16::MAX), Some(BASE * 8));
+        assert_eq!(before_next_read(lost, ATTEMPTS, 0), None);
+        assert_eq!(again(ErrorClass::Busy { retry_after: Some(3 * SECOND) }), Some(3 * SECOND));
+        assert_eq!(again(ErrorClass::Transient { retry_after: Some(61 * SECOND) }), None);
+        for final_class in [ErrorClass::Denied, ErrorClass::NotFound, ErrorClass::Conflict, ErrorClass::Unknown] {
+            assert_eq!(again(final_class), None, "{final_class:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_came_too_soon_is_sent_again_and_then_told() {
+        assert!(sends_again(10 * SECOND, 3));
+        assert!(!sends_again(10 * SECOND, ATTEMPTS) && !sends_again(11 * SECOND, 0));
+        let read = |wait: Duration| before_next_read(ErrorClass::Throttled { retry_after: Some(wait) }, 0, 0);
+        assert_eq!((read(SECOND), read(17 * SECOND), read(3600 * SECOND)), (None, Some(17 * SECOND), None));
+    }
+}
