@@ -20,6 +20,7 @@ use privlink::domain::calls::CallLog;
 use privlink::domain::secret::Secret;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
+use privlink::sim::fault::Fault;
 use privlink::sim::world::FederatedCredential;
 use privlink::sim::world::World;
 use serde_json::Value;
@@ -152,6 +153,35 @@ fn assertion(issuer: &str, subject: &str) -> String {
     let claims = json!({"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange"});
     let part = |json: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string());
     format!("{}.{}.x", part(&json!({"alg": "RS256"})), part(&claims))
+}
+
+#[tokio::test]
+async fn a_directory_that_stumbles_is_asked_again_and_one_that_refuses_is_not() {
+    let stage = Stage::new().await;
+    let asked = || {
+        let requests = stage.simulator.requests();
+        requests.iter().filter(|request| request.path.ends_with("/oauth2/v2.0/token")).count()
+    };
+    let secret = [("AZURE_CLIENT_ID", PLANNER), ("AZURE_CLIENT_SECRET", "plan-secret")];
+    let fault = |fault: Fault| Fault { path: "/oauth2/v2.0/token".to_owned(), ..fault };
+    for stumble in [
+        Fault { status: 503, times: Some(2), ..Fault::default() },
+        Fault { status: 429, retry_after_seconds: Some(0), times: Some(2), ..Fault::default() },
+        Fault { drop_connection: true, times: Some(2), ..Fault::default() },
+    ] {
+        let before = asked();
+        stage.simulator.add_fault(fault(stumble));
+        stage.reads(&stage.azure(None, &secret)).await;
+        assert_eq!(asked() - before, 3);
+    }
+    let before = asked();
+    let wrong = [("AZURE_CLIENT_ID", PLANNER), ("AZURE_CLIENT_SECRET", "wr0ng")];
+    assert!(stage.told(None, &wrong).await.contains("Invalid client secret"));
+    assert_eq!(asked() - before, 1);
+    stage.simulator.add_fault(fault(Fault { status: 500, ..Fault::default() }));
+    let before = asked();
+    assert!(stage.told(None, &secret).await.contains("it answered with status 500"));
+    assert_eq!(asked() - before, 5);
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ pub(crate) fn wait(error: &AzureError, attempt: u32) -> Option<Duration> {
     if may_help { patience::before_next_read(error.class(), attempt, random()) } else { None }
 }
 
-fn random() -> u16 {
+/// What spreads the waits.
+pub(crate) fn random() -> u16 {
     let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
     u16::from_be_bytes([high, low])
 }

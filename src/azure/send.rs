@@ -24,9 +24,6 @@ use crate::domain::secret::Secret;
 /// The largest body that is read. A page of a list is far smaller; more is a broken or hostile server.
 const BODY_CAP: usize = 16 * 1024 * 1024;
 
-/// How long nothing is sent after a refusal for coming too soon that does not say how long.
-const UNSAID: Duration = Duration::from_secs(1);
-
 /// What the server answered, whatever its status.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -79,7 +76,7 @@ impl Answer {
             return None;
         }
         let error = self.service_error(serde_json::from_slice(&self.body).ok().as_ref());
-        (!error.is_busy()).then(|| error.retry_after.unwrap_or(UNSAID))
+        (!error.is_busy()).then(|| error.retry_after.unwrap_or(patience::UNSAID))
     }
 
     /// Turns every status but 2xx into an error.

@@ -16,6 +16,23 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The same for a call that came too soon, whatever it does: a person may want to stop a write that is held back longer.
 const SHORT: Duration = Duration::from_secs(10);
 
+/// How long to wait after a refusal for coming too soon that does not say how long.
+pub const UNSAID: Duration = Duration::from_secs(1);
+/// What took longer than this to fail is not tried again: whom nobody reaches would take as long once more.
+pub const SLOW: Duration = Duration::from_secs(5);
+
+/// How long to wait before a call that failed for the `attempt`-th time (from 0) is sent again; `None` if it is not. A write
+/// is sent again only where it came too soon.
+pub fn before_next(class: ErrorClass, is_read: bool, (attempt, random): (u32, u16)) -> Option<Duration> {
+    if let ErrorClass::Throttled { retry_after } = class {
+        let wait = retry_after.unwrap_or(UNSAID);
+        if sends_again(wait, attempt) {
+            return Some(wait);
+        }
+    }
+    if is_read { before_next_read(class, attempt, random) } else { None }
+}
+
 /// True if a call that was refused for coming too soon is sent again after the wait that the server asks for. It was refused
 /// for the `attempt`-th time (from 0).
 pub fn sends_again(wait: Duration, attempt: u32) -> bool {
@@ -60,6 +77,19 @@ mod tests {
         for final_class in [ErrorClass::Denied, ErrorClass::NotFound, ErrorClass::Conflict, ErrorClass::Unknown] {
             assert_eq!(again(final_class), None, "{final_class:?}");
         }
+    }
+
+    #[test]
+    fn a_write_is_sent_again_only_where_it_came_too_soon() {
+        let throttled = |seconds| ErrorClass::Throttled { retry_after: Some(seconds * SECOND) };
+        assert_eq!(before_next(ErrorClass::Throttled { retry_after: None }, false, (0, 0)), Some(UNSAID));
+        assert_eq!(
+            (before_next(throttled(17), false, (0, 0)), before_next(throttled(17), true, (0, 0))),
+            (None, Some(17 * SECOND))
+        );
+        let lost = ErrorClass::Transient { retry_after: None };
+        assert_eq!((before_next(lost, false, (0, 0)), before_next(lost, true, (0, 0))), (None, Some(Duration::ZERO)));
+        assert_eq!(before_next(ErrorClass::Denied, true, (0, 0)), None);
     }
 
     #[test]

@@ -28,7 +28,6 @@ use serde_json::Value as Json;
 use crate::domain::calls::Call;
 use crate::domain::calls::CallLog;
 use crate::domain::cluster::ClusterEvent;
-use crate::domain::failure::ErrorClass;
 use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
@@ -46,11 +45,6 @@ use crate::kubernetes::request::Mode;
 
 /// The name under which we own fields.
 pub const FIELD_MANAGER: &str = "privlink";
-
-/// How long to wait after a refusal for coming too soon that does not say how long.
-const UNSAID: Duration = Duration::from_secs(1);
-/// What took longer than this to fail is not tried again: a server that nobody reaches would take as long once more.
-const SLOW: Duration = Duration::from_secs(5);
 
 /// Why there is no token.
 pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
@@ -326,7 +320,8 @@ impl Cluster {
                 Ok(json) => return Ok(json),
                 Err(error) => error,
             };
-            let Some(wait) = wait(&error, is_read, attempt).filter(|_| began.elapsed() < SLOW) else {
+            let wait = patience::before_next(error.class(), is_read, (attempt, random()));
+            let Some(wait) = wait.filter(|_| began.elapsed() < patience::SLOW) else {
                 return Err(error);
             };
             tracing::debug!(%error, ?wait, "the call is repeated");
@@ -421,18 +416,6 @@ fn named_in(error: &ClusterError) -> Option<String> {
     Some(rest.split_once("\" cannot ")?.0.to_owned())
 }
 
-/// How long to wait before a call that failed for the `attempt`-th time (from 0) is sent again; `None` if it is not.
-fn wait(error: &ClusterError, is_read: bool, attempt: u32) -> Option<Duration> {
-    match error.class() {
-        ErrorClass::Throttled { retry_after } => {
-            let wait = retry_after.unwrap_or(UNSAID);
-            patience::sends_again(wait, attempt).then_some(wait)
-        }
-        class if is_read => patience::before_next_read(class, attempt, random()),
-        _ => None,
-    }
-}
-
 fn random() -> u16 {
     let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
     u16::from_be_bytes([high, low])
@@ -490,9 +473,10 @@ mod tests {
             let refusal = Box::new(Refusal { code, ..Refusal::default() });
             ClusterError::Refused { call: "x".to_owned(), place: "y".to_owned(), refusal }
         };
-        assert_eq!(wait(&refused(429), false, 0), Some(UNSAID));
-        assert_eq!((wait(&refused(503), false, 0), wait(&refused(503), true, 0).is_some()), (None, true));
-        assert_eq!(wait(&refused(403), true, 0), None);
+        let wait = |code: u16, is_read: bool| patience::before_next(refused(code).class(), is_read, (0, 0));
+        assert_eq!(wait(429, false), Some(patience::UNSAID));
+        assert_eq!((wait(503, false), wait(503, true).is_some()), (None, true));
+        assert_eq!(wait(403, true), None);
     }
 
     #[test]

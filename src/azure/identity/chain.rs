@@ -1,6 +1,7 @@
 //! Walks the links of the chain until one answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use azure_core::credentials::TokenCredential;
 use azure_identity::ClientAssertionCredential;
@@ -33,7 +34,9 @@ use crate::azure::identity::means::Lack;
 use crate::azure::identity::means::Means;
 use crate::azure::identity::means::federation_audience;
 use crate::azure::identity::means::near;
+use crate::azure::patience::random;
 use crate::domain::failure::ErrorClass;
+use crate::domain::patience;
 use crate::domain::secret::Secret;
 
 /// Everything that links need.
@@ -69,7 +72,7 @@ impl Chain {
         for link in Link::ALL.into_iter().filter(|link| before.is_none_or(|before| before == *link)) {
             let outcome = match &ended {
                 Some(_) => Outcome::NotAsked,
-                None => match self.ask(link, directory.as_ref(), claims).await {
+                None => match self.ask_patiently(link, directory.as_ref(), claims).await {
                     Answered::NotHere(lack) => Outcome::NotHere(lack),
                     Answered::Token(given) => {
                         let holder = Holder::of(given.text.expose(), Some(given.expires));
@@ -91,17 +94,43 @@ impl Chain {
 
     /// Who gives tokens in this cloud.
     async fn directory(&self) -> Result<Directory, Refusal> {
-        match &self.cloud.directory {
-            Some(directory) => Ok(directory.clone()),
-            None => describe::directory(&self.http, &self.cloud.resource_manager).await,
+        if let Some(directory) = &self.cloud.directory {
+            return Ok(directory.clone());
+        }
+        let mut retries = Retries::default();
+        loop {
+            let began = Instant::now();
+            let described = describe::directory(&self.http, &self.cloud.resource_manager).await;
+            let Err(refusal) = &described else { return described };
+            if !retries.wait(refusal, began).await {
+                return described;
+            }
         }
     }
 
-    async fn ask(&self, link: Link, directory: Result<&Directory, &Refusal>, claims: Option<&str>) -> Answered {
+    /// To ask for a token changes nothing, so it is done again where that may help.
+    async fn ask_patiently(
+        &self,
+        link: Link,
+        directory: Result<&Directory, &Refusal>,
+        claims: Option<&str>,
+    ) -> Answered {
         let directory = match directory {
             Ok(directory) => directory,
-            Err(refusal) => return Answered::Refused(Refusal::new(refusal.reason.clone(), refusal.class)),
+            Err(refusal) => return Answered::Refused(refusal.clone()),
         };
+        let mut retries = Retries::default();
+        loop {
+            let began = Instant::now();
+            let answered = self.ask(link, directory, claims).await;
+            let Answered::Refused(refusal) = &answered else { return answered };
+            if !retries.wait(refusal, began).await {
+                return answered;
+            }
+        }
+    }
+
+    async fn ask(&self, link: Link, directory: &Directory, claims: Option<&str>) -> Answered {
         let scope = self.scope.clone().unwrap_or_else(|| directory.scope());
         let means = match self.sign_in.means(link) {
             Ok(means) => means,
@@ -268,6 +297,23 @@ impl Chain {
     pub(crate) fn refused_again(&self, link: Link) -> AzureError {
         let reason = "it gives the token again that Azure just refused; sign in again".to_owned();
         self.refused(link, Refusal::new(reason, ErrorClass::Denied))
+    }
+}
+
+/// How often something was asked for again.
+#[derive(Default)]
+struct Retries(u32);
+
+impl Retries {
+    /// Waits as long as it takes before another try, and says whether there is one.
+    async fn wait(&mut self, refusal: &Refusal, began: Instant) -> bool {
+        let may_help = !refusal.is_dead && began.elapsed() < patience::SLOW;
+        let wait = patience::before_next(refusal.class, true, (self.0, random()));
+        let Some(wait) = wait.filter(|_| may_help) else { return false };
+        tracing::debug!(%refusal, ?wait, "the request for a token is repeated");
+        tokio::time::sleep(wait).await;
+        self.0 += 1;
+        true
     }
 }
 

@@ -24,7 +24,10 @@ pub(crate) async fn directory(http: &reqwest::Client, resource_manager: &Url) ->
     let refusal = |why: String, class| Refusal::new(format!("the description of the cloud {place} {why}"), class);
     let transient = ErrorClass::Transient { retry_after: None };
     let sent = http.get(request::metadata_url(resource_manager)).timeout(PATIENCE).send().await;
-    let response = sent.map_err(|error| refusal(format!("could not be read ({})", cause_of(&error)), transient))?;
+    let response = sent.map_err(|error| Refusal {
+        is_dead: error.is_connect(),
+        ..refusal(format!("could not be read ({})", cause_of(&error)), transient)
+    })?;
     let status = response.status().as_u16();
     if status != 200 {
         let class = if status >= 500 { transient } else { ErrorClass::Invalid };

@@ -52,7 +52,7 @@ pub(crate) fn carried(refusal: Refusal) -> azure_core::Error {
 pub(crate) fn refusal_of(error: &azure_core::Error) -> Refusal {
     let chain = || std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     match chain().find_map(|error| error.downcast_ref::<Refusal>()) {
-        Some(Refusal { reason, class }) => Refusal::new(reason.clone(), *class),
+        Some(refusal) => refusal.clone(),
         None => {
             // The last cause says it; what is around it names types of that crate.
             let said = chain().last().map(ToString::to_string).unwrap_or_default();
@@ -112,11 +112,12 @@ fn with_claims(mut form: Vec<u8>, claims: Option<&str>) -> Vec<u8> {
 
 /// No answer came.
 pub(crate) fn unreachable(error: reqwest::Error) -> Refusal {
-    let cause = cause_of(&error.without_url());
+    let error = error.without_url();
     let reason = format!(
-        "it did not answer ({cause}); check the network, the proxy and the certificate authorities of this machine"
+        "it did not answer ({}); check the network, the proxy and the certificate authorities of this machine",
+        cause_of(&error)
     );
-    Refusal::new(reason, ErrorClass::Transient { retry_after: None })
+    Refusal::no_answer(reason, &error)
 }
 
 /// Reads the answer to a token request: a token with a lifetime, or why not.

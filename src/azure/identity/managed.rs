@@ -115,7 +115,7 @@ impl Place {
             }
             (Err(error), _) => {
                 let reason = format!("it did not answer ({}); try again", cause_of(&error));
-                return Answered::Refused(Refusal::new(reason, ErrorClass::Transient { retry_after: None }));
+                return Answered::Refused(Refusal::no_answer(reason, &error));
             }
         };
         let status = response.status().as_u16();

@@ -143,16 +143,23 @@ pub struct Tried {
 }
 
 /// Why there is no token.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Refusal {
     pub(crate) reason: String,
     pub(crate) class: ErrorClass,
+    /// True if nobody took the connection: nobody will a second later.
+    pub(crate) is_dead: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(reason: impl Into<String>, class: ErrorClass) -> Self {
-        Self { reason: reason.into(), class }
+        Self { reason: reason.into(), class, is_dead: false }
+    }
+
+    /// No answer came.
+    pub(crate) fn no_answer(reason: impl Into<String>, error: &reqwest::Error) -> Self {
+        Self { is_dead: error.is_connect(), ..Self::new(reason, ErrorClass::Transient { retry_after: None }) }
     }
 
     /// What was brought along cannot be used.
