@@ -104,8 +104,11 @@ fn quoted(value: &str) -> String {
 /// Writes a file that only its user can read.
 pub(super) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());
-    // An old file would keep its old mode.
-    let _ = std::fs::remove_file(path);
-    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).with_context(failed)
+    // Whoever waits for a file finds it whole, and an old one does not keep its mode.
+    let draft = path.with_added_extension("new");
+    let _ = std::fs::remove_file(&draft);
+    let mut file =
+        std::fs::File::options().write(true).create_new(true).mode(0o600).open(&draft).with_context(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).with_context(failed)?;
+    std::fs::rename(&draft, path).with_context(failed)
 }
