@@ -39,8 +39,7 @@ fn has_zone(draft: &mut Draft<'_>, key: &ResourceKey, id: &ResourceId) -> bool {
         return true;
     }
     if let Some(problem) = group::problem(draft.observed, &zone) {
-        let help = rule::GROUP_MISSING.avoid.to_owned();
-        draft.refuse_by(key, Refusal { help, ..Refusal::by(&rule::GROUP_MISSING, problem) });
+        draft.refuse_by(key, Refusal::by(&rule::GROUP_MISSING, problem));
         return false;
     }
     draft.refuse(

@@ -21,21 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Asks a cloud for its directory.
 pub(crate) async fn directory(http: &reqwest::Client, resource_manager: &Url) -> Result<Directory, Refusal> {
     let place = resource_manager.as_str().trim_end_matches('/');
-    let refusal = |why: String, class| Refusal::new(format!("the description of the cloud {place} {why}"), class);
-    let transient = ErrorClass::Transient { retry_after: None };
+    let told = |why: String| format!("the description of the cloud {place} {why}");
     let sent = http.get(request::metadata_url(resource_manager)).timeout(PATIENCE).send().await;
-    let response = sent.map_err(|error| Refusal {
-        is_dead: error.is_connect(),
-        ..refusal(format!("could not be read ({})", cause_of(&error)), transient)
-    })?;
+    let unread =
+        |error: reqwest::Error| Refusal::no_answer(told(format!("could not be read ({})", cause_of(&error))), &error);
+    let response = sent.map_err(unread)?;
     let status = response.status().as_u16();
     if status != 200 {
-        let class = if status >= 500 { transient } else { ErrorClass::Invalid };
-        return Err(refusal(format!("could not be read (status {status})"), class));
+        let class = if status >= 500 { ErrorClass::Transient { retry_after: None } } else { ErrorClass::Invalid };
+        return Err(Refusal::new(told(format!("could not be read (status {status})")), class));
     }
     let body = read_capped(response).await.ok().flatten().unwrap_or_default();
     let json: Json = serde_json::from_slice(&body).unwrap_or_default();
-    read(resource_manager, &json).map_err(|why| refusal(format!("cannot be used: {why}"), ErrorClass::Invalid))
+    read(resource_manager, &json).map_err(|why| Refusal::unusable(told(format!("cannot be used: {why}"))))
 }
 
 /// Reads a description of api-version 2022-09-01.
