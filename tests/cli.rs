@@ -1,5 +1,6 @@
 //! What a user sees: the program run in-process on the simulator, through files, exit codes and printed text.
 
+mod admission;
 mod article;
 mod changes;
 mod check;

@@ -84,9 +84,10 @@ pub(crate) fn who() -> Request<Vec<u8>> {
     review(("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"), &json!({}))
 }
 
-/// True for what changes nothing: reads, and questions about the caller.
+/// True for what changes nothing: reads, questions about the caller, and trials.
 pub(crate) fn is_read(request: &Request<Vec<u8>>) -> bool {
-    request.method() == Method::GET || request.uri().path().ends_with("reviews")
+    let is_trial = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "dryRun=All"));
+    request.method() == Method::GET || request.uri().path().ends_with("reviews") || is_trial
 }
 
 fn review((group, plural, kind): (&str, &str, &str), spec: &Json) -> Request<Vec<u8>> {
@@ -209,6 +210,7 @@ mod tests {
             "/api/v1/namespaces/shop/services/orders?fieldManager=privlink&fieldValidation=Strict&force=true&dryRun=All"
         );
         assert_eq!(request.method(), "PATCH");
+        assert!(is_read(&request));
         assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
         let body: Json = serde_json::from_slice(request.body()).unwrap();
         assert_eq!(

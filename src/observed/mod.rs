@@ -28,6 +28,7 @@ use crate::domain::resource::dns::LiveDnsRecord;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::service::LiveService;
+use crate::domain::resource::service::Trial;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::right::RightScope;
 use rights::Rights;
@@ -60,6 +61,8 @@ pub enum Area {
     UserRights,
     /// Which namespaces the cluster has.
     Namespaces,
+    /// What the API server says to Services that are tried.
+    Trials,
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
     /// Which resource groups a subscription has.
@@ -81,6 +84,7 @@ impl std::fmt::Display for Area {
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
             Self::Namespaces => f.write_str("namespaces of the cluster"),
+            Self::Trials => f.write_str("what the API server says to the Services"),
             Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
@@ -126,6 +130,8 @@ pub struct Observed {
     pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
     /// Namespaces that the API server says are not there. Of others nobody asked, or there is no answer.
     pub absent_namespaces: BTreeSet<Namespace>,
+    /// What the API server says to the writes of Services that were tried.
+    pub trials: BTreeMap<ObjectKey, Trial>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.

@@ -37,6 +37,7 @@ use crate::plan::preflight::right;
 use crate::plan::preflight::right::Needed;
 use crate::reconcile::access;
 use crate::reconcile::error_chain;
+use crate::reconcile::trial;
 use crate::reconcile::world::Applier;
 use crate::reconcile::world::World;
 
@@ -82,6 +83,7 @@ pub(super) async fn ask(
     observed.absent_namespaces = homes.0;
     observed.unchecked.extend(homes.1);
     (observed.rights, observed.cluster_rights, observed.user_rights) = (rights, cluster_rights, user_rights);
+    trial::ask(world, plan, observed).await;
     observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(user_gaps).chain(group_gaps).chain(unasked));
     let has_writes = needed.iter().any(|own| !own.is_empty()) || !accesses.is_empty();
     has_writes || !questions.is_empty() || !groups.is_empty()

@@ -30,7 +30,6 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::Seen;
 use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
-use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::kubernetes::error::ClusterError;
 use crate::observed::Observed;
@@ -224,7 +223,7 @@ impl Backends<'_> {
                 Some(Live::Service(live)) => Some(live),
                 _ => None,
             };
-            return self.write_service(step, service, live.as_ref()).await;
+            return self.write_service((step, change.force), service, live.as_ref()).await;
         }
         if let (Resource::Connection(connection), Some(Live::Connection(live))) = (resource, &live)
             && connection.verdict.is_met_by(&live.status)
@@ -259,12 +258,12 @@ impl Backends<'_> {
     }
 
     async fn is_written(&self, change: &Change, resource: &Resource) -> Result<bool, Failure> {
-        Ok(self.read(change).await?.is_some_and(|live| reads::is_as_wanted(resource, &live)))
+        Ok(self.read(change).await?.is_some_and(|live| reads::is_as_wanted((resource, &change.stored), &live)))
     }
 
     async fn write_service(
         &self,
-        step: usize,
+        (step, force): (usize, bool),
         service: &crate::domain::resource::service::Service,
         live: Option<&LiveService>,
     ) -> Result<Done, Failure> {
@@ -272,7 +271,6 @@ impl Backends<'_> {
         let syncs = kubernetes.syncs(&service.key).await.map_err(|error| cluster_failure(&error))?;
         self.syncs.lock().expect("nobody panics while holding it").insert(step, syncs);
         let expected = live.map(|live| (live.uid.clone(), live.resource_version.clone()));
-        let force = service.deployment == Deployment::Whole;
         let result = kubernetes.apply(service, expected.as_ref(), force).await;
         result.map(|_| Done::Finished).map_err(|error| cluster_failure(&error))
     }
