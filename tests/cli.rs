@@ -11,6 +11,7 @@ mod foreseen;
 mod help;
 mod import;
 mod migrate;
+mod namespaces;
 mod neighbours;
 mod own_link;
 mod random;

@@ -7,6 +7,7 @@ pub mod error;
 
 mod codec;
 mod connect;
+mod namespace;
 mod ownership;
 mod request;
 mod trial;
@@ -249,20 +250,6 @@ impl Cluster {
     pub async fn syncs(&self, key: &ObjectKey) -> Result<u64, ClusterError> {
         let body = self.send(&format!("read the events of the Service {key}"), request::syncs(key)).await?;
         Ok(codec::syncs(&body, key))
-    }
-
-    /// Asks whether a namespace is there to stay: in one that is being deleted nothing is made any more.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn has_namespace(&self, namespace: &Namespace) -> Result<bool, ClusterError> {
-        match self.send(&format!("read the namespace {namespace}"), request::namespace(namespace)).await {
-            Ok(body) => Ok(body.pointer("/metadata/deletionTimestamp").is_none_or(Json::is_null)),
-            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Asks the API server whether it would let us do something.

@@ -10,6 +10,7 @@ use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
+use crate::domain::resource::namespace::NewNamespace;
 use crate::domain::resource::service::Service;
 use crate::domain::right::Access;
 use crate::kubernetes::FIELD_MANAGER;
@@ -46,6 +47,15 @@ pub(crate) fn read(key: &ObjectKey) -> Request<Vec<u8>> {
 /// One namespace.
 pub(crate) fn namespace(namespace: &Namespace) -> Request<Vec<u8>> {
     get(&format!("/api/v1/namespaces/{namespace}"), &[])
+}
+
+/// A namespace that is made, by server-side apply.
+pub(crate) fn create_namespace(namespace: &NewNamespace) -> Request<Vec<u8>> {
+    let NewNamespace { name, labels } = namespace;
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    let query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")];
+    let builder = builder(Method::PATCH, &format!("/api/v1/namespaces/{name}"), &query);
+    build(builder.header(header::CONTENT_TYPE, "application/apply-patch+yaml"), body.to_string().into_bytes())
 }
 
 /// What the server is.

@@ -11,7 +11,6 @@ use crate::domain::resource::service::Trial;
 use crate::kubernetes::Cluster;
 use crate::kubernetes::codec;
 use crate::kubernetes::error::ClusterError;
-use crate::kubernetes::error::Refusal;
 use crate::kubernetes::request::Mode;
 
 impl Cluster {
@@ -39,8 +38,9 @@ fn answer(error: &ClusterError) -> Option<Trial> {
         let held = refusal.conflicts.iter().map(|conflict| (conflict.field.clone(), conflict.manager.clone()));
         return Some(Trial::Held(held.collect()));
     }
-    if is_without_namespace(refusal) {
-        return Some(Trial::NoNamespace);
+    let is_leaving = refusal.code == 403 && refusal.message.contains("because it is being terminated");
+    if is_leaving || (refusal.code == 404 && refusal.message.starts_with("namespaces ")) {
+        return Some(Trial::NoNamespace { is_leaving });
     }
     let is_admission = refusal.code == 403 && !error.is_lack_of_rights();
     let is_about_object = error.class() == ErrorClass::Invalid || is_admission;
@@ -49,14 +49,10 @@ fn answer(error: &ClusterError) -> Option<Trial> {
     (is_about_object && !is_about_trial).then(|| Trial::Refused(refusal.message.trim_end_matches('.').to_owned()))
 }
 
-fn is_without_namespace(refusal: &Refusal) -> bool {
-    let is_absent = refusal.code == 404 && refusal.message.starts_with("namespaces ");
-    is_absent || (refusal.code == 403 && refusal.message.contains("because it is being terminated"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::error::Refusal;
 
     fn said(code: u16, reason: &str, message: &str) -> Option<Trial> {
         let refusal = Refusal {
@@ -78,7 +74,10 @@ mod tests {
         {
             assert_eq!(said(code, reason, message), Some(Trial::Refused(message.to_owned())));
         }
-        assert_eq!(said(404, "NotFound", "namespaces \"blue\" not found"), Some(Trial::NoNamespace));
+        assert_eq!(
+            said(404, "NotFound", "namespaces \"blue\" not found"),
+            Some(Trial::NoNamespace { is_leaving: false })
+        );
         for (code, reason, message) in [
             (
                 403,

@@ -128,8 +128,10 @@ pub struct Observed {
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     /// Resource groups that Azure says are not there. Of others nobody asked, or there is no answer.
     pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
-    /// Namespaces that the API server says are not there. Of others nobody asked, or there is no answer.
+    /// Namespaces that the API server says are not there to stay. Of others nobody asked, or there is no answer.
     pub absent_namespaces: BTreeSet<Namespace>,
+    /// Those of them that are there and are being deleted.
+    pub leaving_namespaces: BTreeSet<Namespace>,
     /// What the API server says to the writes of Services that were tried.
     pub trials: BTreeMap<ObjectKey, Trial>,
     /// What the identity that applies may do; `None` if nobody asked.
@@ -148,6 +150,8 @@ impl Observed {
     /// The resource of this identity, if it was seen.
     pub fn get(&self, key: &ResourceKey) -> Option<Live> {
         match key {
+            // Nothing wishes for a namespace that is there, so that none is kept here.
+            ResourceKey::Namespace(_) => None,
             ResourceKey::Service(key) => self.services.get(key).cloned().map(Live::Service),
             ResourceKey::Subnet(id) => self.subnets.get(id).cloned().map(Live::Subnet),
             ResourceKey::PrivateLinkService(key) => self.publisher(key).cloned().map(Live::PrivateLinkService),
@@ -212,7 +216,7 @@ impl Observed {
     /// The gap that leaves open whether this resource exists, if there is one.
     pub fn gap_for(&self, key: &ResourceKey) -> Option<&Gap> {
         let areas = match key {
-            ResourceKey::Service(_) => vec![Area::Services],
+            ResourceKey::Namespace(_) | ResourceKey::Service(_) => vec![Area::Services],
             ResourceKey::Subnet(id) => vec![Area::ManagedCluster, Area::Networks(id.subscription())],
             ResourceKey::PrivateLinkService(publisher) | ResourceKey::Connection { publisher, .. } => {
                 self.areas_of(publisher)

@@ -67,6 +67,7 @@ fn digest(text: &str) -> String {
 /// The comparable fields of a desired resource.
 pub fn fields_of(resource: &Resource) -> Fields {
     match resource {
+        Resource::Namespace(namespace) => namespace.fields(),
         Resource::Service(service) => service.fields(),
         Resource::Subnet(subnet) => subnet.fields(),
         Resource::Publication(publication) => publication.fields(),
@@ -217,6 +218,7 @@ pub fn key_text(key: &crate::domain::key::ResourceKey) -> String {
         PublisherKey::Own(id) => id.folded(),
     };
     match key {
+        ResourceKey::Namespace(name) => format!("namespace/{name}"),
         ResourceKey::Service(service) => format!("service/{service}"),
         ResourceKey::PrivateLinkService(publisher) => format!("privatelinkservice/{}", publisher_text(publisher)),
         ResourceKey::Connection { publisher, endpoint } => {

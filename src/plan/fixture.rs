@@ -198,6 +198,7 @@ fn policy() -> Policy {
             dns_zones: Vec::new(),
         },
         prune: false,
+        create_namespace: false,
         max_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
         levels: crate::desired::check::Levels::default(),

@@ -104,6 +104,9 @@ pub fn is_as_wanted((resource, stored): (&Resource, &[StoredOtherwise]), live: &
             };
             !live.deleting && diff::diff_service(live, service).iter().all(is_foreseen)
         }
+        (Resource::Namespace(namespace), Live::Namespace(live)) => {
+            !live.deleting && same(&live.fields(), &namespace.fields())
+        }
         (Resource::Subnet(subnet), Live::Subnet(live)) => same(&live.fields(), &subnet.fields()),
         (Resource::PrivateLinkService(service), Live::PrivateLinkService(live)) => {
             live.provisioning != Provisioning::Failed && same(&live.service.fields(), &service.fields())
@@ -127,7 +130,9 @@ pub fn fields_of(live: &Live) -> Fields {
         Live::PrivateLinkService(live) => &live.provisioning,
         Live::PrivateEndpoint(live) => &live.provisioning,
         Live::DnsLink(live) => &live.provisioning,
-        Live::Service(_) | Live::Subnet(_) | Live::Connection(_) | Live::DnsRecord(_) => &Provisioning::Succeeded,
+        Live::Namespace(_) | Live::Service(_) | Live::Subnet(_) | Live::Connection(_) | Live::DnsRecord(_) => {
+            &Provisioning::Succeeded
+        }
     };
     fields.extend(diff::failed(provisioning).and_then(|field| Some((field.name, field.before?))));
     fields
@@ -136,6 +141,7 @@ pub fn fields_of(live: &Live) -> Fields {
 fn own_fields_of(live: &Live) -> Fields {
     match live {
         Live::Service(live) => live.fields(),
+        Live::Namespace(live) => live.fields(),
         Live::Subnet(live) => live.fields(),
         Live::PrivateLinkService(live) => live.service.fields(),
         Live::PrivateEndpoint(live) => {

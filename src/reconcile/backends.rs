@@ -116,6 +116,10 @@ impl Backends<'_> {
     /// Reads the resource of a change afresh.
     async fn read(&self, change: &Change) -> Result<Option<Live>, Failure> {
         match &change.key {
+            ResourceKey::Namespace(name) => {
+                let live = self.kubernetes()?.namespace(name).await.map_err(|error| cluster_failure(&error))?;
+                Ok(live.map(Live::Namespace))
+            }
             ResourceKey::Service(key) => {
                 let live = self.kubernetes()?.service(key).await.map_err(|error| cluster_failure(&error))?;
                 Ok(live.map(Live::Service))
@@ -200,6 +204,7 @@ impl Backends<'_> {
                 let result = self.kubernetes()?.delete(&live.key, &live.uid).await;
                 return result.map(|()| Done::Finished).map_err(|error| cluster_failure(&error));
             }
+            Live::Namespace(_) => return Err(impossible("a namespace is never deleted")),
             Live::Subnet(_) => return Err(impossible("a subnet is never deleted")),
             Live::PrivateLinkService(live) => (&live.service.id, &live.seen),
             Live::PrivateEndpoint(live) => (&live.endpoint.id, &live.seen),
@@ -218,6 +223,10 @@ impl Backends<'_> {
             Err(failure) if failure.stale && self.is_written(change, resource).await? => return Ok(Done::Finished),
             other => other?,
         };
+        if let Resource::Namespace(namespace) = resource {
+            let result = self.kubernetes()?.create_namespace(namespace).await;
+            return result.map(|()| Done::Finished).map_err(|error| cluster_failure(&error));
+        }
         if let Resource::Service(service) = resource {
             let live = match live {
                 Some(Live::Service(live)) => Some(live),
@@ -306,6 +315,7 @@ impl Backends<'_> {
         let waits = |reason: &str| Ok(Done::NotYet { reason: reason.to_owned() });
         match self.read(change).await? {
             None => Ok(Done::Finished),
+            Some(Live::Namespace(_)) => waits("the cluster to finish the deletion"),
             Some(Live::Service(_)) => {
                 waits("the cloud provider to clean up (load balancer frontend, Private Link Service)")
             }
@@ -325,6 +335,7 @@ fn find_connection(link: &LivePrivateLinkService, endpoint: &ResourceId) -> Opti
 /// True if its deletion was begun.
 fn is_going(live: &Live) -> bool {
     match live {
+        Live::Namespace(live) => live.deleting,
         Live::Service(live) => live.deleting,
         other => seen_of(other).is_some_and(Seen::is_being_deleted),
     }
@@ -332,7 +343,7 @@ fn is_going(live: &Live) -> bool {
 
 fn seen_of(live: &Live) -> Option<&Seen> {
     match live {
-        Live::Service(_) => None,
+        Live::Namespace(_) | Live::Service(_) => None,
         Live::Subnet(live) => Some(&live.seen),
         Live::PrivateLinkService(live) => Some(&live.seen),
         Live::PrivateEndpoint(live) => Some(&live.seen),

@@ -42,7 +42,10 @@ pub(super) async fn ask(world: &World, plan: &Plan, observed: &mut Observed) {
     answers.extend(tried(cluster, rest, observed).await);
     for (key, answer) in answers {
         match answer {
-            Ok(Trial::NoNamespace) => drop(observed.absent_namespaces.insert(key.namespace)),
+            Ok(Trial::NoNamespace { is_leaving }) => {
+                observed.leaving_namespaces.extend(is_leaving.then(|| key.namespace.clone()));
+                observed.absent_namespaces.insert(key.namespace);
+            }
             Ok(trial) => drop(observed.trials.insert(key, trial)),
             Err(error) => drop(observed.unchecked.insert(Gap { area: Area::Trials, reason: told(&error) })),
         }

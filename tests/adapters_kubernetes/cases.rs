@@ -12,6 +12,8 @@ use privlink::domain::kubernetes::Namespace;
 use privlink::domain::kubernetes::ObjectKey;
 use privlink::domain::kubernetes::ResourceVersion;
 use privlink::domain::kubernetes::Uid;
+use privlink::domain::resource::namespace::LiveNamespace;
+use privlink::domain::resource::namespace::NewNamespace;
 use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::LiveService;
 use privlink::domain::resource::service::Service;
@@ -42,7 +44,7 @@ macro_rules! for_each_case {
             a_trial_takes_the_rights_and_the_namespace_of_the_write
             warnings_and_syncs_are_told_by_the_events_of_a_service
             a_user_is_told_what_it_may_do_and_refused_the_rest
-            a_namespace_that_is_not_there_or_goes_is_no_home
+            a_namespace_is_made_with_its_labels_and_goes
         }
     };
 }
@@ -296,11 +298,12 @@ pub(super) async fn a_trial_takes_the_rights_and_the_namespace_of_the_write(serv
     let tried = server.limited.dry_run(&server.whole(&json!({})), Some(&version_of(&created)), false).await.unwrap();
     assert!(matches!(tried, Trial::Stored(_)), "to change it takes patch alone: {tried:?}");
     let nowhere = whole("nowhere", &json!({}));
-    assert_eq!(server.cluster.dry_run(&nowhere, None, false).await.unwrap(), Trial::NoNamespace);
+    assert_eq!(server.cluster.dry_run(&nowhere, None, false).await.unwrap(), Trial::NoNamespace { is_leaving: false });
     server.does("DELETE", &format!("/api/v1/namespaces/{}", server.namespace), ("application/json", &json!({}))).await;
     let mut other = server.whole(&json!({}));
     other.key = format!("{}/other", server.namespace).parse().unwrap();
-    assert_eq!(server.cluster.dry_run(&other, None, false).await.unwrap(), Trial::NoNamespace);
+    let tried = server.cluster.dry_run(&other, None, false).await.unwrap();
+    assert!(matches!(tried, Trial::NoNamespace { .. }), "{tried:?}");
 }
 
 /// What an admission plugin refuses, which only a real server has: a quota, whose status we set as its controller would.
@@ -362,12 +365,24 @@ pub(super) async fn a_user_is_told_what_it_may_do_and_refused_the_rest(server: &
     assert!(error.to_string().contains(&words), "{error}");
 }
 
-pub(super) async fn a_namespace_that_is_not_there_or_goes_is_no_home(server: &Server) {
+pub(super) async fn a_namespace_is_made_with_its_labels_and_goes(server: &Server) {
     let own: Namespace = server.namespace.parse().unwrap();
-    assert!(server.cluster.has_namespace(&own).await.unwrap());
-    assert!(!server.cluster.has_namespace(&"nowhere".parse().unwrap()).await.unwrap());
-    let error = server.limited.has_namespace(&own).await.unwrap_err();
+    let is_leaving = |live: Option<LiveNamespace>| live.map(|live| live.deleting);
+    assert_eq!(is_leaving(server.cluster.namespace(&own).await.unwrap()), Some(false));
+    let error = server.limited.namespace(&own).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Denied, "{error}");
-    server.does("DELETE", &format!("/api/v1/namespaces/{own}"), ("application/json", &json!({}))).await;
-    assert!(!server.cluster.has_namespace(&own).await.unwrap());
+    let name: Namespace = format!("{own}-new").parse().unwrap();
+    assert_eq!(server.cluster.namespace(&name).await.unwrap(), None);
+    let labels = [("privlink.dev/environment".to_owned(), "prod".to_owned())].into();
+    let new = NewNamespace { name: name.clone(), labels };
+    let error = server.limited.create_namespace(&new).await.unwrap_err();
+    assert!(error.is_lack_of_rights(), "{error}");
+    server.cluster.create_namespace(&new).await.unwrap();
+    let live = server.cluster.namespace(&name).await.unwrap().unwrap();
+    assert_eq!(live.labels.get("privlink.dev/environment").map(String::as_str), Some("prod"));
+    server.cluster.apply(&whole(name.as_str(), &json!({})), None, false).await.unwrap();
+    for name in [&own, &name] {
+        server.does("DELETE", &format!("/api/v1/namespaces/{name}"), ("application/json", &json!({}))).await;
+    }
+    assert_ne!(is_leaving(server.cluster.namespace(&own).await.unwrap()), Some(false), "it goes, or is gone");
 }

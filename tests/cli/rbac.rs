@@ -423,7 +423,9 @@ fn a_service_in_a_namespace_that_is_not_there_is_told_and_made_once_it_is() {
         .plan()
         .ends(Exit::Incomplete)
         .says("not applicable because the namespace blue does not exist, or is being deleted (PRE-NAMESPACE-MISSING)")
-        .says("help: Create it first, with: kubectl create namespace blue; or correct its name.");
+        .says(
+            "help: Create it first, with: kubectl create namespace blue; or let privlink, with create-namespace = true",
+        );
     // The rest is made.
     stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id()]).ends(Exit::Incomplete);
     assert!(stage.cluster().get("services", "default", "web").is_some());

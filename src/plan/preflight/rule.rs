@@ -48,8 +48,9 @@ rules! {
         "Create the group first, or correct its name or subscription.";
     NAMESPACE_MISSING = "PRE-NAMESPACE-MISSING", "The namespace is not there", Documented, KUBERNETES;
         "The API server refuses what is made in it: NotFound, or Forbidden while it is being deleted.";
-        "A write does not make its namespace, and privlink makes none: a namespace has an owner, with quotas and policies.";
-        "Create the namespace first, or correct its name.";
+        "A write does not make its namespace, and privlink makes one only if the settings say so: a namespace has an owner, with \
+         quotas and policies. In one that is being deleted nothing is made.";
+        "Create the namespace first, let privlink create it with create-namespace = true, or correct its name.";
     SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
         "Azure refuses what refers to it.";
         "A reference to what does not exist is checked first.";

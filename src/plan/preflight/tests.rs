@@ -402,6 +402,24 @@ fn what_the_server_says_no_to_is_left_out_and_said_by_whom() {
     world.observed.trials.insert(fixture::orders(), Trial::Held(held));
     insta::assert_snapshot!(first(&world), @"service/shop/orders: helm holds .spec.type (PRE-FIELD-HELD)");
     // An absent namespace is told by its own rule.
-    world.observed.trials.insert(fixture::orders(), Trial::NoNamespace);
+    world.observed.trials.insert(fixture::orders(), Trial::NoNamespace { is_leaving: false });
     assert!(world.plan().is_whole());
+}
+
+#[test]
+fn a_namespace_is_made_first_if_the_settings_say_so_and_it_is_not_on_its_way_out() {
+    let mut world = World::empty();
+    let shop = fixture::orders().namespace;
+    world.observed.absent_namespaces.insert(shop.clone());
+    let first = |world: &World| refused(&world.plan()).lines().next().unwrap_or_default().to_owned();
+    let told = "service/shop/orders: the namespace shop does not exist, or is being deleted (PRE-NAMESPACE-MISSING)";
+    assert_eq!(first(&world), told);
+    world.desired.policy.create_namespace = true;
+    let plan = world.plan();
+    let keys: Vec<String> = plan.steps.iter().map(|step| step.change.key.to_string()).collect();
+    let place = |key: &str| keys.iter().position(|own| own == key).unwrap();
+    assert!(plan.is_whole() && place("namespace/shop") < place("service/shop/orders"), "{keys:?}");
+    assert_eq!(plan.steps[place("service/shop/orders")].after, [place("namespace/shop")]);
+    world.observed.leaving_namespaces.insert(shop);
+    assert_eq!(first(&world), told);
 }

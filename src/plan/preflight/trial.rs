@@ -38,7 +38,7 @@ pub fn open(plan: &Plan) -> Vec<(&Service, bool)> {
 pub(in crate::plan) fn take_note(draft: &mut Draft<'_>, change: &mut Change) {
     let (ResourceKey::Service(key), Some(Resource::Service(service))) = (&change.key, &change.resource) else { return };
     match draft.observed.trials.get(key) {
-        None | Some(Trial::NoNamespace) => {}
+        None | Some(Trial::NoNamespace { .. }) => {}
         Some(Trial::Refused(words)) => {
             let problem = format!("the API server refuses it: {words}");
             draft.refuse_by(&change.key, Refusal::by(&rule::SERVER_REFUSES, problem));

@@ -16,6 +16,9 @@ pub enum Trial {
     Refused(String),
     /// Other managers hold fields that the write would change: field, in the server's spelling, to manager.
     Held(BTreeMap<String, String>),
-    /// There is no namespace for it, or one that is being deleted.
-    NoNamespace,
+    /// There is no namespace for it.
+    NoNamespace {
+        /// True if there is one, and it is being deleted.
+        is_leaving: bool,
+    },
 }
