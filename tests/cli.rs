@@ -1,5 +1,6 @@
 //! What a user sees: the program run in-process on the simulator, through files, exit codes and printed text.
 
+mod admission;
 mod article;
 mod changes;
 mod check;
@@ -10,6 +11,7 @@ mod foreseen;
 mod help;
 mod import;
 mod migrate;
+mod namespaces;
 mod neighbours;
 mod own_link;
 mod random;

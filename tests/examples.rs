@@ -86,7 +86,7 @@ fn wanted(desired: &Desired) -> Wanted {
             Resource::PrivateEndpoint(it) => drop(wanted.endpoints.insert(it.id.name().to_string(), it)),
             Resource::DnsRecord(_) => wanted.records += 1,
             Resource::DnsLink(_) => wanted.links += 1,
-            Resource::Subnet(_) | Resource::Connection(_) => {}
+            Resource::Namespace(_) | Resource::Subnet(_) | Resource::Connection(_) => {}
         }
     }
     wanted

@@ -447,7 +447,8 @@ fn fill_in(change: &mut Change, outputs: &BTreeMap<ResourceKey, Outputs>) {
             }
         }
         Some(
-            Resource::Service(_)
+            Resource::Namespace(_)
+            | Resource::Service(_)
             | Resource::Subnet(_)
             | Resource::Publication(_)
             | Resource::Connection(_)

@@ -102,7 +102,7 @@ fn encode(resource: &Resource, seen: Option<&Seen>) -> Result<(ResourceId, Json)
             Ok((record.id.clone(), body))
         }
         Resource::DnsLink(link) => Ok((link.id.clone(), codec::dns::encode_link(link, seen))),
-        Resource::Service(_) | Resource::Publication(_) => {
+        Resource::Namespace(_) | Resource::Service(_) | Resource::Publication(_) => {
             let purpose = Purpose::other("write", resource.key());
             Err(AzureError::impossible(&purpose, "it is written through Kubernetes, not through Azure"))
         }

@@ -40,6 +40,8 @@ pub struct Policy {
     pub asks_graph: bool,
     /// Whether what is not asked for any more is deleted.
     pub prune: bool,
+    /// Whether a namespace that is missing is created for the Services in it.
+    pub create_namespace: bool,
     /// How many deletes one plan may hold.
     pub max_deletes: u32,
     /// Who must say yes, by risk.

@@ -13,7 +13,7 @@ pub fn uses(desired: &Desired) -> BTreeSet<Use> {
         return possible(desired);
     }
     let of = |resource: &Resource| match resource {
-        Resource::Service(_) | Resource::Subnet(_) => None,
+        Resource::Namespace(_) | Resource::Service(_) | Resource::Subnet(_) => None,
         Resource::Publication(_) => Some(Use::ClusterLink),
         Resource::PrivateLinkService(_) => Some(Use::OwnLink),
         Resource::PrivateEndpoint(_) => Some(Use::Endpoint),

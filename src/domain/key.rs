@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::azure::ResourceId;
+use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 
 /// Which Private Link Service is meant.
@@ -34,6 +35,8 @@ impl PublisherKey {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ResourceKey {
+    /// A namespace of the cluster.
+    Namespace(Namespace),
     /// The Private Link Service policy of a subnet.
     Subnet(ResourceId),
     /// A Kubernetes Service.
@@ -59,6 +62,7 @@ impl ResourceKey {
     /// The word for the kind, as it stands in plans and file names.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Namespace(_) => "namespace",
             Self::Service(_) => "service",
             Self::Subnet(_) => "subnet",
             Self::PrivateLinkService(_) => "privatelinkservice",
@@ -72,6 +76,7 @@ impl ResourceKey {
     /// A short name for people, unique enough inside one plan; the full identity is the key itself.
     pub fn short_name(&self) -> String {
         match self {
+            Self::Namespace(name) => name.to_string(),
             Self::Service(key) => key.to_string(),
             Self::PrivateLinkService(publisher) => publisher.to_string(),
             Self::Subnet(id) => nested_name(id),

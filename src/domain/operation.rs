@@ -265,12 +265,47 @@ pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
     ClusterRight { resource: "events", verb: "list", by: &[Party::Apply], why: "says what a Service waits for" },
 ];
 
-/// What somebody needs in a cluster. Where one user plans and applies, the rights to apply are all of them.
-pub fn in_cluster(party: Party, plans_and_applies: bool) -> impl Iterator<Item = &'static ClusterRight> {
+/// What is done in a cluster beside that, where the settings let namespaces be created.
+pub const NAMESPACE_RIGHTS: &[ClusterRight] = &[
+    ClusterRight {
+        resource: "namespaces",
+        verb: "get",
+        by: &[Party::Apply],
+        why: "reads a namespace before it is created",
+    },
+    ClusterRight {
+        resource: "namespaces",
+        verb: "create",
+        by: &[Party::Apply],
+        why: "creates a namespace that is missing",
+    },
+    ClusterRight {
+        resource: "namespaces",
+        verb: "patch",
+        by: &[Party::Apply],
+        why: "creates a namespace that is missing",
+    },
+];
+
+/// How a cluster is used, as far as rights depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClusterUse {
+    /// True if one user plans and applies: then the rights to apply are all of them.
+    pub has_one_user: bool,
+    /// True if a namespace that is missing is created.
+    pub creates_namespaces: bool,
+}
+
+/// What somebody needs in a cluster.
+pub fn in_cluster(party: Party, how: ClusterUse) -> impl Iterator<Item = &'static ClusterRight> {
+    let ClusterUse { has_one_user, creates_namespaces } = how;
     let is_needed = move |right: &&ClusterRight| {
-        right.by.contains(&party) || (plans_and_applies && party == Party::Apply && right.by.contains(&Party::Plan))
+        right.by.contains(&party) || (has_one_user && party == Party::Apply && right.by.contains(&Party::Plan))
     };
-    CLUSTER_RIGHTS.iter().filter(is_needed)
+    let of_namespaces = NAMESPACE_RIGHTS.iter().filter(move |_| creates_namespaces);
+    // Whoever plans as well reads namespaces anyway.
+    let is_new = move |right: &&ClusterRight| right.verb != "get" || !has_one_user;
+    CLUSTER_RIGHTS.iter().chain(of_namespaces.filter(is_new)).filter(is_needed)
 }
 
 #[cfg(test)]

@@ -138,12 +138,15 @@ impl Scope {
     /// What the cloud provider built is in scope by its Service: it lies in the cluster's own resource group. A subnet is by
     /// its subscription: its network may live in a group of its own.
     pub fn problem_with(&self, key: &ResourceKey) -> Option<String> {
+        let namespace = |name: &Namespace| {
+            (!self.has_namespace(name)).then(|| format!("namespace {name} is outside the environment's scope"))
+        };
         match key {
+            ResourceKey::Namespace(name) => namespace(name),
             ResourceKey::Service(service)
             | ResourceKey::PrivateLinkService(PublisherKey::Cluster(service))
             | ResourceKey::Connection { publisher: PublisherKey::Cluster(service), .. } => {
-                let outside = !self.has_namespace(&service.namespace);
-                outside.then(|| format!("namespace {} is outside the environment's scope", service.namespace))
+                namespace(&service.namespace)
             }
             ResourceKey::Subnet(id) => {
                 let outside = !self.subscriptions.contains(&id.subscription());

@@ -65,7 +65,7 @@ pub(crate) fn service(object: &Json) -> Result<LiveService, String> {
 }
 
 /// The object as somebody could have written it; items of a list do not say their kind.
-fn manifest(object: &Json) -> Json {
+pub(crate) fn manifest(object: &Json) -> Json {
     let mut manifest = object.clone();
     let Some(map) = manifest.as_object_mut() else { return manifest };
     map.remove("status");

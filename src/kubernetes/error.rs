@@ -180,6 +180,24 @@ impl ClusterError {
         }
     }
 
+    /// The user that a refusal by the authorizer names, as in `User "x" cannot …`.
+    pub(crate) fn user(&self) -> Option<&str> {
+        let Self::Refused { refusal, .. } = self else { return None };
+        let (_, rest) = refusal.message.split_once("User \"").filter(|_| refusal.code == 403)?;
+        Some(rest.split_once("\" cannot ")?.0)
+    }
+
+    /// True if we may not do that, whatever the object: admission refuses with the same status for other reasons.
+    ///
+    /// Where an apply would create an object, the API server asks its authorizer late, and says no more than that one does:
+    /// nothing with RBAC of Kubernetes, a sentence of its own with Azure's.
+    pub fn is_lack_of_rights(&self) -> bool {
+        let Self::Refused { refusal, .. } = self else { return false };
+        let says_nothing = refusal.message.trim_end().ends_with("is forbidden:");
+        let is_of_azure = refusal.message.contains("does not have access to the resource in Azure");
+        self.user().is_some() || (refusal.code == 403 && (says_nothing || is_of_azure))
+    }
+
     /// Who owns which field, where an apply was refused for that.
     pub fn conflicts(&self) -> &[FieldConflict] {
         match self {

@@ -7,8 +7,10 @@ pub mod error;
 
 mod codec;
 mod connect;
+mod namespace;
 mod ownership;
 mod request;
+mod trial;
 pub mod watch;
 
 use std::fmt;
@@ -202,7 +204,7 @@ impl Cluster {
     /// Applies a Service as field manager [`FIELD_MANAGER`].
     ///
     /// `expected` is what an update saw; with it the server refuses to write another object, or another version of it, and
-    /// refuses to create. `force` takes fields from their owners and is for Services that we deploy.
+    /// refuses to create. `force` takes fields from their owners and is for Services that we deploy and that somebody said we adopt.
     ///
     /// # Errors
     /// Class `Conflict` if it changed or a field belongs to somebody else; else as every call.
@@ -214,20 +216,6 @@ impl Cluster {
     ) -> Result<LiveService, ClusterError> {
         let body = self.patch(service, expected, Mode { force, dry_run: false }).await?;
         codec::service(&body).map_err(|reason| self.unexpected(&format!("apply the Service {}", service.key), &reason))
-    }
-
-    /// Asks the server whether it would take the Service, without storing it.
-    ///
-    /// # Errors
-    /// As [`Cluster::apply`].
-    pub async fn dry_run(
-        &self,
-        service: &Service,
-        expected: Option<&(Uid, ResourceVersion)>,
-        force: bool,
-    ) -> Result<(), ClusterError> {
-        // The object it answers with has invented addresses and, if new, no version: it is worth nothing.
-        self.patch(service, expected, Mode { force, dry_run: true }).await.map(drop)
     }
 
     async fn patch(
@@ -279,20 +267,6 @@ impl Cluster {
         Ok(codec::syncs(&body, key))
     }
 
-    /// Asks whether a namespace is there to stay: in one that is being deleted nothing is made any more.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn has_namespace(&self, namespace: &Namespace) -> Result<bool, ClusterError> {
-        match self.send(&format!("read the namespace {namespace}"), request::namespace(namespace)).await {
-            Ok(body) => Ok(body.pointer("/metadata/deletionTimestamp").is_none_or(Json::is_null)),
-            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Asks the API server whether it would let us do something.
     ///
     /// # Errors
@@ -318,7 +292,7 @@ impl Cluster {
         let call = "ask who is signed in";
         let body = match self.send(call, request::who()).await {
             Ok(body) => body,
-            Err(error) => return named_in(&error).ok_or(error),
+            Err(error) => return error.user().map(ToOwned::to_owned).ok_or(error),
         };
         let name = body.pointer("/status/userInfo/username").and_then(Json::as_str);
         name.map(ToOwned::to_owned).ok_or_else(|| self.unexpected(call, "it does not name the user"))
@@ -422,13 +396,6 @@ impl Cluster {
             }
         }
     }
-}
-
-/// The user that a refusal names, as in `User "x" cannot …`.
-fn named_in(error: &ClusterError) -> Option<String> {
-    let ClusterError::Refused { refusal, .. } = error else { return None };
-    let (_, rest) = refusal.message.split_once("User \"").filter(|_| refusal.code == 403)?;
-    Some(rest.split_once("\" cannot ")?.0.to_owned())
 }
 
 fn random() -> u16 {

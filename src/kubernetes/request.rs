@@ -12,6 +12,7 @@ use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
+use crate::domain::resource::namespace::NewNamespace;
 use crate::domain::resource::service::Service;
 use crate::domain::right::Access;
 use crate::kubernetes::FIELD_MANAGER;
@@ -62,6 +63,15 @@ pub(crate) fn namespace(namespace: &Namespace) -> Request<Vec<u8>> {
     get(&format!("/api/v1/namespaces/{namespace}"), &[])
 }
 
+/// A namespace that is made, by server-side apply.
+pub(crate) fn create_namespace(namespace: &NewNamespace) -> Request<Vec<u8>> {
+    let NewNamespace { name, labels } = namespace;
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    let query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")];
+    let builder = builder(Method::PATCH, &format!("/api/v1/namespaces/{name}"), &query);
+    build(builder.header(header::CONTENT_TYPE, "application/apply-patch+yaml"), body.to_string().into_bytes())
+}
+
 /// What the server is.
 pub(crate) fn version() -> Request<Vec<u8>> {
     get("/version", &[])
@@ -98,9 +108,10 @@ pub(crate) fn who() -> Request<Vec<u8>> {
     review(("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"), &json!({}))
 }
 
-/// True for what changes nothing: reads, and questions about the caller.
+/// True for what changes nothing: reads, questions about the caller, and trials.
 pub(crate) fn is_read(request: &Request<Vec<u8>>) -> bool {
-    request.method() == Method::GET || request.uri().path().ends_with("reviews")
+    let is_trial = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "dryRun=All"));
+    request.method() == Method::GET || request.uri().path().ends_with("reviews") || is_trial
 }
 
 fn review((group, plural, kind): (&str, &str, &str), spec: &Json) -> Request<Vec<u8>> {
@@ -223,6 +234,7 @@ mod tests {
             "/api/v1/namespaces/shop/services/orders?fieldManager=privlink&fieldValidation=Strict&force=true&dryRun=All"
         );
         assert_eq!(request.method(), "PATCH");
+        assert!(is_read(&request));
         assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
         let body: Json = serde_json::from_slice(request.body()).unwrap();
         assert_eq!(

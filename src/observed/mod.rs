@@ -29,6 +29,7 @@ use crate::domain::resource::dns::LiveDnsRecord;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::domain::resource::service::LiveService;
+use crate::domain::resource::service::Trial;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::right::RightScope;
 use rights::Rights;
@@ -61,6 +62,8 @@ pub enum Area {
     UserRights,
     /// Which namespaces the cluster has.
     Namespaces,
+    /// What the API server says to Services that are tried.
+    Trials,
     /// Whether addresses of a virtual network are free.
     Addresses(ResourceId),
     /// Which resource groups a subscription has.
@@ -82,6 +85,7 @@ impl std::fmt::Display for Area {
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
             Self::Namespaces => f.write_str("namespaces of the cluster"),
+            Self::Trials => f.write_str("what the API server says to the Services"),
             Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),
             Self::Addresses(network) => write!(f, "free addresses of the network {}", network.name()),
@@ -125,8 +129,12 @@ pub struct Observed {
     pub offered: BTreeMap<ResourceId, BTreeSet<IpAddr>>,
     /// Resource groups that Azure says are not there. Of others nobody asked, or there is no answer.
     pub absent_groups: BTreeSet<(SubscriptionId, ResourceGroup)>,
-    /// Namespaces that the API server says are not there. Of others nobody asked, or there is no answer.
+    /// Namespaces that the API server says are not there to stay. Of others nobody asked, or there is no answer.
     pub absent_namespaces: BTreeSet<Namespace>,
+    /// Those of them that are there and are being deleted.
+    pub leaving_namespaces: BTreeSet<Namespace>,
+    /// What the API server says to the writes of Services that were tried.
+    pub trials: BTreeMap<ObjectKey, Trial>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.
@@ -143,6 +151,8 @@ impl Observed {
     /// The resource of this identity, if it was seen.
     pub fn get(&self, key: &ResourceKey) -> Option<Live> {
         match key {
+            // Nothing wishes for a namespace that is there, so that none is kept here.
+            ResourceKey::Namespace(_) => None,
             ResourceKey::Service(key) => self.services.get(key).cloned().map(Live::Service),
             ResourceKey::Subnet(id) => self.subnets.get(id).cloned().map(Live::Subnet),
             ResourceKey::PrivateLinkService(key) => self.publisher(key).cloned().map(Live::PrivateLinkService),
@@ -215,7 +225,7 @@ impl Observed {
     /// The gap that leaves open whether this resource exists, if there is one.
     pub fn gap_for(&self, key: &ResourceKey) -> Option<&Gap> {
         let areas = match key {
-            ResourceKey::Service(_) => vec![Area::Services],
+            ResourceKey::Namespace(_) | ResourceKey::Service(_) => vec![Area::Services],
             ResourceKey::Subnet(id) => vec![Area::ManagedCluster, Area::Networks(id.subscription())],
             ResourceKey::PrivateLinkService(publisher) | ResourceKey::Connection { publisher, .. } => {
                 self.areas_of(publisher)

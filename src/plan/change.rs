@@ -48,6 +48,10 @@ pub struct Change {
     pub existing: Option<ResourceId>,
     /// The change that takes away what is there, where that is not this one: of a replacement the second half is left.
     pub removed_by: Option<ResourceKey>,
+    /// Where the API server would store something else than is asked for.
+    pub stored: Vec<StoredOtherwise>,
+    /// True if it takes fields of a Service from their managers: only where its document asks to adopt it.
+    pub force: bool,
     /// Why it is done.
     pub cause: Cause,
     /// One line for people that says why, where the fields do not.
@@ -72,6 +76,8 @@ impl Change {
             resource: None,
             existing: None,
             removed_by: None,
+            stored: Vec::new(),
+            force: false,
             cause: Cause::Commit,
             reason: None,
             place: None,
@@ -81,6 +87,12 @@ impl Change {
     /// The fields that force a replacement.
     pub fn forcing(&self) -> impl Iterator<Item = &FieldChange> {
         self.fields.iter().filter(|field| field.forces_replacement)
+    }
+
+    /// The fields of a Service that it would take from another manager: to change them, not to let go of them.
+    pub fn held(&self) -> impl Iterator<Item = (&FieldChange, &str)> {
+        let held = self.fields.iter().filter(|field| field.before.is_some() && field.after.is_some());
+        held.filter_map(|field| Some((field, field.manager.as_deref()?)))
     }
 }
 
@@ -97,6 +109,17 @@ pub struct FieldChange {
     pub forces_replacement: bool,
     /// The other field manager that holds the field now, where Kubernetes tells. Not part of what is approved.
     pub manager: Option<String>,
+}
+
+/// A field that the API server would store otherwise than is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOtherwise {
+    /// Its name.
+    pub name: String,
+    /// What is asked for; `None` if nothing.
+    pub asked: Option<Value>,
+    /// What would be stored; `None` if nothing.
+    pub stored: Option<Value>,
 }
 
 /// The values a decision read.

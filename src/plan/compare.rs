@@ -109,6 +109,7 @@ fn step_differences(key: &str, old: &Json, new: &Json) -> Vec<String> {
         }
     }
     told.extend(field_differences(key, old, new));
+    told.extend(stored_differences(key, old, new));
     // Positions move whenever a step comes or goes, and that is told by itself.
     if told.is_empty() && old["after"] == new["after"] {
         told.push(format!("{key}: its consequences are told differently"));
@@ -163,12 +164,24 @@ fn read_differences(key: &str, old: &Json, new: &Json) -> Vec<String> {
     told
 }
 
-fn field_differences(key: &str, old: &Json, new: &Json) -> Vec<String> {
-    let by_name = |step: &Json| -> serde_json::Map<String, Json> {
-        let fields = step["fields"].as_array().cloned().unwrap_or_default();
-        fields.into_iter().filter_map(|field| Some((field["name"].as_str()?.to_owned(), field))).collect()
+/// What the API server would store otherwise than before.
+fn stored_differences(key: &str, old: &Json, new: &Json) -> Vec<String> {
+    let (old, new) = (by_name(&old["storedOtherwise"]), by_name(&new["storedOtherwise"]));
+    let told = |(name, _, new): (&str, &Json, &Json)| match new.is_null() {
+        true => format!("{key}: the API server does not change {name} any more"),
+        false => format!("{key}: the API server would store {name} as {} now", show(&new["stored"])),
     };
-    let (old, new) = (Json::Object(by_name(old)), Json::Object(by_name(new)));
+    entries(&old, &new).into_iter().map(told).collect()
+}
+
+/// The items of a list by their names.
+fn by_name(items: &Json) -> Json {
+    let items = items.as_array().cloned().unwrap_or_default();
+    items.into_iter().filter_map(|item| Some((item["name"].as_str()?.to_owned(), item))).collect()
+}
+
+fn field_differences(key: &str, old: &Json, new: &Json) -> Vec<String> {
+    let (old, new) = (by_name(&old["fields"]), by_name(&new["fields"]));
     let differing = entries(&old, &new);
     differing
         .into_iter()

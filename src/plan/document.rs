@@ -18,6 +18,7 @@ use crate::plan::Step;
 use crate::plan::change::Change;
 use crate::plan::change::LeftOut;
 use crate::plan::change::Reads;
+use crate::plan::change::StoredOtherwise;
 use crate::plan::draft::Draft;
 use crate::value::Fields;
 use crate::value::Value;
@@ -66,6 +67,7 @@ fn digest(text: &str) -> String {
 /// The comparable fields of a desired resource.
 pub fn fields_of(resource: &Resource) -> Fields {
     match resource {
+        Resource::Namespace(namespace) => namespace.fields(),
         Resource::Service(service) => service.fields(),
         Resource::Subnet(subnet) => subnet.fields(),
         Resource::Publication(publication) => publication.fields(),
@@ -87,7 +89,7 @@ pub fn change_digest(change: &Change) -> ChangeDigest {
         "fields": field_changes(change),
         "consequences": consequences(change),
     });
-    note_remover(&mut body, change);
+    note_rest(&mut body, change);
     ChangeDigest(digest(&canonical(&body)))
 }
 
@@ -171,14 +173,25 @@ fn step(step: &Step) -> Json {
         "after": step.after,
         "existing": change.existing.as_ref().map(crate::domain::azure::ResourceId::folded),
     });
-    note_remover(&mut body, change);
+    note_rest(&mut body, change);
     body
 }
 
-/// Who takes away what is replaced is part of what is approved, where it is not the change itself.
-fn note_remover(body: &mut Json, change: &Change) {
+/// What few changes have, and is part of what is approved where they have it: who takes away what is replaced, where it is
+/// not the change itself, what the API server makes of it, and that fields are taken from their managers.
+fn note_rest(body: &mut Json, change: &Change) {
     if let Some(remover) = &change.removed_by {
         body["removedBy"] = key_text(remover).into();
+    }
+    if !change.stored.is_empty() {
+        let of = |other: &StoredOtherwise| {
+            let StoredOtherwise { name, asked, stored } = other;
+            json!({ "name": name, "asked": asked.as_ref().map(value), "stored": stored.as_ref().map(value) })
+        };
+        body["storedOtherwise"] = change.stored.iter().map(of).collect();
+    }
+    if change.force {
+        body["force"] = true.into();
     }
 }
 
@@ -205,6 +218,7 @@ pub fn key_text(key: &crate::domain::key::ResourceKey) -> String {
         PublisherKey::Own(id) => id.folded(),
     };
     match key {
+        ResourceKey::Namespace(name) => format!("namespace/{name}"),
         ResourceKey::Service(service) => format!("service/{service}"),
         ResourceKey::PrivateLinkService(publisher) => format!("privatelinkservice/{}", publisher_text(publisher)),
         ResourceKey::Connection { publisher, endpoint } => {

@@ -277,7 +277,8 @@ impl<'a> Draft<'a> {
                     });
                 }
             }
-            Resource::Service(_)
+            Resource::Namespace(_)
+            | Resource::Service(_)
             | Resource::Subnet(_)
             | Resource::Publication(_)
             | Resource::Connection(_)
@@ -320,7 +321,8 @@ fn inputs(resource: &Resource) -> Vec<Input> {
             }
             Addresses::Known(_) => Vec::new(),
         },
-        Resource::Service(_)
+        Resource::Namespace(_)
+        | Resource::Service(_)
         | Resource::Subnet(_)
         | Resource::Publication(_)
         | Resource::Connection(_)

@@ -10,6 +10,7 @@ use crate::domain::key::ResourceKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::Service;
+use crate::domain::resource::service::Trial;
 use crate::domain::resource::service::port_path;
 use crate::observed::Observed;
 use crate::plan::action::Action;
@@ -45,6 +46,9 @@ pub(super) fn manifest(observed: &Observed, change: &Change) -> Option<Json> {
         Some(live) => edited(live, service, change),
         None => service.manifest.clone(),
     };
+    if let Some(Trial::Stored(stored)) = observed.trials.get(&service.key) {
+        change.stored.iter().for_each(|other| overlay(&mut manifest, stored, &other.name));
+    }
     set_families(&mut manifest, known_families(observed));
     Some(manifest)
 }
@@ -118,6 +122,21 @@ fn edited(live: &LiveService, desired: &Service, change: &Change) -> Json {
         manifest["spec"]["ports"] = Json::Array(merged_ports(live, desired, change));
     }
     manifest
+}
+
+/// Puts a field in as the API server would store it.
+fn overlay(manifest: &mut Json, stored: &Json, name: &str) {
+    let annotation = name.strip_prefix("metadata.annotations[").and_then(|rest| rest.strip_suffix(']'));
+    if let Some(key) = annotation {
+        let value = stored.pointer("/metadata/annotations").and_then(|annotations| annotations.get(key));
+        return set(manifest, &["metadata", "annotations", key], value.cloned());
+    }
+    let Some(path) = name.strip_prefix("spec.") else { return };
+    if path.starts_with("ports[") {
+        return set(manifest, &["spec", "ports"], stored.pointer("/spec/ports").cloned());
+    }
+    let path: Vec<&str> = std::iter::once("spec").chain(path.split('.')).collect();
+    set(manifest, &path, stored.pointer(&format!("/{}", path.join("/"))).cloned());
 }
 
 /// Sets a value in nested objects, or takes it away.

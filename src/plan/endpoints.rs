@@ -123,7 +123,8 @@ pub(super) fn is_cut_by(observed: &Observed, endpoint: &ResourceId, other: &Chan
                 other.action == Action::Delete && on_frontend.map(|live| &live.service.id) == Some(&link.service.id);
             goes || cuts(other, endpoint)
         }
-        ResourceKey::Subnet(_)
+        ResourceKey::Namespace(_)
+        | ResourceKey::Subnet(_)
         | ResourceKey::PrivateEndpoint(_)
         | ResourceKey::DnsRecord(_)
         | ResourceKey::DnsLink(_) => false,

@@ -199,6 +199,7 @@ fn policy() -> Policy {
         },
         asks_graph: false,
         prune: false,
+        create_namespace: false,
         max_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
         levels: crate::desired::check::Levels::default(),

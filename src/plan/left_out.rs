@@ -23,14 +23,19 @@ pub(super) fn divide(draft: &mut Draft<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec
             (key.clone(), LeftOut { key, change: None, refusals, needs: BTreeSet::new() })
         })
         .collect();
+    let useless = useless_namespaces(&steps, &out);
     let mut kept: Vec<Step> = Vec::new();
     // By the old place of a step: its new one, or the resource that is left out.
     let mut places: Vec<Result<usize, ResourceKey>> = Vec::new();
     for Step { change, after } in steps {
-        let waited = after.iter().filter_map(|index| places[*index].clone().err());
-        let needs: BTreeSet<ResourceKey> =
-            waited.chain(refers_to(&change).into_iter().filter(|key| out.contains_key(key))).collect();
         let key = change.key.clone();
+        let waited = after.iter().filter_map(|index| places[*index].clone().err());
+        // A namespace that goes because this one does is no reason of its own.
+        let waited = waited.filter(|waited| !useless.contains_key(waited));
+        let needs: BTreeSet<ResourceKey> = waited
+            .chain(refers_to(&change).into_iter().filter(|key| out.contains_key(key)))
+            .chain(useless.get(&key).into_iter().flatten().cloned())
+            .collect();
         if needs.is_empty() && !out.contains_key(&key) {
             let after = after.iter().filter_map(|index| places[*index].clone().ok()).collect();
             places.push(Ok(kept.len()));
@@ -43,6 +48,21 @@ pub(super) fn divide(draft: &mut Draft<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec
         (left.change, left.needs) = (Some(change), needs);
     }
     (kept, out.into_values().collect())
+}
+
+/// The namespaces that are made for Services of which none is: each with these Services.
+fn useless_namespaces(
+    steps: &[Step],
+    out: &BTreeMap<ResourceKey, LeftOut>,
+) -> BTreeMap<ResourceKey, BTreeSet<ResourceKey>> {
+    let mut homes: BTreeMap<ResourceKey, BTreeSet<ResourceKey>> = BTreeMap::new();
+    for key in steps.iter().map(|step| &step.change.key) {
+        if let ResourceKey::Service(service) = key {
+            homes.entry(ResourceKey::Namespace(service.namespace.clone())).or_default().insert(key.clone());
+        }
+    }
+    homes.retain(|_, services| services.iter().all(|key| out.contains_key(key)));
+    homes
 }
 
 /// The resources that a write is of no use without, whether the plan changes them or not.

@@ -25,6 +25,7 @@ mod left_out;
 mod lost;
 pub mod mode;
 pub mod moved;
+mod namespaces;
 mod order;
 pub mod preflight;
 pub mod private_links;
@@ -132,6 +133,7 @@ impl Plan {
 pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) -> Plan {
     let mut draft = Draft::new(desired, observed);
     services::decide(&mut draft);
+    namespaces::decide(&mut draft);
     private_links::decide(&mut draft);
     private_links::expect(&mut draft);
     endpoints::decide(&mut draft);

@@ -1,6 +1,6 @@
 //! Puts changes in an order in which each follows everything it waits for.
 //!
-//! Service → Private Link Service → endpoint → connection → DNS; deletes the other way round.
+//! Namespace → Service → Private Link Service → endpoint → connection → DNS; deletes the other way round.
 
 mod takes_over;
 
@@ -109,6 +109,7 @@ fn waits_for(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
 /// A write needs what it refers to.
 fn needs(draft: &Draft<'_>, change: &Change, other: &Change) -> bool {
     match (&change.key, &other.key) {
+        (ResourceKey::Service(service), ResourceKey::Namespace(name)) => service.namespace == *name,
         (ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)), ResourceKey::Service(key)) => service == key,
         (ResourceKey::PrivateLinkService(PublisherKey::Own(_)), _) => own_link_needs(change, other),
         (ResourceKey::PrivateEndpoint(_), ResourceKey::PrivateLinkService(publisher)) => targets(change, publisher),

@@ -90,7 +90,7 @@ fn delete(draft: &mut Draft<'_>, key: ResourceKey) {
                 Reads { exists: true, fields, connections: reads::own_connection(endpoint), ..Reads::default() };
         }
         Live::DnsRecord(_) | Live::DnsLink(_) => change.reads = reads_of_delete(reads::fields_of(&live)),
-        Live::Subnet(_) | Live::Connection(_) => return,
+        Live::Namespace(_) | Live::Subnet(_) | Live::Connection(_) => return,
     }
     change.existing = azure_id(&key);
     draft.add(change);

@@ -10,6 +10,7 @@ use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
 use crate::plan::change::FieldChange;
 use crate::plan::change::Reads;
+use crate::plan::change::StoredOtherwise;
 use crate::plan::diff;
 use crate::value::Fields;
 use crate::value::Value;
@@ -91,12 +92,20 @@ fn verify_connections(planned: &BTreeMap<String, String>, now: &BTreeMap<String,
 
 /// True if what is there already is what a write would make of it: because an answer was lost on its way back.
 ///
-/// Marks are fields, so what others made alike does not count.
-pub fn is_as_wanted(resource: &Resource, live: &Live) -> bool {
+/// Marks are fields, so what others made alike does not count. What the API server was to store otherwise counts as it is.
+pub fn is_as_wanted((resource, stored): (&Resource, &[StoredOtherwise]), live: &Live) -> bool {
     let same = |before: &Fields, after: &Fields| diff::diff_named(before, after).is_empty();
     match (resource, live) {
         (Resource::Service(service), Live::Service(live)) => {
-            !live.deleting && diff::diff_service(live, service).is_empty()
+            let fields = live.fields();
+            let is_foreseen = |field: &FieldChange| {
+                let of_server = stored.iter().find(|other| other.name == field.name);
+                of_server.is_some_and(|other| other.stored.as_ref() == fields.get(&field.name))
+            };
+            !live.deleting && diff::diff_service(live, service).iter().all(is_foreseen)
+        }
+        (Resource::Namespace(namespace), Live::Namespace(live)) => {
+            !live.deleting && same(&live.fields(), &namespace.fields())
         }
         (Resource::Subnet(subnet), Live::Subnet(live)) => same(&live.fields(), &subnet.fields()),
         (Resource::PrivateLinkService(service), Live::PrivateLinkService(live)) => {
@@ -121,7 +130,9 @@ pub fn fields_of(live: &Live) -> Fields {
         Live::PrivateLinkService(live) => &live.provisioning,
         Live::PrivateEndpoint(live) => &live.provisioning,
         Live::DnsLink(live) => &live.provisioning,
-        Live::Service(_) | Live::Subnet(_) | Live::Connection(_) | Live::DnsRecord(_) => &Provisioning::Succeeded,
+        Live::Namespace(_) | Live::Service(_) | Live::Subnet(_) | Live::Connection(_) | Live::DnsRecord(_) => {
+            &Provisioning::Succeeded
+        }
     };
     fields.extend(diff::failed(provisioning).and_then(|field| Some((field.name, field.before?))));
     fields
@@ -130,6 +141,7 @@ pub fn fields_of(live: &Live) -> Fields {
 fn own_fields_of(live: &Live) -> Fields {
     match live {
         Live::Service(live) => live.fields(),
+        Live::Namespace(live) => live.fields(),
         Live::Subnet(live) => live.fields(),
         Live::PrivateLinkService(live) => live.service.fields(),
         Live::PrivateEndpoint(live) => {

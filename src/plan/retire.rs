@@ -56,7 +56,8 @@ pub(super) fn soften(draft: &mut Draft<'_>, key: &ResourceKey, foreseen: &Forese
             ResourceKey::Connection { .. } => {
                 change.existing.as_ref().is_some_and(|connection| is_moved(draft, connection, foreseen))
             }
-            ResourceKey::Subnet(_)
+            ResourceKey::Namespace(_)
+            | ResourceKey::Subnet(_)
             | ResourceKey::PrivateEndpoint(_)
             | ResourceKey::DnsRecord(_)
             | ResourceKey::DnsLink(_) => false,

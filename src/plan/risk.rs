@@ -197,7 +197,7 @@ fn rate_alone(change: &Change) -> Risk {
         (Action::Delete, _) => Risk::Severing,
         (Action::Update | Action::Replace, _) => match &change.key {
             ResourceKey::Service(_) => service(change),
-            ResourceKey::Subnet(_) => Risk::Notable,
+            ResourceKey::Namespace(_) | ResourceKey::Subnet(_) => Risk::Notable,
             ResourceKey::PrivateLinkService(_) => private_link(change).max(replaced(change, Risk::Severing)),
             ResourceKey::PrivateEndpoint(_) => endpoint(change),
             ResourceKey::Connection { .. } => connection(change),

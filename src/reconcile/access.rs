@@ -51,22 +51,30 @@ pub(super) async fn rights(
     (Some(rights), gaps)
 }
 
-/// The namespaces that the API server says are not there, and what remains unknown.
-pub(super) async fn absent_namespaces(
-    world: &World,
-    namespaces: &BTreeSet<Namespace>,
-) -> (BTreeSet<Namespace>, BTreeSet<Gap>) {
-    let (mut absent, mut gaps) = (BTreeSet::new(), BTreeSet::new());
-    let Some(cluster) = &world.cluster else { return (absent, gaps) };
-    let answers = all(namespaces.iter().map(|namespace| cluster.has_namespace(namespace))).await;
+/// The namespaces that are not there to stay, those of them that are being deleted, and what remains unknown.
+#[derive(Default)]
+pub(super) struct Homes {
+    pub(super) absent: BTreeSet<Namespace>,
+    pub(super) leaving: BTreeSet<Namespace>,
+    pub(super) gaps: BTreeSet<Gap>,
+}
+
+/// Asks which namespaces are there.
+pub(super) async fn homes(world: &World, namespaces: &BTreeSet<Namespace>) -> Homes {
+    let mut homes = Homes::default();
+    let Some(cluster) = &world.cluster else { return homes };
+    let answers = all(namespaces.iter().map(|namespace| cluster.namespace(namespace))).await;
     for (namespace, answer) in namespaces.iter().zip(answers) {
         match answer {
-            Ok(true) => {}
-            Ok(false) => drop(absent.insert(namespace.clone())),
-            Err(error) => drop(gaps.insert(Gap { area: Area::Namespaces, reason: told(&error) })),
+            Ok(Some(live)) if !live.deleting => {}
+            Ok(live) => {
+                homes.leaving.extend(live.map(|live| live.name));
+                homes.absent.insert(namespace.clone());
+            }
+            Err(error) => drop(homes.gaps.insert(Gap { area: Area::Namespaces, reason: told(&error) })),
         }
     }
-    (absent, gaps)
+    homes
 }
 
 /// What is needed in several namespaces, as one question about all of them.

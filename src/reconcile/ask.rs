@@ -37,6 +37,7 @@ use crate::plan::preflight::right;
 use crate::plan::preflight::right::Needed;
 use crate::reconcile::access;
 use crate::reconcile::error_chain;
+use crate::reconcile::trial;
 use crate::reconcile::world::Applier;
 use crate::reconcile::world::World;
 
@@ -65,12 +66,15 @@ pub(super) async fn ask(
     }
     let questions: BTreeSet<Question> = changes.iter().flat_map(|change| question::of(change, observed)).collect();
     let (questions, unasked) = within_reason(questions);
-    let accesses = changes.iter().flat_map(|change| preflight::access::needed(change, observed)).collect();
     let namespaces = preflight::namespace::open(changes.iter().copied(), observed);
-    let ([(rights, gaps), (cluster_rights, cluster_gaps)], (user_rights, user_gaps), homes, answers) = tokio::join!(
+    let homes = access::homes(world, &namespaces).await;
+    (observed.absent_namespaces, observed.leaving_namespaces) = (homes.absent, homes.leaving);
+    let mut accesses: BTreeSet<_> =
+        changes.iter().flat_map(|change| preflight::access::needed(change, observed)).collect();
+    accesses.extend(preflight::access::for_namespaces(&desired.policy, observed));
+    let ([(rights, gaps), (cluster_rights, cluster_gaps)], (user_rights, user_gaps), answers) = tokio::join!(
         self::rights_of_both((world, config), (desired, observed), &needed),
         access::rights((world, config), &desired.policy, &accesses),
-        access::absent_namespaces(world, &namespaces),
         all(questions.iter().map(|question| self::address(world, question))),
     );
     for (question, answer) in questions.iter().zip(answers) {
@@ -79,9 +83,9 @@ pub(super) async fn ask(
             Err(gap) => drop(observed.unchecked.insert(gap)),
         }
     }
-    observed.absent_namespaces = homes.0;
-    observed.unchecked.extend(homes.1);
+    observed.unchecked.extend(homes.gaps);
     (observed.rights, observed.cluster_rights, observed.user_rights) = (rights, cluster_rights, user_rights);
+    trial::ask(world, plan, observed).await;
     observed.unchecked.extend(gaps.into_iter().chain(cluster_gaps).chain(user_gaps).chain(group_gaps).chain(unasked));
     let has_writes = needed.iter().any(|own| !own.is_empty()) || !accesses.is_empty();
     has_writes || !questions.is_empty() || !groups.is_empty()

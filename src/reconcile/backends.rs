@@ -30,7 +30,6 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::Seen;
 use crate::domain::resource::connection::LiveConnection;
 use crate::domain::resource::private_link_service::LivePrivateLinkService;
-use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::LiveService;
 use crate::kubernetes::error::ClusterError;
 use crate::observed::Observed;
@@ -117,6 +116,10 @@ impl Backends<'_> {
     /// Reads the resource of a change afresh.
     async fn read(&self, change: &Change) -> Result<Option<Live>, Failure> {
         match &change.key {
+            ResourceKey::Namespace(name) => {
+                let live = self.kubernetes()?.namespace(name).await.map_err(|error| cluster_failure(&error))?;
+                Ok(live.map(Live::Namespace))
+            }
             ResourceKey::Service(key) => {
                 let live = self.kubernetes()?.service(key).await.map_err(|error| cluster_failure(&error))?;
                 Ok(live.map(Live::Service))
@@ -201,6 +204,7 @@ impl Backends<'_> {
                 let result = self.kubernetes()?.delete(&live.key, &live.uid).await;
                 return result.map(|()| Done::Finished).map_err(|error| cluster_failure(&error));
             }
+            Live::Namespace(_) => return Err(impossible("a namespace is never deleted")),
             Live::Subnet(_) => return Err(impossible("a subnet is never deleted")),
             Live::PrivateLinkService(live) => (&live.service.id, &live.seen),
             Live::PrivateEndpoint(live) => (&live.endpoint.id, &live.seen),
@@ -219,12 +223,16 @@ impl Backends<'_> {
             Err(failure) if failure.stale && self.is_written(change, resource).await? => return Ok(Done::Finished),
             other => other?,
         };
+        if let Resource::Namespace(namespace) = resource {
+            let result = self.kubernetes()?.create_namespace(namespace).await;
+            return result.map(|()| Done::Finished).map_err(|error| cluster_failure(&error));
+        }
         if let Resource::Service(service) = resource {
             let live = match live {
                 Some(Live::Service(live)) => Some(live),
                 _ => None,
             };
-            return self.write_service(step, service, live.as_ref()).await;
+            return self.write_service((step, change.force), service, live.as_ref()).await;
         }
         if let (Resource::Connection(connection), Some(Live::Connection(live))) = (resource, &live)
             && connection.verdict.is_met_by(&live.status)
@@ -259,12 +267,12 @@ impl Backends<'_> {
     }
 
     async fn is_written(&self, change: &Change, resource: &Resource) -> Result<bool, Failure> {
-        Ok(self.read(change).await?.is_some_and(|live| reads::is_as_wanted(resource, &live)))
+        Ok(self.read(change).await?.is_some_and(|live| reads::is_as_wanted((resource, &change.stored), &live)))
     }
 
     async fn write_service(
         &self,
-        step: usize,
+        (step, force): (usize, bool),
         service: &crate::domain::resource::service::Service,
         live: Option<&LiveService>,
     ) -> Result<Done, Failure> {
@@ -272,7 +280,6 @@ impl Backends<'_> {
         let syncs = kubernetes.syncs(&service.key).await.map_err(|error| cluster_failure(&error))?;
         self.syncs.lock().expect("nobody panics while holding it").insert(step, syncs);
         let expected = live.map(|live| (live.uid.clone(), live.resource_version.clone()));
-        let force = service.deployment == Deployment::Whole;
         let result = kubernetes.apply(service, expected.as_ref(), force).await;
         result.map(|_| Done::Finished).map_err(|error| cluster_failure(&error))
     }
@@ -308,6 +315,7 @@ impl Backends<'_> {
         let waits = |reason: &str| Ok(Done::NotYet { reason: reason.to_owned() });
         match self.read(change).await? {
             None => Ok(Done::Finished),
+            Some(Live::Namespace(_)) => waits("the cluster to finish the deletion"),
             Some(Live::Service(_)) => {
                 waits("the cloud provider to clean up (load balancer frontend, Private Link Service)")
             }
@@ -327,6 +335,7 @@ fn find_connection(link: &LivePrivateLinkService, endpoint: &ResourceId) -> Opti
 /// True if its deletion was begun.
 fn is_going(live: &Live) -> bool {
     match live {
+        Live::Namespace(live) => live.deleting,
         Live::Service(live) => live.deleting,
         other => seen_of(other).is_some_and(Seen::is_being_deleted),
     }
@@ -334,7 +343,7 @@ fn is_going(live: &Live) -> bool {
 
 fn seen_of(live: &Live) -> Option<&Seen> {
     match live {
-        Live::Service(_) => None,
+        Live::Namespace(_) | Live::Service(_) => None,
         Live::Subnet(live) => Some(&live.seen),
         Live::PrivateLinkService(live) => Some(&live.seen),
         Live::PrivateEndpoint(live) => Some(&live.seen),

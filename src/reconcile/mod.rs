@@ -22,6 +22,7 @@ pub mod remote;
 mod sight;
 pub mod source;
 pub mod status_branch;
+mod trial;
 pub mod world;
 
 /// An error and its causes, as one line.

@@ -149,6 +149,8 @@ fn merge(observed: &mut Observed, part: Observed) {
         offered: _,
         absent_groups: _,
         absent_namespaces: _,
+        leaving_namespaces: _,
+        trials: _,
         rights: _,
         cluster_rights: _,
         user_rights: _,

@@ -18,6 +18,7 @@ use crate::plan::change::LeftOut;
 use crate::plan::change::MissingAccess;
 use crate::plan::change::MissingRight;
 use crate::plan::change::Refusal;
+use crate::plan::change::StoredOtherwise;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
 use crate::plan::mode::Maker;
@@ -94,6 +95,8 @@ pub struct StepV1 {
     pub reason: Option<String>,
     /// What differs.
     pub fields: Vec<FieldV1>,
+    /// What the API server would store otherwise than is asked for.
+    pub stored_otherwise: Vec<StoredOtherwiseV1>,
     /// What others will do or suffer.
     pub consequences: Vec<ConsequenceV1>,
     /// The keys of the steps it waits for.
@@ -102,6 +105,18 @@ pub struct StepV1 {
     pub source: Option<String>,
     /// The digest under which this change is approved.
     pub digest: String,
+}
+
+/// One field that the API server would store otherwise.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StoredOtherwise")]
+pub struct StoredOtherwiseV1 {
+    /// Its name.
+    pub name: String,
+    /// What is asked for; null if nothing.
+    pub asked: Option<serde_json::Value>,
+    /// What would be stored; null if nothing.
+    pub stored: Option<serde_json::Value>,
 }
 
 /// One field that differs.
@@ -420,6 +435,7 @@ fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
         },
         reason: change.reason.clone(),
         fields: change.fields.iter().map(field).collect(),
+        stored_otherwise: change.stored.iter().map(stored_otherwise).collect(),
         consequences: change.consequences.iter().map(|it| consequence(it, details)).collect(),
         waits_for: step.after.iter().map(|index| document::key_text(&plan.steps[*index].change.key)).collect(),
         source: change.place.as_ref().and_then(details.locate),
@@ -436,6 +452,11 @@ fn field(field: &FieldChange) -> FieldV1 {
         forces_replacement: *forces_replacement,
         manager: manager.clone(),
     }
+}
+
+fn stored_otherwise(other: &StoredOtherwise) -> StoredOtherwiseV1 {
+    let StoredOtherwise { name, asked, stored } = other;
+    StoredOtherwiseV1 { name: name.clone(), asked: asked.as_ref().map(value), stored: stored.as_ref().map(value) }
 }
 
 fn value(value: &Value) -> serde_json::Value {
@@ -525,6 +546,7 @@ mod tests {
           "reason": null,
           "risk": "safe",
           "source": "environments/prod/orders.yaml",
+          "storedOtherwise": [],
           "waitsFor": [
             "service/shop/orders"
           ]

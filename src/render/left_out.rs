@@ -46,7 +46,11 @@ fn one(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Text {
     }
     // A change that only waits is told in one line: its fields come with the plan that makes it.
     if let Some(change) = left.change.as_ref().filter(|_| !left.refusals.is_empty()) {
-        text.append(step::fields(change, &Shown::new(plan.policy.subscription.clone())));
+        let shown = Shown::new(plan.policy.subscription.clone());
+        text.append(step::fields(change, &shown));
+        for line in step::stored_otherwise(change, &shown) {
+            text.plain("      ").line(Label::Warning, line);
+        }
     }
     for line in because(left) {
         text.plain("      ").line(Label::Warning, line);

@@ -204,7 +204,11 @@ fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> 
     if let Some(cuts) = step::cuts(change) {
         out.push_str(&format!("- {}\n", inert(&cuts)));
     }
-    let diff = diff(step, &Shown::new(plan.policy.subscription.clone()));
+    let shown = Shown::new(plan.policy.subscription.clone());
+    for line in step::stored_otherwise(change, &shown) {
+        out.push_str(&format!("- {}\n", inert(&line)));
+    }
+    let diff = diff(step, &shown);
     if !diff.is_empty() {
         out.push('\n');
         out.push_str(&fence("diff", &diff));
@@ -255,7 +259,11 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let action = left.change.as_ref().map(|change| format!(" ({})", change.action)).unwrap_or_default();
         let source = left.change.as_ref().and_then(|change| step::source(change, details));
         let source = source.map(|source| format!("<br>asked for in {}", code(&source))).unwrap_or_default();
-        let because = left_out::because(left).iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
+        let shown = Shown::new(plan.policy.subscription.clone());
+        let refused = left.change.iter().filter(|_| !left.refusals.is_empty());
+        let stored = refused.flat_map(|change| step::stored_otherwise(change, &shown));
+        let because = stored.chain(left_out::because(left)).collect::<Vec<_>>();
+        let because = because.iter().map(|line| format!("<br>{}", inert(line))).collect::<String>();
         let cures = left_out::cures(left).iter().map(|cure| format!("<br>help: {}", inert(cure))).collect::<String>();
         let hit = left_out::hit(left, plan, details).into_iter().map(|row| row.join(" "));
         let hit = hit.map(|row| format!("<br>would be hit: {}", inert(&row))).collect::<String>();

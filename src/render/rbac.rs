@@ -10,6 +10,7 @@ use crate::desired::policy::Policy;
 use crate::domain::azure::ResourceId;
 use crate::domain::operation;
 use crate::domain::operation::ClusterRight;
+use crate::domain::operation::ClusterUse;
 use crate::domain::operation::Operation;
 use crate::domain::operation::Party;
 use crate::domain::operation::Use;
@@ -92,7 +93,8 @@ fn cluster_role(party: Party, policy: &Policy) -> Json {
 }
 
 fn in_cluster(party: Party, policy: &Policy) -> impl Iterator<Item = &'static ClusterRight> {
-    operation::in_cluster(party, policy.has_one_cluster_user())
+    let how = ClusterUse { has_one_user: policy.has_one_cluster_user(), creates_namespaces: policy.create_namespace };
+    operation::in_cluster(party, how)
 }
 
 /// All of it for a person: what each right is for, and how each role is given.

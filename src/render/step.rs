@@ -10,6 +10,8 @@ use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::change::FieldChange;
+use crate::plan::change::StoredOtherwise;
+use crate::plan::preflight::rule;
 use crate::plan::risk::Risk;
 use crate::render::Label;
 use crate::render::Text;
@@ -31,10 +33,26 @@ pub(super) fn step(plan: &Plan, number: usize, details: Details<'_>) -> Text {
         text.plain(INDENT).line(Label::Dim, line);
     }
     text.append(fields(change, &shown));
-    for line in effects(change) {
+    for line in effects(change).into_iter().chain(stored_otherwise(change, &shown)) {
         text.plain(INDENT).line(Label::Warning, line);
     }
     text
+}
+
+/// What the API server would store otherwise, one field a line.
+pub(super) fn stored_otherwise(change: &Change, shown: &Shown) -> Vec<String> {
+    let line = |other: &StoredOtherwise| {
+        let name = shown::field_name(&other.name);
+        let told = match (&other.asked, &other.stored) {
+            (Some(asked), Some(stored)) => {
+                format!("stores {name} as {} instead of {}", shown.value(stored), shown.value(asked))
+            }
+            (None, Some(stored)) => format!("adds {name}: {}", shown.value(stored)),
+            (_, None) => format!("does not store {name}"),
+        };
+        format!("the API server {told} ({})", rule::STORED_OTHERWISE.id)
+    };
+    change.stored.iter().map(line).collect()
 }
 
 fn head(number: usize, change: &Change) -> Text {

@@ -178,6 +178,9 @@ pub struct Environment {
     /// True to delete what no document wants any more.
     #[serde(default)]
     pub prune: bool,
+    /// Whether a namespace that is missing is created for the Services in it. It is never deleted.
+    #[serde(default)]
+    pub create_namespace: bool,
     /// How many deletes one plan may have.
     #[serde(default = "three")]
     pub max_deletes: u32,

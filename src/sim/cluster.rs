@@ -81,6 +81,7 @@ pub(crate) fn start(
         seed: format!("{}/{}", world.seed, own.name),
         version: own.version.clone(),
         ip_families: own.ip_families.clone(),
+        admission: own.admission.clone(),
         clock: clock.clone(),
         log: arm.log().clone(),
         faults: arm.faults().clone(),

@@ -43,7 +43,7 @@ pub struct LoggedRequest {
     pub client: String,
     /// True for requests of the simulator itself, such as the cloud provider's.
     pub is_internal: bool,
-    /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside.
+    /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside, unless it is a dry run.
     pub is_write: bool,
     /// `If-Match`, for a request to the resource manager that had one. Only seen from inside.
     #[serde(skip)]
@@ -111,7 +111,11 @@ impl RequestLog {
             status: entry.status,
             client: entry.client.to_owned(),
             is_internal: entry.is_internal,
-            is_write: served && mutates && !entry.is_internal && !is_read_by_post(entry.path),
+            is_write: served
+                && mutates
+                && !entry.is_internal
+                && !is_read_by_post(entry.path)
+                && !is_dry_run(entry.query),
             if_match: entry.if_match.map(str::to_owned),
             body,
         });
@@ -142,6 +146,11 @@ impl RequestLog {
     pub fn writes(&self) -> Vec<LoggedRequest> {
         self.entries().kept.iter().filter(|request| request.is_write).cloned().collect()
     }
+}
+
+/// A cluster tries such a write and stores nothing.
+fn is_dry_run(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "dryRun=All")
 }
 
 /// Azure has reads that are POSTs: asking for credentials, for visibility, or for a query changes nothing.

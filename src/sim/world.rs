@@ -18,8 +18,8 @@ use crate::domain::cidr::Cidr;
 use crate::sim::arm::{Throttling, built_in_roles};
 use crate::sim::fault::Fault;
 pub use crate::sim::world::cluster::{
-    BackendPoolType, CloudProvider, Cluster, ClusterRole, ClusterUser, IpFamily, Node, PolicyRule, RoleKind,
-    RoleMetadata,
+    AdmissionRule, BackendPoolType, CloudProvider, Cluster, ClusterRole, ClusterUser, IpFamily, Node, PolicyRule,
+    RoleKind, RoleMetadata,
 };
 pub use crate::sim::world::identity::{
     FederatedCredential, Identity, Role, RoleAssignment, RoleDefinition, Subscription, SubscriptionState,

@@ -74,7 +74,8 @@ fn wanted(view: &View<'_>, documents: &mut Documents) {
                 let path = path::own(view.environment, intent.document.kind, &intent.document.name);
                 add_endpoint(view, documents, path, wanted);
             }
-            Resource::Service(_)
+            Resource::Namespace(_)
+            | Resource::Service(_)
             | Resource::Publication(_)
             | Resource::Subnet(_)
             | Resource::Connection(_)

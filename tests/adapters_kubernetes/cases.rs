@@ -14,9 +14,13 @@ use privlink::domain::kubernetes::Namespace;
 use privlink::domain::kubernetes::ObjectKey;
 use privlink::domain::kubernetes::ResourceVersion;
 use privlink::domain::kubernetes::Uid;
+use privlink::domain::resource::namespace::LiveNamespace;
+use privlink::domain::resource::namespace::NewNamespace;
 use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::LiveService;
 use privlink::domain::resource::service::Service;
+use privlink::domain::resource::service::Trial;
+use privlink::domain::resource::service::leaves;
 use privlink::domain::right::Access;
 use privlink::kubernetes::Cluster;
 use privlink::kubernetes::error::ClusterError;
@@ -39,9 +43,12 @@ macro_rules! for_each_case {
             other_managers_are_named_and_forced_only_on_ours
             a_foreign_service_is_only_annotated
             what_the_server_refuses_is_invalid
+            a_trial_says_what_would_be_stored_and_stores_nothing
+            a_trial_names_who_holds_what_would_change
+            a_trial_takes_the_rights_and_the_namespace_of_the_write
             warnings_and_syncs_are_told_by_the_events_of_a_service
             a_user_is_told_what_it_may_do_and_refused_the_rest
-            a_namespace_that_is_not_there_or_goes_is_no_home
+            a_namespace_is_made_with_its_labels_and_goes
             what_changes_is_told_as_it_happens
         }
     };
@@ -240,9 +247,87 @@ pub(super) async fn what_the_server_refuses_is_invalid(server: &Server) {
         (json!({"ports": []}), "ports"),
         (json!({"sessionAffinity": "Sometimes"}), "sessionAffinity"),
     ] {
-        let error = cluster.dry_run(&server.whole(&extra), None, false).await.unwrap_err();
+        let error = cluster.apply(&server.whole(&extra), None, false).await.unwrap_err();
         assert_eq!(error.class(), ErrorClass::Invalid, "{error}");
         assert!(error.to_string().contains(words), "{error}");
+        let tried = cluster.dry_run(&server.whole(&extra), None, false).await.unwrap();
+        assert!(matches!(&tried, Trial::Refused(said) if said.contains(words)), "{tried:?}");
+    }
+}
+
+/// What would be stored, where nothing is wrong.
+fn stored(trial: Trial) -> Json {
+    match trial {
+        Trial::Stored(manifest) => manifest,
+        other => unreachable!("nothing is wrong with it: {other:?}"),
+    }
+}
+
+pub(super) async fn a_trial_says_what_would_be_stored_and_stores_nothing(server: &Server) {
+    let (cluster, key) = (&server.cluster, server.key());
+    let made = stored(cluster.dry_run(&server.whole(&json!({})), None, false).await.unwrap());
+    assert_eq!(made["spec"]["sessionAffinity"], "None", "defaults are filled in");
+    assert_eq!(made["spec"]["ports"][0]["targetPort"], 8080);
+    assert_eq!(cluster.service(&key).await.unwrap(), None);
+    let created = cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let changed = server.whole(&json!({"sessionAffinity": "ClientIP"}));
+    let changed = stored(cluster.dry_run(&changed, Some(&version_of(&created)), false).await.unwrap());
+    assert_eq!(changed["spec"]["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"], 10_800);
+    assert_eq!(cluster.service(&key).await.unwrap().unwrap().resource_version, created.resource_version);
+    // Of what is left open the server's choice is the same as before, so that it is told apart from a difference.
+    let same = server.whole(&json!({}));
+    let kept = stored(cluster.dry_run(&same, Some(&version_of(&created)), false).await.unwrap());
+    assert_eq!(leaves(&kept), created.fields());
+}
+
+pub(super) async fn a_trial_names_who_holds_what_would_change(server: &Server) {
+    let cluster = &server.cluster;
+    cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let annotation = "service.beta.kubernetes.io/azure-load-balancer-internal";
+    server.annotate(annotation, "false").await;
+    let drifted = cluster.service(&server.key()).await.unwrap().unwrap();
+    let whole = server.whole(&json!({}));
+    let held = cluster.dry_run(&whole, Some(&version_of(&drifted)), false).await.unwrap();
+    let field = format!(".metadata.annotations.{annotation}");
+    assert_eq!(held, Trial::Held([(field, "kubectl-annotate".to_owned())].into()));
+    let forced = cluster.dry_run(&whole, Some(&version_of(&drifted)), true).await.unwrap();
+    assert!(matches!(&forced, Trial::Stored(stored) if stored["metadata"]["annotations"][annotation] == "true"));
+    assert_eq!(cluster.service(&server.key()).await.unwrap().unwrap(), drifted);
+}
+
+pub(super) async fn a_trial_takes_the_rights_and_the_namespace_of_the_write(server: &Server) {
+    let error = server.limited.dry_run(&server.whole(&json!({})), None, false).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied, "{error}");
+    assert!(error.is_lack_of_rights(), "{error}");
+    let created = server.cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let tried = server.limited.dry_run(&server.whole(&json!({})), Some(&version_of(&created)), false).await.unwrap();
+    assert!(matches!(tried, Trial::Stored(_)), "to change it takes patch alone: {tried:?}");
+    let nowhere = whole("nowhere", &json!({}));
+    assert_eq!(server.cluster.dry_run(&nowhere, None, false).await.unwrap(), Trial::NoNamespace { is_leaving: false });
+    server.does("DELETE", &format!("/api/v1/namespaces/{}", server.namespace), ("application/json", &json!({}))).await;
+    let mut other = server.whole(&json!({}));
+    other.key = format!("{}/other", server.namespace).parse().unwrap();
+    let tried = server.cluster.dry_run(&other, None, false).await.unwrap();
+    assert!(matches!(tried, Trial::NoNamespace { .. }), "{tried:?}");
+}
+
+/// What an admission plugin refuses, which only a real server has: a quota, whose status we set as its controller would.
+pub(super) async fn a_trial_is_refused_by_a_quota_in_the_words_of_the_server(server: &Server) {
+    let path = format!("/api/v1/namespaces/{}/resourcequotas", server.namespace);
+    let hard = json!({"services": "0"});
+    let mut quota =
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": hard}});
+    server.does("POST", &path, ("application/json", &quota)).await;
+    quota["status"] = json!({"hard": hard, "used": {"services": "0"}});
+    server.does("PUT", &format!("{path}/none/status"), ("application/json", &quota)).await;
+    let started = std::time::Instant::now();
+    loop {
+        // The plugin reads quotas by a watch.
+        match server.cluster.dry_run(&server.whole(&json!({})), None, false).await.unwrap() {
+            Trial::Refused(words) if words.contains("exceeded quota: none") => return,
+            other => assert!(started.elapsed() < std::time::Duration::from_secs(30), "{other:?}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
 
@@ -285,14 +370,26 @@ pub(super) async fn a_user_is_told_what_it_may_do_and_refused_the_rest(server: &
     assert!(error.to_string().contains(&words), "{error}");
 }
 
-pub(super) async fn a_namespace_that_is_not_there_or_goes_is_no_home(server: &Server) {
+pub(super) async fn a_namespace_is_made_with_its_labels_and_goes(server: &Server) {
     let own: Namespace = server.namespace.parse().unwrap();
-    assert!(server.cluster.has_namespace(&own).await.unwrap());
-    assert!(!server.cluster.has_namespace(&"nowhere".parse().unwrap()).await.unwrap());
-    let error = server.limited.has_namespace(&own).await.unwrap_err();
+    let is_leaving = |live: Option<LiveNamespace>| live.map(|live| live.deleting);
+    assert_eq!(is_leaving(server.cluster.namespace(&own).await.unwrap()), Some(false));
+    let error = server.limited.namespace(&own).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Denied, "{error}");
-    server.does("DELETE", &format!("/api/v1/namespaces/{own}"), ("application/json", &json!({}))).await;
-    assert!(!server.cluster.has_namespace(&own).await.unwrap());
+    let name: Namespace = format!("{own}-new").parse().unwrap();
+    assert_eq!(server.cluster.namespace(&name).await.unwrap(), None);
+    let labels = [("privlink.dev/environment".to_owned(), "prod".to_owned())].into();
+    let new = NewNamespace { name: name.clone(), labels };
+    let error = server.limited.create_namespace(&new).await.unwrap_err();
+    assert!(error.is_lack_of_rights(), "{error}");
+    server.cluster.create_namespace(&new).await.unwrap();
+    let live = server.cluster.namespace(&name).await.unwrap().unwrap();
+    assert_eq!(live.labels.get("privlink.dev/environment").map(String::as_str), Some("prod"));
+    server.cluster.apply(&whole(name.as_str(), &json!({})), None, false).await.unwrap();
+    for name in [&own, &name] {
+        server.does("DELETE", &format!("/api/v1/namespaces/{name}"), ("application/json", &json!({}))).await;
+    }
+    assert_ne!(is_leaving(server.cluster.namespace(&own).await.unwrap()), Some(false), "it goes, or is gone");
 }
 
 /// The Service that the next sign is about.

@@ -44,6 +44,7 @@ fn simulated() -> Simulated {
         seed: "1".to_owned(),
         version: "1.36.2".to_owned(),
         ip_families: vec![IpFamily::IPv4, IpFamily::IPv6],
+        admission: Vec::new(),
         clock: Clock::start(),
         log: RequestLog::default(),
         faults: Faults::default(),

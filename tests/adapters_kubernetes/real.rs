@@ -213,4 +213,5 @@ async fn every_case_holds_on_a_real_api_server_if_kubebuilder_assets_names_one()
         };
     }
     cases::for_each_case!(run);
+    run!(a_trial_is_refused_by_a_quota_in_the_words_of_the_server);
 }

@@ -600,8 +600,11 @@ fn a_disconnected_endpoint_is_replaced() {
 }
 
 #[test]
-fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
+fn drift_on_a_service_is_shown_with_who_did_it_and_healed_where_the_document_adopts_it() {
     let stage = converged();
+    let adopt = "  annotations:\n    privlink.dev/adopt: default/alone\n";
+    stage.repo.replace(ALONE, "  annotations:\n", adopt);
+    stage.plan().ends(Exit::Done);
     let edits =
         [("service.beta.kubernetes.io/azure-load-balancer-ipv4", Some("10.224.10.99")), ("note", Some("theirs"))];
     stage.cluster().annotate("default", "alone", &edits).unwrap();
@@ -613,6 +616,7 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed() {
           1. ~ service/default/alone: update  [disruptive]
               asked for in environments/prod/alone.yaml:1
               drift: changed outside Git, by kubectl-annotate
+              takes over metadata.annotations[service.beta.kubernetes.io/azure-load-balancer-ipv4] from kubectl-annotate, because the document adopts the Service
               ~ annotation azure-load-balancer-ipv4  "10.224.10.99" -> "10.224.10.2"  (held by kubectl-annotate)
               the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS, DIF001)
 

@@ -27,21 +27,22 @@ fn calls_are_counted_by_method_and_type_and_results_stay_clean() {
     assert!(serde_json::from_str::<serde_json::Value>(&ran.out).is_ok(), "{}", ran.out);
     let stats: Vec<&str> = ran.err.lines().skip_while(|line| !line.starts_with("stats: ")).collect();
     insta::assert_snapshot!(stats.join("\n"), @"
-    stats: 26 calls to Azure, 5 calls to Kubernetes
-          6  GET   Microsoft.Authorization/permissions
-          1  GET   Microsoft.ContainerService/managedClusters
-          1  GET   Microsoft.Network/loadBalancers
-          2  GET   Microsoft.Network/networkInterfaces
-          2  GET   Microsoft.Network/privateDnsZones
-          1  GET   Microsoft.Network/privateDnsZones/A
-          1  GET   Microsoft.Network/privateDnsZones/virtualNetworkLinks
-          2  GET   Microsoft.Network/privateEndpoints
-          2  GET   Microsoft.Network/privateLinkServices
-          2  GET   Microsoft.Network/virtualNetworks
-          5  GET   Microsoft.Network/virtualNetworks/checkIPAddressAvailability
-          1  GET   resourceGroups
-          1  GET   services
-          4  POST  selfsubjectaccessreviews
+    stats: 26 calls to Azure, 11 calls to Kubernetes
+          6  GET    Microsoft.Authorization/permissions
+          1  GET    Microsoft.ContainerService/managedClusters
+          1  GET    Microsoft.Network/loadBalancers
+          2  GET    Microsoft.Network/networkInterfaces
+          2  GET    Microsoft.Network/privateDnsZones
+          1  GET    Microsoft.Network/privateDnsZones/A
+          1  GET    Microsoft.Network/privateDnsZones/virtualNetworkLinks
+          2  GET    Microsoft.Network/privateEndpoints
+          2  GET    Microsoft.Network/privateLinkServices
+          2  GET    Microsoft.Network/virtualNetworks
+          5  GET    Microsoft.Network/virtualNetworks/checkIPAddressAvailability
+          1  GET    resourceGroups
+          1  GET    services
+          6  PATCH  services
+          4  POST   selfsubjectaccessreviews
     ");
     let quiet = stage.plan().ends(Exit::Changes);
     assert!(!quiet.err.contains("stats: "));

@@ -105,7 +105,8 @@ fn a_subnet_of_an_endpoint_forces_its_replacement_and_a_tag_does_not() {
 
 #[test]
 fn drift_names_who_holds_the_field_and_what_is_there() {
-    let desired = Case::shop().resolve();
+    let adopts = "  annotations:\n    privlink.dev/adopt: default/web\n";
+    let desired = Case::shop().edit("web", "  annotations:\n", adopts).resolve();
     let mut world = converge(&desired);
     let live = world.service("default/web");
     live.manifest["spec"]["ports"][0]["targetPort"] = 9090.into();
@@ -116,6 +117,7 @@ fn drift_names_who_holds_the_field_and_what_is_there() {
     let change = change(&plan, "service/default/web");
     assert_eq!((fields(change), change.cause), (vec!["spec.selector.app"], Cause::Drift));
     assert_eq!(change.fields[0].manager.as_deref(), Some("kubectl-edit"));
+    assert!(change.force, "the document adopts the Service");
     assert_eq!(change.fields[0].before, Some(Value::text("other")));
 }
 

@@ -49,6 +49,7 @@ fn blind(world: &World, area: &Area) -> World {
         | Area::ClusterRights(_)
         | Area::UserRights
         | Area::Namespaces
+        | Area::Trials
         | Area::Addresses(_)
         | Area::ResourceGroups(_) => {
             panic!("no plan needs them")

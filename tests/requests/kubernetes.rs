@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use privlink::domain::resource::namespace::NewNamespace;
 use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::Service;
 use privlink::domain::right::Access;
@@ -57,7 +58,9 @@ async fn book() -> Book {
     drop(book.note("next", "the first sign of a watch", async { Ok::<_, ClusterError>(watch.next().await) }).await);
     drop(book.note("warnings", "", cluster.warnings(key)).await);
     drop(book.note("syncs", "", cluster.syncs(key)).await);
-    drop(book.note("has_namespace", "", cluster.has_namespace(&namespace)).await);
+    drop(book.note("namespace", "", cluster.namespace(&namespace)).await);
+    let new = NewNamespace { name: "blue".parse().unwrap(), labels: [("a".to_owned(), "b".to_owned())].into() };
+    drop(book.note("create_namespace", "", cluster.create_namespace(&new)).await);
     let everywhere = Access { resource: "services", verb: "patch", namespace: None };
     let there = Access { namespace: Some(namespace), ..everywhere.clone() };
     drop(book.note("may", "in all namespaces", cluster.may(&everywhere)).await);
@@ -81,13 +84,28 @@ async fn every_operation_on_a_cluster_has_its_record() {
     let silent = ["connect", "from_azure", "in_cluster"].map(ToOwned::to_owned);
     let book = book().await;
     let mut operations = declared("src/kubernetes/mod.rs", "pub async fn ");
+    for file in ["namespace", "trial", "watch"] {
+        operations.extend(declared(&format!("src/kubernetes/{file}.rs"), "pub async fn "));
+    }
     operations.retain(|name| !silent.contains(name));
-    operations.extend(declared("src/kubernetes/watch.rs", "pub async fn "));
     assert_eq!(book.operations(), operations);
     // Every request that can be built: one that no operation sends would be dead, so each is one of an operation's.
     let mut built = declared("src/kubernetes/request.rs", "pub(crate) fn ");
     // They say something about a request.
     built.retain(|name| !["is_read", "kind_of"].contains(&name.as_str()));
-    let sent = ["apply", "delete", "list", "may", "namespace", "read", "syncs", "version", "warnings", "watch", "who"];
+    let sent = [
+        "apply",
+        "create_namespace",
+        "delete",
+        "list",
+        "may",
+        "namespace",
+        "read",
+        "syncs",
+        "version",
+        "warnings",
+        "watch",
+        "who",
+    ];
     assert_eq!(built, BTreeSet::from(sent.map(ToOwned::to_owned)));
 }

@@ -90,8 +90,14 @@ fn ctrl_c_finishes_the_writes_in_flight_and_begins_nothing_new() {
 #[test]
 fn a_second_ctrl_c_ends_at_once() {
     let stage = Stage::new(&example());
-    let hang =
-        Fault { client: Some("privlink".to_owned()), method: Some("PATCH".to_owned()), hang: true, ..Fault::default() };
+    // The plan tries each of the six Services first.
+    let hang = Fault {
+        client: Some("privlink".to_owned()),
+        method: Some("PATCH".to_owned()),
+        after: 6,
+        hang: true,
+        ..Fault::default()
+    };
     stage.simulator().add_fault(hang);
     let running = stage.start(&["apply", "--yes"]);
     until("it shows its plan and begins", || stage.repo.open().find_reference("refs/privlink/lease/prod").is_ok());

@@ -110,6 +110,7 @@ fn live_of(change: &Change, world: &World) -> Option<Live> {
 fn remove(change: &Change, world: &mut World) {
     match &change.key {
         ResourceKey::Service(key) => world.remove_service(key),
+        ResourceKey::Namespace(name) => panic!("{name}: a namespace is never deleted"),
         ResourceKey::Subnet(id) => panic!("{id}: a subnet is never deleted"),
         ResourceKey::PrivateLinkService(publisher) => {
             let id = world.observed.publisher(publisher).map(|live| live.service.id.clone());

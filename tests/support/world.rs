@@ -105,6 +105,8 @@ impl World {
     /// Writes a resource, and lets everybody who reacts to it react.
     pub(crate) fn put(&mut self, resource: &Resource) {
         match resource {
+            // What is not there of the cluster is only Services: each brings its namespace along.
+            Resource::Namespace(namespace) => drop(self.observed.absent_namespaces.remove(&namespace.name)),
             Resource::Service(service) => self.put_service(service),
             Resource::Subnet(policy) => {
                 self.observed.subnets.get_mut(&policy.id).expect("the subnet exists").policy_enabled = false;

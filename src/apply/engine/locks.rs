@@ -85,7 +85,8 @@ fn of(change: &Change) -> BTreeSet<String> {
         }
         Some(Resource::Subnet(subnet)) => locks.extend([network(&subnet.id)]),
         Some(
-            Resource::Service(_)
+            Resource::Namespace(_)
+            | Resource::Service(_)
             | Resource::Publication(_)
             | Resource::Connection(_)
             | Resource::DnsRecord(_)

@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod dns;
+pub mod namespace;
 pub mod private_endpoint;
 pub mod private_link_service;
 pub mod service;
@@ -20,6 +21,8 @@ use dns::DnsLink;
 use dns::DnsRecord;
 use dns::LiveDnsLink;
 use dns::LiveDnsRecord;
+use namespace::LiveNamespace;
+use namespace::NewNamespace;
 use private_endpoint::LivePrivateEndpoint;
 use private_endpoint::PrivateEndpoint;
 use private_endpoint::Target;
@@ -62,6 +65,8 @@ pub enum Provisioning {
 /// A resource as it shall be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Resource {
+    /// A namespace that is made.
+    Namespace(NewNamespace),
     /// A Kubernetes Service, or our annotations on one.
     Service(Service),
     /// The policy of a subnet.
@@ -84,6 +89,7 @@ impl Resource {
     /// Its identity.
     pub fn key(&self) -> ResourceKey {
         match self {
+            Self::Namespace(namespace) => ResourceKey::Namespace(namespace.name.clone()),
             Self::Service(service) => ResourceKey::Service(service.key.clone()),
             Self::Subnet(subnet) => ResourceKey::Subnet(subnet.id.clone()),
             Self::Publication(publication) => ResourceKey::PrivateLinkService(publication.key()),
@@ -123,6 +129,8 @@ impl Resource {
 /// A resource as it was seen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Live {
+    /// A namespace.
+    Namespace(LiveNamespace),
     /// A Kubernetes Service.
     Service(LiveService),
     /// A subnet.

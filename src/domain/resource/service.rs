@@ -4,6 +4,7 @@
 //! addressed by that key, so that a default or a node port added by the server moves nothing.
 
 mod deployer;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use serde_json::Value as Json;
 
 pub use deployer::Deployer;
+pub use trial::Trial;
 
 use crate::domain::annotation;
 use crate::domain::kubernetes::ObjectKey;

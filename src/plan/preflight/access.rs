@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::desired::policy::Policy;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::kubernetes::Namespace;
@@ -26,6 +27,7 @@ use crate::plan::preflight::rule;
 /// What a change needs of the API server.
 pub fn needed(change: &Change, observed: &Observed) -> BTreeSet<Access> {
     match &change.key {
+        ResourceKey::Namespace(_) => of_namespaces(),
         ResourceKey::Service(service) if change.actor == Actor::Privlink => of_service(change, service, observed),
         // What the cloud provider built is found by its Service.
         ResourceKey::Connection { publisher: PublisherKey::Cluster(service), .. } => {
@@ -39,6 +41,18 @@ pub fn needed(change: &Change, observed: &Observed) -> BTreeSet<Access> {
         | ResourceKey::DnsRecord(_)
         | ResourceKey::DnsLink(_) => BTreeSet::new(),
     }
+}
+
+/// What it takes to create the namespaces that are missing: they become steps only once it is known which ones are.
+pub fn for_namespaces(policy: &Policy, observed: &Observed) -> BTreeSet<Access> {
+    let is_missing = |name: &Namespace| !observed.leaving_namespaces.contains(name);
+    let creates = policy.create_namespace && observed.absent_namespaces.iter().any(is_missing);
+    if creates { of_namespaces() } else { BTreeSet::new() }
+}
+
+fn of_namespaces() -> BTreeSet<Access> {
+    let verb = |verb| Access { resource: "namespaces", verb, namespace: None };
+    ["get", "create", "patch"].map(verb).into()
 }
 
 fn of_service(change: &Change, service: &ObjectKey, observed: &Observed) -> BTreeSet<Access> {

@@ -46,7 +46,7 @@ fn of(key: &ResourceKey, desired: &Desired, observed: &Observed) -> Option<Group
         ResourceKey::Service(service) | ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) => {
             searched(service, desired, observed)
         }
-        ResourceKey::Subnet(_) | ResourceKey::Connection { .. } => None,
+        ResourceKey::Namespace(_) | ResourceKey::Subnet(_) | ResourceKey::Connection { .. } => None,
     }
 }
 
@@ -103,6 +103,7 @@ pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
         // A record or a link is refused with its zone, which is not there either.
         ResourceKey::DnsRecord(_)
         | ResourceKey::DnsLink(_)
+        | ResourceKey::Namespace(_)
         | ResourceKey::Subnet(_)
         | ResourceKey::Connection { .. } => None,
     };

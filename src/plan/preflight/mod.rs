@@ -16,6 +16,7 @@ pub mod right;
 pub mod rule;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 use crate::cloud_provider::rule::Rule;
 use crate::domain::key::ResourceKey;

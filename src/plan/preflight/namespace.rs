@@ -1,4 +1,4 @@
-//! Namespaces that are not there: the API server makes nothing in one.
+//! Namespaces that are not there and that nobody makes: the API server makes nothing in one.
 //!
 //! Where a Service was seen, there is a namespace. Of others the API server is asked, and only its word counts.
 
@@ -28,12 +28,16 @@ fn made_in(change: &Change) -> Option<&Namespace> {
 
 pub(super) fn look(draft: &Draft<'_>) -> Vec<Finding> {
     let absent = &draft.observed.absent_namespaces;
+    let is_made = |namespace: &Namespace| draft.changes.contains_key(&ResourceKey::Namespace(namespace.clone()));
     let made = draft.changes.values().filter_map(|change| Some((&change.key, made_in(change)?)));
     let finding = |(key, namespace): (&ResourceKey, &Namespace)| {
         let problem = format!("the namespace {namespace} does not exist, or is being deleted");
         let finding = Finding::new(key.clone(), &rule::NAMESPACE_MISSING, problem);
-        let help = format!("Create it first, with: kubectl create namespace {namespace}; or correct its name.");
+        let help = format!(
+            "Create it first, with: kubectl create namespace {namespace}; or let privlink, with create-namespace = true in the \
+             environment's settings; or correct its name."
+        );
         Finding { help, ..finding }
     };
-    made.filter(|(_, namespace)| absent.contains(namespace)).map(finding).collect()
+    made.filter(|(_, namespace)| absent.contains(namespace) && !is_made(namespace)).map(finding).collect()
 }

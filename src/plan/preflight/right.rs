@@ -203,7 +203,7 @@ fn of_deletion(change: &Change, observed: &Observed) -> Vec<Needed> {
             let live = observed.publisher(publisher);
             live.map(|live| on(DELETE_CONNECTION, &live.service.id)).into_iter().collect()
         }
-        ResourceKey::Service(_) | ResourceKey::Subnet(_) => Vec::new(),
+        ResourceKey::Namespace(_) | ResourceKey::Service(_) | ResourceKey::Subnet(_) => Vec::new(),
     }
 }
 

@@ -48,8 +48,9 @@ rules! {
         "Create the group first, or correct its name or subscription.";
     NAMESPACE_MISSING = "PRE-NAMESPACE-MISSING", "The namespace is not there", Documented, KUBERNETES;
         "The API server refuses what is made in it: NotFound, or Forbidden while it is being deleted.";
-        "A write does not make its namespace, and privlink makes none: a namespace has an owner, with quotas and policies.";
-        "Create the namespace first, or correct its name.";
+        "A write does not make its namespace, and privlink makes one only if the settings say so: a namespace has an owner, with \
+         quotas and policies. In one that is being deleted nothing is made.";
+        "Create the namespace first, let privlink create it with create-namespace = true, or correct its name.";
     SUBNET_MISSING = "PRE-SUBNET-MISSING", "The subnet is not there", Documented, AZURE;
         "Azure refuses what refers to it.";
         "A reference to what does not exist is checked first.";
@@ -75,6 +76,22 @@ rules! {
         "In Azure and in Kubernetes a name stands for one thing, and a write under it does not ask whose that is. Ours is what \
          carries the mark of this repository and environment.";
         "Choose another name, or adopt it with the annotation that the plan names.";
+    SERVER_REFUSES = "PRE-SERVER-REFUSES", "The API server refuses the Service", Observed, KUBERNETES;
+        "The API server refuses the write, in the words that the plan quotes.";
+        "It was asked to try the write and to store nothing: validation, a quota, an admission policy or a webhook of the \
+         cluster says no.";
+        "Correct the manifest, or have the policy changed by whoever the cluster's policies belong to.";
+    STORED_OTHERWISE = "PRE-STORED-OTHERWISE", "The API server stores something else", Observed, KUBERNETES;
+        "The write succeeds and something else is stored. Where nothing of a change would be stored, the change is left out, \
+         because it would be planned again for ever.";
+        "It was asked to try the write and to store nothing: a default, an admission policy or a webhook of the cluster \
+         changes the object on its way.";
+        "Ask for what the API server stores, or have the policy changed by whoever the cluster's policies belong to.";
+    FIELD_HELD = "PRE-FIELD-HELD", "Somebody else holds a field of the Service", Documented, KUBERNETES;
+        "The API server refuses the write: Conflict, with the manager and the field.";
+        "Every field of an object has managers, and an apply does not change what another one holds unless it is forced. \
+         privlink forces only what a document adopts, and never a Service that somebody else deploys.";
+        "Leave the field to its manager, or adopt the Service with the annotation that the plan names.";
     RIGHT_LACKING = "PRE-RIGHT-LACKING", "The identity that applies may not do it", Documented, AZURE;
         "Azure refuses the write: AuthorizationFailed, or LinkedAuthorizationFailed for something that it refers to.";
         "No role of the identity gives the action at the scope or above it. A write needs rights on what it refers to as \

@@ -12,6 +12,7 @@ use crate::domain::resource::Resource;
 use crate::domain::resource::Seen;
 use crate::domain::resource::private_endpoint::Target;
 use crate::domain::resource::private_link_service::Visibility;
+use crate::domain::resource::service::Trial;
 use crate::domain::resource::subnet::LiveSubnet;
 use crate::domain::resource::subnet::SubnetPolicy;
 use crate::domain::right::Access;
@@ -344,4 +345,81 @@ fn an_address_that_azure_calls_taken_is_taken_though_nobody_is_seen_to_have_it()
     asks_for(&mut free, "10.50.1.20");
     question::answered(&mut free.observed, question, (true, &[]));
     assert!(free.plan().is_whole());
+}
+
+/// The Service as the API server would store it, with all that it fills in.
+fn stored(world: &mut World, edit: impl Fn(&mut serde_json::Value)) {
+    let mut manifest = world.manifest().clone();
+    let spec = &mut manifest["spec"];
+    spec["clusterIP"] = "10.0.7.7".into();
+    spec["clusterIPs"] = serde_json::json!(["10.0.7.7"]);
+    spec["sessionAffinity"] = "None".into();
+    spec["externalTrafficPolicy"] = "Cluster".into();
+    spec["internalTrafficPolicy"] = "Cluster".into();
+    spec["allocateLoadBalancerNodePorts"] = true.into();
+    for port in spec["ports"].as_array_mut().unwrap() {
+        port["nodePort"] = 31_007.into();
+        port["protocol"] = "TCP".into();
+        if port["targetPort"].is_null() {
+            port["targetPort"] = port["port"].clone();
+        }
+    }
+    edit(&mut manifest);
+    world.observed.trials.insert(fixture::orders(), Trial::Stored(manifest));
+}
+
+#[test]
+fn a_trial_that_finds_nothing_leaves_the_plan_as_it_is() {
+    let mut world = World::empty();
+    let untried = world.plan();
+    stored(&mut world, |_| ());
+    assert_eq!(world.plan().body, untried.body);
+}
+
+#[test]
+fn what_would_be_stored_otherwise_is_a_part_of_what_is_approved() {
+    let mut world = World::empty();
+    let untried = world.plan();
+    stored(&mut world, |manifest| manifest["metadata"]["annotations"]["team"] = "shop".into());
+    let plan = world.plan();
+    let change = &plan.steps.iter().find(|step| step.change.key == fixture::service_key()).unwrap().change;
+    assert_eq!(
+        change.stored.iter().map(|other| other.name.as_str()).collect::<Vec<_>>(),
+        ["metadata.annotations[team]"]
+    );
+    assert!(plan.is_whole());
+    let told = crate::plan::compare::differences(&untried.body, &plan.body);
+    insta::assert_snapshot!(told.join("\n"), @"service/shop/orders: the API server would store metadata.annotations[team] as shop now");
+}
+
+#[test]
+fn what_the_server_says_no_to_is_left_out_and_said_by_whom() {
+    let mut world = World::empty();
+    world.observed.trials.insert(fixture::orders(), Trial::Refused("denied the request: no owner".to_owned()));
+    let first = |world: &World| refused(&world.plan()).lines().next().unwrap_or_default().to_owned();
+    insta::assert_snapshot!(first(&world), @"service/shop/orders: the API server refuses it: denied the request: no owner (PRE-SERVER-REFUSES)");
+    let held = [(".spec.type".to_owned(), "helm".to_owned())].into();
+    world.observed.trials.insert(fixture::orders(), Trial::Held(held));
+    insta::assert_snapshot!(first(&world), @"service/shop/orders: helm holds .spec.type (PRE-FIELD-HELD)");
+    // An absent namespace is told by its own rule.
+    world.observed.trials.insert(fixture::orders(), Trial::NoNamespace { is_leaving: false });
+    assert!(world.plan().is_whole());
+}
+
+#[test]
+fn a_namespace_is_made_first_if_the_settings_say_so_and_it_is_not_on_its_way_out() {
+    let mut world = World::empty();
+    let shop = fixture::orders().namespace;
+    world.observed.absent_namespaces.insert(shop.clone());
+    let first = |world: &World| refused(&world.plan()).lines().next().unwrap_or_default().to_owned();
+    let told = "service/shop/orders: the namespace shop does not exist, or is being deleted (PRE-NAMESPACE-MISSING)";
+    assert_eq!(first(&world), told);
+    world.desired.policy.create_namespace = true;
+    let plan = world.plan();
+    let keys: Vec<String> = plan.steps.iter().map(|step| step.change.key.to_string()).collect();
+    let place = |key: &str| keys.iter().position(|own| own == key).unwrap();
+    assert!(plan.is_whole() && place("namespace/shop") < place("service/shop/orders"), "{keys:?}");
+    assert_eq!(plan.steps[place("service/shop/orders")].after, [place("namespace/shop")]);
+    world.observed.leaving_namespaces.insert(shop);
+    assert_eq!(first(&world), told);
 }

@@ -43,6 +43,7 @@ impl Backends<'_> {
     pub(super) async fn check_ready(&self, step: usize, change: &Change) -> Result<Done, Failure> {
         match &change.resource {
             None => ready(Outputs::default()),
+            Some(Resource::Namespace(_)) => self.namespace_ready(change).await,
             Some(Resource::Service(service)) => self.service_ready(step, change, service).await,
             Some(Resource::Publication(publication)) => self.publication_ready(change, publication).await,
             Some(Resource::Connection(connection)) => self.connection_ready(connection).await,
@@ -53,6 +54,13 @@ impl Backends<'_> {
                 | Resource::DnsRecord(_)
                 | Resource::DnsLink(_),
             ) => self.azure_ready(change).await,
+        }
+    }
+
+    async fn namespace_ready(&self, change: &Change) -> Result<Done, Failure> {
+        match self.read(change).await? {
+            Some(Live::Namespace(live)) if !live.deleting => ready(Outputs::default()),
+            _ => Err(impossible(format!("{} is gone again: somebody deleted it", change.key))),
         }
     }
 
@@ -183,7 +191,9 @@ impl Backends<'_> {
                 ready(Outputs::default())
             }
             Some(Live::DnsLink(_)) => not_yet("Azure to complete the link"),
-            Some(Live::Service(_) | Live::Connection(_)) => Err(impossible("this is no Azure resource")),
+            Some(Live::Namespace(_) | Live::Service(_) | Live::Connection(_)) => {
+                Err(impossible("this is no Azure resource"))
+            }
         }
     }
 

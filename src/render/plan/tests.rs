@@ -293,6 +293,7 @@ fn drift_stands_apart_and_names_the_field_manager() {
     world.live_service().manifest["spec"]["selector"]["app"] = json!("orders-canary");
     world.live_service().managers.insert("spec.selector.app".to_owned(), "kubectl-edit".to_owned());
     world.live_link().connections.clear();
+    world.desired.intents.get_mut(&fixture::service_key()).unwrap().adopt = Some("shop/orders".to_owned());
     insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
     Plan for prod: notable
     + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
@@ -301,13 +302,14 @@ fn drift_stands_apart_and_names_the_field_manager() {
       1. ~ service/shop/orders: update  [notable]
           asked for in environments/prod/orders.yaml
           drift: changed outside Git, by kubectl-edit
+          takes over spec.selector.app from kubectl-edit, because the document adopts the Service
           ~ spec.selector.app  "orders-canary" -> "orders"  (held by kubectl-edit)
 
     Approval
       notable (1 change): the merge of the commit is enough
       drift does not count as merged: a person must approve it
 
-    Plan id: 05c1d880121078cec95a83141018f646acc9417d78c81571544488833c4f0377
+    Plan id: dccebab80653d486ad21ece216b3c8ca5b4d65b99e40bbb18473f0d47c1b50ae
     "#);
 }
 

@@ -9,6 +9,7 @@ pub mod call;
 pub mod status_error;
 
 mod access;
+mod admission;
 mod apply;
 mod by_hand;
 mod delete;
@@ -44,7 +45,7 @@ use tokio::sync::watch as channel;
 use crate::sim::clock::Clock;
 use crate::sim::fault::Faults;
 use crate::sim::log::RequestLog;
-use crate::sim::world::{ClusterUser, IpFamily};
+use crate::sim::world::{AdmissionRule, ClusterUser, IpFamily};
 
 use access::Caller;
 use call::Call;
@@ -119,6 +120,8 @@ pub struct ClusterOptions {
     pub version: String,
     /// The address families that Services can have, the first one for who asks for none.
     pub ip_families: Vec<IpFamily>,
+    /// What looks at Services before they are stored.
+    pub admission: Vec<AdmissionRule>,
     /// The simulator's clock.
     pub clock: Clock,
     /// Where requests over HTTP are logged.
@@ -196,6 +199,7 @@ impl Cluster {
             },
         });
         cluster.create_raw(&authentication).expect("the built-in ConfigMap is valid");
+        cluster.state().admit_by(cluster.0.options.admission.clone());
         cluster
     }
 

@@ -37,7 +37,9 @@ impl Cluster {
         });
         let store = Store::resume(saved.version, objects.collect());
         let own = (options.seed.clone(), options.ip_families.clone());
-        Self::holding(options, State::resume(store, own, saved.created))
+        let mut state = State::resume(store, own, saved.created);
+        state.admit_by(options.admission.clone());
+        Self::holding(options, state)
     }
 
     pub(crate) fn save(&self) -> SavedObjects {

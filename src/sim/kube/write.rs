@@ -1,7 +1,7 @@
 //! Creating, updating, applying and deleting objects: the pipeline between a request and the store.
 //!
 //! ```text
-//! decode → merge or apply → defaults → ownership → allocation → validation → store
+//! decode → merge or apply → defaults → ownership → admission changes → allocation → validation → admission checks → store
 //! ```
 //! Ownership is decided after defaults and before allocation, as in the real server: a client that creates a Service owns
 //! `sessionAffinity` but not `clusterIP`. An update that changes nothing is not written, so it keeps the resourceVersion.
@@ -9,6 +9,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::admission;
 use super::apply::Apply;
 use super::delete;
 use super::event;
@@ -20,7 +21,7 @@ use super::service::{self, Taken};
 use super::status_error::{ApiError, Cause};
 use super::store::{Key, Store};
 use super::validate;
-use crate::sim::world::IpFamily;
+use crate::sim::world::{AdmissionRule, IpFamily};
 
 /// What to do about fields that the schema does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ pub(crate) struct State {
     seed: String,
     created: u64,
     families: Vec<IpFamily>,
+    admission: Vec<AdmissionRule>,
 }
 
 impl Write {
@@ -159,12 +161,17 @@ fn json_type(value: &Value) -> &'static str {
 
 impl State {
     pub(crate) fn new(seed: String, families: Vec<IpFamily>) -> Self {
-        Self { store: Store::new(), seed, created: 0, families }
+        Self { store: Store::new(), seed, created: 0, families, admission: Vec::new() }
     }
 
     /// Goes on with what was saved.
     pub(crate) fn resume(store: Store, (seed, families): (String, Vec<IpFamily>), created: u64) -> Self {
-        Self { store, seed, created, families }
+        Self { store, seed, created, families, admission: Vec::new() }
+    }
+
+    /// Lets these rules look at every Service from now on.
+    pub(crate) fn admit_by(&mut self, rules: Vec<AdmissionRule>) {
+        self.admission = rules;
     }
 
     /// How many objects were ever created.
@@ -310,7 +317,9 @@ impl State {
         if object["spec"].is_object() {
             object["metadata"]["generation"] = json!(1);
         }
+        admission::change(&self.admission, write, &mut object)?;
         self.allocate_and_validate(write, &mut object, None)?;
+        admission::check(&self.admission, write, &object)?;
         if write.dry_run { Ok(object) } else { Ok(self.store.put(&key, object)) }
     }
 
@@ -338,10 +347,12 @@ impl State {
                 None => drop(new["metadata"].as_object_mut().map(|metadata| metadata.remove(field))),
             }
         }
+        admission::change(&self.admission, write, &mut new)?;
         if write.kind.is_service() && !write.is_status {
             service::keep_allocated(&mut new, live);
         }
         self.allocate_and_validate(write, &mut new, Some(live))?;
+        admission::check(&self.admission, write, &new)?;
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         if new == *live {
             return Ok(new);

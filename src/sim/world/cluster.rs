@@ -1,5 +1,6 @@
 //! The clusters of a world.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
@@ -56,12 +57,39 @@ pub struct Cluster {
     /// Services that exist already, as manifests.
     #[serde(default)]
     pub services: Vec<Value>,
+    /// What looks at every write of a Service before it is stored, as admission webhooks and policies do, in this order.
+    #[serde(default)]
+    pub admission: Vec<AdmissionRule>,
     /// Who else has a token for its API: each may do what its roles say, and has the context `<user>@<cluster>`.
     #[serde(default)]
     pub users: Vec<ClusterUser>,
     /// The roles of its cloud provider; contributor in the cluster's subscription if absent.
     #[serde(default)]
     pub assignments: Option<Vec<RoleAssignment>>,
+}
+
+/// Something that looks at every write of a Service before it is stored, dry runs included.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AdmissionRule {
+    /// Its name, as refusals name it.
+    pub name: String,
+    /// The namespaces whose Services it looks at; all if empty.
+    #[serde(default)]
+    pub namespaces: Vec<String>,
+    /// The labels of the Services that it looks at; any if empty.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What it makes of a Service: a merge patch (RFC 7386), such as
+    /// `{ metadata: { annotations: { team: shop } }, spec: { externalTrafficPolicy: Local } }`.
+    #[serde(default)]
+    pub set: Option<Value>,
+    /// Why it refuses every Service that it looks at; it refuses none if absent.
+    #[serde(default)]
+    pub refuse: Option<String>,
+    /// True if it does more than to look, so that the API server refuses the dry run of what it would be asked about.
+    #[serde(default)]
+    pub has_side_effects: bool,
 }
 
 /// Somebody with a token for a cluster's API.
