@@ -5,6 +5,7 @@
 #[path = "support/process.rs"]
 mod process;
 
+mod agent;
 mod approvals;
 mod files;
 mod kills;
