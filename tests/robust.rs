@@ -9,6 +9,7 @@ mod agent;
 mod approvals;
 mod files;
 mod kills;
+mod probes;
 mod simulator;
 mod snapshot;
 mod status;

@@ -12,8 +12,11 @@
 
 mod branch;
 pub mod daemon;
+mod metrics;
 pub mod news;
+pub mod probes;
 pub mod schedule;
+pub mod vitals;
 pub mod wake;
 
 use std::path::PathBuf;
@@ -98,7 +101,7 @@ impl Agent {
             tracing::error!(tip = look.tip.as_ref().map(tracing::field::display), "the settings are wrong");
             herald.tell(News::Unreadable(Arc::clone(what)));
         }
-        herald.tell(News::Looked);
+        herald.tell(News::Looked { environments: look.environments(&self.environments) });
         Ok(look)
     }
 
@@ -162,12 +165,16 @@ impl Agent {
         })
     }
 
-    /// How old the commit is, if this pass is the first that finds everything it asks for.
+    /// How old the commit is, if this pass is the first that leaves everything there that it asks for.
     async fn ready_after(&self, loaded: &Loaded, end: &Result<PassEnd, PassError>) -> Option<Duration> {
-        let Ok(PassEnd::Converged { planned, postponed, .. }) = end else { return None };
+        let planned = match end {
+            Ok(PassEnd::Converged { planned, postponed, .. }) if postponed.is_empty() => planned,
+            Ok(PassEnd::Applied { planned, converged: true, .. }) => planned,
+            _ => return None,
+        };
         let commit = loaded.source.commit.as_ref()?;
         let before = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
-        if !postponed.is_empty() || before == Some(commit) {
+        if before == Some(commit) {
             return None;
         }
         let committed = self.branch.remote().committed_at(commit).await.ok()??;

@@ -1,5 +1,6 @@
 //! What the agent has to tell: to a person at a terminal, to logs, and to whoever counts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub enum News {
     /// The scheduler turned: it lives.
     Turned,
     /// The repository was read.
-    Looked,
+    Looked {
+        /// The environments of its tip that this agent serves.
+        environments: BTreeSet<EnvironmentName>,
+    },
     /// The repository could not be read.
     Unreachable(anyhow::Error),
     /// The settings are wrong: there is no pass.
@@ -160,6 +164,13 @@ impl Ended {
 pub trait Audience {
     /// Takes one piece of news.
     fn hear(&mut self, news: &News);
+}
+
+impl<A: Audience, B: Audience> Audience for (&mut A, B) {
+    fn hear(&mut self, news: &News) {
+        self.0.hear(news);
+        self.1.hear(news);
+    }
 }
 
 /// Carries news from passes to whoever hears them; clones carry to the same place.

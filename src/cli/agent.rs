@@ -1,10 +1,14 @@
 //! `privlink agent`: passes over a config repository, once or for ever.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -16,10 +20,12 @@ use crate::agent::daemon::Inlet;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
+use crate::agent::probes;
 use crate::agent::schedule::Order;
 use crate::agent::schedule::Sign;
 use crate::agent::schedule::Timing;
 use crate::agent::schedule::Why;
+use crate::agent::vitals::Vitals;
 use crate::agent::wake::Wake;
 use crate::apply::engine::Settings;
 use crate::cli::Exit;
@@ -76,6 +82,16 @@ pub struct AgentArguments {
     /// How long a step may take to become ready
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m")]
     deadline: Duration,
+    /// Serve /healthz, /readyz and /metrics here; a port alone means on loopback
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
+    probes: Option<SocketAddr>,
+}
+
+/// Reads `9464` and `0.0.0.0:9464`.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse())
+        .map_err(|_| format!("{text:?} is no port and no address with a port, such as 0.0.0.0:9464"))
 }
 
 impl AgentArguments {
@@ -98,7 +114,7 @@ pub(super) async fn run(
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
     let timing = arguments.timing();
-    let AgentArguments { repo, reference, environments, once, deadline, .. } = arguments;
+    let AgentArguments { repo, reference, environments, once, deadline, probes, .. } = arguments;
     let url: RemoteUrl = repo.parse()?;
     let cancel = until_stopped();
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
@@ -115,17 +131,47 @@ pub(super) async fn run(
         agent.once(&mut console).await?;
         return Ok(console.exit);
     }
-    serve(agent, timing, &mut console).await;
+    let vitals = Arc::new(Vitals::new(config.calls.clone()));
+    let listeners = Listeners::open(probes, &vitals).await?;
+    serve(agent, timing, (&mut console, vitals)).await;
+    listeners.close();
     Ok(Exit::Done)
 }
 
+/// The servers beside the agent.
+struct Listeners(Vec<tokio::task::JoinHandle<()>>);
+
+impl Listeners {
+    async fn open(probes: Option<SocketAddr>, vitals: &Arc<Vitals>) -> anyhow::Result<Self> {
+        let mut tasks = Vec::new();
+        if let Some(address) = probes {
+            let listener = bind(address, "probes").await?;
+            tasks.push(tokio::spawn(probes::serve(listener, Arc::clone(vitals))));
+        }
+        Ok(Self(tasks))
+    }
+
+    fn close(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address} for --{what}"))?;
+    tracing::info!(address = %listener.local_addr()?, what, "listening");
+    Ok(listener)
+}
+
 /// Serves until the agent is told to stop.
-pub(super) async fn serve(agent: Agent, timing: Timing, console: &mut Console<'_, '_>) {
+pub(super) async fn serve(agent: Agent, timing: Timing, (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>)) {
     let (sender, signs) = mpsc::unbounded_channel();
     let _wake = Wake::watch(agent.branch.remote(), sender.clone());
     let asks = tokio::spawn(asked(sender));
     let inlet = Inlet { signs, cancel: agent.cancel.clone() };
-    daemon::serve(Arc::new(agent), timing, inlet, console).await;
+    daemon::serve(Arc::new(agent), timing, inlet, &mut (console, vitals)).await;
     asks.abort();
 }
 
@@ -192,7 +238,7 @@ impl<'a, 'p> Console<'a, 'p> {
     fn says(&mut self, news: &News) {
         match news {
             News::Turned => {}
-            News::Looked => self.unreachable = None,
+            News::Looked { .. } => self.unreachable = None,
             News::Unreachable(error) => {
                 let text = format!("error: {}", error_chain(error.as_ref()));
                 if self.unreachable.as_ref() != Some(&text) {
@@ -278,7 +324,7 @@ impl<'a, 'p> Console<'a, 'p> {
                     plan::print(loaded, planned, Format::Text, self.printer);
                 }
             }
-            Ok(PassEnd::Applied { planned, ended, status }) => {
+            Ok(PassEnd::Applied { planned, ended, status, .. }) => {
                 self.shown.remove(environment);
                 self.printer.result(&render::apply::summary(&ended.report.steps));
                 self.printer.result(&render::apply::left_out(&planned.plan));
@@ -318,7 +364,7 @@ fn exit(news: &News) -> Exit {
             })
         }
         News::Turned
-        | News::Looked
+        | News::Looked { .. }
         | News::Applies { .. }
         | News::Progress { .. }
         | News::Left(_)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use crate::agent::Agent;
 use crate::agent::ConfigBranch;
 use crate::agent::schedule::Timing;
+use crate::agent::vitals::Vitals;
 use crate::apply::engine::Settings;
 use crate::approval::file::ApprovalFile;
 use crate::approval::file::Signing;
@@ -343,7 +345,8 @@ impl Demo {
             longest_backoff: seconds(30),
             at_once: 1,
         };
-        crate::cli::agent::serve(agent, timing, &mut Console::new(printer)).await;
+        let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
+        crate::cli::agent::serve(agent, timing, (&mut Console::new(printer), vitals)).await;
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ use crate::reconcile::observe::Blind;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::publishing;
+use crate::reconcile::publishing::Concluded;
 use crate::reconcile::publishing::Done;
 use crate::reconcile::publishing::publish;
 use crate::reconcile::source::Loaded;
@@ -118,6 +119,8 @@ pub enum PassEnd {
         planned: Arc<Planned>,
         /// How it ended.
         ended: Box<Ended>,
+        /// True if all that the commit asks for is there now.
+        converged: bool,
         /// What became of the status.
         status: Published,
     },
@@ -176,14 +179,15 @@ pub async fn pass(
     listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-    let status = match publishing::conclude(loaded, &planned, &ended, config).await {
-        Ok((status, None)) => Ok(status),
-        Ok((status, Some(error))) => {
-            tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
-            Ok(status)
+    let (status, converged) = match publishing::conclude(loaded, &planned, &ended, config).await {
+        Ok(Concluded { status, converged, unseen }) => {
+            if let Some(error) = unseen {
+                tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
+            }
+            (Ok(status), converged)
         }
-        Err(error) => Err(error),
+        Err(error) => (Err(error), false),
     };
     let status = status.into();
-    Ok(PassEnd::Applied { planned, ended: Box::new(ended), status })
+    Ok(PassEnd::Applied { planned, ended: Box::new(ended), converged, status })
 }
