@@ -10,6 +10,7 @@ mod adapters_identity;
 mod adapters_kubernetes;
 #[cfg(feature = "sim")]
 mod adapters_traffic;
+mod agent;
 mod architecture;
 #[cfg(feature = "sim")]
 mod cli;

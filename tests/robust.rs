@@ -5,9 +5,11 @@
 #[path = "support/process.rs"]
 mod process;
 
+mod agent;
 mod approvals;
 mod files;
 mod kills;
+mod probes;
 mod simulator;
 mod snapshot;
 mod status;

@@ -1,69 +1,185 @@
 //! The agent: passes over a remote config repository, once or for ever.
 //!
+//! ```text
+//!  push, webhook, SIGHUP, cluster ─ Sign ─▶ daemon ◀─▶ schedule      what is due, purely
+//!  time ─────────────────────────────────▶   │  spawns
+//!                                            ▼
+//!                          Agent: look, pass ─ News ─▶ terminal, logs, metrics
+//! ```
+//!
 //! A pass plans what the config branch asks for, applies it if it is approved, and commits the status. Everything it
-//! believes comes from that branch.
+//! believes comes from that branch, as it is when the pass begins: new settings need no restart.
 
+mod branch;
+pub mod daemon;
+mod metrics;
+pub mod news;
+pub mod probes;
+pub mod schedule;
+pub mod vitals;
 pub mod wake;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Context as _;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
+use crate::agent::daemon::Duty;
+use crate::agent::news::Audience;
+use crate::agent::news::Ended;
+use crate::agent::news::Herald;
+use crate::agent::news::News;
+use crate::agent::news::Reporter;
+use crate::agent::schedule::End;
+use crate::agent::schedule::Order;
+use crate::agent::schedule::Sight;
+use crate::agent::schedule::Why;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::applying::ApplySettings;
 use crate::reconcile::applying::Applying;
-use crate::reconcile::pass::Listener;
+use crate::reconcile::pass;
+use crate::reconcile::pass::PassEnd;
+use crate::reconcile::pass::PassError;
 use crate::reconcile::pass::Passing;
-use crate::reconcile::pass::pass;
-use crate::reconcile::remote::Remote;
-use crate::reconcile::source;
+use crate::reconcile::source::Loaded;
+
+pub use branch::ConfigBranch;
+use branch::Contents;
+use branch::Look;
 
 /// An agent of one config branch.
 #[derive(Debug)]
-pub struct Agent<'a> {
-    /// The config repository.
-    pub remote: Remote,
-    /// Its config branch; `None` means its main branch.
-    pub branch: Option<String>,
+pub struct Agent {
+    /// The config branch.
+    pub branch: ConfigBranch,
     /// The environments it serves; none means all.
     pub environments: Vec<EnvironmentName>,
     /// The runner.
-    pub config: &'a Config,
+    pub config: Config,
     /// How patient applies are.
     pub settings: ApplySettings,
     /// Set when it shall stop.
     pub cancel: watch::Receiver<bool>,
 }
 
-impl Agent<'_> {
-    /// Makes one pass over every environment.
+impl Agent {
+    /// Makes one pass over every environment, one after the other.
     ///
     /// # Errors
     /// If the config branch cannot be read at all.
-    pub async fn pass(&self, listener: &mut (dyn Listener + Send)) -> anyhow::Result<()> {
-        let branch = self.branch.as_deref();
-        let found = source::from_remote(self.remote.clone(), branch, branch).await?;
-        let first_seen = self.first_seen()?;
-        let loaded = match source::load(found) {
-            Ok(loaded) => loaded,
-            Err((diagnostics, sources)) => {
-                listener.unreadable(&diagnostics, &sources);
-                return Ok(());
+    pub async fn once(&self, audience: &mut dyn Audience) -> anyhow::Result<()> {
+        let (herald, mut news) = Herald::new();
+        let look = self.read(&herald).await?;
+        for environment in look.environments(&self.environments) {
+            let order = Order { environment, why: [Why::Asked].into() };
+            let mut pass = std::pin::pin!(self.pass(&order, &herald));
+            loop {
+                tokio::select! {
+                    _ = &mut pass => break,
+                    Some(news) = news.recv() => audience.hear(&news),
+                }
             }
-        };
-        listener.loaded(&loaded);
-        let all = loaded.settings.environments.keys().cloned().collect();
-        let environments: Vec<EnvironmentName> =
-            if self.environments.is_empty() { all } else { self.environments.clone() };
-        for environment in &environments {
-            let applying = Applying { config: self.config, settings: self.settings, cancel: self.cancel.clone() };
-            let end = pass(&loaded, environment, Passing { applying, first_seen }, listener).await;
-            listener.ended(environment, &loaded, end.as_ref());
+        }
+        while let Ok(news) = news.try_recv() {
+            audience.hear(&news);
         }
         Ok(())
+    }
+
+    async fn read(&self, herald: &Herald) -> anyhow::Result<Look> {
+        let look = self.branch.look().await?;
+        if let (true, Contents::Unreadable(what)) = (look.is_new, &look.contents) {
+            tracing::error!(tip = look.tip.as_ref().map(tracing::field::display), "the settings are wrong");
+            herald.tell(News::Unreadable(Arc::clone(what)));
+        }
+        herald.tell(News::Looked { environments: look.environments(&self.environments) });
+        Ok(look)
+    }
+
+    /// One pass, within its span.
+    async fn attend(&self, order: &Order, herald: &Herald) -> End {
+        let why = order.why.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        tracing::info!(why, "a pass begins");
+        let begun = match self.read(herald).await {
+            Ok(look) => self.first_seen().map(|first_seen| (look, first_seen)),
+            Err(error) => Err(error),
+        };
+        let (look, first_seen) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "the repository cannot be read");
+                herald.tell(News::Unreachable(error));
+                return End::Failed;
+            }
+        };
+        // Somebody broke the settings since the pass was ordered; the look said so.
+        let Contents::Loaded(loaded) = look.contents else { return End::Settled };
+        let environment = &order.environment;
+        let Some(ended) = self.unless_stopped(&loaded, (environment, first_seen), herald).await else {
+            tracing::info!("the pass was given up before it wrote anything, because the agent is to stop");
+            herald.tell(News::Left(environment.clone()));
+            return End::Unfinished;
+        };
+        ended.log();
+        let end = ended.end();
+        herald.tell(News::Ended(Box::new(ended)));
+        if end == End::Failed {
+            self.branch.forget().await;
+        }
+        end
+    }
+
+    /// A pass, or nothing if the agent is to stop and the pass has not begun to write.
+    async fn unless_stopped(
+        &self,
+        loaded: &Arc<Loaded>,
+        (environment, first_seen): (&EnvironmentName, Timestamp),
+        herald: &Herald,
+    ) -> Option<Ended> {
+        let writes = AtomicBool::new(false);
+        let mut reporter = Reporter { herald, loaded, environment, writes: &writes };
+        let applying = Applying { config: &self.config, settings: self.settings, cancel: self.cancel.clone() };
+        let began = Instant::now();
+        let pass = pass::pass(loaded, environment, Passing { applying, first_seen }, &mut reporter);
+        let end = tokio::select! {
+            biased;
+            end = pass => end,
+            () = stopped(self.cancel.clone(), &writes) => return None,
+        };
+        let ready_after = self.ready_after(loaded, &end).await;
+        Some(Ended {
+            environment: environment.clone(),
+            loaded: Arc::clone(loaded),
+            end,
+            took: began.elapsed(),
+            ready_after,
+        })
+    }
+
+    /// How old the commit is, if this pass is the first that leaves everything there that it asks for.
+    async fn ready_after(&self, loaded: &Loaded, end: &Result<PassEnd, PassError>) -> Option<Duration> {
+        let planned = match end {
+            Ok(PassEnd::Converged { planned, postponed, .. }) if postponed.is_empty() => planned,
+            Ok(PassEnd::Applied { planned, converged: true, .. }) => planned,
+            _ => return None,
+        };
+        let commit = loaded.source.commit.as_ref()?;
+        let before = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
+        if before == Some(commit) {
+            return None;
+        }
+        let committed = self.branch.remote().committed_at(commit).await.ok()??;
+        // A clock that is behind the committer's makes no negative age.
+        Duration::try_from(Timestamp::now().duration_since(committed)).ok()
     }
 
     /// When this agent first saw the repository: approvals that are older were not made for it.
@@ -88,7 +204,40 @@ impl Agent<'_> {
 
     fn first_seen_file(&self) -> PathBuf {
         // A digest, because a URL is not a file name.
-        let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, self.remote.url().to_string().as_bytes());
+        let url = self.branch.remote().url().to_string();
+        let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, url.as_bytes());
         self.config.state_dir.join("first-seen").join(name.to_string())
+    }
+}
+
+#[async_trait]
+impl Duty for Agent {
+    async fn look(&self, herald: &Herald) -> Option<Sight> {
+        match self.read(herald).await {
+            Ok(look) => {
+                tracing::debug!(moved = look.is_new, "looked at the repository");
+                Some(look.sight(&self.environments))
+            }
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "the repository cannot be read");
+                herald.tell(News::Unreachable(error));
+                None
+            }
+        }
+    }
+
+    async fn pass(&self, order: &Order, herald: &Herald) -> End {
+        // Of the highest level, so that no filter takes it away from the lines of a pass.
+        let id = uuid::Uuid::new_v4();
+        let span = tracing::error_span!("pass", pass_id = %id, environment = %order.environment);
+        self.attend(order, herald).instrument(span).await
+    }
+}
+
+/// Resolves when the agent is to stop and nothing is being written.
+async fn stopped(mut cancel: watch::Receiver<bool>, writes: &AtomicBool) {
+    let asked = cancel.wait_for(|stop| *stop).await.is_ok();
+    if !asked || writes.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
     }
 }

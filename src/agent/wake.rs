@@ -3,76 +3,63 @@
 //! A remote elsewhere has no such sign: there the interval alone counts.
 
 use std::path::Path;
-use std::time::Duration;
 
 use notify::Event;
 use notify::EventKind;
 use notify::RecommendedWatcher;
 use notify::RecursiveMode;
 use notify::Watcher as _;
-use tokio::sync::watch;
+use tokio::sync::mpsc::UnboundedSender;
 
+use crate::agent::schedule::Sign;
 use crate::reconcile::remote::Remote;
 
-/// A push writes several files: this long after the first of them, all are there.
-const SETTLE: Duration = Duration::from_millis(100);
-
-/// The signs of one repository.
+/// Watches the refs of a repository for as long as it lives.
 #[derive(Debug)]
 pub struct Wake {
-    moved: watch::Receiver<u64>,
-    /// Watches as long as it lives; `None` where there is nothing to watch.
-    watcher: Option<RecommendedWatcher>,
+    /// `None` where there is nothing to watch.
+    _watcher: Option<RecommendedWatcher>,
 }
 
 impl Wake {
-    /// Watches the refs of a repository on this machine.
-    pub fn watch(remote: &Remote) -> Self {
-        Self::watch_folder(remote.url().folder())
+    /// Gives a sign whenever a repository on this machine moves.
+    pub fn watch(remote: &Remote, signs: UnboundedSender<Sign>) -> Self {
+        Self::watch_folder(remote.url().folder(), signs)
     }
 
-    fn watch_folder(folder: Option<&Path>) -> Self {
-        let (sender, moved) = watch::channel(0);
-        let watcher = folder.and_then(|folder| match watcher(folder, sender) {
+    fn watch_folder(folder: Option<&Path>, signs: UnboundedSender<Sign>) -> Self {
+        let watcher = folder.and_then(|folder| match watcher(folder, signs) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
                 tracing::warn!(%error, folder = %folder.display(), "the repository cannot be watched: the interval alone counts");
                 None
             }
         });
-        Self { moved, watcher }
-    }
-
-    /// Passes over what happened until now.
-    pub fn forget(&mut self) {
-        self.moved.mark_unchanged();
-    }
-
-    /// Resolves when the repository has moved; never where there is nothing to watch.
-    pub async fn moved(&mut self) {
-        if self.watcher.is_none() || self.moved.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(SETTLE).await;
+        Self { _watcher: watcher }
     }
 }
 
-fn watcher(folder: &Path, sender: watch::Sender<u64>) -> notify::Result<RecommendedWatcher> {
-    let is_ours = |event: &Event| {
-        // Our own status and lease move too; a pass because of them would follow every pass.
-        event.paths.iter().all(|path| path.components().any(|part| part.as_os_str() == "privlink"))
-    };
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        let Ok(event) = event else { return };
-        if !matches!(event.kind, EventKind::Access(_)) && !is_ours(&event) {
-            sender.send_modify(|count| *count += 1);
-        }
-    })?;
+fn watcher(folder: &Path, signs: UnboundedSender<Sign>) -> notify::Result<RecommendedWatcher> {
     // A working clone has its refs below `.git`, a bare repository at its root.
     let git = folder.join(".git");
-    let root = if git.is_dir() { git.as_path() } else { folder };
-    watcher.watch(&root.join("refs"), RecursiveMode::Recursive)?;
+    let refs = if git.is_dir() { git } else { folder.to_owned() }.join("refs");
+    let root = refs.clone();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let Ok(event) = event else { return };
+        let is_ours = event.paths.iter().all(|path| is_ours(path.strip_prefix(&root).unwrap_or(path)));
+        if !matches!(event.kind, EventKind::Access(_)) && !is_ours {
+            // Nobody takes signs any more only when the agent is gone.
+            let _ = signs.send(Sign::Moved);
+        }
+    })?;
+    watcher.watch(&refs, RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+/// True for what we write: status and leases. A look because of them would follow every pass.
+fn is_ours(reference: &Path) -> bool {
+    let mut parts = reference.components().map(|part| part.as_os_str()).skip_while(|part| *part != "privlink").skip(1);
+    parts.next().is_some_and(|part| part != "approvals")
 }
 
 #[cfg(test)]
@@ -80,18 +67,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_moved_branch_wakes_and_our_own_do_not() {
-        let folder = std::env::temp_dir().join(format!("privlink-wake-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir_all(folder.join("refs/heads/privlink/status")).unwrap();
-        let mut wake = Wake::watch_folder(Some(&folder));
-        std::fs::write(folder.join("refs/heads/privlink/status/prod"), "x").unwrap();
-        std::fs::write(folder.join("refs/heads/main"), "x").unwrap();
-        wake.moved().await;
-        // Both writes are over; what is still to come would be a second sign of the same push.
-        wake.forget();
-        std::fs::write(folder.join("refs/heads/privlink/status/prod"), "y").unwrap();
-        let woken = tokio::time::timeout(Duration::from_millis(300), wake.moved()).await;
+    async fn a_moved_branch_gives_a_sign() {
+        // Somebody's folder may be called as we are.
+        let folder = std::env::temp_dir().join("privlink").join(uuid::Uuid::new_v4().to_string());
+        for branch in ["main", "privlink/approvals/prod"] {
+            let file = folder.join("refs/heads").join(branch);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let (sender, mut signs) = tokio::sync::mpsc::unbounded_channel();
+            let _wake = Wake::watch_folder(Some(&folder), sender);
+            std::fs::write(file, "x").unwrap();
+            assert_eq!(signs.recv().await, Some(Sign::Moved), "{branch}");
+        }
         std::fs::remove_dir_all(&folder).unwrap();
-        assert!(woken.is_err(), "our own branch woke the agent");
+    }
+
+    #[test]
+    fn what_is_ours_is_told_by_its_name() {
+        for (name, ours) in [
+            ("heads/main", false),
+            ("heads/privlink/status/prod", true),
+            ("privlink/lease/prod", true),
+            ("heads/privlink/approvals/prod", false),
+            ("heads/privlink", false),
+        ] {
+            assert_eq!(is_ours(Path::new(name)), ours, "{name}");
+        }
     }
 }

@@ -41,6 +41,18 @@ impl Outcome {
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Done | Self::Waiting { .. })
     }
+
+    /// The end in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Waiting { .. } => "waiting",
+            Self::Failed { .. } => "failed",
+            Self::Blocked { .. } => "blocked",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
 }
 
 /// The end of one step.

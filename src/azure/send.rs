@@ -172,7 +172,11 @@ impl Sender {
         match read_capped(response).await {
             Ok(Some(body)) => {
                 let answer = Answer { status, headers, body };
-                turn.end(&answer.headers, answer.too_soon());
+                let too_soon = answer.too_soon();
+                if too_soon.is_some() {
+                    self.calls.throttled("Azure");
+                }
+                turn.end(&answer.headers, too_soon);
                 Ok(answer)
             }
             Ok(None) => Err(AzureError::unexpected(purpose, format!("it is larger than {BODY_CAP} bytes"))),

@@ -1,38 +1,57 @@
-//! `privlink agent`: passes over a config repository, once or at an interval.
+//! `privlink agent`: passes over a config repository, once or for ever.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
+use crate::agent::ConfigBranch;
+use crate::agent::daemon;
+use crate::agent::daemon::Inlet;
+use crate::agent::news::Audience;
+use crate::agent::news::Ended;
+use crate::agent::news::News;
+use crate::agent::probes;
+use crate::agent::schedule::Order;
+use crate::agent::schedule::Sign;
+use crate::agent::schedule::Timing;
+use crate::agent::schedule::Why;
+use crate::agent::vitals::Vitals;
 use crate::agent::wake::Wake;
 use crate::apply::engine::Settings;
-use crate::apply::report::Progress;
 use crate::cli::Exit;
 use crate::cli::apply::missing_text;
 use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::LogFormat;
 use crate::cli::options::duration;
 use crate::cli::plan;
 use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
+use crate::cli::signals;
 use crate::cli::signals::Signals;
 use crate::config::Config;
-use crate::diagnostic::Diagnostics;
 use crate::domain::name::EnvironmentName;
 use crate::git::RemoteUrl;
 use crate::reconcile::error_chain;
-use crate::reconcile::pass::Listener;
 use crate::reconcile::pass::PassEnd;
-use crate::reconcile::pass::PassError;
-use crate::reconcile::planning::Planned;
+use crate::reconcile::pass::Published;
 use crate::reconcile::remote::Remote;
-use crate::reconcile::source::Loaded;
 use crate::render;
 use crate::render::Label;
-use crate::repo::source::Sources;
+
+/// The wait after the first failure of an environment, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10 * 60));
 
 /// Reconcile a config repository: plan, wait for approval, apply, commit the status
 #[derive(Debug, Args)]
@@ -46,66 +65,135 @@ pub struct AgentArguments {
     #[command(flatten)]
     environments: EnvironmentOptions,
     /// Make one pass and end
-    #[arg(long, conflicts_with = "interval")]
+    #[arg(long, conflicts_with_all = ["interval", "drift_interval", "debounce", "at_once"])]
     once: bool,
-    /// The time between two passes
+    /// The time between two looks at the repository: one small request if nothing moved
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m")]
     interval: Duration,
+    /// The time after a pass until the next one if the repository does not move
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    drift_interval: Duration,
+    /// How long a sign that something moved gathers others, before a pass is made
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    debounce: Duration,
+    /// The most environments that are worked on at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    at_once: u16,
     /// How long a step may take to become ready
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m")]
     deadline: Duration,
+    /// Serve /healthz, /readyz and /metrics here; a port alone means on loopback
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
+    probes: Option<SocketAddr>,
 }
 
-pub(super) async fn run(arguments: AgentArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let AgentArguments { repo, reference, environments, once, interval, deadline } = arguments;
+/// Reads `9464` and `0.0.0.0:9464`.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse())
+        .map_err(|_| format!("{text:?} is no port and no address with a port, such as 0.0.0.0:9464"))
+}
+
+impl AgentArguments {
+    fn timing(&self) -> Timing {
+        Timing {
+            interval: self.interval,
+            drift: self.drift_interval,
+            debounce: self.debounce,
+            backoff: BACKOFF.0,
+            longest_backoff: BACKOFF.1,
+            at_once: self.at_once.into(),
+        }
+    }
+}
+
+pub(super) async fn run(
+    arguments: AgentArguments,
+    log_format: LogFormat,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
+    let timing = arguments.timing();
+    let AgentArguments { repo, reference, environments, once, deadline, probes, .. } = arguments;
     let url: RemoteUrl = repo.parse()?;
+    let cancel = until_stopped();
+    let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
+    let agent = Agent {
+        branch: ConfigBranch::new(Remote::new(url, config), reference),
+        environments: environments.environments,
+        config: config.clone(),
+        settings,
+        cancel,
+    };
+    let mut console = Console::new(printer);
+    console.is_quiet = log_format == LogFormat::Json;
+    if once {
+        agent.once(&mut console).await?;
+        return Ok(console.exit);
+    }
+    let vitals = Arc::new(Vitals::new(config.calls.clone()));
+    let listeners = Listeners::open(probes, &vitals).await?;
+    serve(agent, timing, (&mut console, vitals)).await;
+    listeners.close();
+    Ok(Exit::Done)
+}
+
+/// The servers beside the agent.
+struct Listeners(Vec<tokio::task::JoinHandle<()>>);
+
+impl Listeners {
+    async fn open(probes: Option<SocketAddr>, vitals: &Arc<Vitals>) -> anyhow::Result<Self> {
+        let mut tasks = Vec::new();
+        if let Some(address) = probes {
+            let listener = bind(address, "probes").await?;
+            tasks.push(tokio::spawn(probes::serve(listener, Arc::clone(vitals))));
+        }
+        Ok(Self(tasks))
+    }
+
+    fn close(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address} for --{what}"))?;
+    tracing::info!(address = %listener.local_addr()?, what, "listening");
+    Ok(listener)
+}
+
+/// Serves until the agent is told to stop.
+pub(super) async fn serve(agent: Agent, timing: Timing, (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>)) {
+    let (sender, signs) = mpsc::unbounded_channel();
+    let _wake = Wake::watch(agent.branch.remote(), sender.clone());
+    let asks = tokio::spawn(asked(sender));
+    let inlet = Inlet { signs, cancel: agent.cancel.clone() };
+    daemon::serve(Arc::new(agent), timing, inlet, &mut (console, vitals)).await;
+    asks.abort();
+}
+
+/// Gives a sign whenever somebody asks for a pass now (SIGHUP).
+async fn asked(signs: UnboundedSender<Sign>) {
+    let Ok(mut hangup) = signals::hangup() else { return };
+    while hangup.recv().await.is_some() {
+        // Nobody takes signs any more only when the agent is gone.
+        let _ = signs.send(Sign::Wanted { environment: None, why: Why::Asked });
+    }
+}
+
+/// Set once somebody asks to stop; whoever asks twice does not want to wait for the writes in flight.
+fn until_stopped() -> watch::Receiver<bool> {
     let (stop, cancel) = watch::channel(false);
     tokio::spawn(async move {
         stopped().await;
         stop.send_replace(true);
-        // Whoever asks twice does not want to wait for the writes in flight.
         stopped().await;
         interrupt::end();
     });
-    let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
-    let agent = Agent {
-        remote: Remote::new(url, config),
-        branch: reference,
-        environments: environments.environments,
-        config,
-        settings,
-        cancel: cancel.clone(),
-    };
-    let mut console = Console { printer, exit: Exit::Done, shown: std::collections::BTreeMap::new() };
-    if once {
-        agent.pass(&mut console).await?;
-        return Ok(console.exit);
-    }
-    watch_for_ever(&agent, interval, cancel, &mut console).await;
-    Ok(Exit::Done)
-}
-
-/// Makes passes until it is told to stop: one per interval, and one whenever a repository on this machine moves.
-pub(super) async fn watch_for_ever(
-    agent: &Agent<'_>,
-    interval: Duration,
-    mut cancel: watch::Receiver<bool>,
-    console: &mut Console<'_, '_>,
-) {
-    let mut wake = Wake::watch(&agent.remote);
-    while !*cancel.borrow() {
-        if let Err(error) = agent.pass(console).await {
-            // Reconciling goes on: the next pass may find the remote again.
-            console.printer.line(Label::Error, format!("error: {}", error_chain(error.as_ref())));
-        }
-        // What moved during the pass was moved by the pass, or is seen by the next one anyway.
-        wake.forget();
-        tokio::select! {
-            () = tokio::time::sleep(interval) => {}
-            () = wake.moved() => {}
-            _ = cancel.wait_for(|stop| *stop) => {}
-        }
-    }
+    cancel
 }
 
 /// Ctrl-C, or what a service manager sends.
@@ -120,56 +208,105 @@ async fn stopped() {
 pub(super) struct Console<'a, 'p> {
     pub(super) printer: &'a mut Printer<'p>,
     pub(super) exit: Exit,
-    pub(super) shown: std::collections::BTreeMap<EnvironmentName, String>,
+    pub(super) shown: BTreeMap<EnvironmentName, String>,
+    /// True where the log says everything.
+    pub(super) is_quiet: bool,
+    /// Whose progress was told last: passes run side by side.
+    told: Option<EnvironmentName>,
+    unreachable: Option<String>,
 }
 
-impl Console<'_, '_> {
+impl<'a, 'p> Console<'a, 'p> {
+    pub(super) fn new(printer: &'a mut Printer<'p>) -> Self {
+        let (exit, shown) = (Exit::Done, BTreeMap::new());
+        Self { printer, exit, shown, is_quiet: false, told: None, unreachable: None }
+    }
+
     /// True if this is news.
     fn is_news(&mut self, environment: &EnvironmentName, what: String) -> bool {
         self.shown.insert(environment.clone(), what.clone()) != Some(what)
     }
-}
 
-impl Listener for Console<'_, '_> {
-    fn loaded(&mut self, loaded: &Loaded) {
-        self.exit = Exit::Done;
-        tracing::info!(authority = loaded.source.authority_note, "a pass begins");
-    }
-
-    fn unreadable(&mut self, diagnostics: &Diagnostics, sources: &Sources) {
-        runner::show(diagnostics, sources, self.printer);
-        self.exit = Exit::Files;
-    }
-
-    fn applies(&mut self, loaded: &Loaded, planned: &Planned) {
-        // A plan that waited was printed when it began to wait.
-        let environment = &planned.plan.policy.mark.environment;
-        if self.is_news(environment, planned.plan.id.to_string()) {
-            plan::print(loaded, planned, Format::Text, self.printer);
+    /// Says which environment the next lines are about.
+    fn about(&mut self, environment: &EnvironmentName) {
+        if self.told.as_ref().is_some_and(|told| told != environment) {
+            self.printer.line(Label::Dim, format!("{environment}:"));
         }
-        self.printer.line(Label::Heading, format!("applying plan {}", planned.plan.id));
+        self.told = Some(environment.clone());
     }
 
-    fn progress(&mut self, progress: Progress) {
-        self.printer.progress(&progress);
+    fn says(&mut self, news: &News) {
+        match news {
+            News::Turned => {}
+            News::Looked { .. } => self.unreachable = None,
+            News::Unreachable(error) => {
+                let text = format!("error: {}", error_chain(error.as_ref()));
+                if self.unreachable.as_ref() != Some(&text) {
+                    self.printer.line(Label::Error, &text);
+                }
+                self.unreachable = Some(text);
+            }
+            News::Unreadable(what) => runner::show(&what.0, &what.1, self.printer),
+            News::Applies { loaded, planned } => {
+                // A plan that waited was printed when it began to wait.
+                let environment = &planned.plan.policy.mark.environment;
+                self.about(environment);
+                if self.is_news(environment, planned.plan.id.to_string()) {
+                    plan::print(loaded, planned, Format::Text, self.printer);
+                }
+                self.printer.line(Label::Heading, format!("applying plan {}", planned.plan.id));
+            }
+            News::Progress { environment, progress } => {
+                self.about(environment);
+                self.printer.progress(progress);
+            }
+            News::Ended(ended) => {
+                self.printer.end_live();
+                self.about(&ended.environment);
+                self.ended(ended);
+            }
+            News::Left(environment) => {
+                self.printer.line(Label::Plain, format!("{environment}: stopped before anything was written"));
+            }
+            News::Crashed { environment, message } => {
+                let of = environment.as_ref().map_or("the agent".to_owned(), ToString::to_string);
+                let text = format!("error: {of}: this is a mistake in privlink: {message}; it is tried again later");
+                self.printer.line(Label::Error, text);
+            }
+            News::Stopping { running } if running.is_empty() => {}
+            News::Stopping { running } => {
+                let names = running.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                self.printer.line(Label::Heading, format!("stopping: writes in flight of {names} are finished"));
+            }
+            News::Stopped { unanswered } => {
+                for Order { environment, why } in unanswered {
+                    let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    self.printer.line(Label::Plain, format!("{environment}: was still to be looked at ({why})"));
+                }
+            }
+        }
     }
 
-    fn ended(&mut self, environment: &EnvironmentName, loaded: &Loaded, end: Result<&PassEnd, &PassError>) {
-        self.printer.end_live();
-        let exit = match end {
-            Err(error) => runner::failed(environment, error, loaded, self.printer),
-            Ok(PassEnd::Converged { postponed, status }) => {
+    fn ended(&mut self, ended: &Ended) {
+        let Ended { environment, loaded, end, .. } = ended;
+        match end {
+            Err(error) => {
+                if self.is_news(environment, error_chain(error)) {
+                    runner::failed(environment, error, loaded, self.printer);
+                }
+            }
+            Ok(PassEnd::Converged { postponed, status, .. }) => {
                 let names = postponed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let is_news = self.is_news(environment, format!("converged {names}")) || status.is_some();
+                let is_news = self.is_news(environment, format!("converged {names}"));
+                let is_news = is_news || matches!(status, Published::Commit(_));
                 if is_news && postponed.is_empty() {
                     self.printer.line(Label::Added, format!("{environment}: no changes"));
                 } else if is_news {
                     let text = format!("{environment}: no changes yet: {names} wait for what others are still making");
                     self.printer.line(Label::Notable, text);
                 }
-                Exit::Done
             }
-            Ok(PassEnd::Waits { planned, missing, diagnostics: (diagnostics, sources), status: _ }) => {
+            Ok(PassEnd::Waits { planned, missing, diagnostics: (diagnostics, sources), .. }) => {
                 if self.is_news(environment, planned.plan.id.to_string()) {
                     plan::print(loaded, planned, Format::Text, self.printer);
                     runner::show(diagnostics, sources, self.printer);
@@ -181,24 +318,57 @@ impl Listener for Console<'_, '_> {
                     waits.append(missing_text(missing));
                     self.printer.message(&waits);
                 }
-                Exit::Approval
             }
-            Ok(PassEnd::Stuck { planned, status: _ }) => {
+            Ok(PassEnd::Stuck { planned, .. }) => {
                 if self.is_news(environment, format!("stuck {}", planned.plan.id)) {
                     plan::print(loaded, planned, Format::Text, self.printer);
                 }
-                Exit::Incomplete
             }
-            Ok(PassEnd::Applied { planned, ended, status }) => {
+            Ok(PassEnd::Applied { planned, ended, status, .. }) => {
                 self.shown.remove(environment);
                 self.printer.result(&render::apply::summary(&ended.report.steps));
                 self.printer.result(&render::apply::left_out(&planned.plan));
-                if let Some(commit) = status {
+                if let Published::Commit(commit) = status {
                     self.printer.line(Label::Dim, format!("{environment}: status commit {}", commit.short()));
                 }
-                Exit::of_apply(&ended.report, &planned.plan)
             }
-        };
-        self.exit = self.exit.or(exit);
+        }
+        if let Some(error) = ended.push_failure() {
+            self.printer.line(Label::Warning, format!("warning: {environment}: {}", error_chain(error)));
+        }
+    }
+}
+
+impl Audience for Console<'_, '_> {
+    fn hear(&mut self, news: &News) {
+        self.exit = self.exit.or(exit(news));
+        if !self.is_quiet {
+            self.says(news);
+        }
+    }
+}
+
+/// How a single pass ends the program.
+fn exit(news: &News) -> Exit {
+    match news {
+        News::Unreadable(_) => Exit::Files,
+        News::Unreachable(_) | News::Crashed { .. } => Exit::Failed,
+        News::Ended(ended) => {
+            let published = if ended.push_failure().is_some() { Exit::Failed } else { Exit::Done };
+            published.or(match &ended.end {
+                Err(error) => runner::exit_of(error),
+                Ok(PassEnd::Converged { .. }) => Exit::Done,
+                Ok(PassEnd::Waits { .. }) => Exit::Approval,
+                Ok(PassEnd::Stuck { .. }) => Exit::Incomplete,
+                Ok(PassEnd::Applied { planned, ended, .. }) => Exit::of_apply(&ended.report, &planned.plan),
+            })
+        }
+        News::Turned
+        | News::Looked { .. }
+        | News::Applies { .. }
+        | News::Progress { .. }
+        | News::Left(_)
+        | News::Stopping { .. }
+        | News::Stopped { .. } => Exit::Done,
     }
 }

@@ -209,12 +209,12 @@ impl One<'_> {
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
         printer.result(&render::apply::left_out(&planned.plan));
-        let (commit, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
-        if let Some(commit) = commit {
+        let concluded = publishing::conclude(loaded, &planned, &ended, config).await?;
+        if let Some(commit) = concluded.status {
             let branch = &planned.plan.policy.status.branch;
             printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));
         }
-        if let Some(error) = unseen {
+        if let Some(error) = concluded.unseen {
             let error = error_chain(&error);
             let message =
                 format!("the world could not be read after the apply, so the status shows it as it was: {error}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,6 +13,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
+use crate::agent::ConfigBranch;
+use crate::agent::schedule::Timing;
+use crate::agent::vitals::Vitals;
 use crate::apply::engine::Settings;
 use crate::approval::file::ApprovalFile;
 use crate::approval::file::Signing;
@@ -184,12 +188,11 @@ impl Demo {
         Ok(Self { simulator, config, remote, variables, url })
     }
 
-    fn agent(&self, cancel: watch::Receiver<bool>) -> Agent<'_> {
+    fn agent(&self, cancel: watch::Receiver<bool>) -> Agent {
         Agent {
-            remote: self.remote.clone(),
-            branch: Some("main".to_owned()),
+            branch: ConfigBranch::new(self.remote.clone(), Some("main".to_owned())),
             environments: Vec::new(),
-            config: &self.config,
+            config: self.config.clone(),
             settings: Settings { check_interval: POLL, ..Settings::default() },
             cancel,
         }
@@ -237,7 +240,7 @@ impl Demo {
     /// The edit that every other tool shows as one changed string.
     async fn dangerous_edit(
         &self,
-        agent: &Agent<'_>,
+        agent: &Agent,
         shown: &mut BTreeMap<EnvironmentName, String>,
         printer: &mut Printer<'_>,
     ) -> anyhow::Result<Exit> {
@@ -322,7 +325,7 @@ impl Demo {
 
     async fn serve(&self, printer: &mut Printer<'_>) -> anyhow::Result<()> {
         let (stop, cancel) = watch::channel(false);
-        let agent = self.agent(cancel.clone());
+        let agent = self.agent(cancel);
         printer.line(Label::Heading, "\nSimulator and agent keep running; Ctrl-C ends them. In another shell:");
         for (name, value) in &self.variables {
             printer.line(Label::Plain, format!("export {name}='{value}'"));
@@ -333,20 +336,30 @@ impl Demo {
             stop.send_replace(true);
             stop.closed().await;
         });
-        let mut console = Console { printer, exit: Exit::Done, shown: BTreeMap::new() };
-        crate::cli::agent::watch_for_ever(&agent, Duration::from_secs(5), cancel, &mut console).await;
+        let seconds = Duration::from_secs;
+        let timing = Timing {
+            interval: seconds(5),
+            drift: seconds(5),
+            debounce: Duration::from_millis(100),
+            backoff: seconds(1),
+            longest_backoff: seconds(30),
+            at_once: 1,
+        };
+        let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
+        crate::cli::agent::serve(agent, timing, (&mut Console::new(printer), vitals)).await;
         Ok(())
     }
 }
 
 /// One pass; `shown` is what was said already.
 async fn pass_once(
-    agent: &Agent<'_>,
+    agent: &Agent,
     shown: &mut BTreeMap<EnvironmentName, String>,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let mut console = Console { printer, exit: Exit::Done, shown: std::mem::take(shown) };
-    agent.pass(&mut console).await?;
+    let mut console = Console::new(printer);
+    console.shown = std::mem::take(shown);
+    agent.once(&mut console).await?;
     *shown = console.shown;
     Ok(console.exit)
 }

@@ -36,6 +36,7 @@ use crate::plan::Plan;
 use crate::reconcile::error_chain;
 use crate::render::Label;
 use options::GlobalOptions;
+use options::LogFormat;
 use printer::Io;
 use printer::Printer;
 
@@ -139,7 +140,7 @@ pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: 
             return Exit::Failed;
         }
     };
-    crate::telemetry::start(global.log.as_deref());
+    crate::telemetry::start(global.log.as_deref(), global.log_format == LogFormat::Json);
     let result = runtime.block_on(dispatch(command, &global, environment, &mut printer));
     printer.end_live();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -167,7 +168,7 @@ async fn dispatch(
         Command::Status(arguments) => status::run(arguments, &config, printer).await,
         Command::Import(arguments) => import::run(arguments, &config, printer).await,
         Command::Migrate(arguments) => migrate::run(arguments, printer),
-        Command::Agent(arguments) => agent::run(arguments, &config, printer).await,
+        Command::Agent(arguments) => agent::run(arguments, global.log_format, &config, printer).await,
         Command::Doctor(arguments) => doctor::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Rbac(arguments) => rbac::run(&arguments, printer),

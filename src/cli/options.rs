@@ -36,6 +36,19 @@ pub(super) struct GlobalOptions {
     /// What to log on stderr, such as info or privlink=debug
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// How to log: lines for people, or JSON with all that the agent says
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line. The agent then says everything in the log, and nothing beside it.
+    Json,
 }
 
 /// Which config repository is meant.

@@ -104,8 +104,13 @@ pub(super) fn failed(
     printer.end_live();
     if let PassError::Files(diagnostics) = error {
         show(diagnostics, &loaded.reading.sources, printer);
-        return Exit::Files;
+        return exit_of(error);
     }
     printer.line(Label::Error, format!("error: {environment}: {}", error_chain(error)));
-    Exit::Failed
+    exit_of(error)
+}
+
+/// How a failed pass ends the program.
+pub(super) fn exit_of(error: &PassError) -> Exit {
+    if matches!(error, PassError::Files(_)) { Exit::Files } else { Exit::Failed }
 }

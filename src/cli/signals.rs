@@ -1,10 +1,18 @@
-//! What asks a program that runs until it is stopped to stop: Ctrl-C, or the signal that supervisors send.
+//! What asks a program that runs until it is stopped to stop, or to look again now.
 
 use std::io;
 
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+
+/// What asks a daemon to look again now.
+///
+/// # Errors
+/// If the system does not let it.
+pub(super) fn hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
 
 /// Listens from the moment on that it is made: a signal that comes before it is waited for is not lost.
 #[derive(Debug)]

@@ -371,7 +371,11 @@ impl Cluster {
     async fn send_once(&self, call: &str, request: Request<Vec<u8>>) -> Result<Response<Body>, ClusterError> {
         let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
         self.calls.count(Call { whom: "Kubernetes", method, kind });
-        self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))
+        let answer = self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))?;
+        if answer.status() == http::StatusCode::TOO_MANY_REQUESTS {
+            self.calls.throttled("Kubernetes");
+        }
+        Ok(answer)
     }
 
     fn without_credentials(&self, call: &str, source: TokenError) -> ClusterError {

@@ -61,6 +61,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// True if the world moved away from what was asked for before.
+    pub fn is_drift(&self) -> bool {
+        self.cause == Cause::Drift
+    }
+
     /// A change without differences, reads or consequences yet.
     pub fn new(key: ResourceKey, action: Action) -> Self {
         Self {

@@ -8,7 +8,7 @@ use crate::apply::lease::LeaseRecord;
 use crate::apply::lease::LeaseRequest;
 use crate::apply::lease::LeaseStore;
 use crate::apply::report::Outcome;
-use crate::apply::report::Progress;
+pub use crate::apply::report::Progress;
 use crate::apply::report::Report;
 use crate::approval::Approval;
 use crate::config::Config;

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use futures_util::stream::Buffered;
+use futures_util::stream::Collect;
 
 use crate::azure::Azure;
 use crate::azure::ask::Availability;
@@ -137,9 +139,16 @@ fn within_reason(questions: BTreeSet<Question>) -> (Vec<Question>, Vec<Gap>) {
     (asked, networks.into_iter().map(gap).collect())
 }
 
+/// Answers to some questions.
+type Answers<F> = Collect<Buffered<stream::Iter<std::vec::IntoIter<F>>>, Vec<<F as Future>::Output>>;
+
 /// All answers, in the order of the questions, a few questions at a time.
-pub(super) async fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    stream::iter(questions).buffered(AT_ONCE).collect().await
+///
+/// The questions are listed first: what waits for an iterator with a closure cannot be moved to another thread, as the
+/// agent's passes are.
+pub(super) fn all<F: Future>(questions: impl IntoIterator<Item = F>) -> Answers<F> {
+    let questions: Vec<F> = questions.into_iter().collect();
+    stream::iter(questions).buffered(AT_ONCE).collect()
 }
 
 async fn address(world: &World, question: &Question) -> Result<Availability, Gap> {

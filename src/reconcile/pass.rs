@@ -1,5 +1,7 @@
 //! One trip through the flow for one environment, one line a stage.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::apply::lease::LeaseError;
@@ -21,6 +23,7 @@ use crate::reconcile::observe::Blind;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::publishing;
+use crate::reconcile::publishing::Concluded;
 use crate::reconcile::publishing::Done;
 use crate::reconcile::publishing::publish;
 use crate::reconcile::source::Loaded;
@@ -59,57 +62,76 @@ pub enum PassError {
     Status(#[from] StatusError),
 }
 
+/// What became of the status of a pass. That it cannot be pushed is no reason to leave the world as it is.
+#[derive(Debug)]
+pub enum Published {
+    /// There was nothing to say that was not said already.
+    Unchanged,
+    /// It is this commit.
+    Commit(CommitId),
+    /// It could not be pushed; the next pass tries again.
+    Failed(Box<PassError>),
+}
+
+impl From<Result<Option<CommitId>, PassError>> for Published {
+    fn from(result: Result<Option<CommitId>, PassError>) -> Self {
+        match result {
+            Ok(None) => Self::Unchanged,
+            Ok(Some(commit)) => Self::Commit(commit),
+            Err(error) => Self::Failed(Box::new(error)),
+        }
+    }
+}
+
 /// How a pass over one environment ended.
 #[derive(Debug)]
 pub enum PassEnd {
     /// Nothing had to be done.
     Converged {
+        /// What was planned: nothing, and what it was seen from.
+        planned: Arc<Planned>,
         /// What a later pass can do, once others are done with what it needs.
         postponed: Vec<ResourceKey>,
-        /// The status commit, if the status changed.
-        status: Option<CommitId>,
+        /// What became of the status.
+        status: Published,
     },
     /// A plan waits for approval.
     Waits {
         /// What was planned.
-        planned: Box<Planned>,
+        planned: Arc<Planned>,
         /// What it still needs.
         missing: Missing,
         /// What is wrong with approval files.
         diagnostics: (Diagnostics, Sources),
-        /// The status commit, if the status changed.
-        status: Option<CommitId>,
+        /// What became of the status.
+        status: Published,
     },
     /// The plan is incomplete, or nothing of it is applicable.
     Stuck {
         /// What was planned.
-        planned: Box<Planned>,
-        /// The status commit, if the status changed.
-        status: Option<CommitId>,
+        planned: Arc<Planned>,
+        /// What became of the status.
+        status: Published,
     },
     /// A plan was applied.
     Applied {
         /// What was planned.
-        planned: Box<Planned>,
+        planned: Arc<Planned>,
         /// How it ended.
         ended: Box<Ended>,
-        /// The status commit, if the status changed.
-        status: Option<CommitId>,
+        /// True if all that the commit asks for is there now.
+        converged: bool,
+        /// What became of the status.
+        status: Published,
     },
 }
 
 /// Hears what a pass does.
 pub trait Listener {
-    /// The files were read.
-    fn loaded(&mut self, loaded: &Loaded);
-    /// The settings are wrong: there is no pass.
-    fn unreadable(&mut self, diagnostics: &Diagnostics, sources: &Sources);
     /// A plan is about to be applied.
-    fn applies(&mut self, loaded: &Loaded, planned: &Planned);
+    fn applies(&mut self, planned: &Arc<Planned>);
     /// News of a running apply.
     fn progress(&mut self, progress: Progress);
-    /// A pass over one environment ended.
-    fn ended(&mut self, environment: &EnvironmentName, loaded: &Loaded, end: Result<&PassEnd, &PassError>);
 }
 
 /// What a pass needs beside the files.
@@ -122,6 +144,8 @@ pub struct Passing<'a> {
 
 /// Makes one unattended pass over one environment: what is approved on file is applied.
 ///
+/// A status that cannot be pushed is no error of the pass: its end says so.
+///
 /// # Errors
 /// Errors in the files, no way to the world, somebody else's lease.
 pub async fn pass(
@@ -132,31 +156,38 @@ pub async fn pass(
 ) -> Result<PassEnd, PassError> {
     let Passing { applying, first_seen } = passing;
     let config = applying.config;
-    let planned = planning::plan(loaded, environment, config).await?;
+    let planned = Arc::new(planning::plan(loaded, environment, config).await?);
     if !planned.plan.may_run() {
-        let status = publish(loaded, &planned, Done::default()).await?;
-        return Ok(PassEnd::Stuck { planned: Box::new(planned), status });
+        let status = publish(loaded, &planned, Done::default()).await.into();
+        return Ok(PassEnd::Stuck { planned, status });
     }
     if !planned.plan.has_changes() {
         let converged = planned.plan.is_settled();
-        let status = publish(loaded, &planned, Done { ended: None, converged }).await?;
-        return Ok(PassEnd::Converged { postponed: planned.plan.postponed.iter().cloned().collect(), status });
+        let status = publish(loaded, &planned, Done { ended: None, converged }).await.into();
+        let postponed = planned.plan.postponed.iter().cloned().collect();
+        return Ok(PassEnd::Converged { planned, postponed, status });
     }
     let approvals = deciding::approvals(loaded, &planned).await?;
     let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
         Decision::Approved(approval) => approval,
         Decision::Missing(missing) => {
-            let status = publish(loaded, &planned, Done::default()).await?;
+            let status = publish(loaded, &planned, Done::default()).await.into();
             let diagnostics = (approvals.diagnostics, approvals.sources);
-            return Ok(PassEnd::Waits { planned: Box::new(planned), missing, diagnostics, status });
+            return Ok(PassEnd::Waits { planned, missing, diagnostics, status });
         }
     };
-    listener.applies(loaded, &planned);
+    listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-    let (status, unseen) = publishing::conclude(loaded, &planned, &ended, config).await?;
-    if let Some(error) = unseen {
-        tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
-    }
-    Ok(PassEnd::Applied { planned: Box::new(planned), ended: Box::new(ended), status })
+    let (status, converged) = match publishing::conclude(loaded, &planned, &ended, config).await {
+        Ok(Concluded { status, converged, unseen }) => {
+            if let Some(error) = unseen {
+                tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
+            }
+            (Ok(status), converged)
+        }
+        Err(error) => (Err(error), false),
+    };
+    let status = status.into();
+    Ok(PassEnd::Applied { planned, ended: Box::new(ended), converged, status })
 }

@@ -93,8 +93,18 @@ fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
     failed.collect()
 }
 
-/// Ends an apply: looks at the world once more, and commits the status. Answers the commit, and why the world could not be
-/// read; then the status still says what was applied and what was not.
+/// What was left of an apply when the world was looked at once more.
+#[derive(Debug)]
+pub struct Concluded {
+    /// The status commit, if the status changed.
+    pub status: Option<CommitId>,
+    /// True if all that the commit asks for is there.
+    pub converged: bool,
+    /// Why the world could not be read; then the status still says what was applied and what was not.
+    pub unseen: Option<PassError>,
+}
+
+/// Ends an apply: looks at the world once more, and commits the status.
 ///
 /// # Errors
 /// If the branch cannot be read or written.
@@ -103,18 +113,16 @@ pub async fn conclude(
     planned: &Planned,
     ended: &Ended,
     config: &Config,
-) -> Result<(Option<CommitId>, Option<PassError>), PassError> {
+) -> Result<Concluded, PassError> {
     match planning::look_again(loaded, planned, config).await {
         Ok(after) => {
-            let done = Done {
-                ended: Some(ended),
-                converged: ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole(),
-            };
-            Ok((publish(loaded, &after, done).await?, None))
+            let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
+            let done = Done { ended: Some(ended), converged };
+            Ok(Concluded { status: publish(loaded, &after, done).await?, converged, unseen: None })
         }
         Err(error) => {
             let done = Done { ended: Some(ended), converged: false };
-            Ok((publish(loaded, planned, done).await?, Some(error)))
+            Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, unseen: Some(error) })
         }
     }
 }

@@ -53,7 +53,8 @@ impl Remote {
     ) -> Result<T, GitError> {
         let _turn = self.turn.lock().await;
         let Self { url, cache, access, turn: _ } = self.clone();
-        let task = tokio::task::spawn_blocking(move || work(&Mirror::open(&url, &cache, access)?));
+        let span = tracing::Span::current(); // What is logged on the other thread is part of the same pass.
+        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&Mirror::open(&url, &cache, access)?)));
         match task.await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

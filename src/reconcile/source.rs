@@ -3,6 +3,7 @@
 //! A config repository is input. Which commit (or file) is believed about endpoints, identities, scopes, approvers and
 //! rules is decided here, from what the runner said, and is printed with every plan.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -17,8 +18,6 @@ use crate::domain::commit::File;
 use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
 use crate::domain::commit::Snapshot;
-use crate::git::GitError;
-use crate::git::InvalidUrl;
 use crate::git::Limits;
 use crate::git::Merged;
 use crate::git::RemoteUrl;
@@ -30,9 +29,12 @@ use crate::repo::settings::Settings;
 use crate::repo::source::Sources;
 
 mod branch;
+mod error;
 
+pub use branch::config_branch;
 use branch::default_branch;
 use branch::reference;
+pub use error::SourceError;
 
 /// The settings file, at the root of a config repository.
 pub const SETTINGS_FILE: &str = "privlink.toml";
@@ -80,6 +82,9 @@ pub struct Loaded {
     pub today: jiff::civil::Date,
 }
 
+/// What is wrong with settings, and their text.
+pub type Unreadable = (Diagnostics, Sources);
+
 /// How a folder is to be taken.
 #[derive(Clone, Debug, Default)]
 pub struct FolderOptions {
@@ -95,113 +100,29 @@ pub struct FolderOptions {
     pub upstream: bool,
 }
 
-/// There is nothing to plan from.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// Git failed.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// The branch is not there.
-    #[error("{url} has no branch {branch}: push it, or name another one")]
-    NoBranch {
-        /// The remote.
-        url: String,
-        /// The branch.
-        branch: String,
-    },
-    /// The folder's remote has an address that privlink cannot use.
-    #[error("the remote `origin` of {folder} cannot be used", folder = .folder.display())]
-    Remote {
-        /// The folder.
-        folder: PathBuf,
-        /// What is wrong with its address.
-        #[source]
-        source: InvalidUrl,
-    },
-    /// A revision that names nothing.
-    #[error("{folder} has no revision {revision:?}: fetch it first", folder = .folder.display())]
-    NoRevision {
-        /// The repository.
-        folder: PathBuf,
-        /// What was named.
-        revision: String,
-    },
-    /// Base and head cannot be merged.
-    #[error("the change does not merge into its base: {paths} conflict; rebase it")]
-    Conflicts {
-        /// The paths.
-        paths: String,
-    },
-    /// Nobody said whom to believe.
-    #[error(
-        "{SETTINGS_FILE} of {folder} decides where credentials go, and nobody said that it may: use --base REF (the reviewed branch), --authority FILE, or --trust-working-tree if this folder is yours alone",
-        folder = .folder.display()
-    )]
-    NoAuthority {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The authority file cannot be read.
-    #[error("cannot read the authority file {file}", file = .file.display())]
-    AuthorityFile {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The authority file lies where the change under review could write it.
-    #[error("the authority file {file} lies inside the folder it shall rule over: keep it elsewhere", file = .file.display())]
-    AuthorityInside {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The kubeconfig lies where the change under review could write it.
-    #[error("the kubeconfig {file} lies inside the config repository: it decides where credentials go, keep it elsewhere", file = .file.display())]
-    KubeconfigInside {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The folder is not what was committed.
-    #[error("{folder} has uncommitted changes ({changes}): commit and push them, or use --allow-uncommitted", folder = .folder.display())]
-    Dirty {
-        /// The folder.
-        folder: PathBuf,
-        /// A few of them.
-        changes: String,
-    },
-    /// The folder's commit is not the tip of the config branch.
-    #[error("{folder} is at {head} and {branch} of {url} is at {tip}: pull or push first, or use --allow-uncommitted", folder = .folder.display())]
-    NotTip {
-        /// The folder.
-        folder: PathBuf,
-        /// Its commit.
-        head: String,
-        /// The config branch.
-        branch: String,
-        /// The remote.
-        url: String,
-        /// The tip of it.
-        tip: String,
-    },
-    /// The folder is not in a Git repository.
-    #[error("{folder} is not in a Git repository: applies are made from commits; use --allow-uncommitted to apply it as it is", folder = .folder.display())]
-    NoRepository {
-        /// The folder.
-        folder: PathBuf,
-    },
-}
-
 /// Takes a branch of a remote; with `base`, the merge of it into `base`, under the authority of `base`.
 ///
 /// # Errors
 /// An unreachable remote, a missing branch, a conflict.
 pub async fn from_remote(remote: Remote, branch: Option<&str>, base: Option<&str>) -> Result<Source, SourceError> {
     let refs = remote.list().await?;
+    from_refs(remote, &refs, branch, base).await
+}
+
+/// The same, where the remote's refs were listed a moment ago.
+///
+/// # Errors
+/// As [`from_remote`].
+pub async fn from_refs(
+    remote: Remote,
+    refs: &BTreeMap<RefName, CommitId>,
+    branch: Option<&str>,
+    base: Option<&str>,
+) -> Result<Source, SourceError> {
     if refs.is_empty() {
         return Ok(empty(&remote)); // An unborn branch is a repository without settings: the reader says so.
     }
-    let default = default_branch(&refs);
+    let default = default_branch(refs);
     let config_branch = base.or(default.as_deref()).or(branch).unwrap_or("main").to_owned();
     let head_branch = branch.unwrap_or(&config_branch).to_owned();
     let tips = remote.fetch(&[reference(&config_branch)?, reference(&head_branch)?]).await?;
@@ -473,7 +394,7 @@ fn check_committed(
 ///
 /// # Errors
 /// What is wrong with the settings: nothing can be said about documents without them.
-pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
+pub fn load(source: Source) -> Result<Loaded, Unreadable> {
     let Some((name, bytes)) = &source.authority else {
         let mut diagnostics = Diagnostics::new();
         let place = Place::file(FileName::outside(SETTINGS_FILE));
@@ -491,6 +412,10 @@ pub fn load(source: Source) -> Result<Loaded, (Diagnostics, Sources)> {
     reading.sources.merge(sources);
     diagnostics.extend(std::mem::take(&mut reading.diagnostics));
     reading.diagnostics = diagnostics;
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    Ok(Loaded { settings, reading, source, today })
+    Ok(Loaded { settings, reading, source, today: today() })
+}
+
+/// The day by which exceptions in files end.
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -12,8 +12,8 @@ use super::skipped;
 
 /// What a request looked like, as far as tests care.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
-    pub(super) target: String,
+pub(crate) struct Seen {
+    pub(crate) target: String,
     pub(super) authorization: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl Server {
         format!("http://{}/{path}", self.address)
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -12,6 +12,13 @@ pub(super) fn reference(branch: &str) -> Result<RefName, SourceError> {
     RefName::branch(full).map_err(|_| SourceError::NoBranch { url: "the remote".to_owned(), branch: branch.to_owned() })
 }
 
+/// The config branch and its commit, of what a remote holds: the named one, or its main branch.
+pub fn config_branch(refs: &BTreeMap<RefName, CommitId>, named: Option<&str>) -> Option<(RefName, CommitId)> {
+    let name = reference(&named.map(ToOwned::to_owned).or_else(|| default_branch(refs))?).ok()?;
+    let tip = refs.get(&name)?.clone();
+    Some((name, tip))
+}
+
 /// `main` or `master`, or the only branch that is not ours.
 pub(super) fn default_branch(refs: &BTreeMap<RefName, CommitId>) -> Option<String> {
     let names = refs.keys().filter_map(|name| name.as_str().strip_prefix("refs/heads/"));

@@ -1,0 +1,121 @@
+//! The config branch as the agent reads it: listed before every pass, fetched and parsed only when it has moved.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use tokio::sync::Mutex;
+
+use crate::agent::schedule::Sight;
+use crate::domain::commit::CommitId;
+use crate::domain::commit::RefName;
+use crate::domain::name::EnvironmentName;
+use crate::reconcile::remote::Remote;
+use crate::reconcile::source;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::source::SourceError;
+use crate::reconcile::source::Unreadable;
+
+/// Branches below this hold approvals of an environment.
+const APPROVALS: &str = "refs/heads/privlink/approvals/";
+
+/// A branch of a config repository.
+#[derive(Debug)]
+pub struct ConfigBranch {
+    remote: Remote,
+    named: Option<String>,
+    last: Mutex<Option<Last>>,
+}
+
+/// What a commit of the branch holds.
+#[derive(Clone, Debug)]
+pub enum Contents {
+    /// Settings and documents.
+    Loaded(Arc<Loaded>),
+    /// What is wrong with the settings: nothing can be done without them.
+    Unreadable(Arc<Unreadable>),
+}
+
+/// What was read last, and of what.
+#[derive(Debug)]
+struct Last {
+    tip: Option<CommitId>,
+    /// Exceptions in files end with a day.
+    day: Date,
+    contents: Contents,
+}
+
+/// A look at the branch.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the remote holds.
+    refs: BTreeMap<RefName, CommitId>,
+    /// The commit of the branch; `None` in an empty repository.
+    pub tip: Option<CommitId>,
+    /// What that commit holds.
+    pub contents: Contents,
+    /// True if it was not read before.
+    pub is_new: bool,
+}
+
+impl ConfigBranch {
+    /// Names a branch; without a name the repository's main one. Nothing is sent yet.
+    pub fn new(remote: Remote, named: Option<String>) -> Self {
+        Self { remote, named, last: Mutex::default() }
+    }
+
+    /// The repository.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Asks where the branch is, and reads it if it has moved.
+    ///
+    /// # Errors
+    /// An unreachable remote, a missing branch.
+    pub async fn look(&self) -> Result<Look, SourceError> {
+        let mut last = self.last.lock().await;
+        let refs = self.remote.list().await?;
+        let tip = source::config_branch(&refs, self.named.as_deref()).map(|(_, tip)| tip);
+        let day = source::today();
+        if let Some(last) = last.as_ref().filter(|last| tip.is_some() && last.tip == tip && last.day == day) {
+            return Ok(Look { refs, tip, contents: last.contents.clone(), is_new: false });
+        }
+        let named = self.named.as_deref();
+        let found = source::from_refs(self.remote.clone(), &refs, named, named).await?;
+        // The branch may have moved once more since it was listed: what counts is what was fetched.
+        let tip = found.upstream.as_ref().map(|upstream| upstream.tip.clone());
+        let contents = match source::load(found) {
+            Ok(loaded) => Contents::Loaded(Arc::new(loaded)),
+            Err(unreadable) => Contents::Unreadable(Arc::new(unreadable)),
+        };
+        *last = Some(Last { tip: tip.clone(), day, contents: contents.clone() });
+        Ok(Look { refs, tip, contents, is_new: true })
+    }
+
+    /// Reads everything again next time: what was fetched may be gone with a mirror that had to be rebuilt.
+    pub async fn forget(&self) {
+        *self.last.lock().await = None;
+    }
+}
+
+impl Look {
+    /// The environments that are meant: those named, or all.
+    pub fn environments(&self, named: &[EnvironmentName]) -> BTreeSet<EnvironmentName> {
+        match &self.contents {
+            Contents::Unreadable(_) => BTreeSet::new(),
+            Contents::Loaded(_) if !named.is_empty() => named.iter().cloned().collect(),
+            Contents::Loaded(loaded) => loaded.settings.environments.keys().cloned().collect(),
+        }
+    }
+
+    /// What the scheduler needs of it.
+    pub fn sight(&self, named: &[EnvironmentName]) -> Sight {
+        let approvals = self.refs.iter().filter_map(|(name, tip)| {
+            let environment = name.as_str().strip_prefix(APPROVALS)?.parse().ok()?;
+            Some((environment, tip.clone()))
+        });
+        Sight { tip: self.tip.clone(), environments: self.environments(named), approvals: approvals.collect() }
+    }
+}

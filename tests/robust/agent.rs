@@ -1,0 +1,144 @@
+//! The agent left running: woken by pushes and signals, idle otherwise, stopped in good order.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use privlink::sim::fault::Fault;
+use serde_json::Value;
+
+use super::process::{Machine, Running, Stage, example, example_with_approval, small, until};
+
+const STATUS: &str = "privlink/status/prod";
+/// Nothing happens by itself for as long as a test takes.
+const STILL: [&str; 4] = ["--interval", "1h", "--drift-interval", "1h"];
+
+fn start(stage: &Stage, arguments: &[&str]) -> Running {
+    let mut all = vec!["agent", "--debounce", "10ms"];
+    all.extend(arguments);
+    stage.start(&all)
+}
+
+fn quick(files: Vec<(String, String)>) -> Vec<(String, String)> {
+    let wanted: BTreeSet<String> = small().into_iter().map(|(path, _)| path).collect();
+    files.into_iter().filter(|(path, _)| wanted.contains(path)).collect()
+}
+
+fn pushes(stage: &Stage, files: &[(String, String)]) {
+    stage.repo.commit("main", "alice <alice@example.com>", files);
+}
+
+#[test]
+fn a_push_wakes_the_agent_and_new_settings_need_no_restart() {
+    let stage = Stage::new(&quick(example_with_approval()));
+    let agent = start(&stage, &STILL);
+    until("it says that a plan waits", || stage.repo.count(STATUS) == 1);
+    assert_eq!(stage.writes(), 0);
+    // From now on the branch's protection is consent enough.
+    pushes(&stage, &quick(example()));
+    until("it has applied and said so", || stage.repo.count(STATUS) >= 2 && stage.writes() > 0);
+    agent.signal("TERM");
+    agent.wait().ends(0).says("waits for approval").says("Applied: 2 of 3 steps done, 1 waiting");
+    stage.idle();
+    stage.apply().ends(0);
+    stage.assert_converged();
+}
+
+#[test]
+fn settings_that_are_broken_are_told_once_and_the_agent_goes_on_when_they_are_mended() {
+    let stage = Stage::new(&quick(example()));
+    let agent = start(&stage, &["--interval", "20ms", "--drift-interval", "20ms"]);
+    until("it has applied", || stage.repo.count(STATUS) >= 1);
+    let broken = vec![("privlink.toml".to_owned(), "version = \n".to_owned())];
+    pushes(&stage, &broken);
+    let seen = stage.simulator().requests().len();
+    // Looks go on, and there is no pass without settings: the mended ones are found by a look.
+    let path = "environments/prod/services/storefront.yaml";
+    let text = small().into_iter().find(|(name, _)| name == path).unwrap().1;
+    let changed = (path.to_owned(), text.replace("app: storefront", "app: shop"));
+    let writes = stage.writes();
+    let mended: Vec<_> = quick(example()).into_iter().filter(|(name, _)| name != path).chain([changed]).collect();
+    pushes(&stage, &mended);
+    until("the change is applied", || stage.writes() > writes);
+    assert!(stage.simulator().requests().len() > seen);
+    agent.signal("TERM");
+    let run = agent.wait().ends(0);
+    assert!(run.err.matches("privlink.toml").count() <= 2, "it is told again and again:\n{}", run.err);
+}
+
+#[test]
+fn a_hangup_makes_a_pass_now() {
+    let stage = Stage::new(&quick(example()));
+    let agent = start(&stage, &STILL);
+    until("it has applied", || stage.repo.count(STATUS) == 1);
+    // The pass was not over with its commit only if it still had something to ask.
+    stage.idle();
+    let before = stage.simulator().requests().len();
+    agent.signal("HUP");
+    until("it looks again", || stage.simulator().requests().len() > before);
+    agent.signal("TERM");
+    agent.wait().ends(0);
+}
+
+#[test]
+fn an_idle_agent_asks_the_repository_and_nobody_else() {
+    let stage = Stage::new(&quick(example()));
+    stage.apply().ends(0);
+    stage.idle();
+    stage.apply().ends(0);
+    let Some(server) = crate::git::server::Server::start(stage.folder().to_owned()) else { return };
+    let url = server.url("config.git");
+    let machine: Machine = stage.machine.clone().with("PRIVLINK_GIT_TOKEN", "good");
+    let agent = machine.start(&["agent", "--repo", &url, "--interval", "5ms", "--drift-interval", "1h"]);
+    until("it made its first pass", || !stage.simulator().requests().is_empty() && server.seen().len() > 20);
+    // Requests of the first pass are over once two looks in a row asked for nothing else.
+    let (mut asked, mut looks) = (0, 0);
+    until("the agent is idle", || {
+        let (now, seen) = (stage.simulator().requests().len(), server.seen().len());
+        if now != asked {
+            (asked, looks) = (now, seen);
+        }
+        seen > looks + 50
+    });
+    let (writes, commits) = (stage.writes(), stage.repo.count(STATUS));
+    agent.signal("TERM");
+    agent.wait().ends(0);
+    assert_eq!((stage.writes(), stage.repo.count(STATUS)), (writes, commits));
+    let seen = server.seen();
+    let idle = &seen[seen.len() - 40..];
+    // Without credentials first, as Git does: the server has to ask for them.
+    assert!(idle.iter().all(|seen| seen.target == "/config.git/info/refs?service=git-upload-pack"), "{idle:#?}");
+}
+
+#[test]
+fn stopped_in_mid_apply_it_finishes_the_writes_in_flight_and_says_what_is_left() {
+    let stage = Stage::new(&example());
+    let fault = Fault { client: Some("privlink".to_owned()), delay_milliseconds: 15, ..Fault::default() };
+    stage.simulator().add_fault(fault);
+    let agent = start(&stage, &STILL);
+    until("it writes", || stage.writes() >= 2);
+    agent.signal("TERM");
+    agent.wait().ends(0).says("stopping: writes in flight of prod are finished").says("not begun");
+    stage.simulator().clear_faults();
+    stage.apply().ends(0);
+    stage.idle();
+    stage.apply().ends(0);
+    stage.assert_converged();
+}
+
+#[test]
+fn as_json_every_line_of_a_pass_has_its_id_and_nothing_is_said_beside_the_log() {
+    let stage = Stage::new(&quick(example()));
+    let run = stage.run(&["agent", "--once", "--log-format", "json", "--log", "privlink=debug"]).ends(0);
+    assert_eq!(run.out, "");
+    let lines: Vec<Value> = run.err.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let message = |line: &Value| line["fields"]["message"].as_str().unwrap_or_default().to_owned();
+    let begins = lines.iter().position(|line| message(line) == "a pass begins").unwrap();
+    let ends = lines.iter().position(|line| message(line) == "the pass ended").unwrap();
+    let id = &lines[begins]["span"]["pass_id"];
+    assert_eq!(id.as_str().unwrap().len(), 36);
+    for line in &lines[begins..=ends] {
+        assert_eq!((&line["span"]["pass_id"], &line["span"]["environment"]), (id, &"prod".into()), "{line}");
+    }
+    assert_eq!(lines[ends]["fields"]["end"], "applied");
+    assert!(Duration::from_secs_f64(lines[ends]["fields"]["seconds"].as_f64().unwrap()) > Duration::ZERO);
+}
