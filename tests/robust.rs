@@ -8,6 +8,7 @@ mod process;
 mod approvals;
 mod files;
 mod kills;
+mod signed;
 mod simulator;
 mod snapshot;
 mod status;

@@ -320,7 +320,7 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused } = missing;
+    let Missing { needs, refused, unsigned } = missing;
     let mut text = render::Text::new();
     for (risk, need) in needs {
         let have = match need.have {
@@ -334,6 +334,9 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
             Label::Plain,
             format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
         );
+    }
+    if !unsigned.is_empty() {
+        text.line(Label::Plain, format!("  nobody can tell who made the change: {}", few(unsigned)));
     }
     text
 }

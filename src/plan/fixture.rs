@@ -202,6 +202,7 @@ fn policy() -> Policy {
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
         levels: crate::desired::check::Levels::default(),
         approvers: BTreeMap::new(),
+        committers: BTreeMap::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {
             branch: "privlink/status/prod".to_owned(),

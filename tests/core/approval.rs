@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use privlink::approval::Authors;
 use privlink::approval::Circumstances;
 use privlink::approval::Decision;
 use privlink::approval::Evidence;
@@ -10,6 +11,8 @@ use privlink::approval::Missing;
 use privlink::approval::decide;
 use privlink::approval::file::ApprovalFile;
 use privlink::approval::file::Signing;
+use privlink::approval::signature::Signer;
+use privlink::approval::signature::Unverified;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
 use privlink::plan::document::PlanId;
@@ -64,6 +67,7 @@ fn file(plan: &Plan, approver: &str) -> Evidence {
     Evidence {
         file: ApprovalFile::of(plan, signing),
         brought_by: vec![format!("{approver} <{approver}@example.com>").parse().unwrap()],
+        signed_by: Err(Unverified::Unsigned),
     }
 }
 
@@ -71,7 +75,7 @@ fn circumstances(local: LocalConsent) -> Circumstances {
     Circumstances {
         now: now(),
         first_seen: Some(now() - hours(48)),
-        authors: ["dave@example.com".to_owned()].into(),
+        authors: Authors { addresses: ["dave@example.com".to_owned()].into(), ..Authors::default() },
         used: [].into(),
         local,
     }
@@ -132,13 +136,76 @@ fn without_signatures_one_person_counts_at_most() {
     assert!(approved(&plan, &[file(&plan, "bob")], LocalConsent::None));
 }
 
-#[test]
-fn where_signatures_are_required_no_file_counts_and_the_person_here_is_one() {
-    let mut plan = disruptive("");
+/// An approval that its approver signed.
+fn signed(plan: &Plan, approver: &str) -> Evidence {
+    let signed_by = Ok(Signer::Approver(approver.parse().unwrap()));
+    Evidence { signed_by, ..file(plan, approver) }
+}
+
+/// A severing plan in an environment that requires signatures: two people have to say yes.
+fn severing_signed() -> Plan {
+    let mut plan = severing("").0;
     plan.policy.approval.signatures_required = true;
-    let missing = missing(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None));
-    assert!(missing.refused[0].reason.contains("signature"), "{:?}", missing.refused);
-    assert!(approved(&plan, &[], LocalConsent::Person));
+    plan
+}
+
+#[test]
+fn where_signatures_are_required_only_signed_approvals_count_and_every_person_does() {
+    let plan = severing_signed();
+    let unsigned = missing(&plan, &[file(&plan, "alice"), signed(&plan, "bob")], &circumstances(LocalConsent::None));
+    assert_eq!(unsigned.needs[&Risk::Severing].have, 1);
+    assert_eq!(unsigned.refused[0].reason, "is not proved: its commit is not signed");
+    assert!(approved(&plan, &[signed(&plan, "alice"), signed(&plan, "bob")], LocalConsent::None));
+    let twice = missing(&plan, &[signed(&plan, "bob"), signed(&plan, "bob")], &circumstances(LocalConsent::None));
+    assert_eq!(twice.needs[&Risk::Severing].have, 1);
+    // Who sits here may be the one who signed.
+    let here = missing(&plan, &[signed(&plan, "bob")], &circumstances(LocalConsent::Person));
+    assert_eq!(here.needs[&Risk::Severing].have, 1);
+}
+
+#[test]
+fn an_approval_is_its_signers_and_nobody_elses() {
+    for required in [true, false] {
+        let mut plan = disruptive("");
+        plan.policy.approval.signatures_required = required;
+        let mut theirs = signed(&plan, "alice");
+        theirs.file.approver = "bob".parse().unwrap();
+        let missing = missing(&plan, &[theirs], &circumstances(LocalConsent::None));
+        assert_eq!(missing.refused[0].reason, "is signed by alice");
+    }
+}
+
+#[test]
+fn who_signed_the_change_does_not_approve_it() {
+    let plan = severing_signed();
+    let both = [signed(&plan, "alice"), signed(&plan, "bob")];
+    let mut theirs = circumstances(LocalConsent::None);
+    theirs.authors.signers.insert(Signer::Approver("alice".parse().unwrap()));
+    let by_key = missing(&plan, &both, &theirs);
+    assert_eq!(by_key.refused[0].reason, "is by alice, who signed the change itself");
+    // Under another address, in a commit that a forge signed.
+    let mut plan = plan;
+    plan.policy.approvers.get_mut(&"bob".parse().unwrap()).unwrap().emails.insert("dave@example.com".to_owned());
+    let by_address = missing(&plan, &both, &circumstances(LocalConsent::None));
+    assert_eq!(by_address.refused[0].reason, "is by bob, who wrote or committed the change itself as dave@example.com");
+}
+
+#[test]
+fn a_change_that_nobody_signed_is_nobodys_merge_and_may_be_its_approvers() {
+    let mut plan = plan_with("");
+    plan.policy.approval.signatures_required = true;
+    assert!(approved(&plan, &[], LocalConsent::None), "a signed change is merged");
+    let mut unsigned = circumstances(LocalConsent::None);
+    unsigned.authors.unsigned.push("commit 1234567890 by Dave <dave@example.com> is not signed".to_owned());
+    let missing = missing(&plan, &[signed(&plan, "alice")], &unsigned);
+    assert_eq!(missing.needs[&Risk::Notable].have, 0);
+    assert_eq!(missing.unsigned, unsigned.authors.unsigned);
+    assert_eq!(
+        missing.refused[0].reason,
+        "cannot be told from an approval by the author: commit 1234567890 by Dave <dave@example.com> is not signed"
+    );
+    unsigned.local = LocalConsent::Person;
+    assert!(matches!(decide(&plan, &[], &unsigned), Decision::Approved(_)), "who applies by hand takes it on");
 }
 
 #[track_caller]
