@@ -24,6 +24,7 @@ use crate::plan::change::Cause;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::plan::document::change_digest;
+use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
 use file::ApprovalFile;
 use signature::Signer;
@@ -152,14 +153,14 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         .collect();
     let mut needs: BTreeMap<Risk, Need> = BTreeMap::new();
     let mut approvers = BTreeSet::new();
-    for step in &plan.steps {
-        let people = people(plan, step, &valid, circumstances);
-        let consent = required(plan, step.change.risk);
+    for item in items(plan) {
+        let people = people(plan, &item.digest, &valid, circumstances);
+        let consent = required(plan, item.risk);
         let have = counted(plan, &people, circumstances.local);
-        if !is_met(consent, step, have, circumstances) {
-            let need = needs.entry(step.change.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
+        if !is_met(consent, item.is_merged, have, circumstances) {
+            let need = needs.entry(item.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
             need.have = need.have.min(have);
-            need.changes.push(step.change.key.to_string());
+            need.changes.push(item.name);
         }
         approvers.extend(people.iter().map(ToString::to_string));
     }
@@ -185,14 +186,38 @@ pub fn required(plan: &Plan, risk: Risk) -> Consent {
     }
 }
 
-fn is_met(consent: Consent, step: &Step, have: u32, circumstances: &Circumstances) -> bool {
+/// One thing that somebody has to agree to.
+struct Item {
+    name: String,
+    risk: Risk,
+    digest: ChangeDigest,
+    /// True if it follows from a merged commit.
+    is_merged: bool,
+}
+
+/// Everything in a plan that somebody has to agree to.
+fn items(plan: &Plan) -> Vec<Item> {
+    let rules = plan.loosening().iter().map(|rule| Item {
+        name: format!("the rules ({rule})"),
+        risk: Risk::Severing,
+        digest: loosening_digest(rule),
+        is_merged: true,
+    });
+    let steps = plan.steps.iter().map(|Step { change, after: _ }| Item {
+        name: change.key.to_string(),
+        risk: change.risk,
+        digest: change_digest(change),
+        // Drift is nobody's commit; somebody has to want its repair.
+        is_merged: matches!(change.cause, Cause::Commit | Cause::Rule),
+    });
+    rules.chain(steps).collect()
+}
+
+fn is_met(consent: Consent, is_merged: bool, have: u32, circumstances: &Circumstances) -> bool {
     match consent {
         Consent::Automatic => true,
-        // Drift is nobody's commit; somebody has to want its repair. What anybody may have pushed is nobody's merge.
-        Consent::Merge => {
-            let is_merged = matches!(step.change.cause, Cause::Commit | Cause::Rule);
-            (is_merged && circumstances.authors.unsigned.is_empty()) || have > 0
-        }
+        // What anybody may have pushed is nobody's merge.
+        Consent::Merge => (is_merged && circumstances.authors.unsigned.is_empty()) || have > 0,
         Consent::People(needed) => have >= needed,
     }
 }
@@ -208,13 +233,12 @@ fn counted(plan: &Plan, people: &BTreeSet<&ApproverName>, local: LocalConsent) -
 /// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.
 fn people<'a>(
     plan: &Plan,
-    step: &Step,
+    digest: &ChangeDigest,
     valid: &[&'a ApprovalFile],
     circumstances: &Circumstances,
 ) -> BTreeSet<&'a ApproverName> {
-    let digest = change_digest(&step.change);
     let covers = |file: &&&ApprovalFile| {
-        let listed = file.changes.iter().any(|change| change.digest == digest);
+        let listed = file.changes.iter().any(|change| change.digest == *digest);
         (file.plan == plan.id || listed) && !circumstances.used.contains(&(file.plan.clone(), digest.clone()))
     };
     let mut people: BTreeSet<&ApproverName> = valid.iter().filter(covers).map(|file| &file.approver).collect();
@@ -226,7 +250,7 @@ fn people<'a>(
 
 /// Why an approval that holds by itself does not help this plan; `None` if it covers some of its changes.
 fn uncovering(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<Refused> {
-    let digests: BTreeSet<ChangeDigest> = plan.steps.iter().map(|step| change_digest(&step.change)).collect();
+    let digests: BTreeSet<ChangeDigest> = items(plan).into_iter().map(|item| item.digest).collect();
     let is_listed = |digest: &ChangeDigest| file.changes.iter().any(|change| change.digest == *digest);
     let mut covered = digests.iter().filter(|digest| file.plan == plan.id || is_listed(digest)).peekable();
     let short = &file.plan.as_str()[..10];

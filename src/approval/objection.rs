@@ -24,6 +24,9 @@ fn foreign(file: &ApprovalFile, policy: &Policy) -> Option<String> {
     if file.owner != policy.mark.owner || file.environment != policy.mark.environment {
         return Some(format!("is for {}/{}", file.owner, file.environment));
     }
+    if policy.newcomers.contains(&file.approver) {
+        return Some("is by somebody whom the change itself puts into [approvers], or gives another key".to_owned());
+    }
     let is_known = policy.approvers.contains_key(&file.approver);
     (!is_known).then(|| "is by somebody who is not in [approvers]".to_owned())
 }

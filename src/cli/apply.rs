@@ -270,9 +270,12 @@ impl One<'_> {
         let plan = &planned.plan;
         let unasked = |risk| !matches!(approval::required(plan, risk), Consent::People(_));
         let steps = plan.steps.iter().map(|step| &step.change);
+        let rules = plan.loosening().iter().filter(|_| self.arguments.yes && unasked(Risk::Severing));
+        let rules = rules.map(|rule| format!("the rules ({rule})"));
         let beyond: Vec<String> = steps
             .filter(|change| self.arguments.yes && change.risk > Risk::Notable && unasked(change.risk))
             .map(|change| format!("{} ({})", change.key, change.risk))
+            .chain(rules)
             .collect();
         if beyond.is_empty() {
             return None;

@@ -1,5 +1,7 @@
 //! From `privlink.toml` to the rules of one environment.
 
+use std::collections::BTreeSet;
+
 use crate::desired::check::Levels;
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
@@ -64,6 +66,8 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),
+        newcomers: BTreeSet::new(),
+        loosening: Vec::new(),
         consumers: consumers
             .map(|(id, consumer)| {
                 let settings::Consumer { name, contact, tenant } = consumer.clone();

@@ -49,6 +49,10 @@ pub struct Policy {
     pub approvers: BTreeMap<ApproverName, Approver>,
     /// Who else may sign changes.
     pub committers: BTreeMap<CommitterName, Keys>,
+    /// Who may say yes only once what is loosened is approved: the change itself puts them, or their keys, here.
+    pub newcomers: BTreeSet<ApproverName>,
+    /// The rules that the change loosens, each as half a sentence; each of them is a severing change.
+    pub loosening: Vec<String>,
     /// Who is behind a subscription.
     pub consumers: BTreeMap<SubscriptionId, Consumer>,
     /// Where status goes.

@@ -13,6 +13,10 @@ use privlink::approval::file::ApprovalFile;
 use privlink::approval::file::Signing;
 use privlink::approval::signature::Signer;
 use privlink::approval::signature::Unverified;
+use privlink::desired::loosening::in_force;
+use privlink::desired::policy::Approver;
+use privlink::desired::policy::Consent;
+use privlink::desired::policy::Keys;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
 use privlink::plan::document::PlanId;
@@ -310,4 +314,71 @@ fn an_approval_names_the_plan_and_who_said_yes() {
     assert_eq!(approval.approvers().iter().map(String::as_str).collect::<Vec<_>>(), ["alice"]);
     let path = file(&plan, "alice").file.path().unwrap();
     assert_eq!(path.as_str(), format!("approvals/prod/{}/alice.yaml", plan.id));
+}
+
+/// A converged repository whose commit changes nothing but rules, as they are after rules of before.
+fn loosened(before: &str, now: &str) -> Plan {
+    let accepted = Case::shop().also(before).resolve().policy;
+    let mut desired = Case::shop().also(now).resolve();
+    desired.policy = in_force(desired.policy, Some(&accepted));
+    plan_of(&desired, &converge(&Case::shop().resolve()))
+}
+
+#[test]
+fn loosening_a_rule_is_a_severing_change_under_the_rules_of_before() {
+    let plan = loosened("", "approval = { severing = 1, disruptive = \"merge\" }");
+    assert_eq!(plan.risk(), Risk::Severing);
+    assert_eq!(plan.policy.approval.severing, Consent::People(2));
+    insta::assert_snapshot!(plan.loosening().join("\n"), @"
+    disruptive changes need merge instead of 1 person
+    severing changes need 1 person instead of 2 people
+    ");
+    let missing = missing(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None));
+    assert_eq!(missing.needs[&Risk::Severing].have, 1);
+    assert_eq!(missing.needs[&Risk::Severing].changes.len(), 2);
+    let tightened = loosened("approval = { severing = 1 }", "");
+    assert!(!tightened.has_changes() && tightened.policy.approval.severing == Consent::People(2));
+}
+
+#[test]
+fn an_approved_loosening_is_approved_once() {
+    let plan = loosened("approval = { severing = 1 }", "approval = { severing = 1, notable = \"automatic\" }");
+    let approval = file(&plan, "alice");
+    assert!(approved(&plan, std::slice::from_ref(&approval), LocalConsent::None));
+    let mut spent = circumstances(LocalConsent::None);
+    spent.used.insert((plan.id.clone(), approval.file.changes[0].digest.clone()));
+    let missing = missing(&plan, &[approval], &spent);
+    assert!(missing.refused[0].reason.ends_with("was used up when that was applied"), "{missing:?}");
+}
+
+#[test]
+fn whom_the_change_makes_an_approver_does_not_approve_it() {
+    let accepted = Case::shop().resolve().policy;
+    let mut desired = Case::shop().edit("web", "port: 80", "port: 81").resolve();
+    desired.policy.approvers.insert("mallory".parse().unwrap(), Approver::default());
+    desired.policy = in_force(desired.policy, Some(&accepted));
+    let plan = plan_of(&desired, &converge(&Case::shop().resolve()));
+    assert_eq!(plan.loosening(), ["mallory may approve"]);
+    let missing = missing(&plan, &[file(&plan, "mallory")], &circumstances(LocalConsent::None));
+    assert!(missing.refused[0].reason.contains("whom the change itself puts into [approvers]"), "{missing:?}");
+}
+
+#[test]
+fn another_key_is_another_person_where_keys_count() {
+    let with_key = |key: &str, required: bool| {
+        let mut policy = Case::shop().resolve().policy;
+        policy.approval.signatures_required = required;
+        let keys = Keys { ssh: Some(key.to_owned()), openpgp: None };
+        policy.approvers.insert("alice".parse().unwrap(), Approver { keys, emails: ["a@b".to_owned()].into() });
+        policy
+    };
+    let policy = in_force(with_key("new", true), Some(&with_key("old", true)));
+    assert_eq!(policy.loosening, ["alice approves with another key"]);
+    assert!(policy.newcomers.contains(&"alice".parse().unwrap()));
+    // Where no key was looked at, the first one says nothing new about who she is.
+    let policy = in_force(with_key("new", true), Some(&with_key("old", false)));
+    assert!(policy.loosening.is_empty() && policy.newcomers.is_empty());
+    let optional = in_force(with_key("old", false), Some(&with_key("old", true)));
+    assert_eq!(optional.loosening, ["signatures are not required any more"]);
+    assert!(optional.approval.signatures_required);
 }

@@ -357,6 +357,9 @@ impl Stage {
     }
 }
 
+/// Makes the signature of a commit's bytes.
+type Sign<'a> = dyn Fn(&[u8]) -> String + 'a;
+
 /// A bare repository, written without a checkout.
 pub(crate) struct BareRepository {
     path: PathBuf,
@@ -397,7 +400,7 @@ impl BareRepository {
         &self,
         (branch, author): (&str, &str),
         files: &[(String, Option<Vec<u8>>)],
-        sign: Option<&dyn Fn(&[u8]) -> String>,
+        sign: Option<&Sign<'_>>,
     ) -> String {
         let repository = self.open();
         let name = format!("refs/heads/{branch}");

@@ -1,5 +1,8 @@
 //! People with keys: SSH keys from a seed, OpenPGP keys made anew, and what both sign.
 
+use std::time::Duration;
+use std::time::UNIX_EPOCH;
+
 use pgp::composed::ArmorOptions;
 use pgp::composed::DetachedSignature;
 use pgp::composed::EncryptionCaps;
@@ -10,9 +13,10 @@ use pgp::composed::SignedSecretKey;
 use pgp::composed::SubkeyParamsBuilder;
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::types::Password;
+use pgp::types::Timestamp;
 use privlink::domain::commit::CommitSignature;
 use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::SeedableRng as _;
 use ssh_key::HashAlg;
 use ssh_key::LineEnding;
 use ssh_key::PrivateKey;
@@ -51,10 +55,16 @@ pub(crate) struct OpenPgp(SignedSecretKey);
 impl OpenPgp {
     /// The key of a seed.
     pub(crate) fn of(seed: u8) -> Self {
+        // The time of its making is part of what a key is.
+        let made = Timestamp::try_from(UNIX_EPOCH + Duration::from_secs(1_767_000_000)).unwrap();
         let mut subkey = SubkeyParamsBuilder::default();
-        subkey.key_type(KeyType::Ed25519Legacy).can_sign(true).can_encrypt(EncryptionCaps::None);
+        subkey.created_at(made).key_type(KeyType::Ed25519Legacy).can_sign(true).can_encrypt(EncryptionCaps::None);
         let mut key = SecretKeyParamsBuilder::default();
-        key.key_type(KeyType::Ed25519Legacy).can_certify(true).can_sign(true).can_encrypt(EncryptionCaps::None);
+        key.created_at(made)
+            .key_type(KeyType::Ed25519Legacy)
+            .can_certify(true)
+            .can_sign(true)
+            .can_encrypt(EncryptionCaps::None);
         key.primary_user_id("Somebody <somebody@example.com>".to_owned()).subkeys(vec![subkey.build().unwrap()]);
         Self(key.build().unwrap().generate(ChaCha20Rng::from_seed([seed; 32])).unwrap())
     }
@@ -87,11 +97,12 @@ pub(crate) fn over(bytes: &[u8], armored: String) -> Option<CommitSignature> {
 }
 
 /// True if the machine has a program. A machine of CI has to; elsewhere the test says aloud that it did not run.
+#[expect(clippy::print_stdout, reason = "whoever reads the log has to see what was not tested")]
 pub(crate) fn has(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "this needs the program `{program}`");
     if !found {
-        eprintln!("NOT TESTED: this machine has no `{program}`");
+        println!("NOT TESTED: this machine has no `{program}`");
     }
     found
 }
