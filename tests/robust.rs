@@ -7,6 +7,7 @@ mod process;
 
 mod approvals;
 mod files;
+mod hostile;
 mod kills;
 mod signed;
 mod simulator;

@@ -23,19 +23,21 @@ pub(super) fn carol() -> OpenPgp {
     OpenPgp::of(3)
 }
 
-/// The quick part of the example, where everything new needs two signed approvals.
-pub(super) fn files() -> Vec<(String, Option<Vec<u8>>)> {
+/// The quick part of the example, where what is not safe needs so many signed approvals.
+pub(super) fn files(people: u32) -> Vec<(String, Option<Vec<u8>>)> {
     let wanted = ["privlink.toml", "services/storefront.yaml", "services/inventory.yaml"];
-    let people = format!(
+    let keys = format!(
         "[approvers.alice]\nssh = {:?}\n\n[approvers.bob]\nssh = {:?}\n\n[approvers.carol]\nopenpgp = '''\n{}'''\n",
         alice().public(),
         bob().public(),
         carol().public()
     );
     let signed = |text: &str| {
-        text.replace("[approvers.alice]\n\n[approvers.bob]\n", &people)
+        text.replace("[approvers.alice]\n\n[approvers.bob]\n", &keys)
             .replace("prune = true", "prune = true\nsignatures = \"required\"")
-            .replace("notable = 1\ndisruptive = 1\nsevering = 1", "notable = 2\ndisruptive = 2\nsevering = 2")
+            .replace("notable = 1", &format!("notable = {people}"))
+            .replace("disruptive = 1", &format!("disruptive = {people}"))
+            .replace("severing = 1", &format!("severing = {people}"))
     };
     let files = example_with_approval().into_iter();
     files
@@ -45,9 +47,9 @@ pub(super) fn files() -> Vec<(String, Option<Vec<u8>>)> {
 }
 
 /// A stage whose files Alice wrote and signed.
-pub(super) fn stage() -> Stage {
+pub(super) fn stage(people: u32) -> Stage {
     let stage = Stage::new(&[]);
-    stage.repo.edit_signed(("main", ALICE), &files(), Some(&|bytes| alice().sign("git", bytes)));
+    stage.repo.edit_signed(("main", ALICE), &files(people), Some(&|bytes| alice().sign("git", bytes)));
     stage
 }
 
@@ -84,7 +86,7 @@ fn two_people_sign_and_the_plan_runs() {
     if !has("ssh-keygen") {
         return;
     }
-    let stage = stage();
+    let stage = stage(2);
     let id = plan_id(&agent(&stage).ends(4));
     approve(&stage, ("bob", BOB), &id, &bob()).ends(0).says(&format!("on {BRANCH}"));
     agent(&stage).ends(4).says("2 people, and 1 counts so far");
@@ -102,7 +104,7 @@ fn an_approval_that_would_not_count_is_not_pushed() {
     if !has("ssh-keygen") {
         return;
     }
-    let stage = stage();
+    let stage = stage(2);
     let id = plan_id(&agent(&stage).ends(4));
     let run = approve(&stage, ("bob", BOB), &id, &alice()).ends(1);
     assert!(run.err.contains("the key is that of alice, not of bob"), "{}", run.err);
@@ -116,7 +118,7 @@ fn an_approval_that_would_not_count_is_not_pushed() {
 #[test]
 fn a_change_that_nobody_known_signed_is_applied_by_hand_only() {
     let stage = Stage::new(&[]);
-    stage.repo.edit("main", ALICE, &files());
+    stage.repo.edit("main", ALICE, &files(2));
     let run = agent(&stage).ends(4).says("nobody can tell who made the change: commit ");
     assert!(run.err.contains("by Alice <alice@example.com> is not signed"), "{}", run.err);
     assert_eq!(stage.writes(), 0);
