@@ -17,3 +17,4 @@ mod ownership;
 mod publishing;
 mod resolve;
 mod risk;
+mod signatures;

@@ -1,4 +1,4 @@
-//! What tests of the pure stages share: a small repository, and a world that is exactly as a repository asks for.
+//! What tests of the pure stages share: a small repository, a world that is exactly as it asks for, and people with keys.
 
 #![expect(clippy::panic, reason = "a test that cannot go on should stop")]
 
@@ -7,4 +7,5 @@ pub(crate) mod converge;
 pub(crate) mod manifest;
 pub(crate) mod random;
 pub(crate) mod say;
+pub(crate) mod signing;
 pub(crate) mod world;

@@ -14,6 +14,7 @@ use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
+use crate::plan::document::loosening_digest;
 
 /// One person's permission for one plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +100,11 @@ impl ApprovalFile {
             action: step.change.action.to_string(),
             digest: change_digest(&step.change),
         };
+        let rules = plan.loosening().iter().map(|rule| ApprovedChange {
+            resource: "rules".to_owned(),
+            action: format!("loosen: {rule}"),
+            digest: loosening_digest(rule),
+        });
         Self {
             api_version: ApiVersion::V1Alpha1,
             kind: Kind::Approval,
@@ -109,7 +115,7 @@ impl ApprovalFile {
             approved_at: at,
             expires_at,
             reason,
-            changes: plan.steps.iter().map(change).collect(),
+            changes: rules.chain(plan.steps.iter().map(change)).collect(),
         }
     }
 

@@ -7,6 +7,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod file;
+mod objection;
+pub mod signature;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -22,8 +24,11 @@ use crate::plan::change::Cause;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::plan::document::change_digest;
+use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
 use file::ApprovalFile;
+use signature::Signer;
+use signature::Unverified;
 
 /// Permission to run one plan. Only [`decide`] makes one.
 #[derive(Clone, Debug)]
@@ -49,8 +54,21 @@ impl Approval {
 pub struct Evidence {
     /// Its contents.
     pub file: ApprovalFile,
-    /// Author and committer of the commit that brought it in.
+    /// Author and committer of the commit that brought it in, as they are written there.
     pub brought_by: Vec<Identity>,
+    /// Whose signature that commit has.
+    pub signed_by: Result<Signer, Unverified>,
+}
+
+/// Who made the change that is to be applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// Addresses of its authors and committers, in lower case, as they are written in its commits.
+    pub addresses: BTreeSet<String>,
+    /// Whose signatures its commits have. Only looked at where signatures are required.
+    pub signers: BTreeSet<Signer>,
+    /// Its commits that nobody known has signed, each with its reason. Only looked at where signatures are required.
+    pub unsigned: Vec<String>,
 }
 
 /// What a local person said.
@@ -71,8 +89,8 @@ pub struct Circumstances {
     pub now: Timestamp,
     /// When this repository was first seen; older approvals are void.
     pub first_seen: Option<Timestamp>,
-    /// Addresses of the authors and committers of the change, in lower case: they never count.
-    pub authors: BTreeSet<String>,
+    /// Who made the change: they never count.
+    pub authors: Authors,
     /// Changes that were carried out under an approval already: they cannot be carried out under it again.
     pub used: BTreeSet<(PlanId, ChangeDigest)>,
     /// What a local person said.
@@ -95,6 +113,8 @@ pub struct Missing {
     pub needs: BTreeMap<Risk, Need>,
     /// Approvals that do not count, and why.
     pub refused: Vec<Refused>,
+    /// Commits of the change that nobody known has signed, where signatures are required: nobody can tell who made it.
+    pub unsigned: Vec<String>,
 }
 
 /// What one risk still needs.
@@ -122,7 +142,7 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     let mut refused = Vec::new();
     let valid: Vec<&ApprovalFile> = evidence
         .iter()
-        .filter(|evidence| match objection(plan, evidence, circumstances) {
+        .filter(|evidence| match objection::objection(plan, evidence, circumstances) {
             None => true,
             Some(reason) => {
                 refused.push(Refused { approver: evidence.file.approver.clone(), reason });
@@ -133,20 +153,21 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         .collect();
     let mut needs: BTreeMap<Risk, Need> = BTreeMap::new();
     let mut approvers = BTreeSet::new();
-    for step in &plan.steps {
-        let people = people(plan, step, &valid, circumstances);
-        let consent = required(plan, step.change.risk);
+    for item in items(plan) {
+        let people = people(plan, &item.digest, &valid, circumstances);
+        let consent = required(plan, item.risk);
         let have = counted(plan, &people, circumstances.local);
-        if !is_met(consent, step, have) {
-            let need = needs.entry(step.change.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
+        if !is_met(consent, item.is_merged, have, circumstances) {
+            let need = needs.entry(item.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
             need.have = need.have.min(have);
-            need.changes.push(step.change.key.to_string());
+            need.changes.push(item.name);
         }
         approvers.extend(people.iter().map(ToString::to_string));
     }
     if !needs.is_empty() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
-        return Decision::Missing(Missing { needs, refused });
+        let unsigned = circumstances.authors.unsigned.clone();
+        return Decision::Missing(Missing { needs, refused, unsigned });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
@@ -165,32 +186,59 @@ pub fn required(plan: &Plan, risk: Risk) -> Consent {
     }
 }
 
-fn is_met(consent: Consent, step: &Step, have: u32) -> bool {
+/// One thing that somebody has to agree to.
+struct Item {
+    name: String,
+    risk: Risk,
+    digest: ChangeDigest,
+    /// True if it follows from a merged commit.
+    is_merged: bool,
+}
+
+/// Everything in a plan that somebody has to agree to.
+fn items(plan: &Plan) -> Vec<Item> {
+    let rules = plan.loosening().iter().map(|rule| Item {
+        name: format!("the rules ({rule})"),
+        risk: Risk::Severing,
+        digest: loosening_digest(rule),
+        is_merged: true,
+    });
+    let steps = plan.steps.iter().map(|Step { change, after: _ }| Item {
+        name: change.key.to_string(),
+        risk: change.risk,
+        digest: change_digest(change),
+        // Drift is nobody's commit; somebody has to want its repair.
+        is_merged: matches!(change.cause, Cause::Commit | Cause::Rule),
+    });
+    rules.chain(steps).collect()
+}
+
+fn is_met(consent: Consent, is_merged: bool, have: u32, circumstances: &Circumstances) -> bool {
     match consent {
         Consent::Automatic => true,
-        // Drift is nobody's commit; somebody has to want its repair.
-        Consent::Merge => matches!(step.change.cause, Cause::Commit | Cause::Rule) || have > 0,
+        // What anybody may have pushed is nobody's merge.
+        Consent::Merge => (is_merged && circumstances.authors.unsigned.is_empty()) || have > 0,
         Consent::People(needed) => have >= needed,
     }
 }
 
-/// How many people said yes. Without signatures it is one at most: a file names whom it likes, also who sits here.
+/// How many people said yes. Without signatures it is one at most: a file names whom it likes. Who sits here may be one
+/// of those who signed, and so adds nobody to them.
 fn counted(plan: &Plan, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
     let files = u32::try_from(people.len()).unwrap_or(u32::MAX);
-    let all = files.saturating_add(u32::from(local == LocalConsent::Person));
-    if plan.policy.approval.signatures_required { all } else { all.min(1) }
+    let files = if plan.policy.approval.signatures_required { files } else { files.min(1) };
+    files.max(u32::from(local == LocalConsent::Person))
 }
 
 /// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.
 fn people<'a>(
     plan: &Plan,
-    step: &Step,
+    digest: &ChangeDigest,
     valid: &[&'a ApprovalFile],
     circumstances: &Circumstances,
 ) -> BTreeSet<&'a ApproverName> {
-    let digest = change_digest(&step.change);
     let covers = |file: &&&ApprovalFile| {
-        let listed = file.changes.iter().any(|change| change.digest == digest);
+        let listed = file.changes.iter().any(|change| change.digest == *digest);
         (file.plan == plan.id || listed) && !circumstances.used.contains(&(file.plan.clone(), digest.clone()))
     };
     let mut people: BTreeSet<&ApproverName> = valid.iter().filter(covers).map(|file| &file.approver).collect();
@@ -202,7 +250,7 @@ fn people<'a>(
 
 /// Why an approval that holds by itself does not help this plan; `None` if it covers some of its changes.
 fn uncovering(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<Refused> {
-    let digests: BTreeSet<ChangeDigest> = plan.steps.iter().map(|step| change_digest(&step.change)).collect();
+    let digests: BTreeSet<ChangeDigest> = items(plan).into_iter().map(|item| item.digest).collect();
     let is_listed = |digest: &ChangeDigest| file.changes.iter().any(|change| change.digest == *digest);
     let mut covered = digests.iter().filter(|digest| file.plan == plan.id || is_listed(digest)).peekable();
     let short = &file.plan.as_str()[..10];
@@ -214,33 +262,4 @@ fn uncovering(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -
         return None;
     };
     Some(Refused { approver: file.approver.clone(), reason })
-}
-
-/// Why an approval does not count; `None` if it does.
-fn objection(plan: &Plan, evidence: &Evidence, circumstances: &Circumstances) -> Option<String> {
-    let file = &evidence.file;
-    let Circumstances { now, first_seen, authors, used: _, local: _ } = circumstances;
-    let policy = &plan.policy;
-    if file.owner != policy.mark.owner || file.environment != policy.mark.environment {
-        return Some(format!("is for {}/{}", file.owner, file.environment));
-    }
-    if !policy.approvers.contains_key(&file.approver) {
-        return Some("is by somebody who is not in [approvers]".to_owned());
-    }
-    if policy.approval.signatures_required {
-        return Some(
-            "cannot be verified: the environment requires signatures, and this version checks none".to_owned(),
-        );
-    }
-    if file.expires_at <= *now {
-        return Some(format!("expired at {}", file.expires_at));
-    }
-    if file.approved_at > *now {
-        return Some(format!("is dated {}, which is in the future", file.approved_at));
-    }
-    if first_seen.is_some_and(|seen| file.approved_at < seen) {
-        return Some("is older than the agent's first sight of this repository".to_owned());
-    }
-    let own = evidence.brought_by.iter().find(|identity| authors.contains(&identity.email.to_ascii_lowercase()));
-    own.map(|identity| format!("was committed by {identity}, who wrote or committed the change itself"))
 }

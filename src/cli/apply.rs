@@ -270,9 +270,12 @@ impl One<'_> {
         let plan = &planned.plan;
         let unasked = |risk| !matches!(approval::required(plan, risk), Consent::People(_));
         let steps = plan.steps.iter().map(|step| &step.change);
+        let rules = plan.loosening().iter().filter(|_| self.arguments.yes && unasked(Risk::Severing));
+        let rules = rules.map(|rule| format!("the rules ({rule})"));
         let beyond: Vec<String> = steps
             .filter(|change| self.arguments.yes && change.risk > Risk::Notable && unasked(change.risk))
             .map(|change| format!("{} ({})", change.key, change.risk))
+            .chain(rules)
             .collect();
         if beyond.is_empty() {
             return None;
@@ -320,7 +323,7 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused } = missing;
+    let Missing { needs, refused, unsigned } = missing;
     let mut text = render::Text::new();
     for (risk, need) in needs {
         let have = match need.have {
@@ -334,6 +337,9 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
             Label::Plain,
             format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
         );
+    }
+    if !unsigned.is_empty() {
+        text.line(Label::Plain, format!("  nobody can tell who made the change: {}", few(unsigned)));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! `privlink approve`: shows the plan, asks, and commits one person's approval to the config branch.
+//! `privlink approve`: shows the plan, asks, and commits one person's approval.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use jiff::Timestamp;
 
 use crate::approval::file::ApprovalFile;
 use crate::approval::file::Signing;
+use crate::approval::signature::Signer;
+use crate::approval::signature::signer;
 use crate::cli::Exit;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
@@ -18,13 +20,19 @@ use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
+use crate::desired::policy::Policy;
+use crate::domain::commit::CommitId;
+use crate::domain::commit::CommitSignature;
 use crate::domain::commit::FileEdit;
 use crate::domain::commit::Identity;
+use crate::domain::commit::RefName;
 use crate::domain::name::ApproverName;
 use crate::domain::name::EnvironmentName;
 use crate::git::CommitText;
 use crate::git::Push;
+use crate::git::SigningKey;
 use crate::plan::document::PlanId;
+use crate::reconcile::approvals;
 use crate::reconcile::planning;
 use crate::reconcile::source::Upstream;
 use crate::render::Label;
@@ -62,6 +70,10 @@ pub struct ApproveArguments {
     /// The author of the commit; default: as git is configured
     #[arg(long, value_name = "NAME <ADDRESS>")]
     author: Option<Identity>,
+    /// The SSH key that signs the commit: its file, or that of the public half where an agent has the other; default: as
+    /// git is configured
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
 }
 
 pub(super) async fn run(
@@ -69,8 +81,18 @@ pub(super) async fn run(
     config: &Config,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let ApproveArguments { folder, source, environment, approver, plan: looked_at, yes, expires_in, reason, author } =
-        arguments;
+    let ApproveArguments {
+        folder,
+        source,
+        environment,
+        approver,
+        plan: looked_at,
+        yes,
+        expires_in,
+        reason,
+        author,
+        signing_key,
+    } = arguments;
     let author = author.or_else(|| crate::git::identity(&config.environment));
     let author = author.context("git does not know who you are: set user.name and user.email, or use --author")?;
     let found = runner::find(&folder, &source, runner::Need::Commit, (config, printer)).await?;
@@ -115,8 +137,17 @@ pub(super) async fn run(
     let at = now_in_seconds();
     let expires_at = at.checked_add(jiff::SignedDuration::try_from(expires_in)?)?;
     let file = ApprovalFile::of(&planned.plan, Signing { approver, at, expires_at, reason });
-    let commit = push(&upstream, &file, &author).await?;
-    printer.line(Label::Added, format!("approved until {expires_at}: commit {commit}"));
+    let key = signing_key.map(SigningKey::Ssh);
+    let signing = match planned.plan.policy.approval.signatures_required {
+        true => Some(key.or_else(|| SigningKey::configured(&config.environment)).context(NO_KEY)?),
+        false => key,
+    };
+    let (branch, commit) = match signing {
+        Some(key) => push_signed(&upstream, &file, (&author, &key), &planned.plan.policy).await?,
+        None => (upstream.branch.clone(), push(&upstream, &file, &author).await?),
+    };
+    let branch = branch.as_str().trim_start_matches("refs/heads/").to_owned();
+    printer.line(Label::Added, format!("approved until {expires_at}: commit {commit} on {branch}"));
     Ok(Exit::Done)
 }
 
@@ -136,29 +167,72 @@ fn one_environment(
     }
 }
 
+/// What is said where a signature is needed and there is no key.
+const NO_KEY: &str = "this environment takes signed approvals only, and git names no key of yours: set user.signingKey \
+                      (and gpg.format = ssh for an SSH key), or use --signing-key";
+
+/// The edit that an approval is, and its commit.
+fn commit_text(file: &ApprovalFile, author: &Identity) -> anyhow::Result<(Vec<FileEdit>, CommitText)> {
+    let text = format!("# One person's approval of one plan; written by `privlink approve`.\n{}", yaml::write(file));
+    let message = format!("approve plan {} for {}", &file.plan.as_str()[..10], file.environment);
+    let (author, committer) = (author.clone(), author.clone());
+    let edits = vec![FileEdit::Put(file.path()?, text.into_bytes())];
+    Ok((edits, CommitText { author, committer, message, time: Timestamp::now() }))
+}
+
 /// Commits the approval on the tip of the config branch, on a newer tip if somebody was faster.
 async fn push(upstream: &Upstream, file: &ApprovalFile, author: &Identity) -> anyhow::Result<String> {
     let Upstream { remote, branch, tip } = upstream;
-    let text = format!("# One person's approval of one plan; written by `privlink approve`.\n{}", yaml::write(file));
-    let edits = vec![FileEdit::Put(file.path()?, text.into_bytes())];
-    let message = format!("approve plan {} for {}", &file.plan.as_str()[..10], file.environment);
     let mut parent = tip.clone();
     for _ in 0..TRIES {
-        let commit = CommitText {
-            author: author.clone(),
-            committer: author.clone(),
-            message: message.clone(),
-            time: Timestamp::now(),
-        };
-        match remote.commit_and_push(branch, Some(&parent), edits.clone(), commit).await? {
-            None => bail!("this approval is there already"),
-            Some((commit, Push::Done)) => return Ok(commit.short().to_owned()),
-            Some((_, Push::Refused { reason })) => bail!("{branch} refuses the approval: {reason}"),
-            Some((_, Push::Moved)) => {
+        let (edits, text) = commit_text(file, author)?;
+        match settled(remote.commit_and_push(branch, Some(&parent), edits, text).await?, branch)? {
+            Some(commit) => return Ok(commit),
+            None => {
                 let tips = remote.fetch(std::slice::from_ref(branch)).await?;
                 parent = tips.get(branch).cloned().with_context(|| format!("{branch} is gone"))?;
             }
         }
     }
     bail!("{branch} moved {TRIES} times in a row: try again")
+}
+
+/// Signs the approval and commits it where signed ones may be pushed: to the approvals branch where signatures are
+/// required, else to the config branch. Nothing is pushed that would not count as the approver's.
+async fn push_signed(
+    upstream: &Upstream,
+    file: &ApprovalFile,
+    (author, key): (&Identity, &SigningKey),
+    policy: &Policy,
+) -> anyhow::Result<(RefName, String)> {
+    let remote = &upstream.remote;
+    let branch = match policy.approval.signatures_required {
+        true => approvals::branch(&policy.mark.environment),
+        false => upstream.branch.clone(),
+    };
+    for _ in 0..TRIES {
+        let parent = remote.fetch(std::slice::from_ref(&branch)).await?.get(&branch).cloned();
+        let (policy, approver) = (policy.clone(), file.approver.clone());
+        let accepts = move |signature: Option<&CommitSignature>| match signer(signature, &policy, Timestamp::now()) {
+            Ok(Signer::Approver(name)) if name == approver => Ok(()),
+            Ok(other) => Err(format!("the key is that of {other}, not of {approver}")),
+            Err(why) => Err(format!("the approval {why}: it would not count as {approver}'s")),
+        };
+        let change = commit_text(file, author)?;
+        let pushed = remote.sign_and_push(&branch, parent.as_ref(), change, (key.clone(), accepts)).await?;
+        if let Some(commit) = settled(pushed, &branch)? {
+            return Ok((branch, commit));
+        }
+    }
+    bail!("{branch} moved {TRIES} times in a row: try again")
+}
+
+/// The commit, once it is pushed; `None` if somebody was faster.
+fn settled(pushed: Option<(CommitId, Push)>, branch: &RefName) -> anyhow::Result<Option<String>> {
+    match pushed {
+        None => bail!("this approval is there already"),
+        Some((commit, Push::Done)) => Ok(Some(commit.short().to_owned())),
+        Some((_, Push::Refused { reason })) => bail!("{branch} refuses the approval: {reason}"),
+        Some((_, Push::Moved)) => Ok(None),
+    }
 }

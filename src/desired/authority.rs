@@ -1,5 +1,7 @@
 //! From `privlink.toml` to the rules of one environment.
 
+use std::collections::BTreeSet;
+
 use crate::desired::check::Levels;
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
@@ -9,6 +11,7 @@ use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
 use crate::desired::policy::IdentityReference;
+use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Severity;
@@ -21,9 +24,11 @@ use crate::repo::settings::Cluster;
 use crate::repo::settings::Environment;
 use crate::repo::settings::Inventory;
 use crate::repo::settings::Level;
+use crate::repo::settings::OpenPgp;
 use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
 use crate::repo::settings::Signatures;
+use crate::repo::settings::Ssh;
 
 /// The rules of an environment; `None` if there is none of this name.
 pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
@@ -48,7 +53,6 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         plan: identity.plan_client_id.clone(),
         apply: identity.apply_client_id.clone(),
     });
-    let approvers = settings.approvers.iter();
     let consumers = settings.consumers.iter();
     Some(Policy {
         mark: Mark { owner: settings.owner, environment: name.clone() },
@@ -65,11 +69,10 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         max_deletes: *max_deletes,
         approval: approval(environment, *signatures),
         levels: levels(settings),
-        approvers: approvers
-            .map(|(name, approver)| {
-                (name.clone(), Approver { ssh: approver.ssh.as_ref().map(|key| key.as_str().to_owned()) })
-            })
-            .collect(),
+        approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
+        committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),
+        newcomers: BTreeSet::new(),
+        loosening: Vec::new(),
         consumers: consumers
             .map(|(id, consumer)| {
                 let settings::Consumer { name, contact, tenant } = consumer.clone();
@@ -78,6 +81,19 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
             .collect(),
         status: StatusTarget { branch: settings.status.branch_of(name), author: settings.status.author.clone() },
     })
+}
+
+fn approver(approver: &settings::Approver) -> Approver {
+    let settings::Approver { ssh, openpgp, emails } = approver;
+    let emails = emails.iter().map(|email| email.to_ascii_lowercase()).collect();
+    Approver { keys: keys(ssh, openpgp), emails }
+}
+
+fn keys(ssh: &Option<Ssh>, openpgp: &Option<OpenPgp>) -> Keys {
+    Keys {
+        ssh: ssh.as_ref().map(|key| key.as_str().to_owned()),
+        openpgp: openpgp.as_ref().map(|key| key.as_str().to_owned()),
+    }
 }
 
 fn levels(settings: &Settings) -> Levels {

@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod check;
 pub mod code;
+pub mod loosening;
 pub mod migrate;
 pub mod policy;
 pub mod resolve;

@@ -3,6 +3,7 @@
 //! They come from the authority, never from the change under review.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::desired::check::Levels;
@@ -14,6 +15,7 @@ use crate::domain::commit::Identity;
 use crate::domain::commit::RepoPath;
 use crate::domain::mark::Mark;
 use crate::domain::name::ApproverName;
+use crate::domain::name::CommitterName;
 use crate::domain::scope::Scope;
 
 /// The rules of one environment.
@@ -50,6 +52,12 @@ pub struct Policy {
     pub levels: Levels,
     /// Who may say yes.
     pub approvers: BTreeMap<ApproverName, Approver>,
+    /// Who else may sign changes.
+    pub committers: BTreeMap<CommitterName, Keys>,
+    /// Who may say yes only once what is loosened is approved: the change itself puts them, or their keys, here.
+    pub newcomers: BTreeSet<ApproverName>,
+    /// The rules that the change loosens, each as half a sentence; each of them is a severing change.
+    pub loosening: Vec<String>,
     /// Who is behind a subscription.
     pub consumers: BTreeMap<SubscriptionId, Consumer>,
     /// Where status goes.
@@ -138,7 +146,7 @@ pub struct ApprovalRules {
     pub disruptive: Consent,
     /// For severing and exposing ones.
     pub severing: Consent,
-    /// True if only signed approvals and commits count. Without signatures one approval counts at most.
+    /// True if only signed approvals count, and only for changes whose commits are signed. Without signatures one approval counts at most.
     pub signatures_required: bool,
 }
 
@@ -179,8 +187,19 @@ impl Default for ApprovalRules {
 /// A person who may say yes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approver {
-    /// Their SSH public key, as in an allowed-signers file.
+    /// What they sign with.
+    pub keys: Keys,
+    /// Addresses under which they commit, in lower case: a change by one of them is their own.
+    pub emails: BTreeSet<String>,
+}
+
+/// The public keys of a person, or of a forge that commits for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// An SSH key, as in a `.pub` file.
     pub ssh: Option<String>,
+    /// An OpenPGP key in its armor, with its subkeys.
+    pub openpgp: Option<String>,
 }
 
 /// The people behind a subscription.

@@ -148,6 +148,22 @@ pub struct CommitRecord {
     pub paths: Vec<RepoPath>,
 }
 
+/// The signature of a commit, as it stands in it, and the bytes that it is over: all of the commit but the signature.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CommitSignature {
+    /// The signature in its armor: SSH's, OpenPGP's or another.
+    pub armored: String,
+    /// The signed bytes.
+    pub signed: Vec<u8>,
+}
+
+impl std::fmt::Debug for CommitSignature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { armored, signed } = self;
+        f.debug_struct("CommitSignature").field("armored", armored).field("signed", &signed.len()).finish()
+    }
+}
+
 /// One edit of a tree: new bytes for a path, or its removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileEdit {

@@ -124,6 +124,20 @@ text_newtype!(
     }
 );
 
+text_newtype!(
+    /// Who may sign changes without approving any: a key of `[committers]`.
+    CommitterName,
+    |text| if is_dns_label(text, 63) {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidName::new(
+            "a committer name",
+            text,
+            "use at most 63 lower-case letters, digits and '-', starting and ending with a letter or digit",
+        ))
+    }
+);
+
 /// The UUID that marks what belongs to one config repository; written by `privlink init`, never changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::commit::{CommitId, FileEdit, Identity, RepoPath};
+use crate::git::access::Access;
 use crate::git::error::GitError;
 use crate::git::repository::{Repository, commit_id};
+use crate::git::signature::SigningKey;
 
 /// Who commits, when, and the message.
 #[derive(Clone, Debug)]
@@ -21,6 +23,15 @@ pub struct CommitText {
     pub message: String,
     /// When; kept to the second, in UTC.
     pub time: Timestamp,
+}
+
+/// A key, and what is lent to the program that signs with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Signing<'a> {
+    /// The key.
+    pub key: &'a SigningKey,
+    /// The environment of the program.
+    pub access: &'a Access,
 }
 
 /// The edits of one folder: by name, what becomes of the file or of what is below the folder.
@@ -50,6 +61,20 @@ impl Repository {
         edits: &[FileEdit],
         text: &CommitText,
     ) -> Result<Option<CommitId>, GitError> {
+        self.commit_as(parent, edits, text, None)
+    }
+
+    /// As [`Repository::commit`], with a signature.
+    ///
+    /// # Errors
+    /// As there, and if the program that signs does not.
+    pub fn commit_as(
+        &self,
+        parent: Option<&CommitId>,
+        edits: &[FileEdit],
+        text: &CommitText,
+        signing: Option<Signing<'_>>,
+    ) -> Result<Option<CommitId>, GitError> {
         let failed = || self.failed("write a commit");
         let parent = parent.map(|parent| self.find(parent)).transpose()?;
         let before = parent.as_ref().map(git2::Commit::tree).transpose().map_err(failed())?;
@@ -67,7 +92,7 @@ impl Repository {
             Some(tree) => tree,
             None => self.inner.treebuilder(None).and_then(|empty| empty.write()).map_err(failed())?,
         };
-        self.write(tree, parent.as_ref(), text).map(Some)
+        self.write(tree, parent.as_ref(), text, signing).map(Some)
     }
 
     fn write(
@@ -75,6 +100,7 @@ impl Repository {
         tree: git2::Oid,
         parent: Option<&git2::Commit<'_>>,
         text: &CommitText,
+        signing: Option<Signing<'_>>,
     ) -> Result<CommitId, GitError> {
         let failed = || self.failed("write a commit");
         let CommitText { author, committer, message, time } = text;
@@ -82,7 +108,15 @@ impl Repository {
         let (author, committer) = (signature(author, *time)?, signature(committer, *time)?);
         let message = format!("{}\n", message.trim_end());
         let parents: Vec<_> = parent.into_iter().collect();
-        let id = self.inner.commit(None, &author, &committer, &message, &tree, &parents).map_err(failed())?;
+        let Some(Signing { key, access }) = signing else {
+            let id = self.inner.commit(None, &author, &committer, &message, &tree, &parents).map_err(failed())?;
+            return Ok(commit_id(id));
+        };
+        let bytes = self.inner.commit_create_buffer(&author, &committer, &message, &tree, &parents);
+        let bytes = bytes.map_err(failed())?.to_vec();
+        let made = key.sign(&bytes, access)?;
+        let commit = String::from_utf8(bytes).expect("its names and message are text");
+        let id = self.inner.commit_signed(&commit, made.trim_end(), None).map_err(failed())?;
         Ok(commit_id(id))
     }
 

@@ -206,6 +206,14 @@ pub enum GitError {
         /// The lock file.
         lock: String,
     },
+    /// A commit that has to be signed is not.
+    #[error("`{program}` did not sign the commit: {why}")]
+    Sign {
+        /// The program.
+        program: &'static str,
+        /// What it, or the operating system, said.
+        why: String,
+    },
     /// A file of a plain folder cannot be written.
     #[error("cannot write {path}", path = .path.display())]
     Write {
@@ -261,6 +269,7 @@ impl GitError {
             Self::NotGit { .. }
             | Self::TooLarge { .. }
             | Self::Program { .. }
+            | Self::Sign { .. }
             | Self::Settings { .. }
             | Self::Shallow { .. }
             | Self::Unrelated { .. }

@@ -93,6 +93,11 @@ pub fn change_digest(change: &Change) -> ChangeDigest {
     ChangeDigest(digest(&canonical(&body)))
 }
 
+/// The digest under which the loosening of a rule is approved.
+pub fn loosening_digest(loosening: &str) -> ChangeDigest {
+    ChangeDigest(digest(&canonical(&json!({ "loosens": loosening }))))
+}
+
 /// Closes a draft: composes the body and takes its digest.
 pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -> Plan {
     let policy = draft.desired.policy.clone();
@@ -112,6 +117,9 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
     });
     if !left_out.is_empty() {
         body["leftOut"] = left_out.iter().map(omission).collect();
+    }
+    if !policy.loosening.is_empty() {
+        body["loosens"] = policy.loosening.clone().into();
     }
     let body = canonical(&body);
     let mut notes = draft.notes;

@@ -204,6 +204,9 @@ fn policy() -> Policy {
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
         levels: crate::desired::check::Levels::default(),
         approvers: BTreeMap::new(),
+        committers: BTreeMap::new(),
+        newcomers: BTreeSet::new(),
+        loosening: Vec::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {
             branch: "privlink/status/prod".to_owned(),

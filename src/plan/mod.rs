@@ -91,9 +91,14 @@ pub struct Step {
 }
 
 impl Plan {
-    /// True if something would be changed.
+    /// True if something would be changed: a resource, or the rules.
     pub fn has_changes(&self) -> bool {
-        !self.steps.is_empty()
+        !self.steps.is_empty() || !self.loosening().is_empty()
+    }
+
+    /// The rules that the commit loosens: each is a severing change that nothing has to be written for.
+    pub fn loosening(&self) -> &[String] {
+        &self.policy.loosening
     }
 
     /// True if nothing is left for a later plan: only then is what a commit asks for there once this plan is applied.
@@ -121,9 +126,10 @@ impl Plan {
         self.is_applicable() && self.is_complete() && (self.has_changes() || self.is_whole())
     }
 
-    /// The worst risk of its changes.
+    /// The worst risk of its changes, of those of the rules too.
     pub fn risk(&self) -> Risk {
-        self.steps.iter().map(|step| step.change.risk).max().unwrap_or(Risk::Safe)
+        let rules = (!self.loosening().is_empty()).then_some(Risk::Severing);
+        self.steps.iter().map(|step| step.change.risk).chain(rules).max().unwrap_or(Risk::Safe)
     }
 }
 

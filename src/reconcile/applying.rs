@@ -16,6 +16,7 @@ use crate::desired::policy::Policy;
 use crate::domain::commit::CommitId;
 use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
+use crate::plan::document::loosening_digest;
 use crate::reconcile::backends::Backends;
 use crate::reconcile::error_chain;
 use crate::reconcile::keep::either;
@@ -133,6 +134,13 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
         (false, true) => ApplyOutcome::Partial,
         (false, false) => ApplyOutcome::Failed,
     };
-    record.steps = plan.steps.iter().zip(&report.steps).map(step).collect();
+    let rules = plan.loosening().iter().map(|rule| AppliedStep {
+        key: "rules".to_owned(),
+        action: format!("loosen: {rule}"),
+        digest: loosening_digest(rule),
+        outcome: StepOutcome::Done,
+        message: None,
+    });
+    record.steps = rules.chain(plan.steps.iter().zip(&report.steps).map(step)).collect();
     record
 }

@@ -1,114 +1,168 @@
-//! Approval files of the config branch, with who brought each of them in, and who wrote the change they are for.
+//! Approval files, with who brought each of them in, and who made the change they are for.
+//!
+//! Without signatures they count on the config branch alone, whose protection is trusted. With them the trust is the key and
+//! not the branch, so they may also live on `privlink/approvals/<environment>`, which anybody may push to.
+
+mod authors;
+mod files;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
+use crate::approval::Authors;
 use crate::approval::Evidence;
 use crate::approval::file::ApprovalFile;
+use crate::approval::signature::Signer;
+use crate::approval::signature::Unverified;
+use crate::approval::signature::signer;
 use crate::desired::policy::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
-use crate::domain::commit::File;
+use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
+use crate::domain::name::EnvironmentName;
 use crate::git::GitError;
 use crate::git::Limits;
-use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::source::Upstream;
 use crate::repo;
 use crate::repo::source::Sources;
 
-/// What the config branch says about approval.
+/// What the repository says about approval.
 #[derive(Clone, Debug, Default)]
 pub struct Approvals {
     /// The approval files of the environment.
     pub evidence: Vec<Evidence>,
-    /// Addresses of the authors and committers of the change, in lower case.
-    pub authors: BTreeSet<String>,
+    /// Who made the change.
+    pub authors: Authors,
     /// What is wrong with approval files; such a file does not count.
     pub diagnostics: Diagnostics,
     /// The texts of the files.
     pub sources: Sources,
 }
 
-/// Reads the approvals of an environment. `applied` is the last applied commit: what came after it is the change.
+/// What approvals are read for.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The rules of the environment.
+    pub policy: &'a Policy,
+    /// All environments of the repository: a folder that is none of them belongs to nobody.
+    pub environments: &'a BTreeSet<EnvironmentName>,
+    /// The last applied commit: what came after it is the change.
+    pub applied: Option<&'a CommitId>,
+    /// The time: keys end.
+    pub now: Timestamp,
+}
+
+/// The branch on which signed approvals of an environment may live.
+pub fn branch(environment: &EnvironmentName) -> RefName {
+    RefName::branch(&format!("privlink/approvals/{environment}"))
+        .expect("an environment's name is a legal part of a ref")
+}
+
+/// Reads the approvals of an environment.
 ///
 /// # Errors
-/// If the mirror cannot be read.
-pub async fn read(upstream: &Upstream, policy: &Policy, applied: Option<&CommitId>) -> Result<Approvals, GitError> {
+/// If the mirror or the remote cannot be read.
+pub async fn read(upstream: &Upstream, question: Question<'_>) -> Result<Approvals, GitError> {
     let mut approvals = Approvals::default();
-    let folder: RepoPath = format!("approvals/{}", policy.mark.environment).parse().expect("a legal path");
-    let limits = Limits { paths: vec![folder.clone()], ..Limits::default() };
-    let snapshot = upstream.remote.snapshot(&upstream.tip, limits).await?;
-    let history = upstream.remote.history(None, &upstream.tip).await?;
-    let brought = brought_in(&history.commits, &folder);
-    for (path, file) in &snapshot.files {
-        let Some(file) = read_file(path, file, &mut approvals) else { continue };
-        // A file that the history does not explain (it is older than what was looked at) has no known author.
-        let Some(commit) = brought.get(path) else { continue };
-        let brought_by = vec![commit.author.clone(), commit.committer.clone()];
-        approvals.evidence.push(Evidence { file, brought_by });
+    collect(upstream, &upstream.tip, question, &mut approvals).await?;
+    if question.policy.approval.signatures_required {
+        let branch = branch(&question.policy.mark.environment);
+        let tips = upstream.remote.fetch(std::slice::from_ref(&branch)).await?;
+        if let Some(tip) = tips.get(&branch) {
+            collect(upstream, tip, question, &mut approvals).await?;
+        }
     }
-    match authors(upstream, policy, applied).await? {
+    match authors::authors(upstream, question).await? {
         Some(authors) => approvals.authors = authors,
         None => {
             approvals.evidence.clear();
             let message = "no approval counts: the history is too long to tell who wrote the change";
-            let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&folder), "");
+            let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&files::root()), "");
             approvals.diagnostics.push(diagnostic.help("apply once by hand: what came before is not looked at again"));
         }
     }
     Ok(approvals)
 }
 
-fn read_file(path: &RepoPath, file: &File, approvals: &mut Approvals) -> Option<ApprovalFile> {
-    let File::Bytes(bytes) = file else { return None };
-    if !matches!(path.extension(), Some("yaml" | "yml")) {
-        return None;
+/// Adds the approvals of one branch.
+async fn collect(
+    upstream: &Upstream,
+    tip: &CommitId,
+    question: Question<'_>,
+    approvals: &mut Approvals,
+) -> Result<(), GitError> {
+    let limits = Limits { paths: vec![files::root()], ..Limits::default() };
+    let snapshot = upstream.remote.snapshot(tip, limits).await?;
+    let found = files::read(&snapshot, question, approvals);
+    if found.is_empty() {
+        return Ok(());
     }
-    let (read, diagnostics, sources) = repo::read_one::<ApprovalFile>(path, bytes);
-    approvals.diagnostics.extend(diagnostics);
-    approvals.sources.merge(sources);
-    let read = read?;
-    // The place is part of what is said: a file under another plan's or person's name is somebody's mistake or trick.
-    let expected = read.path().ok()?;
-    if expected != *path {
-        let message = format!("this approval does not count: what it says belongs to {expected}");
-        let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message);
-        approvals.diagnostics.push(diagnostic.label(Place::file(path), "").help("approve with `privlink approve`"));
-        return None;
-    }
-    Some(read)
-}
-
-/// For each file below the folder, the newest commit that wrote it.
-fn brought_in<'a>(commits: &'a [CommitRecord], folder: &RepoPath) -> BTreeMap<RepoPath, &'a CommitRecord> {
-    let mut brought = BTreeMap::new();
-    for commit in commits {
-        for path in commit.paths.iter().filter(|path| path.is_under(folder)) {
-            brought.entry(path.clone()).or_insert(commit);
+    let history = upstream.remote.history(None, tip).await?;
+    let wrote = writers(&history.commits);
+    for (path, bytes, file) in found {
+        // A file that the history does not explain (it is older than what was looked at) has no known author.
+        let Some(commits) = wrote.get(&path) else { continue };
+        let commits = vouching(upstream, (&path, &bytes), commits).await?;
+        if let Some((commit, signed_by)) = voucher(upstream, &file, &commits, question).await? {
+            let brought_by = vec![commit.author.clone(), commit.committer.clone()];
+            approvals.evidence.push(Evidence { file, brought_by, signed_by });
         }
     }
-    brought
+    Ok(())
 }
 
-/// Who wrote or committed what is to be applied: commits since the last apply that touch documents or settings.
-/// `None` if the history was not looked at to its end.
-async fn authors(
+/// For each approval file, the commits that wrote it, newest first.
+fn writers(commits: &[CommitRecord]) -> BTreeMap<RepoPath, Vec<&CommitRecord>> {
+    let mut wrote: BTreeMap<RepoPath, Vec<&CommitRecord>> = BTreeMap::new();
+    for commit in commits {
+        for path in commit.paths.iter().filter(|path| path.is_under(&files::root())) {
+            wrote.entry(path.clone()).or_default().push(commit);
+        }
+    }
+    wrote
+}
+
+/// The newest commits that wrote the file as it is now, a merge and what it merged. Whoever took an approval back, or changed
+/// it, ends what older commits say: otherwise anybody could put it back.
+async fn vouching<'a>(
     upstream: &Upstream,
-    policy: &Policy,
-    applied: Option<&CommitId>,
-) -> Result<Option<BTreeSet<String>>, GitError> {
-    let known = match applied {
-        Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
-        _ => None,
+    (path, bytes): (&RepoPath, &[u8]),
+    commits: &[&'a CommitRecord],
+) -> Result<Vec<&'a CommitRecord>, GitError> {
+    let mut vouching = Vec::new();
+    for commit in commits {
+        if upstream.remote.read_file(&commit.id, path).await?.as_deref() != Some(bytes) {
+            break;
+        }
+        vouching.push(*commit);
+    }
+    Ok(vouching)
+}
+
+type Voucher<'a> = (&'a CommitRecord, Result<Signer, Unverified>);
+
+/// The commit that brought a file in, and whose signature it has: the one that its approver signed, or else the newest.
+async fn voucher<'a>(
+    upstream: &Upstream,
+    file: &ApprovalFile,
+    commits: &[&'a CommitRecord],
+    question: Question<'_>,
+) -> Result<Option<Voucher<'a>>, GitError> {
+    let signatures = upstream.remote.signatures(commits.iter().map(|commit| commit.id.clone()).collect()).await?;
+    let signed_by = |commit: &CommitRecord| {
+        let signature = signatures.get(&commit.id).and_then(Option::as_ref);
+        signer(signature, question.policy, question.now)
     };
-    let history = upstream.remote.history(known, &upstream.tip).await?;
-    let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
-    let changes = history.commits.iter().filter(|commit| commit.paths.iter().any(is_change));
-    let people = changes.flat_map(|commit| [&commit.author, &commit.committer]);
-    let people = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
-    Ok(history.complete.then_some(people))
+    let mut all: Vec<Voucher<'a>> = commits.iter().map(|commit| (*commit, signed_by(commit))).collect();
+    let theirs = Ok(Signer::Approver(file.approver.clone()));
+    // Without signatures the newest commit is the one whose author brought the file to the branch.
+    let proved = all.iter().position(|(_, signed_by)| *signed_by == theirs);
+    let chosen = proved.filter(|_| question.policy.approval.signatures_required).unwrap_or(0);
+    Ok(if all.is_empty() { None } else { Some(all.swap_remove(chosen)) })
 }

@@ -9,6 +9,7 @@ use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::reconcile::approvals;
 use crate::reconcile::approvals::Approvals;
+use crate::reconcile::approvals::Question;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::source::Loaded;
@@ -17,7 +18,7 @@ use crate::status::document::StepOutcome;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// The approvals of the config branch; none without a remote.
+/// The approvals on file; none without a remote.
 ///
 /// # Errors
 /// If the mirror cannot be read.
@@ -27,7 +28,10 @@ pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, 
         return Ok(Approvals::default());
     }
     let applied = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
-    Ok(approvals::read(upstream, &planned.plan.policy, applied).await?)
+    let environments = loaded.settings.environments.keys().cloned().collect();
+    let policy = &planned.plan.policy;
+    let question = Question { policy, environments: &environments, applied, now: Timestamp::now() };
+    Ok(approvals::read(upstream, question).await?)
 }
 
 /// Decides whether the plan may run.

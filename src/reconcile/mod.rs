@@ -19,6 +19,7 @@ pub mod planning;
 pub mod presence;
 pub mod publishing;
 pub mod remote;
+mod rules;
 mod sight;
 pub mod source;
 pub mod status_branch;

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::reconcile::ask;
 use crate::reconcile::observe;
 use crate::reconcile::pass::PassError;
+use crate::reconcile::rules;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusFiles;
@@ -97,6 +98,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
         Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
         None => StatusFiles::default(),
     };
+    let policy = rules::in_force(loaded, policy, &status).await;
     replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
 }
 
@@ -166,10 +168,11 @@ async fn baseline(
 /// # Errors
 /// As [`plan`].
 pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
-    let policy = &planned.plan.policy;
-    let world = World::connect(config, policy, Purpose::Plan).await?;
+    // What was to be agreed to about the rules was, or nothing would have been applied.
+    let policy = Policy { loosening: Vec::new(), ..planned.plan.policy.clone() };
+    let world = World::connect(config, &policy, Purpose::Plan).await?;
     let memory = Memory { status: planned.status.clone(), diagnostics: planned.diagnostics.clone() };
-    replan(loaded, (policy, config), &world, memory).await
+    replan(loaded, (&policy, config), &world, memory).await
 }
 
 /// A place as `file:line`.

@@ -43,8 +43,11 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     let now = Timestamp::now();
     let failures = failures(done.ended);
     let record = done.ended.map(|ended| ended.record.clone());
-    let applied = (done.converged || record.is_some())
-        .then(|| Applied { commit: done.converged.then(|| commit.clone()), record });
+    let applied = (done.converged || record.is_some()).then(|| Applied {
+        commit: done.converged.then(|| commit.clone()),
+        rules: Some(commit.clone()),
+        record,
+    });
     let provenance = Provenance {
         commit: Some(commit.clone()),
         source: loaded.source.planned_note.clone(),

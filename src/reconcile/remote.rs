@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::config::Config;
 use crate::domain::commit::CommitId;
+use crate::domain::commit::CommitSignature;
 use crate::domain::commit::FileEdit;
 use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
@@ -23,6 +24,8 @@ use crate::git::Merged;
 use crate::git::Mirror;
 use crate::git::Push;
 use crate::git::RemoteUrl;
+use crate::git::Signing;
+use crate::git::SigningKey;
 
 /// How many commits back a history is looked at.
 const HISTORY: usize = 100_000;
@@ -151,6 +154,45 @@ impl Remote {
             let Some(commit) = mirror.repository().commit(parent.as_ref(), &edits, &text)? else { return Ok(None) };
             let push = mirror.push(&reference, parent.as_ref(), Some(&commit))?;
             Ok(Some((commit, push)))
+        })
+        .await
+    }
+
+    /// As [`Remote::commit_and_push`], with a signature that `accepts` has to take before anything is pushed.
+    ///
+    /// # Errors
+    /// As there; what `accepts` says; if the program that signs does not.
+    pub async fn sign_and_push(
+        &self,
+        reference: &RefName,
+        parent: Option<&CommitId>,
+        (edits, text): (Vec<FileEdit>, CommitText),
+        (key, accepts): (SigningKey, impl Fn(Option<&CommitSignature>) -> Result<(), String> + Send + 'static),
+    ) -> Result<Option<(CommitId, Push)>, GitError> {
+        let (reference, parent, access) = (reference.clone(), parent.cloned(), self.access.clone());
+        self.with(move |mirror| {
+            let repository = mirror.repository();
+            let signing = Signing { key: &key, access: &access };
+            let commit = repository.commit_as(parent.as_ref(), &edits, &text, Some(signing))?;
+            let Some(commit) = commit else { return Ok(None) };
+            accepts(repository.signature(&commit)?.as_ref()).map_err(|why| GitError::Edit { why })?;
+            let push = mirror.push(&reference, parent.as_ref(), Some(&commit))?;
+            Ok(Some((commit, push)))
+        })
+        .await
+    }
+
+    /// The signatures of fetched commits; a commit without one has `None`.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn signatures(
+        &self,
+        commits: Vec<CommitId>,
+    ) -> Result<BTreeMap<CommitId, Option<CommitSignature>>, GitError> {
+        self.with(move |mirror| {
+            let signature = |commit: CommitId| Ok((commit.clone(), mirror.repository().signature(&commit)?));
+            commits.into_iter().map(signature).collect()
         })
         .await
     }

@@ -66,6 +66,8 @@ pub struct PlanV1 {
     pub blockers: Vec<BlockerV1>,
     /// What could not be read.
     pub gaps: Vec<GapV1>,
+    /// The rules that the commit loosens: each is a severing change that has to be approved.
+    pub loosens: Vec<String>,
     /// Who must say yes, for each risk that occurs.
     pub approval: Vec<ConsentV1>,
 }
@@ -358,6 +360,7 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         left_out: plan.left_out.iter().map(|left| left_out(left, details)).collect(),
         blockers: plan.blockers.iter().map(blocker).collect(),
         gaps: gaps.collect(),
+        loosens: plan.loosening().to_vec(),
         approval: consents
             .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
             .collect(),
@@ -501,7 +504,7 @@ mod tests {
     fn a_plan_for_programs_has_the_frozen_names() {
         let json = serde_json::to_value(of(&World::empty().plan(), Details::default())).unwrap();
         let names: Vec<&String> = json.as_object().unwrap().keys().collect();
-        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "leftOut", "modes", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
+        insta::assert_snapshot!(format!("{names:?}"), @r#"["apiVersion", "applicable", "approval", "blockers", "complete", "environment", "gaps", "id", "kind", "leftOut", "loosens", "modes", "notes", "owner", "risk", "smallerEdits", "steps", "unchanged"]"#);
         insta::assert_snapshot!(serde_json::to_string_pretty(&json["steps"][1]).unwrap(), @r#"
         {
           "action": "create",

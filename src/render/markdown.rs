@@ -42,6 +42,7 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let everyone = affected(plan, |hit| endpoints(plan, hit, details), details);
     let fits = everyone.iter().map(|line| line.len() + 1).sum::<usize>() <= budget;
     let people = if fits { everyone } else { affected(plan, |hit| consumers(plan, hit), details) };
+    let rules = fitting(rules(plan), "loosened rules", &mut budget);
     let affected = fitting(people, "who is affected", &mut budget);
     let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
     let modes = fitting(modes(plan), "how Private Link Services were made", &mut budget);
@@ -50,7 +51,7 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
     let folded = folded(plan, details, &mut budget);
-    [head, affected, left_out, modes, smaller, table, folded, troubles, notes, closing].concat()
+    [head, rules, affected, left_out, modes, smaller, table, folded, troubles, notes, closing].concat()
 }
 
 /// Lines while the budget lasts; the rest is counted.
@@ -79,6 +80,12 @@ fn head(plan: &Plan) -> String {
         .map(|(action, number)| format!("`{}` {number} to {action}", action.symbol()))
         .collect();
     format!("### privlink plan for {environment}: {}\n\n{}\n", words::verdict(plan), counts.join(", "))
+}
+
+/// The rules that the commit loosens.
+fn rules(plan: &Plan) -> Vec<String> {
+    let rules = plan.loosening().iter().map(|rule| format!("- {}", inert(rule)));
+    block("Loosened rules: in force once this is approved", rules.collect())
 }
 
 fn affected(plan: &Plan, rows: impl Fn(&Hit<'_>) -> Vec<String>, details: Details<'_>) -> Vec<String> {

@@ -31,6 +31,7 @@ pub fn plan(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     if plan.has_changes() {
         text.append(head(plan))
+            .append(rules(plan))
             .append(affected(plan, details))
             .append(left_out::text(plan, details))
             .append(modes(plan))
@@ -101,6 +102,18 @@ fn head(plan: &Plan) -> Text {
         text.push(label, format!("{} {number} to {action}", action.symbol()));
     }
     text.end();
+    text
+}
+
+/// The rules that the commit loosens.
+fn rules(plan: &Plan) -> Text {
+    let mut text = Text::new();
+    if !plan.loosening().is_empty() {
+        text.end().push(Label::Severing, "Loosened rules").line(Label::Plain, ": in force once this is approved");
+        for rule in plan.loosening() {
+            text.plain("  ").line(Label::Plain, shown::one_line(rule));
+        }
+    }
     text
 }
 
@@ -256,6 +269,9 @@ fn gaps(plan: &Plan) -> Text {
 /// What a plan needs before it may run: the rule of each risk that occurs in it, worst first.
 pub(super) fn consents(plan: &Plan) -> Vec<(Risk, usize, Consent)> {
     let mut by_risk: BTreeMap<Risk, usize> = BTreeMap::new();
+    if !plan.loosening().is_empty() {
+        by_risk.insert(Risk::Severing, plan.loosening().len());
+    }
     for step in &plan.steps {
         *by_risk.entry(step.change.risk).or_default() += 1;
     }

@@ -62,6 +62,8 @@ codes! {
     STATUS_BRANCH = "CONF007";
     /// There is no privlink.toml.
     NO_SETTINGS = "CONF008";
+    /// Two people have the same key.
+    SHARED_KEY = "CONF009";
 }
 
 /// An annotation of the cloud provider that is not text: a rule of `desired::check`, found here.

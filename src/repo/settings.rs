@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::diagnostic::{Diagnostics, FileName, Place};
 use crate::domain::azure::{ClientId, ResourceId, SubscriptionId, TenantId};
 use crate::domain::commit::{Identity, RepoPath};
-use crate::domain::name::{ApproverName, EnvironmentName, OwnerId};
+use crate::domain::name::{ApproverName, CommitterName, EnvironmentName, OwnerId};
 use crate::domain::scope::Pattern;
 use crate::repo::decode::{Nulls, decode};
 use crate::repo::layout;
@@ -20,13 +20,15 @@ use crate::repo::schema::word;
 use crate::repo::source::Sources;
 
 mod check;
+mod key;
 mod level;
 mod toml;
 mod wire;
 
 pub use self::toml::source;
+pub use key::{OpenPgp, Ssh};
 pub use level::{Approval, Level};
-pub use wire::{Cloud, Ssh, Version};
+pub use wire::{Cloud, Version};
 
 /// The whole of `privlink.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -46,6 +48,10 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Approver>")]
     pub approvers: BTreeMap<ApproverName, Approver>,
+    /// Who else may sign changes: people who write documents and approve none, and the forge that merges for people.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Committer>")]
+    pub committers: BTreeMap<CommitterName, Committer>,
     /// Who is behind a subscription: plans name them.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Consumer>")]
@@ -92,8 +98,23 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Approver {
-    /// The public SSH key that signs the person's approvals, as in an authorized_keys file.
+    /// The public SSH key that signs the person's commits, as in a `.pub` file.
     pub ssh: Option<Ssh>,
+    /// The public OpenPGP key that signs the person's commits, as `gpg --armor --export` prints it.
+    pub openpgp: Option<OpenPgp>,
+    /// Addresses under which the person commits: a change by one of them is the person's own.
+    #[serde(default)]
+    pub emails: Vec<String>,
+}
+
+/// Someone who may sign changes, and approves none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Committer {
+    /// The public SSH key, as in a `.pub` file.
+    pub ssh: Option<Ssh>,
+    /// The public OpenPGP key, as `gpg --armor --export` prints it.
+    pub openpgp: Option<OpenPgp>,
 }
 
 /// Who is behind a subscription.
@@ -184,7 +205,7 @@ pub struct Environment {
     /// How many deletes one plan may have.
     #[serde(default = "three")]
     pub max_deletes: u32,
-    /// Whether approvals must be signed.
+    /// Whether approvals, and the commits of what is approved, must be signed.
     #[serde(default)]
     #[schemars(extend("default" = "optional"))]
     pub signatures: Signatures,
@@ -271,7 +292,7 @@ impl Environment {
     }
 }
 
-/// Whether approvals must be signed.
+/// Whether approvals, and the commits of what is approved, must be signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]

@@ -22,14 +22,18 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
     let input = view.input;
     let applied = input.applied;
     let record = applied.and_then(|applied| applied.record.as_ref());
+    let applied_commit = applied
+        .and_then(|applied| applied.commit.clone())
+        .or_else(|| previous.and_then(|previous| previous.applied_commit.clone()));
+    let accepted = applied.and_then(|applied| applied.rules.clone());
+    let rules_commit = accepted.or_else(|| previous.and_then(|previous| previous.rules_commit.clone()));
     let failing = view.failures.iter().map(|(key, error)| FailingStep { key: key.clone(), error: error.clone() });
     EnvironmentStatus {
         api_version: API_VERSION.to_owned(),
         kind: "EnvironmentStatus".to_owned(),
         environment: view.environment.to_string(),
-        applied_commit: applied
-            .and_then(|applied| applied.commit.clone())
-            .or_else(|| previous.and_then(|previous| previous.applied_commit.clone())),
+        rules_commit: rules_commit.filter(|commit| Some(commit) != applied_commit.as_ref()),
+        applied_commit,
         plan: record.map(|record| record.plan.clone()).or_else(|| previous.and_then(|previous| previous.plan.clone())),
         pending: pending(view, previous),
         gaps: gaps(view, previous),

@@ -61,6 +61,8 @@ pub struct Composition<'a> {
 pub struct Applied {
     /// The commit; `None` for a plain folder.
     pub commit: Option<CommitId>,
+    /// The commit whose rules were accepted, because what it loosens was approved or it loosens nothing.
+    pub rules: Option<CommitId>,
     /// The record of the apply; `None` if there was nothing to do for this commit.
     pub record: Option<AppliedRecord>,
 }

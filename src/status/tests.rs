@@ -179,7 +179,7 @@ fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
     let plan = world.plan();
     let mut record = document::AppliedRecord::new(&fixture::mark().environment, plan.id.clone(), at("11:00"));
     record.outcome = document::ApplyOutcome::Failed;
-    let applied = Applied { commit: None, record: Some(record) };
+    let applied = Applied { commit: None, rules: None, record: Some(record) };
     let failures = BTreeMap::from([(fixture::endpoint_key(), "Azure answered 403".to_owned())]);
     let World { desired, observed } = &world;
     let input = Composition {

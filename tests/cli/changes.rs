@@ -660,10 +660,10 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
 fn yes_is_no_look_at_what_goes_beyond_notable() {
     let stage = converged();
     let settings = worlds::settings().replace("disruptive = 1", "disruptive = \"merge\"");
-    stage.repo.commit(&[
-        ("privlink.toml", &settings),
-        (ALONE, &docs::service("alone", &[("azure-load-balancer-ipv4", "10.224.10.3")])),
-    ]);
+    stage.repo.commit(&[("privlink.toml", &settings)]);
+    let loosened = stage.converge();
+    assert!(loosened.contains("disruptive changes need merge instead of 1 person"), "{loosened}");
+    stage.repo.commit(&[(ALONE, &docs::service("alone", &[("azure-load-balancer-ipv4", "10.224.10.3")]))]);
     let writes = stage.writes();
     let refused = stage.run_on_repo("apply", &["--yes"]).ends(Exit::Approval);
     insta::assert_snapshot!(refused.err.split_once("error: ").unwrap().1, @"

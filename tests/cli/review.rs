@@ -30,11 +30,10 @@ fn reviewed(stage: &Stage) -> String {
 }
 
 #[test]
-fn a_reviewed_change_of_the_rules_changes_nothing_in_its_own_plan() {
+fn a_reviewed_change_of_the_rules_changes_nothing_in_its_own_plan_but_is_told_if_it_loosens_them() {
     let stage = pending();
     let id = stage.plan().plan_id();
     let edits = [
-        ("[approvers.alice]\n", "[approvers.mallory]\n"),
         ("cloud = \"simulator\"", "cloud = \"public\""),
         (worlds::TENANT, "99999999-9999-4999-8999-999999999999"),
         ("context = \"myAKSCluster\"", "context = \"elsewhere\""),
@@ -50,6 +49,11 @@ fn a_reviewed_change_of_the_rules_changes_nothing_in_its_own_plan() {
         stage.repo.edit("main", "feature", &[("privlink.toml", Some(&settings.replace(from, to)))]);
         assert_eq!(reviewed(&stage), id, "{to} under review was believed");
     }
+    let settings = worlds::settings().replace("[approvers.alice]\n", "[approvers.mallory]\n");
+    stage.repo.edit("main", "feature", &[("privlink.toml", Some(&settings))]);
+    let told =
+        stage.run_on_repo("plan", &["--ref", "feature", "--base", "main"]).ends(Exit::Done).says("mallory may approve");
+    assert_ne!(told.plan_id(), id, "whoever approves the plan approves mallory");
     assert_eq!(stage.writes(), 0);
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use privlink::approval::Authors;
 use privlink::approval::Circumstances;
 use privlink::approval::Decision;
 use privlink::approval::Evidence;
@@ -10,6 +11,12 @@ use privlink::approval::Missing;
 use privlink::approval::decide;
 use privlink::approval::file::ApprovalFile;
 use privlink::approval::file::Signing;
+use privlink::approval::signature::Signer;
+use privlink::approval::signature::Unverified;
+use privlink::desired::loosening::in_force;
+use privlink::desired::policy::Approver;
+use privlink::desired::policy::Consent;
+use privlink::desired::policy::Keys;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
 use privlink::plan::document::PlanId;
@@ -64,6 +71,7 @@ fn file(plan: &Plan, approver: &str) -> Evidence {
     Evidence {
         file: ApprovalFile::of(plan, signing),
         brought_by: vec![format!("{approver} <{approver}@example.com>").parse().unwrap()],
+        signed_by: Err(Unverified::Unsigned),
     }
 }
 
@@ -71,7 +79,7 @@ fn circumstances(local: LocalConsent) -> Circumstances {
     Circumstances {
         now: now(),
         first_seen: Some(now() - hours(48)),
-        authors: ["dave@example.com".to_owned()].into(),
+        authors: Authors { addresses: ["dave@example.com".to_owned()].into(), ..Authors::default() },
         used: [].into(),
         local,
     }
@@ -132,13 +140,76 @@ fn without_signatures_one_person_counts_at_most() {
     assert!(approved(&plan, &[file(&plan, "bob")], LocalConsent::None));
 }
 
-#[test]
-fn where_signatures_are_required_no_file_counts_and_the_person_here_is_one() {
-    let mut plan = disruptive("");
+/// An approval that its approver signed.
+fn signed(plan: &Plan, approver: &str) -> Evidence {
+    let signed_by = Ok(Signer::Approver(approver.parse().unwrap()));
+    Evidence { signed_by, ..file(plan, approver) }
+}
+
+/// A severing plan in an environment that requires signatures: two people have to say yes.
+fn severing_signed() -> Plan {
+    let mut plan = severing("").0;
     plan.policy.approval.signatures_required = true;
-    let missing = missing(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None));
-    assert!(missing.refused[0].reason.contains("signature"), "{:?}", missing.refused);
-    assert!(approved(&plan, &[], LocalConsent::Person));
+    plan
+}
+
+#[test]
+fn where_signatures_are_required_only_signed_approvals_count_and_every_person_does() {
+    let plan = severing_signed();
+    let unsigned = missing(&plan, &[file(&plan, "alice"), signed(&plan, "bob")], &circumstances(LocalConsent::None));
+    assert_eq!(unsigned.needs[&Risk::Severing].have, 1);
+    assert_eq!(unsigned.refused[0].reason, "is not proved: its commit is not signed");
+    assert!(approved(&plan, &[signed(&plan, "alice"), signed(&plan, "bob")], LocalConsent::None));
+    let twice = missing(&plan, &[signed(&plan, "bob"), signed(&plan, "bob")], &circumstances(LocalConsent::None));
+    assert_eq!(twice.needs[&Risk::Severing].have, 1);
+    // Who sits here may be the one who signed.
+    let here = missing(&plan, &[signed(&plan, "bob")], &circumstances(LocalConsent::Person));
+    assert_eq!(here.needs[&Risk::Severing].have, 1);
+}
+
+#[test]
+fn an_approval_is_its_signers_and_nobody_elses() {
+    for required in [true, false] {
+        let mut plan = disruptive("");
+        plan.policy.approval.signatures_required = required;
+        let mut theirs = signed(&plan, "alice");
+        theirs.file.approver = "bob".parse().unwrap();
+        let missing = missing(&plan, &[theirs], &circumstances(LocalConsent::None));
+        assert_eq!(missing.refused[0].reason, "is signed by alice");
+    }
+}
+
+#[test]
+fn who_signed_the_change_does_not_approve_it() {
+    let plan = severing_signed();
+    let both = [signed(&plan, "alice"), signed(&plan, "bob")];
+    let mut theirs = circumstances(LocalConsent::None);
+    theirs.authors.signers.insert(Signer::Approver("alice".parse().unwrap()));
+    let by_key = missing(&plan, &both, &theirs);
+    assert_eq!(by_key.refused[0].reason, "is by alice, who signed the change itself");
+    // Under another address, in a commit that a forge signed.
+    let mut plan = plan;
+    plan.policy.approvers.get_mut(&"bob".parse().unwrap()).unwrap().emails.insert("dave@example.com".to_owned());
+    let by_address = missing(&plan, &both, &circumstances(LocalConsent::None));
+    assert_eq!(by_address.refused[0].reason, "is by bob, who wrote or committed the change itself as dave@example.com");
+}
+
+#[test]
+fn a_change_that_nobody_signed_is_nobodys_merge_and_may_be_its_approvers() {
+    let mut plan = plan_with("");
+    plan.policy.approval.signatures_required = true;
+    assert!(approved(&plan, &[], LocalConsent::None), "a signed change is merged");
+    let mut unsigned = circumstances(LocalConsent::None);
+    unsigned.authors.unsigned.push("commit 1234567890 by Dave <dave@example.com> is not signed".to_owned());
+    let missing = missing(&plan, &[signed(&plan, "alice")], &unsigned);
+    assert_eq!(missing.needs[&Risk::Notable].have, 0);
+    assert_eq!(missing.unsigned, unsigned.authors.unsigned);
+    assert_eq!(
+        missing.refused[0].reason,
+        "cannot be told from an approval by the author: commit 1234567890 by Dave <dave@example.com> is not signed"
+    );
+    unsigned.local = LocalConsent::Person;
+    assert!(matches!(decide(&plan, &[], &unsigned), Decision::Approved(_)), "who applies by hand takes it on");
 }
 
 #[track_caller]
@@ -243,4 +314,71 @@ fn an_approval_names_the_plan_and_who_said_yes() {
     assert_eq!(approval.approvers().iter().map(String::as_str).collect::<Vec<_>>(), ["alice"]);
     let path = file(&plan, "alice").file.path().unwrap();
     assert_eq!(path.as_str(), format!("approvals/prod/{}/alice.yaml", plan.id));
+}
+
+/// A converged repository whose commit changes nothing but rules, as they are after rules of before.
+fn loosened(before: &str, now: &str) -> Plan {
+    let accepted = Case::shop().also(before).resolve().policy;
+    let mut desired = Case::shop().also(now).resolve();
+    desired.policy = in_force(desired.policy, Some(&accepted));
+    plan_of(&desired, &converge(&Case::shop().resolve()))
+}
+
+#[test]
+fn loosening_a_rule_is_a_severing_change_under_the_rules_of_before() {
+    let plan = loosened("", "approval = { severing = 1, disruptive = \"merge\" }");
+    assert_eq!(plan.risk(), Risk::Severing);
+    assert_eq!(plan.policy.approval.severing, Consent::People(2));
+    insta::assert_snapshot!(plan.loosening().join("\n"), @"
+    disruptive changes need merge instead of 1 person
+    severing changes need 1 person instead of 2 people
+    ");
+    let missing = missing(&plan, &[file(&plan, "alice")], &circumstances(LocalConsent::None));
+    assert_eq!(missing.needs[&Risk::Severing].have, 1);
+    assert_eq!(missing.needs[&Risk::Severing].changes.len(), 2);
+    let tightened = loosened("approval = { severing = 1 }", "");
+    assert!(!tightened.has_changes() && tightened.policy.approval.severing == Consent::People(2));
+}
+
+#[test]
+fn an_approved_loosening_is_approved_once() {
+    let plan = loosened("approval = { severing = 1 }", "approval = { severing = 1, notable = \"automatic\" }");
+    let approval = file(&plan, "alice");
+    assert!(approved(&plan, std::slice::from_ref(&approval), LocalConsent::None));
+    let mut spent = circumstances(LocalConsent::None);
+    spent.used.insert((plan.id.clone(), approval.file.changes[0].digest.clone()));
+    let missing = missing(&plan, &[approval], &spent);
+    assert!(missing.refused[0].reason.ends_with("was used up when that was applied"), "{missing:?}");
+}
+
+#[test]
+fn whom_the_change_makes_an_approver_does_not_approve_it() {
+    let accepted = Case::shop().resolve().policy;
+    let mut desired = Case::shop().edit("web", "port: 80", "port: 81").resolve();
+    desired.policy.approvers.insert("mallory".parse().unwrap(), Approver::default());
+    desired.policy = in_force(desired.policy, Some(&accepted));
+    let plan = plan_of(&desired, &converge(&Case::shop().resolve()));
+    assert_eq!(plan.loosening(), ["mallory may approve"]);
+    let missing = missing(&plan, &[file(&plan, "mallory")], &circumstances(LocalConsent::None));
+    assert!(missing.refused[0].reason.contains("whom the change itself puts into [approvers]"), "{missing:?}");
+}
+
+#[test]
+fn another_key_is_another_person_where_keys_count() {
+    let with_key = |key: &str, required: bool| {
+        let mut policy = Case::shop().resolve().policy;
+        policy.approval.signatures_required = required;
+        let keys = Keys { ssh: Some(key.to_owned()), openpgp: None };
+        policy.approvers.insert("alice".parse().unwrap(), Approver { keys, emails: ["a@b".to_owned()].into() });
+        policy
+    };
+    let policy = in_force(with_key("new", true), Some(&with_key("old", true)));
+    assert_eq!(policy.loosening, ["alice approves with another key"]);
+    assert!(policy.newcomers.contains(&"alice".parse().unwrap()));
+    // Where no key was looked at, the first one says nothing new about who she is.
+    let policy = in_force(with_key("new", true), Some(&with_key("old", false)));
+    assert!(policy.loosening.is_empty() && policy.newcomers.is_empty());
+    let optional = in_force(with_key("old", false), Some(&with_key("old", true)));
+    assert_eq!(optional.loosening, ["signatures are not required any more"]);
+    assert!(optional.approval.signatures_required);
 }

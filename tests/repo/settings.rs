@@ -55,10 +55,10 @@ branch = "privlink/status/{environment}"
 author = "privlink <privlink@example.com>"
 
 [approvers.alice]
-ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoo alice"
+ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy alice"
 
 [approvers.bob]
-ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBar bob"
+ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJmjkt6LnN1FP/QPWYygA24gE3tMkrpEchsMZBH6qkMP bob"
 
 [consumers."00000000-0000-0000-0000-00000000000A"]
 name = "ACME trading"
@@ -129,7 +129,10 @@ fn every_mistake_is_one_error_at_its_place() {
     only("[status]\nbranch = \"a b\"\n", "CONF007", 2, 10);
     only("[approvers.Alice]\n", "REPO014", 1, 12);
     only("[approvers.alice]\nssh = \"AAAA\"\n", "REPO014", 2, 7);
-    only("[approvers.alice]\nopenpgp = \"AAAA\"\n", "REPO011", 2, 1);
+    only("[approvers.alice]\nssh = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoo alice\"\n", "REPO014", 2, 7);
+    only("[approvers.alice]\nopenpgp = \"AAAA\"\n", "REPO014", 2, 11);
+    only("[approvers.alice]\nopenpgpkey = \"AAAA\"\n", "REPO011", 2, 1);
+    only("[committers.forge]\nemails = []\n", "REPO011", 2, 1);
     only("[consumers.acme]\nname = \"x\"\n", "REPO014", 1, 12);
     only(
         "[environments.Prod]\npath = \"x\"\nsubscription = \"00000000-0000-0000-0000-000000000001\"\n",
@@ -182,6 +185,28 @@ fn a_private_key_is_never_repeated() {
     let text = format!("{HEAD}[approvers.alice]\nssh = \"-----BEGIN OPENSSH PRIVATE KEY----- hunter2\"\n");
     let (_, diagnostics, _) = read(&text);
     assert!(diagnostics.has_errors() && !format!("{diagnostics:?}").contains("hunter2"));
+}
+
+#[test]
+fn one_key_is_one_person() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy";
+    let (settings, _, shown) =
+        read(&format!("{HEAD}[approvers.alice]\nssh = \"{key} alice\"\n[committers.forge]\nssh = \"{key} forge\"\n"));
+    assert!(settings.is_none());
+    insta::assert_snapshot!(shown, @r#"
+    error[CONF009]: two people have the same key, and so are one person
+     --> privlink.toml:6:7
+      |
+    4 | ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy alice"
+      |       ---------------------------------------------------------------------------------------- is also here
+    5 | [committers.forge]
+    6 | ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy forge"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this key
+      |
+      = help: give each the key that is theirs alone
+
+    1 error in 1 file
+    "#);
 }
 
 #[test]
@@ -254,16 +279,16 @@ fn too_few_signing_approvers_are_a_warning() {
     let (settings, _, shown) = read(&format!("{HEAD}{PROD}signatures = \"required\"\n"));
     assert!(settings.is_some());
     insta::assert_snapshot!(shown, @r#"
-warning[CONF006]: 2 signed approvals are asked for, and no approver has a key
- --> privlink.toml:6:14
-  |
-6 | signatures = "required"
-  |              ^^^^^^^^^^ some changes can never be approved
-  |
-  = help: add [approvers.<name>] with ssh = "<public key>"
+    warning[CONF006]: 2 signed approvals are asked for, and no approver has a key
+     --> privlink.toml:6:14
+      |
+    6 | signatures = "required"
+      |              ^^^^^^^^^^ some changes can never be approved
+      |
+      = help: add [approvers.<name>] with ssh = "<public key>" or openpgp
 
-1 warning in 1 file
-"#);
+    1 warning in 1 file
+    "#);
 }
 
 proptest::proptest! {

@@ -357,6 +357,9 @@ impl Stage {
     }
 }
 
+/// Makes the signature of a commit's bytes.
+type Sign<'a> = dyn Fn(&[u8]) -> String + 'a;
+
 /// A bare repository, written without a checkout.
 pub(crate) struct BareRepository {
     path: PathBuf,
@@ -389,6 +392,16 @@ impl BareRepository {
 
     /// Commits edits on top of a branch; `None` removes a file.
     pub(crate) fn edit(&self, branch: &str, author: &str, files: &[(String, Option<Vec<u8>>)]) -> String {
+        self.edit_signed((branch, author), files, None)
+    }
+
+    /// The same, in a commit with the signature that is made of its bytes.
+    pub(crate) fn edit_signed(
+        &self,
+        (branch, author): (&str, &str),
+        files: &[(String, Option<Vec<u8>>)],
+        sign: Option<&Sign<'_>>,
+    ) -> String {
         let repository = self.open();
         let name = format!("refs/heads/{branch}");
         let parent = repository.find_reference(&name).ok().map(|found| found.peel_to_commit().unwrap());
@@ -408,7 +421,13 @@ impl BareRepository {
         let tree = repository.find_tree(update.create_updated(&repository, &before).unwrap()).unwrap();
         let who = person(author);
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-        let commit = repository.commit(None, &who, &who, "a change", &tree, &parents).unwrap();
+        let commit = match sign {
+            None => repository.commit(None, &who, &who, "a change", &tree, &parents).unwrap(),
+            Some(sign) => {
+                let bytes = repository.commit_create_buffer(&who, &who, "a change", &tree, &parents).unwrap();
+                repository.commit_signed(bytes.as_str().unwrap(), sign(&bytes).trim_end(), None).unwrap()
+            }
+        };
         repository.reference(&name, commit, true, "test").unwrap();
         commit.to_string()
     }

@@ -104,7 +104,7 @@ impl Resource {
     /// What of Azure it is, and what it refers to by name: whoever decides about it has to have looked there.
     pub fn mentions(&self) -> Vec<&ResourceId> {
         match self {
-            Self::Service(_) | Self::Publication(_) => Vec::new(),
+            Self::Namespace(_) | Self::Service(_) | Self::Publication(_) => Vec::new(),
             Self::Subnet(subnet) => vec![&subnet.id],
             Self::PrivateLinkService(service) => {
                 [Some(&service.id), service.exposure.nat.subnet.as_ref()].into_iter().flatten().collect()

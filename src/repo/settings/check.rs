@@ -1,10 +1,13 @@
 //! What must hold between the values of `privlink.toml`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::domain::commit::{RefName, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
-use crate::repo::settings::{Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
+use crate::repo::settings::{Approver, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
 use crate::repo::source::Index;
 
 /// The file as it was written: where it is, and which keys are in it.
@@ -26,12 +29,42 @@ impl Written<'_> {
 /// Checks everything that needs more than one value.
 pub(super) fn check(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostics) {
     status_branch(settings, written, diagnostics);
+    keys(settings, written, diagnostics);
     for (name, environment) in &settings.environments {
         folder(name, environment, written, diagnostics);
         cluster(name, environment, written, diagnostics);
         approval(settings, (name, environment), written, diagnostics);
     }
     pairs(settings, written, diagnostics);
+}
+
+/// One key is one person: whoever holds it would count as two.
+fn keys(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostics) {
+    let mut owners: BTreeMap<String, Place> = BTreeMap::new();
+    for (place, key) in all_keys(settings, written.root) {
+        match owners.entry(key) {
+            Entry::Vacant(free) => drop(free.insert(place)),
+            Entry::Occupied(taken) => diagnostics.push(
+                Diagnostic::error(code::SHARED_KEY, "two people have the same key, and so are one person")
+                    .label(place, "this key")
+                    .label(taken.get().clone(), "is also here")
+                    .help("give each the key that is theirs alone"),
+            ),
+        }
+    }
+}
+
+/// The fingerprint of every key, with its place.
+fn all_keys(settings: &Settings, root: &Place) -> Vec<(Place, String)> {
+    let approvers = settings.approvers.iter().map(|(name, it)| ("approvers", name.as_str(), &it.ssh, &it.openpgp));
+    let committers = settings.committers.iter().map(|(name, it)| ("committers", name.as_str(), &it.ssh, &it.openpgp));
+    let mut all = Vec::new();
+    for (table, name, ssh, openpgp) in approvers.chain(committers) {
+        let place = root.clone().child(table).child(name);
+        all.extend(ssh.as_ref().map(|key| (place.clone().child("ssh"), key.fingerprint())));
+        all.extend(openpgp.as_ref().map(|key| (place.child("openpgp"), key.fingerprint())));
+    }
+    all
 }
 
 fn status_branch(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostics) {
@@ -127,7 +160,8 @@ fn approval(settings: &Settings, named: Named<'_>, written: &Written<'_>, diagno
 
 fn approvers(settings: &Settings, named: Named<'_>, written: &Written<'_>, diagnostics: &mut Diagnostics) {
     let (name, environment) = named;
-    let able = settings.approvers.values().filter(|approver| approver.ssh.is_some()).count();
+    let has_key = |approver: &&Approver| approver.ssh.is_some() || approver.openpgp.is_some();
+    let able = settings.approvers.values().filter(has_key).count();
     let approval = &environment.approval;
     let highest = [approval.safe, approval.notable, approval.disruptive, approval.severing].into_iter().max();
     if let (Some(Level::People(people)), Signatures::Required) = (highest, environment.signatures)
@@ -146,7 +180,7 @@ fn too_few(people: u32, able: usize, signatures: Place) -> Diagnostic {
     let asked = if people == 1 { "a signed approval is".to_owned() } else { format!("{people} signed approvals are") };
     Diagnostic::warning(code::APPROVERS, format!("{asked} asked for, and {who}"))
         .label(signatures, "some changes can never be approved")
-        .help("add [approvers.<name>] with ssh = \"<public key>\"")
+        .help("add [approvers.<name>] with ssh = \"<public key>\" or openpgp")
 }
 
 fn pairs(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostics) {

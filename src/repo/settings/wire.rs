@@ -1,4 +1,4 @@
-//! Single values of `privlink.toml` that are more than a name: the version, the cloud, a public key, a folder.
+//! Single values of `privlink.toml` that are more than a name: the version, the cloud, a folder.
 
 use std::fmt;
 
@@ -106,67 +106,6 @@ impl JsonSchema for Cloud {
             "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
             "examples": ["public", "us-government", "china"]
         })
-    }
-}
-
-/// A public SSH key: `<type> <base64> [comment]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ssh(String);
-
-impl Ssh {
-    /// Type, key and comment, as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Key types that `ssh-keygen -Y verify` takes.
-const KEY_TYPES: [&str; 7] = [
-    "ssh-ed25519",
-    "ssh-rsa",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-];
-
-impl<'de> Deserialize<'de> for Ssh {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        // The value is never repeated: it might be a private key.
-        if text.contains("PRIVATE KEY") {
-            return Err(D::Error::custom(
-                "this is a private key: remove it, replace the key pair, and write the public key",
-            ));
-        }
-        let mut parts = text.split_ascii_whitespace();
-        let base64 = |key: &str| {
-            key.len() >= 16 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
-        };
-        match (parts.next(), parts.next()) {
-            (Some(kind), Some(key)) if KEY_TYPES.contains(&kind) && base64(key) && !text.contains('\n') => {
-                Ok(Self(text))
-            }
-            (Some(kind), _) if KEY_TYPES.contains(&kind) => {
-                Err(D::Error::custom("the key after its type is not base64"))
-            }
-            _ => Err(D::Error::custom(
-                "not a public SSH key: write the line of the .pub file, such as ssh-ed25519 AAAA… name",
-            )),
-        }
-    }
-}
-
-impl JsonSchema for Ssh {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ssh".into()
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(ssh|ecdsa|sk)-[^ ]+ +[A-Za-z0-9+/=]{16,}" })
     }
 }
 

@@ -1,0 +1,91 @@
+//! Which rules a commit loosens, and which rules are in force until somebody has agreed to that.
+//!
+//! A loosening of rules is a severing change of its own: otherwise whoever may push could first put themselves among the
+//! approvers, and then approve. Until it is approved, in force is the stricter of the rules that were accepted last and those
+//! of the config branch's tip. `max-deletes` is told too, but in force at once: the deletes that it makes room for are in the
+//! same plan, and wait for the same people.
+
+use crate::desired::policy::ApprovalRules;
+use crate::desired::policy::Approver;
+use crate::desired::policy::Keys;
+use crate::desired::policy::Policy;
+
+/// The rules of the tip, made as strict as those that were accepted last, with what is loosened in `loosening`.
+pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
+    let Some(accepted) = accepted else { return tip };
+    let loosening = loosening(&tip, accepted);
+    // Keys that nothing was checked against say nothing about who somebody is.
+    let knew_keys = accepted.approval.signatures_required;
+    let is_kept = |before: Option<&Keys>, now: &Keys| before.is_some_and(|before| !knew_keys || before == now);
+    let mut policy = Policy { loosening, ..tip };
+    policy.approval = stricter(&policy.approval, &accepted.approval);
+    let (kept, newcomers): (Vec<_>, Vec<_>) = std::mem::take(&mut policy.approvers)
+        .into_iter()
+        .partition(|(name, it)| is_kept(accepted.approvers.get(name).map(|before| &before.keys), &it.keys));
+    policy.approvers = kept.into_iter().collect();
+    policy.newcomers = newcomers.into_iter().map(|(name, _)| name).collect();
+    for (name, approver) in &mut policy.approvers {
+        approver.emails.extend(accepted.approvers.get(name).into_iter().flat_map(|before| before.emails.clone()));
+    }
+    if knew_keys {
+        policy.committers.retain(|name, keys| accepted.committers.get(name) == Some(keys));
+    }
+    policy
+}
+
+fn stricter(one: &ApprovalRules, other: &ApprovalRules) -> ApprovalRules {
+    ApprovalRules {
+        safe: one.safe.max(other.safe),
+        notable: one.notable.max(other.notable),
+        disruptive: one.disruptive.max(other.disruptive),
+        severing: one.severing.max(other.severing),
+        signatures_required: one.signatures_required || other.signatures_required,
+    }
+}
+
+/// What the rules of `now` allow that those of `before` did not, each as half a sentence.
+pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
+    let mut told = consents(&now.approval, &before.approval);
+    if before.approval.signatures_required && !now.approval.signatures_required {
+        told.push("signatures are not required any more".to_owned());
+    }
+    if now.max_deletes > before.max_deletes {
+        told.push(format!("one plan may hold {} deletes instead of {}", now.max_deletes, before.max_deletes));
+    }
+    let known = before.approval.signatures_required;
+    for (name, approver) in &now.approvers {
+        told.extend(approver_of(name.as_str(), approver, before.approvers.get(name), known));
+    }
+    if known {
+        for (name, keys) in &now.committers {
+            match before.committers.get(name) {
+                Some(was) if was == keys => {}
+                Some(_) => told.push(format!("{name} signs changes with another key")),
+                None => told.push(format!("{name} may sign changes")),
+            }
+        }
+    }
+    told
+}
+
+fn consents(now: &ApprovalRules, before: &ApprovalRules) -> Vec<String> {
+    let all = [
+        ("safe", now.safe, before.safe),
+        ("notable", now.notable, before.notable),
+        ("disruptive", now.disruptive, before.disruptive),
+        ("severing", now.severing, before.severing),
+    ];
+    let looser = all.into_iter().filter(|(_, now, before)| now < before);
+    looser.map(|(risk, now, before)| format!("{risk} changes need {now} instead of {before}")).collect()
+}
+
+fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count: bool) -> Vec<String> {
+    let Some(before) = before else { return vec![format!("{name} may approve")] };
+    let mut told = Vec::new();
+    if keys_count && before.keys != now.keys {
+        told.push(format!("{name} approves with another key"));
+    }
+    let gone = before.emails.difference(&now.emails);
+    told.extend(gone.map(|email| format!("a change by {email} does not count as {name}'s any more")));
+    told
+}

@@ -1,0 +1,40 @@
+//! Who made the change: the commits since the last apply that touch documents or settings.
+
+use crate::approval::Authors;
+use crate::approval::signature::signer;
+use crate::domain::commit::CommitRecord;
+use crate::domain::commit::RepoPath;
+use crate::git::GitError;
+use crate::reconcile::approvals::Question;
+use crate::reconcile::source::SETTINGS_FILE;
+use crate::reconcile::source::Upstream;
+
+/// Who made the change. `None` if the history was not looked at to its end.
+pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Result<Option<Authors>, GitError> {
+    let Question { policy, environments: _, applied, now } = question;
+    let known = match applied {
+        Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
+        _ => None,
+    };
+    let history = upstream.remote.history(known, &upstream.tip).await?;
+    if !history.complete {
+        return Ok(None);
+    }
+    let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
+    let changes = history.commits.iter().filter(|commit| commit.paths.iter().any(is_change));
+    let changes: Vec<&CommitRecord> = changes.collect();
+    let people = changes.iter().flat_map(|commit| [&commit.author, &commit.committer]);
+    let addresses = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
+    let mut authors = Authors { addresses, ..Authors::default() };
+    if policy.approval.signatures_required {
+        let ids = changes.iter().map(|commit| commit.id.clone()).collect();
+        let signatures = upstream.remote.signatures(ids).await?;
+        for commit in changes {
+            match signer(signatures.get(&commit.id).and_then(Option::as_ref), policy, now) {
+                Ok(signer) => drop(authors.signers.insert(signer)),
+                Err(why) => authors.unsigned.push(format!("commit {} by {} {why}", commit.id.short(), commit.author)),
+            }
+        }
+    }
+    Ok(Some(authors))
+}

@@ -1,0 +1,58 @@
+//! The rules in force: those of the authority, made as strict as those that were accepted last.
+//!
+//! The status branch says which commit's rules were accepted. It moves on with every apply and every converged pass, and both
+//! need the consent that a loosening asks for.
+
+use crate::desired::authority;
+use crate::desired::loosening;
+use crate::desired::policy::Policy;
+use crate::domain::commit::File;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::source::SETTINGS_FILE;
+use crate::reconcile::status_branch::StatusFiles;
+use crate::repo;
+use crate::repo::settings::Settings;
+
+/// The rules in force, with what the commit, or the change under review, loosens of them.
+pub(super) async fn in_force(loaded: &Loaded, policy: Policy, status: &StatusFiles) -> Policy {
+    let accepted = accepted(loaded, &policy, status).await;
+    let mut policy = loosening::in_force(policy, accepted.as_ref());
+    // A change under review decides nothing, but whoever reads its plan has to see what its rules would be.
+    if let Some(proposed) = proposed(loaded, &policy) {
+        let more = loosening::loosening(&proposed, &policy).into_iter().filter(|rule| !policy.loosening.contains(rule));
+        let more: Vec<String> = more.collect();
+        policy.loosening.extend(more);
+    }
+    policy
+}
+
+/// The rules that were accepted last; `None` if there are none, or the commit that has them is gone.
+async fn accepted(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Option<Policy> {
+    let upstream = loaded.source.upstream.as_ref()?;
+    let environment = status.environment()?;
+    let commit = environment.rules_commit.as_ref().or(environment.applied_commit.as_ref())?;
+    let path = SETTINGS_FILE.parse().expect("a legal path");
+    match upstream.remote.read_file(commit, &path).await {
+        Ok(bytes) => of(policy, &bytes?),
+        Err(error) => {
+            tracing::warn!(%commit, %error, "the rules that were accepted last cannot be read: those of the tip are in force");
+            None
+        }
+    }
+}
+
+/// The rules that a change under review would bring.
+fn proposed(loaded: &Loaded, policy: &Policy) -> Option<Policy> {
+    loaded.source.base.as_ref()?;
+    match loaded.source.snapshot.files.get(&SETTINGS_FILE.parse().expect("a legal path"))? {
+        File::Bytes(bytes) => of(policy, bytes),
+        File::TooLarge { .. } | File::Symlink | File::Submodule => None,
+    }
+}
+
+/// The rules of the same environment in other settings; `None` if it is not there, or they have errors.
+fn of(policy: &Policy, bytes: &[u8]) -> Option<Policy> {
+    let (settings, _, _): (Option<Settings>, _, _) =
+        repo::settings::read(crate::diagnostic::FileName::outside(SETTINGS_FILE), bytes);
+    authority::policy(&settings?, &policy.mark.environment)
+}

@@ -1,0 +1,125 @@
+//! Environments that require signatures: who signs a change, who signs approvals of it, and what counts.
+
+use super::process::{Run, Stage, example_with_approval};
+use crate::support::signing::{OpenPgp, Ssh, has};
+
+pub(super) const ALICE: &str = "Alice <alice@example.com>";
+pub(super) const BOB: &str = "Bob <bob@example.com>";
+pub(super) const CAROL: &str = "Carol <carol@example.com>";
+
+/// The branch on which signed approvals may live.
+pub(super) const BRANCH: &str = "privlink/approvals/prod";
+
+/// Alice and Bob have an SSH key, Carol an OpenPGP key.
+pub(super) fn alice() -> Ssh {
+    Ssh::of(1)
+}
+
+pub(super) fn bob() -> Ssh {
+    Ssh::of(2)
+}
+
+pub(super) fn carol() -> OpenPgp {
+    OpenPgp::of(3)
+}
+
+/// The quick part of the example, where what is not safe needs so many signed approvals.
+pub(super) fn files(people: u32) -> Vec<(String, Option<Vec<u8>>)> {
+    let wanted = ["privlink.toml", "services/storefront.yaml", "services/inventory.yaml"];
+    let keys = format!(
+        "[approvers.alice]\nssh = {:?}\n\n[approvers.bob]\nssh = {:?}\n\n[approvers.carol]\nopenpgp = '''\n{}'''\n",
+        alice().public(),
+        bob().public(),
+        carol().public()
+    );
+    let signed = |text: &str| {
+        text.replace("[approvers.alice]\n\n[approvers.bob]\n", &keys)
+            .replace("prune = true", "prune = true\nsignatures = \"required\"")
+            .replace("notable = 1", &format!("notable = {people}"))
+            .replace("disruptive = 1", &format!("disruptive = {people}"))
+            .replace("severing = 1", &format!("severing = {people}"))
+    };
+    let files = example_with_approval().into_iter();
+    files
+        .filter(|(path, _)| wanted.iter().any(|end| path.ends_with(end)))
+        .map(|(path, text)| (path, Some(signed(&text).into_bytes())))
+        .collect()
+}
+
+/// A stage whose files Alice wrote and signed.
+pub(super) fn stage(people: u32) -> Stage {
+    let stage = Stage::new(&[]);
+    stage.repo.edit_signed(("main", ALICE), &files(people), Some(&|bytes| alice().sign("git", bytes)));
+    stage
+}
+
+pub(super) fn agent(stage: &Stage) -> Run {
+    stage.run(&["agent", "--once"])
+}
+
+/// The id of the plan that a run shows.
+pub(super) fn plan_id(run: &Run) -> String {
+    let line = run.all().lines().find_map(|line| Some(line.strip_prefix("Plan id: ")?.to_owned()));
+    line.unwrap_or_else(|| panic!("there is no plan in\n{}", run.all()))
+}
+
+/// Approves by the program, with the key of a person that `ssh-keygen` uses.
+pub(super) fn approve(stage: &Stage, (name, author): (&str, &str), plan: &str, key: &Ssh) -> Run {
+    let file = stage.folder().join(format!("key-of-{name}"));
+    key.write_to(&file);
+    let key = file.to_str().unwrap();
+    stage.run(&["approve", "--as", name, "--plan", plan, "--yes", "--author", author, "--signing-key", key])
+}
+
+/// The approval that is on the approvals branch, made another person's.
+pub(super) fn as_another(stage: &Stage, from: &str, to: &str) -> (String, String) {
+    let files = stage.repo.files(BRANCH);
+    let (path, text) = files.into_iter().find(|(path, _)| path.ends_with(&format!("{from}.yaml"))).unwrap();
+    (
+        path.replace(&format!("{from}.yaml"), &format!("{to}.yaml")),
+        text.replace(&format!("approver: {from}"), &format!("approver: {to}")),
+    )
+}
+
+#[test]
+fn two_people_sign_and_the_plan_runs() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let stage = stage(2);
+    let id = plan_id(&agent(&stage).ends(4));
+    approve(&stage, ("bob", BOB), &id, &bob()).ends(0).says(&format!("on {BRANCH}"));
+    agent(&stage).ends(4).says("2 people, and 1 counts so far");
+    assert_eq!(stage.writes(), 0);
+    let (path, text) = as_another(&stage, "bob", "carol");
+    let file = [(path, Some(text.into_bytes()))];
+    stage.repo.edit_signed((BRANCH, CAROL), &file, Some(&|bytes| carol().sign_by_subkey(bytes)));
+    agent(&stage).ends(0).says("Applied: 2 of 2 steps done");
+    stage.idle();
+    stage.assert_converged();
+}
+
+#[test]
+fn an_approval_that_would_not_count_is_not_pushed() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let stage = stage(2);
+    let id = plan_id(&agent(&stage).ends(4));
+    let run = approve(&stage, ("bob", BOB), &id, &alice()).ends(1);
+    assert!(run.err.contains("the key is that of alice, not of bob"), "{}", run.err);
+    let run = approve(&stage, ("bob", BOB), &id, &Ssh::of(99)).ends(1);
+    assert!(run.err.contains("is signed by a key that nobody here has (SHA256:"), "{}", run.err);
+    let run = stage.run(&["approve", "--as", "bob", "--plan", &id, "--yes", "--author", BOB]).ends(1);
+    assert!(run.err.contains("this environment takes signed approvals only"), "{}", run.err);
+    assert_eq!(stage.repo.count(BRANCH), 0);
+}
+
+#[test]
+fn a_change_that_nobody_known_signed_is_applied_by_hand_only() {
+    let stage = Stage::new(&[]);
+    stage.repo.edit("main", ALICE, &files(2));
+    let run = agent(&stage).ends(4).says("nobody can tell who made the change: commit ");
+    assert!(run.err.contains("by Alice <alice@example.com> is not signed"), "{}", run.err);
+    assert_eq!(stage.writes(), 0);
+}
