@@ -316,8 +316,9 @@ impl Backends<'_> {
         match self.read(change).await? {
             None => Ok(Done::Finished),
             Some(Live::Namespace(_)) => waits("the cluster to finish the deletion"),
-            Some(Live::Service(_)) => {
-                waits("the cloud provider to clean up (load balancer frontend, Private Link Service)")
+            Some(Live::Service(live)) => {
+                let reason = "the cloud provider to clean up (load balancer frontend, Private Link Service)".to_owned();
+                Ok(Done::NotYet { reason: self.explained(reason, &live.key).await })
             }
             Some(_) if change.removed_by.is_some() => waits("the cloud provider to delete it with its frontend"),
             Some(_) => waits("Azure to finish the deletion"),

@@ -20,6 +20,7 @@ use crate::reconcile::pass::PassError;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusFiles;
+use crate::reconcile::waiting;
 use crate::reconcile::world::Purpose;
 use crate::reconcile::world::World;
 use crate::repo;
@@ -120,6 +121,7 @@ async fn replan(
         return Err(PassError::Files(Box::new(diagnostics)));
     }
     let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
+    waiting::look(world, &desired, &mut observed).await;
     let baseline = baseline(loaded, policy, (&status, cluster.as_ref())).await;
     let baseline = baseline.as_ref();
     let mut plan = crate::plan::plan(&desired, &observed, baseline);
