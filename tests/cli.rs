@@ -22,3 +22,4 @@ mod rights;
 mod simulate;
 mod stats;
 mod story;
+mod waiting;

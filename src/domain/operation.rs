@@ -276,7 +276,12 @@ pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
     ClusterRight { resource: "services", verb: "create", by: &[Party::Apply], why: "applies a Service that is new" },
     ClusterRight { resource: "services", verb: "patch", by: &[Party::Apply], why: "applies a Service" },
     ClusterRight { resource: "services", verb: "delete", by: &[Party::Apply], why: "deletes a Service" },
-    ClusterRight { resource: "events", verb: "list", by: &[Party::Apply], why: "says what a Service waits for" },
+    ClusterRight {
+        resource: "events",
+        verb: "list",
+        by: &[Party::Plan, Party::Apply],
+        why: "says what a Service waits for",
+    },
 ];
 
 /// What is done in a cluster beside that, where the settings let namespaces be created.

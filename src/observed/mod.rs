@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use crate::domain::azure::ResourceGroup;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::cluster::ClusterEvent;
 use crate::domain::cluster::HeldAddress;
 use crate::domain::cluster::LoadBalancerFrontend;
 use crate::domain::cluster::ManagedCluster;
@@ -135,6 +136,8 @@ pub struct Observed {
     pub leaving_namespaces: BTreeSet<Namespace>,
     /// What the API server says to the writes of Services that were tried.
     pub trials: BTreeMap<ObjectKey, Trial>,
+    /// The last Warning event of the Services that have no address yet.
+    pub warnings: BTreeMap<ObjectKey, ClusterEvent>,
     /// What the identity that applies may do; `None` if nobody asked.
     pub rights: Option<Rights>,
     /// What the cluster's identity may do outside the group of its nodes; `None` if nobody asked.

@@ -55,6 +55,9 @@ fn present(draft: &mut Draft<'_>, intent: &Intent, service: &Service, live: &Liv
     change.reads = reads::of_changed(&change.fields);
     change.resource = Some(Resource::Service(service.clone()));
     note_what_others_hold(draft, &key, live, service);
+    if let Some(event) = draft.observed.warnings.get(&service.key) {
+        draft.note(&key, format!("has no address yet: the cloud provider says {}", event.summary()));
+    }
     let unchanged = change.fields.is_empty();
     if !unchanged && draft.is_blind_to_link_of(&service.key) {
         return;

@@ -24,6 +24,7 @@ mod sight;
 pub mod source;
 pub mod status_branch;
 mod trial;
+mod waiting;
 pub mod world;
 
 /// An error and its causes, as one line.

@@ -151,6 +151,7 @@ fn merge(observed: &mut Observed, part: Observed) {
         absent_namespaces: _,
         leaving_namespaces: _,
         trials: _,
+        warnings: _,
         rights: _,
         cluster_rights: _,
         user_rights: _,

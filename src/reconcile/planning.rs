@@ -21,6 +21,7 @@ use crate::reconcile::rules;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusFiles;
+use crate::reconcile::waiting;
 use crate::reconcile::world::Purpose;
 use crate::reconcile::world::World;
 use crate::repo;
@@ -122,6 +123,7 @@ async fn replan(
         return Err(PassError::Files(Box::new(diagnostics)));
     }
     let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap), &desired.subscriptions()).await?;
+    waiting::look(world, &desired, &mut observed).await;
     let baseline = baseline(loaded, policy, (&status, cluster.as_ref())).await;
     let baseline = baseline.as_ref();
     let mut plan = crate::plan::plan(&desired, &observed, baseline);

@@ -77,7 +77,11 @@ pub(super) fn frontend(view: &View<'_>, key: &ObjectKey) -> Finding {
         None => Finding::no(kind, reason::NOT_CREATED, format!("the Service {key} is not in the cluster")),
         Some(live) if live.deleting => Finding::no(kind, reason::DELETING, "the Service is being deleted"),
         Some(live) if live.addresses.is_empty() => {
-            Finding::no(kind, reason::ADDRESS_PENDING, "the load balancer has not given it an address yet")
+            let warning = view.input.observed.warnings.get(key);
+            let said =
+                warning.map(|event| format!("; the cloud provider says {}", event.summary())).unwrap_or_default();
+            let text = format!("the load balancer has not given it an address yet{said}");
+            Finding::no(kind, reason::ADDRESS_PENDING, text)
         }
         Some(_) => Finding::yes(kind, reason::ADDRESS_ASSIGNED),
     };

@@ -10,6 +10,7 @@ use crate::domain::annotation;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
+use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Live;
 use crate::domain::resource::Provisioning;
 use crate::domain::resource::Resource;
@@ -73,7 +74,7 @@ impl Backends<'_> {
             return ready(Outputs::default());
         }
         if let Some(reason) = self.unsettled(step, change).await? {
-            return not_yet(reason);
+            return not_yet(self.explained(reason, &service.key).await);
         }
         if !has_its_addresses(service, &live) {
             let events = kubernetes.warnings(&service.key).await.map_err(|error| cluster_failure(&error))?;
@@ -95,6 +96,16 @@ impl Backends<'_> {
             None
         };
         ready(Outputs { address, frontend, ..Outputs::default() })
+    }
+
+    /// What a Service waits for, with the last warning about it where its events can be read.
+    pub(super) async fn explained(&self, reason: String, key: &ObjectKey) -> String {
+        let Ok(kubernetes) = self.kubernetes() else { return reason };
+        let events = kubernetes.warnings(key).await.unwrap_or_default();
+        match events.first() {
+            Some(event) => format!("{reason}; its last warning is {}", event.summary()),
+            None => reason,
+        }
     }
 
     /// What comes next must not race the cloud provider's sync: the deletion of a Private Link Service whose annotations were
