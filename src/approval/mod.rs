@@ -21,9 +21,11 @@ use crate::domain::name::ApproverName;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Cause;
+use crate::plan::change::Change;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::plan::document::change_digest;
+use crate::plan::document::key_text;
 use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
 use file::ApprovalFile;
@@ -115,6 +117,19 @@ pub struct Missing {
     pub refused: Vec<Refused>,
     /// Commits of the change that nobody known has signed, where signatures are required: nobody can tell who made it.
     pub unsigned: Vec<String>,
+    /// What is new since people approved another plan of the same changes.
+    pub news: Vec<News>,
+}
+
+/// What is new since somebody approved another plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// Who approved.
+    pub approver: ApproverName,
+    /// What they approved.
+    pub plan: PlanId,
+    /// What differs from it now, each as a line.
+    pub differences: Vec<String>,
 }
 
 /// What one risk still needs.
@@ -167,7 +182,8 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     if !needs.is_empty() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
         let unsigned = circumstances.authors.unsigned.clone();
-        return Decision::Missing(Missing { needs, refused, unsigned });
+        let news = valid.iter().filter_map(|file| since(plan, file, circumstances)).collect();
+        return Decision::Missing(Missing { needs, refused, unsigned, news });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
@@ -246,6 +262,28 @@ fn people<'a>(
         people = people.into_iter().take(1).collect();
     }
     people
+}
+
+/// What is new since an approval that holds was given for another plan, as far as its list of changes tells; `None` if it
+/// was for other resources, or is used up.
+fn since(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<News> {
+    let approved: BTreeMap<&str, BTreeSet<&ChangeDigest>> =
+        file.changes.iter().fold(BTreeMap::new(), |mut all, change| {
+            all.entry(change.resource.as_str()).or_default().insert(&change.digest);
+            all
+        });
+    let is_spent = |digest: &ChangeDigest| circumstances.used.contains(&(file.plan.clone(), digest.clone()));
+    let is_other = file.plan != plan.id && !file.changes.iter().any(|change| is_spent(&change.digest));
+    let steps = plan.steps.iter().map(|step| (key_text(&step.change.key), &step.change));
+    let is_about = steps.clone().any(|(key, _)| approved.contains_key(key.as_str()));
+    let differs = |(key, change): (String, &Change)| match approved.get(key.as_str()) {
+        None => Some(format!("new: {} {key}", change.action)),
+        Some(digests) if digests.contains(&change_digest(change)) => None,
+        Some(_) => Some(format!("{key}: its change, or what follows from it, is not what was approved")),
+    };
+    let differences: Vec<String> = steps.filter_map(differs).collect();
+    let is_news = is_other && is_about && !differences.is_empty();
+    is_news.then(|| News { approver: file.approver.clone(), plan: file.plan.clone(), differences })
 }
 
 /// Why an approval that holds by itself does not help this plan; `None` if it covers some of its changes.

@@ -14,6 +14,7 @@ use crate::approval;
 use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
+use crate::approval::News;
 use crate::cli::Exit;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
@@ -323,7 +324,7 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned } = missing;
+    let Missing { needs, refused, unsigned, news } = missing;
     let mut text = render::Text::new();
     for (risk, need) in needs {
         let have = match need.have {
@@ -337,6 +338,12 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
             Label::Plain,
             format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
         );
+    }
+    for News { approver, plan, differences } in news {
+        text.line(Label::Notable, format!("  since {approver} approved plan {}…:", &plan.as_str()[..10]));
+        for difference in differences {
+            text.line(Label::Plain, format!("    {}", render::shown::one_line(difference)));
+        }
     }
     if !unsigned.is_empty() {
         text.line(Label::Plain, format!("  nobody can tell who made the change: {}", few(unsigned)));

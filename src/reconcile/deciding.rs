@@ -5,6 +5,9 @@ use crate::approval::Circumstances;
 use crate::approval::Decision;
 use crate::approval::Evidence;
 use crate::approval::LocalConsent;
+use crate::approval::Missing;
+use crate::approval::News;
+use crate::plan::compare;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::reconcile::approvals;
@@ -14,7 +17,9 @@ use crate::reconcile::pass::PassError;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusFiles;
+use crate::render::saved_plan::read_saved_plan;
 use crate::status::document::StepOutcome;
+use crate::status::path;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -48,7 +53,23 @@ pub fn decide(
         used: used(&planned.status, &approvals.evidence),
         local: consent,
     };
-    approval::decide(&planned.plan, &approvals.evidence, &circumstances)
+    match approval::decide(&planned.plan, &approvals.evidence, &circumstances) {
+        Decision::Approved(approval) => Decision::Approved(approval),
+        Decision::Missing(missing) => {
+            let news = missing.news.into_iter().map(|news| in_detail(news, planned)).collect();
+            Decision::Missing(Missing { news, ..missing })
+        }
+    }
+}
+
+/// The same news, told by the approved plan itself where the status branch still has it and it is the one that its id names.
+fn in_detail(news: News, planned: &Planned) -> News {
+    let path = path::plan(&planned.plan.policy.mark.environment, &news.plan);
+    let saved = planned.status.files.get(&path).and_then(|text| read_saved_plan(text).ok());
+    match saved.filter(|saved| saved.id == news.plan) {
+        Some(saved) => News { differences: compare::differences(&saved.body, &planned.plan.body), ..news },
+        None => news,
+    }
 }
 
 /// What was carried out after an approval was given is not carried out under it again.

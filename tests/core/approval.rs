@@ -282,7 +282,9 @@ fn the_rest_of_an_interrupted_plan_is_still_approved() {
     let link = world.link("shop/orders").service.id.clone();
     world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Approved);
     let worse = plan_of(&desired, &world);
-    assert!(!approved(&worse, &[approval], LocalConsent::None));
+    let missing = missing(&worse, &[approval], &circumstances(LocalConsent::None));
+    assert_eq!(missing.news[0].plan, whole.id);
+    insta::assert_snapshot!(missing.news[0].differences.join("\n"), @"service/shop/orders: its change, or what follows from it, is not what was approved");
 }
 
 #[test]

@@ -158,7 +158,8 @@ fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
     assert!(arm.settle(&reply).status < 300, "{:?}", reply.body);
     let writes = stage.writes();
     let run = agent(&stage).ends(4);
-    println!("{}\n{}", run.err, run.out);
     assert_eq!(stage.writes(), writes);
-    contains(&run.all(), "newcomer");
+    contains(&run.err, "since bob approved plan ");
+    contains(&run.err, "one more is affected: ");
+    contains(&run.err, "privateendpoints/newcomer (Approved)");
 }
