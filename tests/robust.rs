@@ -14,5 +14,6 @@ mod simulator;
 mod snapshot;
 mod status;
 mod storm;
+mod webhook;
 mod worlds;
 mod writers;
