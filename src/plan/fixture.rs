@@ -197,6 +197,7 @@ fn policy() -> Policy {
             namespaces: Vec::new(),
             dns_zones: Vec::new(),
         },
+        asks_graph: false,
         prune: false,
         max_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },

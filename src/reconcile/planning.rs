@@ -119,7 +119,7 @@ async fn replan(
     if diagnostics.has_errors() {
         return Err(PassError::Files(Box::new(diagnostics)));
     }
-    let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
+    let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap), &desired.subscriptions()).await?;
     let baseline = baseline(loaded, policy, (&status, cluster.as_ref())).await;
     let baseline = baseline.as_ref();
     let mut plan = crate::plan::plan(&desired, &observed, baseline);

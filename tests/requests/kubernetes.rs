@@ -6,6 +6,8 @@ use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::Service;
 use privlink::domain::right::Access;
 use privlink::kubernetes::Cluster;
+use privlink::kubernetes::error::ClusterError;
+use privlink::kubernetes::watch::Watch;
 use serde_json::json;
 
 use super::recorder::Answer;
@@ -18,9 +20,12 @@ use super::recorder::declared;
 fn answer(method: &str, target: &str) -> Answer {
     let more = if target == "/api/v1/services?limit=500" { "a=/b" } else { "" };
     let body = match (method, target) {
+        ("GET", target) if target.contains("watch=true") => {
+            json!({"type": "ERROR", "object": {"kind": "Status", "code": 500}})
+        }
         ("GET", "/version") => json!({"gitVersion": "v1.36.2"}),
         ("POST", _) => json!({"status": {"allowed": true, "userInfo": {"username": "u"}}}),
-        _ => json!({"metadata": {"continue": more}, "items": []}),
+        _ => json!({"metadata": {"continue": more, "resourceVersion": "41"}, "items": []}),
     };
     (200, Vec::new(), body)
 }
@@ -48,6 +53,8 @@ async fn book() -> Book {
     drop(book.note("services", "of all namespaces", cluster.services(None)).await);
     drop(book.note("services", "of one namespace", cluster.services(Some(&namespace))).await);
     drop(book.note("service", "", cluster.service(key)).await);
+    let mut watch = Watch::new(&cluster);
+    drop(book.note("next", "the first sign of a watch", async { Ok::<_, ClusterError>(watch.next().await) }).await);
     drop(book.note("warnings", "", cluster.warnings(key)).await);
     drop(book.note("syncs", "", cluster.syncs(key)).await);
     drop(book.note("has_namespace", "", cluster.has_namespace(&namespace)).await);
@@ -75,11 +82,12 @@ async fn every_operation_on_a_cluster_has_its_record() {
     let book = book().await;
     let mut operations = declared("src/kubernetes/mod.rs", "pub async fn ");
     operations.retain(|name| !silent.contains(name));
+    operations.extend(declared("src/kubernetes/watch.rs", "pub async fn "));
     assert_eq!(book.operations(), operations);
     // Every request that can be built: one that no operation sends would be dead, so each is one of an operation's.
     let mut built = declared("src/kubernetes/request.rs", "pub(crate) fn ");
     // They say something about a request.
     built.retain(|name| !["is_read", "kind_of"].contains(&name.as_str()));
-    let sent = ["apply", "delete", "list", "may", "namespace", "read", "syncs", "version", "warnings", "who"];
+    let sent = ["apply", "delete", "list", "may", "namespace", "read", "syncs", "version", "warnings", "watch", "who"];
     assert_eq!(built, BTreeSet::from(sent.map(ToOwned::to_owned)));
 }
