@@ -4,3 +4,4 @@
 
 mod daemon;
 mod schedule;
+mod webhook;

@@ -16,5 +16,6 @@ mod simulator;
 mod snapshot;
 mod status;
 mod storm;
+mod webhook;
 mod worlds;
 mod writers;

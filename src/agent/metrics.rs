@@ -47,6 +47,7 @@ pub(super) struct Metrics {
     drift: Counters,
     push_failures: Counters,
     crashes: Counters,
+    deliveries: Counters,
     ready: Histograms,
 }
 
@@ -65,6 +66,7 @@ impl Metrics {
             drift: Counters::default(),
             push_failures: Counters::default(),
             crashes: Counters::default(),
+            deliveries: Counters::default(),
             ready: Histograms::new_with_constructor(ready),
         };
         metrics.register();
@@ -74,7 +76,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, looks, passes, durations, changes, drift, push_failures, crashes, ready } = self;
+        let Self { registry, looks, passes, durations, changes, drift, push_failures, crashes, deliveries, ready } =
+            self;
         registry.register("looks", "Looks at the config repository, by result", looks.clone());
         registry.register("passes", "Passes that ended, by how", passes.clone());
         let help = "How long passes took";
@@ -83,6 +86,7 @@ impl Metrics {
         registry.register("drift_changes", "Changes of applied plans that drift made necessary", drift.clone());
         registry.register("status_push_failures", "Status commits that could not be pushed", push_failures.clone());
         registry.register("crashes", "Passes and looks that met a mistake in privlink", crashes.clone());
+        registry.register("webhook_deliveries", "Deliveries of the webhook, by verdict", deliveries.clone());
         let help = "How old a commit was when a pass first found all that it asks for";
         registry.register_with_unit("commit_to_ready", help, Unit::Seconds, ready.clone());
     }
@@ -106,6 +110,11 @@ impl Metrics {
             | News::Stopping { .. }
             | News::Stopped { .. } => {}
         }
+    }
+
+    /// Counts a delivery of the webhook.
+    pub(super) fn delivered(&self, verdict: &'static str) {
+        self.deliveries.get_or_create(&vec![("verdict", verdict.to_owned())]).inc();
     }
 
     fn ended(&self, ended: &Ended) {

@@ -18,6 +18,7 @@ pub mod probes;
 pub mod schedule;
 pub mod vitals;
 pub mod wake;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::sync::Arc;

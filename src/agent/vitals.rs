@@ -95,6 +95,11 @@ impl Vitals {
         self.metrics.exposition()
     }
 
+    /// Counts a delivery of the webhook, by a word that says what became of it.
+    pub(super) fn delivered(&self, verdict: &'static str) {
+        self.metrics.delivered(verdict);
+    }
+
     fn take(&self, news: &News) {
         let mut state = lock(&self.state);
         match news {

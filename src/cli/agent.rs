@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use anyhow::bail;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -27,6 +30,9 @@ use crate::agent::schedule::Timing;
 use crate::agent::schedule::Why;
 use crate::agent::vitals::Vitals;
 use crate::agent::wake::Wake;
+use crate::agent::webhook;
+use crate::agent::webhook::Hook;
+use crate::agent::webhook::SecretSource;
 use crate::apply::engine::Settings;
 use crate::cli::Exit;
 use crate::cli::apply::missing_text;
@@ -42,6 +48,7 @@ use crate::cli::signals;
 use crate::cli::signals::Signals;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
+use crate::domain::secret::Secret;
 use crate::git::RemoteUrl;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassEnd;
@@ -85,6 +92,13 @@ pub struct AgentArguments {
     /// Serve /healthz, /readyz and /metrics here; a port alone means on loopback
     #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
     probes: Option<SocketAddr>,
+    /// Take deliveries of GitHub, GitLab, Azure DevOps, Bitbucket, Gitea and Forgejo here, signed with
+    /// PRIVLINK_WEBHOOK_SECRET; a port alone means on loopback
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
+    webhook: Option<SocketAddr>,
+    /// The secret of the webhook, instead of PRIVLINK_WEBHOOK_SECRET; read for each delivery
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 }
 
 /// Reads `9464` and `0.0.0.0:9464`.
@@ -114,12 +128,13 @@ pub(super) async fn run(
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
     let timing = arguments.timing();
-    let AgentArguments { repo, reference, environments, once, deadline, probes, .. } = arguments;
+    let AgentArguments { repo, reference, environments, once, deadline, probes, webhook, webhook_secret_file, .. } =
+        arguments;
     let url: RemoteUrl = repo.parse()?;
     let cancel = until_stopped();
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
     let agent = Agent {
-        branch: ConfigBranch::new(Remote::new(url, config), reference),
+        branch: ConfigBranch::new(Remote::new(url, config), reference.clone()),
         environments: environments.environments,
         config: config.clone(),
         settings,
@@ -132,29 +147,48 @@ pub(super) async fn run(
         return Ok(console.exit);
     }
     let vitals = Arc::new(Vitals::new(config.calls.clone()));
-    let listeners = Listeners::open(probes, &vitals).await?;
-    serve(agent, timing, (&mut console, vitals)).await;
-    listeners.close();
+    let (sender, signs) = mpsc::unbounded_channel();
+    let mut listeners = Listeners::default();
+    if let Some(address) = probes {
+        let listener = bind(address, "probes").await?;
+        listeners.spawn(probes::serve(listener, Arc::clone(&vitals)));
+    }
+    if let Some(address) = webhook {
+        let hook = Hook::new(
+            webhook_secret(webhook_secret_file, config)?,
+            &agent.branch.remote().url().to_string(),
+            reference.as_deref(),
+        );
+        let listener = bind(address, "webhook").await?;
+        listeners.spawn(webhook::serve(listener, hook, (sender.clone(), Arc::clone(&vitals))));
+    }
+    serve(agent, timing, (sender, signs), (&mut console, vitals)).await;
     Ok(Exit::Done)
 }
 
-/// The servers beside the agent.
-struct Listeners(Vec<tokio::task::JoinHandle<()>>);
+/// The secret of the webhook, which has to be there before anybody sends anything.
+fn webhook_secret(file: Option<PathBuf>, config: &Config) -> anyhow::Result<SecretSource> {
+    let (source, secret) = match (file, config.variable("PRIVLINK_WEBHOOK_SECRET")) {
+        (Some(file), _) => {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            (SecretSource::File(file), text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        (None, Some(secret)) => (SecretSource::Given(Secret::new(secret.to_owned())), secret.to_owned()),
+        (None, None) => bail!("--webhook needs a secret: set PRIVLINK_WEBHOOK_SECRET or --webhook-secret-file"),
+    };
+    if secret.len() < webhook::SHORTEST_SECRET {
+        bail!("the secret of the webhook can be guessed: give it {} characters or more", webhook::SHORTEST_SECRET);
+    }
+    Ok(source)
+}
+
+/// The servers beside the agent; they end with it.
+#[derive(Default)]
+struct Listeners(tokio::task::JoinSet<()>);
 
 impl Listeners {
-    async fn open(probes: Option<SocketAddr>, vitals: &Arc<Vitals>) -> anyhow::Result<Self> {
-        let mut tasks = Vec::new();
-        if let Some(address) = probes {
-            let listener = bind(address, "probes").await?;
-            tasks.push(tokio::spawn(probes::serve(listener, Arc::clone(vitals))));
-        }
-        Ok(Self(tasks))
-    }
-
-    fn close(self) {
-        for task in self.0 {
-            task.abort();
-        }
+    fn spawn(&mut self, server: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(server);
     }
 }
 
@@ -166,8 +200,12 @@ async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpList
 }
 
 /// Serves until the agent is told to stop.
-pub(super) async fn serve(agent: Agent, timing: Timing, (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>)) {
-    let (sender, signs) = mpsc::unbounded_channel();
+pub(super) async fn serve(
+    agent: Agent,
+    timing: Timing,
+    (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
+    (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>),
+) {
     let _wake = Wake::watch(agent.branch.remote(), sender.clone());
     let asks = tokio::spawn(asked(sender));
     let inlet = Inlet { signs, cancel: agent.cancel.clone() };

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
@@ -346,7 +347,8 @@ impl Demo {
             at_once: 1,
         };
         let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
-        crate::cli::agent::serve(agent, timing, (&mut Console::new(printer), vitals)).await;
+        let signs = mpsc::unbounded_channel();
+        crate::cli::agent::serve(agent, timing, signs, (&mut Console::new(printer), vitals)).await;
         Ok(())
     }
 }
