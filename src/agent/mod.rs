@@ -11,6 +11,7 @@
 //! believes comes from that branch, as it is when the pass begins: new settings need no restart.
 
 mod branch;
+pub mod clusters;
 pub mod daemon;
 mod metrics;
 pub mod news;
@@ -33,6 +34,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
+use crate::agent::clusters::Clusters;
 use crate::agent::daemon::Duty;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
@@ -70,6 +72,8 @@ pub struct Agent {
     pub settings: ApplySettings,
     /// Set when it shall stop.
     pub cancel: watch::Receiver<bool>,
+    /// What watches the clusters; nothing for an agent that makes one pass.
+    pub clusters: Option<Clusters>,
 }
 
 impl Agent {
@@ -101,6 +105,9 @@ impl Agent {
         if let (true, Contents::Unreadable(what)) = (look.is_new, &look.contents) {
             tracing::error!(tip = look.tip.as_ref().map(tracing::field::display), "the settings are wrong");
             herald.tell(News::Unreadable(Arc::clone(what)));
+        }
+        if let (true, Contents::Loaded(loaded), Some(clusters)) = (look.is_new, &look.contents, &self.clusters) {
+            clusters.tend(loaded, &look.environments(&self.environments));
         }
         herald.tell(News::Looked { environments: look.environments(&self.environments) });
         Ok(look)

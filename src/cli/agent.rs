@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::agent::ConfigBranch;
+use crate::agent::clusters::Clusters;
 use crate::agent::daemon;
 use crate::agent::daemon::Inlet;
 use crate::agent::news::Audience;
@@ -139,6 +140,7 @@ pub(super) async fn run(
         config: config.clone(),
         settings,
         cancel,
+        clusters: None,
     };
     let mut console = Console::new(printer);
     console.is_quiet = log_format == LogFormat::Json;
@@ -201,12 +203,13 @@ async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpList
 
 /// Serves until the agent is told to stop.
 pub(super) async fn serve(
-    agent: Agent,
+    mut agent: Agent,
     timing: Timing,
     (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
     (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>),
 ) {
     let _wake = Wake::watch(agent.branch.remote(), sender.clone());
+    agent.clusters = Some(Clusters::new(agent.config.clone(), sender.clone()));
     let asks = tokio::spawn(asked(sender));
     let inlet = Inlet { signs, cancel: agent.cancel.clone() };
     daemon::serve(Arc::new(agent), timing, inlet, &mut (console, vitals)).await;

@@ -196,6 +196,7 @@ impl Demo {
             config: self.config.clone(),
             settings: Settings { check_interval: POLL, ..Settings::default() },
             cancel,
+            clusters: None,
         }
     }
 

@@ -262,6 +262,12 @@ pub struct ClusterRight {
 pub const CLUSTER_RIGHTS: &[ClusterRight] = &[
     ClusterRight { resource: "services", verb: "list", by: &[Party::Plan], why: "looks at Services" },
     ClusterRight {
+        resource: "services",
+        verb: "watch",
+        by: &[Party::Plan],
+        why: "lets the agent see at once what somebody changes",
+    },
+    ClusterRight {
         resource: "namespaces",
         verb: "get",
         by: &[Party::Plan],

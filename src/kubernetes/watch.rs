@@ -45,7 +45,7 @@ const CALL: &str = "watch the Services of all namespaces";
 /// What a watch tells.
 #[derive(Debug)]
 pub enum Sign {
-    /// This Service came, went, or is not as it was.
+    /// This Service of type `LoadBalancer` came, went, or is not as it was.
     Changed(ObjectKey),
     /// For a while nobody says what changes.
     Lost(ClusterError),
@@ -125,7 +125,7 @@ impl<'a> Watch<'a> {
     async fn list(&mut self) -> Result<(), ClusterError> {
         let mut found = BTreeMap::new();
         let version = self.cluster.pages(CALL, None, |item| {
-            found.extend(codec::key(item).ok().map(|key| (key, digest(item))));
+            found.extend(codec::key(item).ok().and_then(|key| Some((key, digest(item)?))));
             Ok(())
         });
         let version = version.await?;
@@ -146,18 +146,18 @@ impl<'a> Watch<'a> {
                 self.version = version(&object).or_else(|| self.version.take());
                 // A name that no document can hold is nobody's we know.
                 if let Ok(key) = codec::key(&object) {
-                    let digest = digest(&object);
-                    if known.insert(key.clone(), digest) != Some(digest) {
-                        self.signs.push_back(Sign::Changed(key));
-                    }
+                    let now = digest(&object);
+                    let before = match now {
+                        Some(now) => known.insert(key.clone(), now),
+                        None => known.remove(&key),
+                    };
+                    self.signs.extend((before != now).then_some(Sign::Changed(key)));
                 }
             }
             WatchEvent::Deleted(object) => {
                 self.version = version(&object).or_else(|| self.version.take());
-                if let Ok(key) = codec::key(&object) {
-                    known.remove(&key);
-                    self.signs.push_back(Sign::Changed(key));
-                }
+                let key = codec::key(&object).ok().filter(|key| known.remove(key).is_some());
+                self.signs.extend(key.map(Sign::Changed));
             }
             WatchEvent::Bookmark(bookmark) => self.version = Some(bookmark.metadata.resource_version),
             WatchEvent::Error(status) => return Err(self.cluster.broken(kube::Error::Api(status))),
@@ -230,8 +230,11 @@ fn version(object: &Json) -> Option<String> {
     object.pointer("/metadata/resourceVersion").and_then(Json::as_str).map(ToOwned::to_owned)
 }
 
-/// What of a Service somebody may have meant to change.
-fn digest(object: &Json) -> u64 {
+/// What of a Service somebody may have meant to change; `None` for one without a load balancer, which exposes nothing.
+fn digest(object: &Json) -> Option<u64> {
+    if object.pointer("/spec/type").and_then(Json::as_str) != Some("LoadBalancer") {
+        return None;
+    }
     let mut object = object.clone();
     // A list leaves out the kind of its items, a watch does not.
     for (part, fields) in [("", ["apiVersion", "kind"]), ("/metadata", ["managedFields", "resourceVersion"])] {
@@ -240,7 +243,7 @@ fn digest(object: &Json) -> u64 {
     }
     let mut hasher = DefaultHasher::new();
     object.to_string().hash(&mut hasher);
-    hasher.finish()
+    Some(hasher.finish())
 }
 
 #[cfg(test)]
@@ -253,7 +256,7 @@ mod tests {
     fn only_what_somebody_meant_is_a_change() {
         let object = |version: &str, manager: &str, address: &str| {
             json!({"kind": "Service", "metadata": {"name": "orders", "resourceVersion": version,
-                "managedFields": [{"manager": manager}]}, "status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+                "managedFields": [{"manager": manager}]}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
         };
         let first = digest(&object("1", "helm", "10.0.0.4"));
         assert_eq!(first, digest(&object("2", "kubectl", "10.0.0.4")));
@@ -261,5 +264,7 @@ mod tests {
         let mut listed = object("1", "helm", "10.0.0.4");
         listed.as_object_mut().unwrap().remove("kind");
         assert_eq!(first, digest(&listed));
+        listed["spec"]["type"] = json!("ClusterIP");
+        assert_eq!(digest(&listed), None, "it exposes nothing");
     }
 }

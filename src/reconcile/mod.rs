@@ -25,6 +25,7 @@ pub mod source;
 pub mod status_branch;
 mod trial;
 mod waiting;
+pub mod watching;
 pub mod world;
 
 /// An error and its causes, as one line.

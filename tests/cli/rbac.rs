@@ -244,6 +244,10 @@ fn without_any_single_verb_in_the_cluster_the_story_stops_and_names_it() {
             }
             let (verbs, resource) = (own["verbs"].as_array().unwrap(), own["resources"][0].as_str().unwrap());
             for verb in verbs {
+                // Only an agent watches, and it sees an interval later without.
+                if verb == "watch" {
+                    continue;
+                }
                 let fewer = rights.without_verb(who, (rule, verb));
                 let (id, verb) = (&ids[who], verb.as_str().unwrap());
                 tried.push(format!("{name}: {verb} {resource}"));

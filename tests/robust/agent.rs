@@ -142,3 +142,23 @@ fn as_json_every_line_of_a_pass_has_its_id_and_nothing_is_said_beside_the_log() 
     assert_eq!(lines[ends]["fields"]["end"], "applied");
     assert!(Duration::from_secs_f64(lines[ends]["fields"]["seconds"].as_f64().unwrap()) > Duration::ZERO);
 }
+
+#[test]
+fn what_somebody_changes_in_the_cluster_is_looked_at_at_once() {
+    let stage = Stage::new(&quick(example()));
+    let agent = start(&stage, &STILL);
+    until("it has applied", || stage.repo.count(STATUS) == 1);
+    stage.idle();
+    // What it made itself is a change, too: then it looks once more and finds nothing to do.
+    let looks = || {
+        let asks = |own: &privlink::sim::log::LoggedRequest| own.path.ends_with("/managedClusters/myAKSCluster");
+        stage.simulator().requests().iter().filter(|own| asks(own)).count()
+    };
+    until("it has looked at what it made", || looks() >= 2);
+    let (before, commits) = (looks(), stage.repo.count(STATUS));
+    stage.cluster().annotate("default", "storefront", &[("team", Some("shop"))]).unwrap();
+    until("it looks again", || looks() > before);
+    agent.signal("TERM");
+    agent.wait().ends(0);
+    assert_eq!(stage.repo.count(STATUS), commits, "there was nothing to say");
+}
