@@ -308,8 +308,11 @@ impl Backends<'_> {
         let waits = |reason: &str| Ok(Done::NotYet { reason: reason.to_owned() });
         match self.read(change).await? {
             None => Ok(Done::Finished),
-            Some(Live::Service(_)) => {
-                waits("the cloud provider to clean up (load balancer frontend, Private Link Service)")
+            Some(Live::Service(live)) => {
+                let events = self.kubernetes()?.warnings(&live.key).await.map_err(|error| cluster_failure(&error))?;
+                let says = events.first().map(|event| format!(", which says {}", event.summary())).unwrap_or_default();
+                let what = "to clean up (load balancer frontend, Private Link Service)";
+                waits(&format!("the cloud provider {what}{says}"))
             }
             Some(_) if change.removed_by.is_some() => waits("the cloud provider to delete it with its frontend"),
             Some(_) => waits("Azure to finish the deletion"),
