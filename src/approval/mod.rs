@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::desired::policy::Consent;
+use crate::desired::policy::Freeze;
 use crate::domain::commit::Identity;
 use crate::domain::name::ApproverName;
 use crate::plan::Plan;
@@ -119,6 +120,8 @@ pub struct Missing {
     pub unsigned: Vec<String>,
     /// What is new since people approved another plan of the same changes.
     pub news: Vec<News>,
+    /// That nothing at all is applied now, whoever approves.
+    pub frozen: Option<Freeze>,
 }
 
 /// What is new since somebody approved another plan.
@@ -179,11 +182,12 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         }
         approvers.extend(people.iter().map(ToString::to_string));
     }
-    if !needs.is_empty() {
+    let frozen = plan.policy.freeze.clone().filter(|freeze| circumstances.now < freeze.until);
+    if !needs.is_empty() || frozen.is_some() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
         let unsigned = circumstances.authors.unsigned.clone();
         let news = valid.iter().filter_map(|file| since(plan, file, circumstances)).collect();
-        return Decision::Missing(Missing { needs, refused, unsigned, news });
+        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());

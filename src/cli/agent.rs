@@ -352,10 +352,11 @@ impl<'a, 'p> Console<'a, 'p> {
                     plan::print(loaded, planned, Format::Text, self.printer);
                     runner::show(diagnostics, sources, self.printer);
                     let mut waits = render::Text::new();
-                    waits.line(
-                        Label::Notable,
-                        "waits for approval: `privlink approve` shows the plan, asks, and commits one",
-                    );
+                    let what = match missing.needs.is_empty() {
+                        true => "waits until the environment is not frozen any more",
+                        false => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
+                    };
+                    waits.line(Label::Notable, what);
                     waits.append(missing_text(missing));
                     self.printer.message(&waits);
                 }

@@ -26,6 +26,7 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::desired::policy::Consent;
+use crate::desired::policy::Freeze;
 use crate::domain::name::EnvironmentName;
 use crate::plan::change::Note;
 use crate::plan::compare;
@@ -314,7 +315,11 @@ impl One<'_> {
 /// Says that an apply is refused, and what it still needs.
 fn refusal(missing: &Missing) -> render::Text {
     let mut text = render::Text::new();
-    text.line(Label::Error, "error: approval is missing").append(missing_text(missing));
+    let what = if missing.frozen.is_some() { "error: the environment is frozen" } else { "error: approval is missing" };
+    text.line(Label::Error, what).append(missing_text(missing));
+    if missing.needs.is_empty() {
+        return text;
+    }
     text.line(
         Label::Hint,
         "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
@@ -324,8 +329,11 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned, news } = missing;
+    let Missing { needs, refused, unsigned, news, frozen } = missing;
     let mut text = render::Text::new();
+    if let Some(Freeze { reason, until }) = frozen {
+        text.line(Label::Notable, format!("  nothing is applied before {until}: {}", render::shown::one_line(reason)));
+    }
     for (risk, need) in needs {
         let have = match need.have {
             0 => String::new(),

@@ -10,6 +10,7 @@ use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::Freeze;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
@@ -47,6 +48,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         max_deletes,
         signatures,
         approval: _,
+        freeze,
     } = environment;
     let identity = identity.as_ref().map(|identity| IdentityReference {
         tenant: Some(identity.tenant.clone()),
@@ -68,6 +70,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,
         approval: approval(environment, *signatures),
+        freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),

@@ -48,6 +48,8 @@ pub struct Policy {
     pub max_deletes: u32,
     /// Who must say yes, by risk.
     pub approval: ApprovalRules,
+    /// A time in which nothing is applied.
+    pub freeze: Option<Freeze>,
     /// How its files are judged.
     pub levels: Levels,
     /// Who may say yes.
@@ -182,6 +184,15 @@ impl Default for ApprovalRules {
             signatures_required: false,
         }
     }
+}
+
+/// A time in which nothing is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// Why.
+    pub reason: String,
+    /// When it ends.
+    pub until: jiff::Timestamp,
 }
 
 /// A person who may say yes.

@@ -206,6 +206,7 @@ fn policy() -> Policy {
         approvers: BTreeMap::new(),
         committers: BTreeMap::new(),
         newcomers: BTreeSet::new(),
+        freeze: None,
         loosening: Vec::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {

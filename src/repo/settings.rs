@@ -212,6 +212,20 @@ pub struct Environment {
     /// Who must say yes, by risk.
     #[serde(default)]
     pub approval: Approval,
+    /// A time in which nothing is applied, whoever approves. Default: none.
+    pub freeze: Option<Freeze>,
+}
+
+/// A time in which nothing is applied.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Freeze {
+    /// Why, for whoever has to wait.
+    pub reason: String,
+    /// When it ends, with the offset from UTC, such as 2026-12-28T08:00:00+01:00.
+    #[serde(deserialize_with = "wire::time")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub until: jiff::Timestamp,
 }
 
 fn three() -> u32 {

@@ -384,3 +384,16 @@ fn another_key_is_another_person_where_keys_count() {
     assert_eq!(optional.loosening, ["signatures are not required any more"]);
     assert!(optional.approval.signatures_required);
 }
+
+#[test]
+fn a_freeze_holds_up_what_everybody_approved_until_it_ends() {
+    for rules in ["", "approval = { notable = \"automatic\" }"] {
+        let plan =
+            plan_with(&format!("freeze = {{ reason = \"the sale\", until = \"2026-11-23T13:00:00+00:30\" }}\n{rules}"));
+        let all = [file(&plan, "alice"), file(&plan, "bob")];
+        let frozen = missing(&plan, &all, &circumstances(LocalConsent::Person)).frozen.unwrap();
+        assert_eq!((frozen.reason.as_str(), frozen.until.to_string().as_str()), ("the sale", "2026-11-23T12:30:00Z"));
+        let after = Circumstances { now: frozen.until, ..circumstances(LocalConsent::None) };
+        assert!(matches!(decide(&plan, &all, &after), Decision::Approved(_)), "it ends at its time");
+    }
+}

@@ -147,6 +147,8 @@ fn every_mistake_is_one_error_at_its_place() {
     only(&prod("prune = \"yes\""), "REPO013", 4, 9);
     only(&prod("max-deletes = -1"), "REPO013", 4, 15);
     only(&prod("cloud = \"publik\""), "REPO014", 4, 9);
+    only(&prod("freeze = { reason = \"sale\", until = \"tomorrow\" }"), "REPO014", 4, 37);
+    only(&prod("freeze = { reason = \"sale\" }"), "REPO012", 4, 1);
     only(&prod("kubernetes-version = \"1\""), "REPO011", 4, 1);
     only(&prod("cloud-provider-version = \"1\""), "REPO014", 4, 26);
     only(&prod("cluster = {}"), "REPO012", 4, 1);

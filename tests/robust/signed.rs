@@ -123,3 +123,16 @@ fn a_change_that_nobody_known_signed_is_applied_by_hand_only() {
     assert!(run.err.contains("by Alice <alice@example.com> is not signed"), "{}", run.err);
     assert_eq!(stage.writes(), 0);
 }
+
+#[test]
+fn a_frozen_environment_waits_for_its_time_and_says_why() {
+    let stage = Stage::new(&example_with_approval());
+    let settings = example_with_approval().into_iter().find(|(path, _)| path == "privlink.toml").unwrap();
+    let freeze = "prune = true\nfreeze = { reason = \"the yearly sale\", until = \"2999-01-01T00:00:00Z\" }";
+    let text = settings.1.replace("prune = true", freeze).replace("notable = 1", "notable = \"merge\"");
+    stage.repo.commit("main", ALICE, &[(settings.0, text)]);
+    let told = "nothing is applied before 2999-01-01T00:00:00Z: the yearly sale";
+    agent(&stage).ends(4).says("waits until the environment is not frozen any more").says(told);
+    stage.run(&["apply", "--yes"]).ends(4).says(told);
+    assert_eq!(stage.writes(), 0);
+}

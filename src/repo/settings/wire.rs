@@ -125,6 +125,14 @@ pub(super) fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RepoP
     text.strip_suffix('/').unwrap_or(&text).parse().map_err(D::Error::custom)
 }
 
+/// Reads a moment.
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<jiff::Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        D::Error::custom("not a moment: write date, time and offset in quotes, such as \"2026-12-28T08:00:00+01:00\"")
+    })
+}
+
 /// Reads a version of three numbers.
 pub(super) fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
