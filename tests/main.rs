@@ -15,6 +15,7 @@ mod architecture;
 #[cfg(feature = "sim")]
 mod cli;
 mod core;
+mod deployment;
 mod examples;
 mod git;
 #[cfg(feature = "sim")]

@@ -189,7 +189,8 @@ fn with_variables(command: clap::Command, environment: &BTreeMap<String, String>
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let argument = argument.help(format!("{help} [env: {variable}]"));
         match environment.get(&variable).filter(|value| !value.is_empty()) {
-            Some(value) => argument.default_value(value.clone()),
+            // Said by a variable, it need not be said again.
+            Some(value) => argument.required(false).default_value(value.clone()),
             None => argument,
         }
     });

@@ -77,4 +77,6 @@ fn wrong_usage_fails_with_1_and_says_what_is_right() {
 fn every_flag_has_a_variable() {
     let environment = BTreeMap::from([("PRIVLINK_REPO".to_owned(), "file:///nowhere/at/all.git".to_owned())]);
     run(&["plan"], &environment).ends(Exit::Failed).says("/nowhere/at/all.git");
+    // A flag that has to be given may be given like this, too.
+    run(&["agent", "--once"], &environment).ends(Exit::Failed).says("/nowhere/at/all.git");
 }

@@ -162,3 +162,29 @@ fn what_somebody_changes_in_the_cluster_is_looked_at_at_once() {
     agent.wait().ends(0);
     assert_eq!(stage.repo.count(STATUS), commits, "there was nothing to say");
 }
+
+/// A server that refuses what privlink pushes to branches; leases it takes.
+const PROTECTED: &str = "#!/bin/sh\nwhile read -r old new ref; do\n  case \"$ref\" in refs/heads/privlink/*)\n    \
+                         echo 'GH006: Protected branch update failed' >&2; exit 1;;\n  esac\ndone\n";
+
+#[test]
+fn a_status_that_may_not_be_pushed_keeps_nothing_from_being_applied() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = Stage::new(&quick(example()));
+    let Some(server) = crate::git::server::Server::start(stage.folder().to_owned()) else { return };
+    let hook = stage.folder().join("config.git/hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, PROTECTED).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let machine = stage.machine.clone().with("PRIVLINK_GIT_TOKEN", "good");
+    let url = server.url("config.git");
+    let run = machine.run(&["agent", "--repo", &url, "--once"]).ends(1);
+    let run = run.says("Applied: 2 of 3 steps done").says("let privlink push to it").says("GH006");
+    assert_eq!(stage.repo.count(STATUS), 0, "{}", run.all());
+    stage.idle();
+    // What was refused is told again, and the world is still looked after.
+    machine.run(&["agent", "--repo", &url, "--once"]).ends(1).says("prod: no changes").says("GH006");
+    std::fs::remove_file(&hook).unwrap();
+    machine.run(&["agent", "--repo", &url, "--once"]).ends(0);
+    assert_eq!(stage.repo.count(STATUS), 1, "the status is there as soon as it may be");
+}

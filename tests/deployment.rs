@@ -1,0 +1,164 @@
+//! The examples of how the agent is run: what they say to systemd, to Kubernetes and to the program is understood there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, Namespace, PersistentVolumeClaim, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(path)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(example(path)).unwrap()
+}
+
+/// Reads a manifest as its type. Nothing of it may be lost on the way: Kubernetes' types pass over what they do not know.
+fn manifest<T: DeserializeOwned + Serialize>(name: &str) -> T {
+    let written: Value = serde_yaml::from_str(&read(&format!("kubernetes/{name}"))).unwrap();
+    let typed: T = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&typed).unwrap(), written, "{name} says something that Kubernetes does not know");
+    typed
+}
+
+fn container() -> Container {
+    let deployment: Deployment = manifest("deployment.yaml");
+    let mut containers = deployment.spec.template.spec.unwrap().containers;
+    assert_eq!(containers.len(), 1);
+    containers.remove(0)
+}
+
+/// The flags that a command knows, from its own help.
+fn flags(command: &str) -> BTreeSet<String> {
+    let help = Command::new(env!("CARGO_BIN_EXE_privlink")).args([command, "--help"]).env_clear().output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let words = help.split(|c: char| c.is_whitespace() || "[],:=<".contains(c));
+    words.filter(|word| word.starts_with("--")).map(ToOwned::to_owned).collect()
+}
+
+#[track_caller]
+fn knows_all_flags(arguments: &[&str]) {
+    let (command, rest) = arguments.split_first().unwrap();
+    let known = flags(command);
+    let used = rest.iter().filter(|word| word.starts_with("--")).map(|word| word.split('=').next().unwrap());
+    let unknown: Vec<&str> = used.filter(|flag| !known.contains(*flag)).collect();
+    assert!(unknown.is_empty(), "`privlink {command}` knows no {unknown:?}");
+}
+
+#[test]
+fn the_flags_and_ports_of_the_deployment_are_those_of_the_program() {
+    let container = container();
+    let arguments = container.args.unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    knows_all_flags(&arguments);
+    let ports: BTreeMap<String, i32> =
+        container.ports.unwrap().into_iter().map(|port| (port.name.unwrap(), port.container_port)).collect();
+    for (name, port) in &ports {
+        assert!(arguments.contains(&format!("--{name}=0.0.0.0:{port}").as_str()), "nobody listens at {name}");
+    }
+    for (probe, path) in [(container.liveness_probe, "/healthz"), (container.readiness_probe, "/readyz")] {
+        let get = probe.unwrap().http_get.unwrap();
+        assert_eq!((get.path.as_deref(), get.port), (Some(path), IntOrString::String("probes".to_owned())));
+    }
+    let service: Service = manifest("service.yaml");
+    for port in service.spec.unwrap().ports.unwrap() {
+        assert_eq!(ports.get(&port.name.unwrap()), Some(&port.port));
+    }
+}
+
+#[test]
+fn the_pod_has_no_rights_that_it_does_not_need_and_writes_only_to_its_volumes() {
+    let deployment: Deployment = manifest("deployment.yaml");
+    let spec = deployment.spec;
+    assert_eq!(
+        spec.template.metadata.as_ref().unwrap().labels.as_ref().unwrap()["azure.workload.identity/use"],
+        "true"
+    );
+    let pod = spec.template.spec.unwrap();
+    let account: ServiceAccount = manifest("serviceaccount.yaml");
+    assert_eq!(pod.service_account_name, account.metadata.name);
+    assert!(account.metadata.annotations.unwrap().contains_key("azure.workload.identity/client-id"));
+    assert_eq!(pod.security_context.unwrap().run_as_non_root, Some(true));
+    let container = container();
+    let security = container.security_context.unwrap();
+    assert_eq!(security.read_only_root_filesystem, Some(true));
+    assert_eq!(security.allow_privilege_escalation, Some(false));
+    assert_eq!(security.capabilities.unwrap().drop, Some(vec!["ALL".to_owned()]));
+    let arguments = container.args.unwrap();
+    let mounts = container.volume_mounts.unwrap();
+    for folder in ["--cache-dir=", "--state-dir="] {
+        let folder = arguments.iter().find_map(|argument| argument.strip_prefix(folder)).unwrap();
+        assert!(mounts.iter().any(|mount| mount.mount_path == folder && mount.read_only.is_none()), "{folder}");
+    }
+    let volumes: BTreeSet<String> = pod.volumes.unwrap().into_iter().map(|volume| volume.name).collect();
+    assert_eq!(volumes, mounts.into_iter().map(|mount| mount.name).collect());
+}
+
+#[test]
+fn every_manifest_is_listed_and_selects_the_pods_of_the_deployment() {
+    let deployment: Deployment = manifest("deployment.yaml");
+    let selector = deployment.spec.selector;
+    let policy: NetworkPolicy = manifest("networkpolicy.yaml");
+    assert_eq!(policy.spec.unwrap().pod_selector, Some(selector.clone()));
+    let budget: PodDisruptionBudget = manifest("poddisruptionbudget.yaml");
+    let budget = budget.spec.unwrap();
+    assert_eq!((budget.selector, budget.max_unavailable), (Some(selector), Some(IntOrString::Int(1))));
+    let _: (Namespace, PersistentVolumeClaim) = (manifest("namespace.yaml"), manifest("volume.yaml"));
+    let kustomization: Value = serde_yaml::from_str(&read("kubernetes/kustomization.yaml")).unwrap();
+    let listed: BTreeSet<&str> =
+        kustomization["resources"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let names: Vec<_> = std::fs::read_dir(example("kubernetes")).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let there: BTreeSet<&str> =
+        names.iter().map(|name| name.to_str().unwrap()).filter(|name| *name != "kustomization.yaml").collect();
+    assert_eq!(listed, there);
+}
+
+/// The words of the unit's command line, the program left out.
+fn command(unit: &str) -> Vec<String> {
+    let joined = unit.replace("\\\n", " ");
+    let line = joined.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    line.split_whitespace().skip(1).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_unit_is_one_that_systemd_takes_and_its_flags_are_those_of_the_program() {
+    let unit = read("systemd/privlink-agent.service");
+    let words = command(&unit);
+    knows_all_flags(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    let folder = std::env::temp_dir().join(format!("privlink-unit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("privlink-agent.service");
+    // The program is not installed here, and systemd looks for it.
+    std::fs::write(&file, unit.replace("/usr/local/bin/privlink", env!("CARGO_BIN_EXE_privlink"))).unwrap();
+    let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let Ok(verified) = verified else {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return;
+    };
+    let told = String::from_utf8_lossy(&verified.stderr).into_owned();
+    let about_ours: Vec<&str> = told.lines().filter(|line| line.contains("privlink-agent.service")).collect();
+    assert!(verified.status.success() && about_ours.is_empty(), "{told}");
+}
+
+#[test]
+fn the_image_is_built_without_the_simulator_and_does_not_run_as_root() {
+    let text = read("Dockerfile");
+    let (build, image) = text.split_once("\nFROM scratch\n").expect("the image holds nothing but what is copied");
+    assert!(build.contains("--no-default-features") && build.contains("--locked"));
+    let user = image.lines().find_map(|line| line.strip_prefix("USER ")).unwrap();
+    assert_eq!(user, "65532:65532");
+    let deployment: Deployment = manifest("deployment.yaml");
+    let context = deployment.spec.template.spec.unwrap().security_context.unwrap();
+    assert_eq!(context.run_as_user, Some(65_532), "the pod runs as the image does");
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    assert!(build.contains(&format!("FROM rust:{rust}-")), "Rust {rust} is needed");
+}
