@@ -19,6 +19,7 @@ pub mod traffic;
 pub mod ask;
 mod codec;
 mod hint;
+mod inventory;
 mod patience;
 mod read;
 mod request;

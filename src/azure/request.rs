@@ -109,6 +109,12 @@ pub(crate) fn role_url(base: &Url, id: &str) -> Url {
     url(base, id.split('/'), "microsoft.authorization/roledefinitions")
 }
 
+/// The URL of questions to Azure Resource Graph.
+pub(crate) fn graph_url(base: &Url) -> Url {
+    const KIND: &str = "Microsoft.ResourceGraph/resources";
+    url(base, ["providers"].into_iter().chain(KIND.split('/')), &KIND.to_ascii_lowercase())
+}
+
 /// The URL of the question whether an address of a virtual network is free.
 pub(crate) fn address_url(base: &Url, network: &ResourceId, address: IpAddr) -> Url {
     let path = format!("{network}/checkIPAddressAvailability");
@@ -151,6 +157,12 @@ pub(crate) fn post(url: &Url) -> Result<Request<Vec<u8>>, http::Error> {
     let request = Request::builder().method(Method::POST).uri(url.as_str()).header(header::ACCEPT, "application/json");
     // Front doors refuse a POST without a length.
     request.header(header::CONTENT_LENGTH, "0").body(Vec::new())
+}
+
+/// A question that changes nothing and whose words are a body.
+pub(crate) fn question(url: &Url, body: &Json) -> Result<Request<Vec<u8>>, http::Error> {
+    let request = Request::builder().method(Method::POST).uri(url.as_str()).header(header::ACCEPT, "application/json");
+    request.header(header::CONTENT_TYPE, "application/json").body(body.to_string().into_bytes())
 }
 
 /// A write of the whole resource.

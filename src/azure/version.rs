@@ -13,6 +13,9 @@ const AUTHORIZATION: &str = "2022-04-01";
 /// Resource groups.
 const RESOURCES: &str = "2021-04-01";
 
+/// Resource Graph.
+const RESOURCE_GRAPH: &str = "2021-03-01";
+
 /// Subscriptions.
 const SUBSCRIPTIONS: &str = "2022-12-01";
 
@@ -24,6 +27,8 @@ pub(crate) fn api_version(resource_type: &str) -> &'static str {
         CONTAINER_SERVICE
     } else if resource_type.starts_with("microsoft.authorization/") {
         AUTHORIZATION
+    } else if resource_type.starts_with("microsoft.resourcegraph/") {
+        RESOURCE_GRAPH
     } else if resource_type == "microsoft.resources/subscriptions" {
         SUBSCRIPTIONS
     } else if resource_type.starts_with("microsoft.resources/") {
@@ -45,5 +50,6 @@ mod tests {
         assert_eq!(api_version("microsoft.authorization/permissions"), AUTHORIZATION);
         assert_eq!(api_version("microsoft.resources/resourcegroups"), RESOURCES);
         assert_eq!(api_version("microsoft.resources/subscriptions"), SUBSCRIPTIONS);
+        assert_eq!(api_version("microsoft.resourcegraph/resources"), RESOURCE_GRAPH);
     }
 }

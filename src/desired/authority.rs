@@ -19,6 +19,7 @@ use crate::repo::settings;
 use crate::repo::settings::Cloud;
 use crate::repo::settings::Cluster;
 use crate::repo::settings::Environment;
+use crate::repo::settings::Inventory;
 use crate::repo::settings::Level;
 use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
@@ -35,6 +36,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         cluster,
         cloud_provider_version,
         scope: _,
+        inventory,
         prune,
         create_namespace,
         max_deletes,
@@ -57,6 +59,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         cluster: cluster.as_ref().map(cluster_reference),
         cloud_provider_version: cloud_provider_version.clone(),
         scope: scope(environment),
+        asks_graph: *inventory == Inventory::ResourceGraph,
         prune: *prune,
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,

@@ -40,6 +40,14 @@ pub struct Desired {
     pub path_exists: bool,
 }
 
+impl Desired {
+    /// The subscriptions in which something is asked for or referred to.
+    pub fn subscriptions(&self) -> BTreeSet<SubscriptionId> {
+        let ids = self.intents.values().flat_map(|intent| intent.resource.mentions());
+        ids.map(ResourceId::subscription).collect()
+    }
+}
+
 /// One resource, and where it was asked for.
 #[derive(Clone, Debug)]
 pub struct Intent {

@@ -35,6 +35,9 @@ pub struct Policy {
     pub cloud_provider_version: Option<String>,
     /// What it may touch.
     pub scope: Scope,
+    /// True to list only those subscriptions in scope of which Azure Resource Graph knows anything, beside those that are
+    /// asked for something.
+    pub asks_graph: bool,
     /// Whether what is not asked for any more is deleted.
     pub prune: bool,
     /// Whether a namespace that is missing is created for the Services in it.

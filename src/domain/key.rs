@@ -19,6 +19,16 @@ pub enum PublisherKey {
     Own(ResourceId),
 }
 
+impl PublisherKey {
+    /// The id of the one that privlink writes; what the cloud provider builds has none before it is there.
+    pub fn own(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Own(id) => Some(id),
+            Self::Cluster(_) => None,
+        }
+    }
+}
+
 /// The identity of a resource.
 ///
 /// The order of the variants is the order in which a plan lists changes that do not depend on each other.

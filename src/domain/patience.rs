@@ -59,6 +59,12 @@ pub fn before_next_read(class: ErrorClass, attempt: u32, random: u16) -> Option<
     Some(wish.unwrap_or_else(|| BASE * (1 << attempt) * u32::from(random) / u32::from(u16::MAX)))
 }
 
+/// How long to wait before something is tried again that is tried for ever, after it failed for the `attempt`-th time (from 0).
+pub fn for_ever(attempt: u32, random: u16) -> Duration {
+    let ceiling = BASE.saturating_mul(1 << attempt.min(16)).min(LONGEST);
+    ceiling * u32::from(random) / u32::from(u16::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +83,12 @@ mod tests {
         for final_class in [ErrorClass::Denied, ErrorClass::NotFound, ErrorClass::Conflict, ErrorClass::Unknown] {
             assert_eq!(again(final_class), None, "{final_class:?}");
         }
+    }
+
+    #[test]
+    fn what_is_tried_for_ever_waits_no_longer_than_a_minute() {
+        assert_eq!((for_ever(0, u16::MAX), for_ever(1, u16::MAX), for_ever(9, 0)), (BASE, BASE * 2, Duration::ZERO));
+        assert_eq!(for_ever(u32::MAX, u16::MAX), LONGEST);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod namespace;
 mod ownership;
 mod request;
 mod trial;
+pub mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -140,22 +141,36 @@ impl Cluster {
             None => "list the Services of all namespaces".to_owned(),
         };
         let mut services = Vec::new();
+        let each = |item: &Json| {
+            services.extend(self.listed(&call, item)?);
+            Ok(())
+        };
+        self.pages(&call, namespace, each).await?;
+        Ok(services)
+    }
+
+    /// Reads every page of the Services of one namespace, or of all, and answers the version that the list is of; empty
+    /// where the server does not tell it.
+    async fn pages(
+        &self,
+        call: &str,
+        namespace: Option<&Namespace>,
+        mut each: impl FnMut(&Json) -> Result<(), ClusterError> + Send,
+    ) -> Result<String, ClusterError> {
         let mut continuation: Option<String> = None;
         loop {
-            let page = self.send(&call, request::list(namespace, continuation.as_deref())).await?;
+            let page = self.send(call, request::list(namespace, continuation.as_deref())).await?;
             let Some(items) = page.get("items").and_then(Json::as_array) else {
-                return Err(self.unexpected(&call, "a page has no items"));
+                return Err(self.unexpected(call, "a page has no items"));
             };
-            for item in items {
-                services.extend(self.listed(&call, item)?);
-            }
-            let next = page.pointer("/metadata/continue").and_then(Json::as_str).filter(|token| !token.is_empty());
-            let next = next.map(ToOwned::to_owned);
+            items.iter().try_for_each(&mut each)?;
+            let text = |place: &str| page.pointer(place).and_then(Json::as_str).unwrap_or_default().to_owned();
+            let next = Some(text("/metadata/continue")).filter(|token| !token.is_empty());
             if next.is_none() {
-                return Ok(services);
+                return Ok(text("/metadata/resourceVersion"));
             }
             if next == continuation {
-                return Err(self.unexpected(&call, "a page names itself as the next one"));
+                return Err(self.unexpected(call, "a page names itself as the next one"));
             }
             continuation = next;
         }

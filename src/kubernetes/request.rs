@@ -1,5 +1,7 @@
 //! Requests to the API server, built purely: nothing here sends.
 
+use std::time::Duration;
+
 use http::Method;
 use http::Request;
 use http::header;
@@ -37,6 +39,18 @@ pub(crate) fn list(namespace: Option<&Namespace>, continuation: Option<&str>) ->
     let mut query = vec![("limit", PAGE)];
     query.extend(continuation.map(|token| ("continue", token)));
     get(&path, &query)
+}
+
+/// Everything that happens to the Services of all namespaces from a version on, for so long.
+pub(crate) fn watch(version: &str, term: Duration) -> Request<Vec<u8>> {
+    let seconds = term.as_secs().to_string();
+    let query = [
+        ("watch", "true"),
+        ("allowWatchBookmarks", "true"),
+        ("resourceVersion", version),
+        ("timeoutSeconds", &seconds),
+    ];
+    get("/api/v1/services", &query)
 }
 
 /// One Service.

@@ -24,6 +24,7 @@ use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Live;
 use crate::domain::resource::connection::LiveConnection;
+use crate::domain::resource::dns::DnsLink;
 use crate::domain::resource::dns::LiveDnsLink;
 use crate::domain::resource::dns::LiveDnsRecord;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
@@ -165,6 +166,14 @@ impl Observed {
             ResourceKey::DnsRecord(id) => self.dns_records.get(id).cloned().map(Live::DnsRecord),
             ResourceKey::DnsLink(id) => self.dns_links.get(id).cloned().map(Live::DnsLink),
         }
+    }
+
+    /// The link by which a zone and a network are linked already, whatever its name: Azure allows one.
+    pub fn twin_of(&self, link: &DnsLink) -> Option<&LiveDnsLink> {
+        let is_twin = |live: &&LiveDnsLink| {
+            live.link.id.parent() == link.id.parent() && live.link.virtual_network == link.virtual_network
+        };
+        self.dns_links.values().find(is_twin)
     }
 
     /// The frontend that carries the address of a Service, if there is one.

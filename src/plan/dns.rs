@@ -76,6 +76,10 @@ fn link(draft: &mut Draft<'_>, intent: &Intent) {
     let Resource::DnsLink(mut link) = intent.resource.clone() else { return };
     let key = ResourceKey::DnsLink(link.id.clone());
     let Some(live) = draft.observed.dns_links.get(&link.id) else {
+        if let Some(twin) = draft.observed.twin_of(&link) {
+            draft.note(&key, format!("the network is linked already by {}, which stays as it is", twin.link.id));
+            return draft.keep();
+        }
         return draft.add(creation(&key, Resource::DnsLink(link)));
     };
     keep_foreign_tags(&mut link.tags, &live.link.tags);

@@ -197,6 +197,7 @@ fn policy() -> Policy {
             namespaces: Vec::new(),
             dns_zones: Vec::new(),
         },
+        asks_graph: false,
         prune: false,
         create_namespace: false,
         max_deletes: 10,

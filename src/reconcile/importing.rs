@@ -83,7 +83,7 @@ pub async fn import(
     no_errors(loaded, &planning::diagnose_files(loaded, &policy))?;
     let world = World::connect(config, &policy, Purpose::Plan).await?;
     let (cluster, gap) = observe::managed_cluster(&world, &policy).await?;
-    let observed = observe::observe(&world, &policy, (cluster.as_ref(), gap)).await?;
+    let observed = observe::observe(&world, &policy, (cluster.as_ref(), gap), &policy.scope.subscriptions).await?;
     files(loaded, &policy, &observed, wish)
 }
 

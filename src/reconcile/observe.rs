@@ -57,7 +57,7 @@ pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<(Option<M
     }
 }
 
-/// Reads everything in scope.
+/// Reads everything in scope. The subscriptions of `wanted` are listed whether the index of Azure knows them or not.
 ///
 /// # Errors
 /// If nothing of Azure can be read, or the cluster does not answer.
@@ -65,16 +65,23 @@ pub async fn observe(
     world: &World,
     policy: &Policy,
     (cluster, gap): (Option<&ManagedCluster>, Option<Gap>),
+    wanted: &BTreeSet<SubscriptionId>,
 ) -> Result<Observed, Blind> {
     let azure = &world.azure;
-    let mut subscriptions = policy.scope.subscriptions.clone();
-    subscriptions.extend(cluster.map(|cluster| cluster.id.subscription()));
     let home = cluster.map(|cluster| cluster.id.subscription());
+    let subscriptions: BTreeSet<SubscriptionId> =
+        policy.scope.subscriptions.iter().cloned().chain(home.clone()).collect();
+    let listed = if policy.asks_graph {
+        let certain = wanted.iter().chain(&home).filter(|id| subscriptions.contains(*id)).cloned().collect();
+        worth_listing(azure, &subscriptions, certain).await
+    } else {
+        subscriptions.clone()
+    };
     let (services, per_subscription, frontends, networks, doubts) = tokio::join!(
         services(world.cluster.as_deref(), policy),
-        join_all(subscriptions.iter().map(|id| subscription(azure, policy, id))),
+        join_all(listed.iter().map(|id| subscription(azure, policy, id))),
         self::frontends(azure, cluster),
-        join_all(subscriptions.iter().map(|id| subnets(azure, id, home.as_ref() == Some(id)))),
+        join_all(listed.iter().map(|id| subnets(azure, id, home.as_ref() == Some(id)))),
         sight::look(azure, policy, (&subscriptions, cluster)),
     );
     let mut observed = Observed { cluster: cluster.cloned(), ..Observed::default() };
@@ -87,8 +94,32 @@ pub async fn observe(
     observed.gaps.extend(gaps.into_iter().chain(gap));
     observed.unchecked.extend(unchecked);
     match observed.gaps.iter().find(|gap| gap.area != Area::Services) {
-        Some(first) if is_blind_to_azure(&observed, &subscriptions) => Err(Blind::to("Azure", first.reason.clone())),
+        Some(first) if is_blind_to_azure(&observed, &listed) => Err(Blind::to("Azure", first.reason.clone())),
         _ => Ok(observed),
+    }
+}
+
+/// Those that are wanted, and those of the others in which the index of Azure knows anything. Without an answer, all of them:
+/// the question saves calls and decides nothing.
+async fn worth_listing(
+    azure: &Azure,
+    subscriptions: &BTreeSet<SubscriptionId>,
+    certain: BTreeSet<SubscriptionId>,
+) -> BTreeSet<SubscriptionId> {
+    let others: BTreeSet<SubscriptionId> = subscriptions.difference(&certain).cloned().collect();
+    if others.is_empty() {
+        return certain;
+    }
+    match azure.holders(&others).await {
+        // Whatever else the answer holds was not asked about.
+        Ok(holders) => certain.into_iter().chain(holders.intersection(&others).cloned()).collect(),
+        Err(error) => {
+            tracing::warn!(
+                error = error_chain(&error),
+                "Resource Graph does not say where to look: every subscription is listed"
+            );
+            subscriptions.clone()
+        }
     }
 }
 

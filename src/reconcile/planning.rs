@@ -120,7 +120,7 @@ async fn replan(
     if diagnostics.has_errors() {
         return Err(PassError::Files(Box::new(diagnostics)));
     }
-    let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap)).await?;
+    let mut observed = observe::observe(world, policy, (cluster.as_ref(), gap), &desired.subscriptions()).await?;
     waiting::look(world, &desired, &mut observed).await;
     let baseline = baseline(loaded, policy, (&status, cluster.as_ref())).await;
     let baseline = baseline.as_ref();

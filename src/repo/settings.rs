@@ -171,6 +171,10 @@ pub struct Environment {
     /// What may be touched.
     #[serde(default)]
     pub scope: Scope,
+    /// How the subscriptions in scope are looked through.
+    #[serde(default)]
+    #[schemars(extend("default" = "lists"))]
+    pub inventory: Inventory,
     /// True to delete what no document wants any more.
     #[serde(default)]
     pub prune: bool,
@@ -243,6 +247,18 @@ pub struct Scope {
     /// Private DNS zones. Default: all of these subscriptions.
     #[schemars(with = "Option<Vec<word::NamePattern>>")]
     pub dns_zones: Option<Vec<Pattern>>,
+}
+
+/// How the subscriptions in scope are looked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Inventory {
+    /// Every one of them is listed.
+    #[default]
+    Lists,
+    /// Azure Resource Graph is asked which of them hold anything; only those, and those that documents name, are listed.
+    ResourceGraph,
 }
 
 /// Namespaces that nobody means by "all".

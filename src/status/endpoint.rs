@@ -6,6 +6,7 @@ use crate::desired::Intent;
 use crate::domain::azure::ResourceId;
 use crate::domain::key::ResourceKey;
 use crate::domain::resource::Provisioning;
+use crate::domain::resource::Resource;
 use crate::domain::resource::connection::ConnectionStatus;
 use crate::domain::resource::dns::Addresses;
 use crate::domain::resource::private_endpoint::LivePrivateEndpoint;
@@ -139,13 +140,18 @@ fn record_trouble(view: &View<'_>, id: &ResourceId, address: Option<IpAddr>) -> 
 
 fn link_trouble(view: &View<'_>, id: &ResourceId) -> Option<Finding> {
     let kind = ConditionType::DnsReady;
-    match view.input.observed.dns_links.get(id) {
+    let observed = view.input.observed;
+    let twin = || match &view.input.desired.intents.get(&ResourceKey::DnsLink(id.clone()))?.resource {
+        Resource::DnsLink(link) => observed.twin_of(link),
+        _ => None,
+    };
+    match observed.dns_links.get(id).or_else(twin) {
         None => {
             let message = format!("there is no virtual network link {}", id.name());
             Some(Finding::no(kind, reason::LINK_MISSING, message))
         }
         Some(live) if !live.completed => {
-            let message = format!("the virtual network link {} is not complete yet", id.name());
+            let message = format!("the virtual network link {} is not complete yet", live.link.id.name());
             Some(Finding::no(kind, reason::LINK_PENDING, message))
         }
         Some(_) => None,

@@ -2,6 +2,8 @@
 //!
 //! A case gets a server with a namespace of its own, and a way to act on it as somebody else, past the adapter.
 
+use std::time::Duration;
+
 use http::Request;
 use kube::Client;
 use kube::Config;
@@ -22,6 +24,8 @@ use privlink::domain::resource::service::leaves;
 use privlink::domain::right::Access;
 use privlink::kubernetes::Cluster;
 use privlink::kubernetes::error::ClusterError;
+use privlink::kubernetes::watch::Sign;
+use privlink::kubernetes::watch::Watch;
 use serde_json::Value as Json;
 use serde_json::json;
 
@@ -45,6 +49,7 @@ macro_rules! for_each_case {
             warnings_and_syncs_are_told_by_the_events_of_a_service
             a_user_is_told_what_it_may_do_and_refused_the_rest
             a_namespace_is_made_with_its_labels_and_goes
+            what_changes_is_told_as_it_happens
         }
     };
 }
@@ -385,4 +390,45 @@ pub(super) async fn a_namespace_is_made_with_its_labels_and_goes(server: &Server
         server.does("DELETE", &format!("/api/v1/namespaces/{name}"), ("application/json", &json!({}))).await;
     }
     assert_ne!(is_leaving(server.cluster.namespace(&own).await.unwrap()), Some(false), "it goes, or is gone");
+}
+
+/// The Service that the next sign is about.
+async fn changed(watch: &mut Watch<'_>) -> ObjectKey {
+    let sign = tokio::time::timeout(Duration::from_secs(20), watch.next()).await.unwrap();
+    let Sign::Changed(key) = sign else { unreachable!("{sign:?}") };
+    key
+}
+
+/// Passes over what is told of the Services of others.
+async fn changed_in(watch: &mut Watch<'_>, namespace: &str) -> ObjectKey {
+    loop {
+        let key = changed(watch).await;
+        if key.namespace.as_str() == namespace {
+            return key;
+        }
+    }
+}
+
+pub(super) async fn what_changes_is_told_as_it_happens(server: &Server) {
+    let cluster = &server.cluster;
+    let orders = cluster.apply(&server.whole(&json!({})), None, false).await.unwrap();
+    let mut watch = Watch::new(cluster);
+    // What is there at first is no change, so nothing is told until something happens.
+    let early = tokio::time::timeout(Duration::from_millis(500), changed_in(&mut watch, &server.namespace)).await;
+    assert!(early.is_err(), "{early:?}");
+    server.annotate("team", "shop").await;
+    assert_eq!(changed_in(&mut watch, &server.namespace).await, orders.key);
+    // An equal write is told to nobody; the next sign is of what follows it.
+    server.annotate("team", "shop").await;
+    let second = Service { key: format!("{}/second", server.namespace).parse().unwrap(), ..server.whole(&json!({})) };
+    cluster.apply(&second, None, false).await.unwrap();
+    assert_eq!(changed_in(&mut watch, &server.namespace).await, second.key);
+    cluster.delete(&orders.key, &orders.uid).await.unwrap();
+    assert_eq!(changed_in(&mut watch, &server.namespace).await, orders.key);
+    // Whoever may not watch is told so once, and asked to wait.
+    let mut limited = Watch::new(&server.limited);
+    let sign = limited.next().await;
+    let Sign::Lost(error) = sign else { unreachable!("{sign:?}") };
+    assert_eq!(error.class(), ErrorClass::Denied, "{error}");
+    assert!(error.to_string().contains("watch"), "{error}");
 }

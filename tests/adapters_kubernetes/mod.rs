@@ -11,6 +11,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use privlink::domain::failure::ErrorClass;
 use privlink::kubernetes::Cluster;
+use privlink::kubernetes::watch::Sign;
+use privlink::kubernetes::watch::Watch;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
 use privlink::sim::clock::Clock;
@@ -175,4 +177,71 @@ async fn sign_in_and_network_failures_name_the_place() {
     let error = cluster.services(None).await.unwrap_err();
     assert!(error.class().is_retryable());
     assert!(error.to_string().contains("http://127.0.0.1:1 (context admin) did not answer"), "{error}");
+}
+
+/// The next sign, which is about to come.
+async fn sign(watch: &mut Watch<'_>) -> Sign {
+    tokio::time::timeout(std::time::Duration::from_secs(20), watch.next()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_changed_since_a_version_that_the_server_has_forgotten_is_found_by_a_new_list() {
+    let api = simulated();
+    let cluster = connect(api.router(), ADMIN).await;
+    let mut watch = Watch::new(&cluster);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), watch.next()).await;
+    assert!(early.is_err(), "{early:?}");
+    // Nobody reads in between: when the watch asks, what it asks for is forgotten.
+    for name in ["first", "second"] {
+        let mut manifest = whole("default", &json!({})).manifest;
+        manifest["metadata"]["name"] = json!(name);
+        api.apply_raw(&manifest).unwrap();
+    }
+    api.compact();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let Sign::Changed(key) = sign(&mut watch).await else { unreachable!("nothing is wrong") };
+        told.push(key.to_string());
+    }
+    assert_eq!(told, ["default/first", "default/second"]);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_lost_says_so_once_and_goes_on_where_it_was() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let answer = move |uri: axum::http::Uri| async move {
+        let query = uri.query().unwrap_or_default().to_owned();
+        if !query.contains("watch=true") {
+            return (StatusCode::OK, json!({"metadata": {"resourceVersion": "7"}, "items": []}).to_string());
+        }
+        let mut asked = seen.lock().unwrap();
+        asked.push(query.split('&').find(|part| part.starts_with("resourceVersion")).unwrap().to_owned());
+        let object = |version: &str| {
+            json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "orders", "namespace": "default", "resourceVersion": version, "labels": {"v": version}}})
+        };
+        let event = match asked.len() {
+            1 => json!({"type": "ADDED", "object": object("8")}),
+            2 => {
+                json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "Service", "metadata": {"resourceVersion": "19"}}})
+            }
+            3 | 4 => return (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+            _ => json!({"type": "MODIFIED", "object": object("20")}),
+        };
+        (StatusCode::OK, format!("{event}\n"))
+    };
+    let cluster = connect(Router::new().fallback(answer), "token").await;
+    let mut watch = Watch::new(&cluster);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(match sign(&mut watch).await {
+            Sign::Changed(key) => key.to_string(),
+            Sign::Lost(error) => error.class().is_retryable().to_string(),
+            Sign::Back => "back".to_owned(),
+        });
+    }
+    assert_eq!(told, ["default/orders", "true", "back", "default/orders"]);
+    let from = ["7", "8", "19", "19", "19"].map(|version| format!("resourceVersion={version}"));
+    assert_eq!(asked.lock().unwrap()[..5], from);
 }

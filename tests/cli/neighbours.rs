@@ -1,11 +1,13 @@
 //! Two repositories with the same environment name in one subscription and one cluster, both with prune on.
 
 use privlink::cli::Exit;
+use serde_json::json;
 
 use super::docs;
 use crate::runner::Stage;
 use crate::runner::config_repo::ConfigRepo;
 use crate::runner::worlds;
+use crate::runner::worlds::CONSUMER;
 
 const OTHER_OWNER: &str = "0d9b8c1e-7a52-4b0f-8f38-64d2f4a9c3b1";
 const KINDS: [&str; 3] = ["service", "published", "endpoint"];
@@ -71,4 +73,24 @@ fn what_another_repository_deployed_is_neither_adopted_nor_overwritten() {
     let writes = stage.writes();
     stage.run(&["apply", "--repo", &url, "--yes"]).ends(Exit::Incomplete);
     assert_eq!(stage.writes(), writes);
+}
+
+#[test]
+fn a_network_that_somebody_linked_to_the_zone_under_another_name_needs_no_link_of_ours() {
+    let stage = Stage::example();
+    let group = |name: &str| format!("/subscriptions/{CONSUMER}/resourceGroups/{name}/providers/Microsoft.Network");
+    let network = format!("{}/virtualNetworks/myOtherVNET", group("myOtherResourceGroup"));
+    let link = format!("{}/privateDnsZones/orders.internal/virtualNetworkLinks/by-hand", group("rg-dns"));
+    let body =
+        json!({"location": "global", "properties": {"virtualNetwork": {"id": network}, "registrationEnabled": false}});
+    stage.azure_does("PUT", &format!("{link}?api-version=2024-06-01"), Some(body));
+    stage.plan().ends(Exit::Changes).says(&format!("the network is linked already by {link}, which stays as it is"));
+    stage.converge();
+    let told = stage.status();
+    assert!(told.contains("api.orders.internal") && !told.contains("DnsReady False"), "{told}");
+    // Once theirs is gone, ours is needed.
+    stage.azure_does("DELETE", &format!("{link}?api-version=2024-06-01"), None);
+    let planned = stage.plan().ends(Exit::Changes);
+    insta::assert_snapshot!(planned.out.lines().filter(|line| line.contains("dnslink")).collect::<Vec<_>>().join("\n"), @"  1. + dnslink/orders.internal/privlink-myOtherVNET: create  [notable]");
+    stage.converge();
 }

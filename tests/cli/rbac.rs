@@ -62,14 +62,56 @@ fn stage(world: World) -> Stage {
     stage
 }
 
-/// The actions of a role, as the program prints them for the repository of the example.
-fn printed(who: &str) -> Vec<String> {
+/// What the program prints for the repository of the example.
+fn print(who: &str) -> String {
     let stage = stage(worlds::example());
     let folder = stage.folder().join("work");
     stage.repo.clone_to(&folder);
-    let ran = stage.run(&["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", who]).ends(Exit::Done);
-    let role: Value = serde_json::from_str(&ran.out).unwrap();
+    stage.run(&["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", who]).ends(Exit::Done).out
+}
+
+/// The actions of a role, as the program prints them for the repository of the example.
+fn printed(who: &str) -> Vec<String> {
+    let role: Value = serde_json::from_str(&print(who)).unwrap();
     role["Actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
+/// What the two identities may do: one plans, the other one applies.
+#[derive(Clone)]
+struct Rights {
+    /// Their actions in Azure.
+    actions: [Vec<String>; 2],
+    /// Their roles in the cluster.
+    roles: [Value; 2],
+}
+
+impl Rights {
+    /// Exactly what is printed.
+    fn printed() -> Self {
+        let roles = print("kubernetes");
+        let roles: Vec<Value> = roles.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
+        Self { actions: [printed("plan"), printed("apply")], roles: roles.try_into().unwrap() }
+    }
+
+    fn without(&self, who: usize, action: &str) -> Self {
+        let mut fewer = self.clone();
+        fewer.actions[who].retain(|own| own != action);
+        fewer
+    }
+
+    fn without_verb(&self, who: usize, (rule, verb): (usize, &Value)) -> Self {
+        let mut fewer = self.clone();
+        fewer.roles[who]["rules"][rule]["verbs"].as_array_mut().unwrap().retain(|own| own != verb);
+        fewer
+    }
+}
+
+/// The object ids by which the cluster knows the two identities.
+fn object_ids() -> [String; 2] {
+    ["a1", "a2"].map(|end| {
+        let name = format!("privlink-sim/principal/00000000-0000-0000-0000-0000000000{end}");
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+    })
 }
 
 fn role(name: &str, actions: &[String]) -> RoleDefinition {
@@ -81,11 +123,12 @@ fn role(name: &str, actions: &[String]) -> RoleDefinition {
     }
 }
 
-/// The example world, in which the two identities have these actions and no others. They have no secrets: they trust the
+/// The example world, in which the two identities have these rights and no others. They have no secrets: they trust the
 /// cluster in which privlink runs.
-fn world(plan: &[String], apply: &[String]) -> World {
+fn world(rights: &Rights) -> World {
     let mut world = worlds::example();
     world.clusters[0].entra = true;
+    world.clusters[0].users = users(&object_ids().each_ref().map(String::as_str), &rights.roles);
     let trusted = FederatedCredential { issuer: ISSUER.to_owned(), subject: SUBJECT.to_owned() };
     for (identity, role) in world.identities.iter_mut().zip(["plan", "apply"]) {
         identity.role = None;
@@ -94,6 +137,7 @@ fn world(plan: &[String], apply: &[String]) -> World {
         let scopes = [PROVIDER, CONSUMER].map(|id| format!("/subscriptions/{id}"));
         identity.assignments = scopes.map(|scope| RoleAssignment { role: role.to_owned(), scope }).to_vec();
     }
+    let [plan, apply] = &rights.actions;
     world.role_definitions = vec![role("plan", plan), role("apply", apply)];
     world
 }
@@ -151,40 +195,76 @@ fn without(actions: &[String], one: &str) -> Vec<String> {
 
 #[test]
 fn with_the_printed_roles_the_whole_story_works() {
-    story(world(&printed("plan"), &printed("apply"))).unwrap();
+    story(world(&Rights::printed())).unwrap();
+}
+
+/// Tells the story with fewer rights; answers what is wrong about its end.
+fn stops(fewer: &Rights, names: &str, lacking: &str) -> Option<String> {
+    match story(world(fewer)) {
+        Ok(()) => Some(format!("{lacking} is not needed")),
+        Err(said) if !said.contains(names) => Some(format!("{lacking}: nobody says {names}:\n{said}")),
+        Err(_) => None,
+    }
 }
 
 #[test]
 fn without_any_single_right_to_write_the_story_stops_and_names_it() {
-    let (plan, apply) = (printed("plan"), printed("apply"));
+    let rights = Rights::printed();
+    let writes = rights.actions[1].iter().filter(|action| !action.ends_with("/read"));
+    let wrong: Vec<String> = writes.filter_map(|action| stops(&rights.without(1, action), action, action)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn without_any_single_right_to_read_the_story_stops_and_names_it() {
+    let rights = Rights::printed();
     let mut wrong = Vec::new();
-    for action in apply.iter().filter(|action| !action.ends_with("/read")) {
-        match story(world(&plan, &without(&apply, action))) {
-            Ok(()) => wrong.push(format!("{action} is not needed")),
-            Err(said) if !said.contains(action.as_str()) => wrong.push(format!("nobody names {action}:\n{said}")),
-            Err(_) => {}
+    for (who, name) in ["plan", "apply"].into_iter().enumerate() {
+        let reads = rights.actions[who].iter().filter(|action| action.ends_with("/read") || name == "plan");
+        for action in reads.filter(|action| !FORESIGHT.contains(&action.as_str())) {
+            wrong.extend(stops(&rights.without(who, action), action, &format!("{name}: {action}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn without_any_single_right_to_read_the_story_stops_and_names_it() {
-    let (plan, apply) = (printed("plan"), printed("apply"));
-    let mut wrong = Vec::new();
-    let mut judge = |who: &str, action: &str, world: World| match story(world) {
-        Ok(()) => wrong.push(format!("{who}: {action} is not needed")),
-        Err(said) if !said.contains(action) => wrong.push(format!("{who}: nobody names {action}:\n{said}")),
-        Err(_) => {}
-    };
-    for action in plan.iter().filter(|action| !FORESIGHT.contains(&action.as_str())) {
-        judge("plan", action, world(&without(&plan, action), &apply));
-    }
-    let reads = apply.iter().filter(|action| action.ends_with("/read") && !FORESIGHT.contains(&action.as_str()));
-    for action in reads {
-        judge("apply", action, world(&plan, &without(&apply, action)));
+fn without_any_single_verb_in_the_cluster_the_story_stops_and_names_it() {
+    let rights = Rights::printed();
+    let (mut wrong, mut tried, ids) = (Vec::new(), Vec::new(), object_ids());
+    for (who, name) in ["plan", "apply"].into_iter().enumerate() {
+        for (rule, own) in rights.roles[who]["rules"].as_array().unwrap().iter().enumerate() {
+            // Without it a plan says that it could not look, if there was anything to look at, or less of what waits.
+            if own["resources"][0] == "namespaces" || (name == "plan" && own["resources"][0] == "events") {
+                continue;
+            }
+            let (verbs, resource) = (own["verbs"].as_array().unwrap(), own["resources"][0].as_str().unwrap());
+            for verb in verbs {
+                let fewer = rights.without_verb(who, (rule, verb));
+                let (id, verb) = (&ids[who], verb.as_str().unwrap());
+                tried.push(format!("{name}: {verb} {resource}"));
+                // What cannot be read the API server says, and what cannot be written the plan.
+                let told = match name {
+                    "plan" => format!(
+                        "User \"{id}\" cannot {verb} resource \"{resource}\" in API group \"\" at the cluster scope"
+                    ),
+                    _ => format!(
+                        "the cluster's user {id} lacks {verb} on {resource} in the namespace default (PRE-ACCESS-LACKING)"
+                    ),
+                };
+                wrong.extend(stops(&fewer, &told, &format!("{name}: {verb} {resource}")));
+            }
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    insta::assert_snapshot!(tried.join("\n"), @"
+    plan: list services
+    apply: list events
+    apply: create services
+    apply: delete services
+    apply: get services
+    apply: patch services
+    ");
 }
 
 /// The roles in the cluster of who plans and of who applies, as the program prints them for these settings.
@@ -207,78 +287,12 @@ fn of_two_users(settings: &str) -> String {
     after
 }
 
-/// The story of the example, told by two users of the cluster with these roles.
-fn story_of_users(roles: &[Value; 2]) -> Result<(), String> {
-    let mut world = worlds::example();
-    world.clusters[0].users = users(roles);
-    let stage = Stage::in_world(world);
-    let files = privlink::cli::demo::EXAMPLE.iter().map(|(path, text)| match *path {
-        "privlink.toml" => (*path, of_two_users(&text.replace("prune = true", "prune = true\nmax-deletes = 50"))),
-        path => (path, (*text).to_owned()),
-    });
-    let files: Vec<(&str, String)> = files.collect();
-    stage.repo.commit(&files.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>());
-    converge(&stage)?;
-    stage.repo.replace("environments/prod/services/orders.yaml", "10.224.0.200", "10.224.0.201");
-    converge(&stage)?;
-    let paths: Vec<&str> =
-        files.iter().map(|(path, _)| *path).filter(|path| path.starts_with("environments/")).collect();
-    stage.repo.commit(&[("environments/prod/README.md", "a folder without documents is a wish\n")]);
-    stage.repo.remove(&paths);
-    converge(&stage)
-}
-
-fn users(roles: &[Value; 2]) -> Vec<ClusterUser> {
-    let user = |(name, role): (&str, &Value)| ClusterUser {
-        name: name.to_owned(),
+fn users(names: &[&str; 2], roles: &[Value; 2]) -> Vec<ClusterUser> {
+    let user = |(name, role): (&&str, &Value)| ClusterUser {
+        name: (*name).to_owned(),
         roles: vec![serde_json::from_value(role.clone()).unwrap()],
     };
-    ["plan", "apply"].into_iter().zip(roles).map(user).collect()
-}
-
-#[test]
-fn with_the_printed_cluster_roles_the_whole_story_works_and_without_any_verb_of_them_it_names_that_one() {
-    let roles = printed_for_the_cluster(&of_two_users(&worlds::settings()));
-    story_of_users(&roles).unwrap();
-    let (mut wrong, mut tried) = (Vec::new(), Vec::new());
-    for (who, name) in ["plan", "apply"].into_iter().enumerate() {
-        for (rule, own) in roles[who]["rules"].as_array().unwrap().iter().enumerate() {
-            // Without it a plan says that it could not look, if there was anything to look at, or less of what waits.
-            if own["resources"][0] == "namespaces" || (name == "plan" && own["resources"][0] == "events") {
-                continue;
-            }
-            let (verbs, resource) = (own["verbs"].as_array().unwrap(), own["resources"][0].as_str().unwrap());
-            for verb in verbs {
-                let mut fewer = roles.clone();
-                fewer[who]["rules"][rule]["verbs"].as_array_mut().unwrap().retain(|other| other != verb);
-                let verb = verb.as_str().unwrap();
-                tried.push(format!("{name}: {verb} {resource}"));
-                // What cannot be read the API server says, and what cannot be written the plan.
-                let told = match name {
-                    "plan" => format!(
-                        "User \"plan\" cannot {verb} resource \"{resource}\" in API group \"\" at the cluster scope"
-                    ),
-                    _ => format!(
-                        "the cluster's user apply lacks {verb} on {resource} in the namespace default (PRE-ACCESS-LACKING)"
-                    ),
-                };
-                match story_of_users(&fewer) {
-                    Ok(()) => wrong.push(format!("{name} does not need {verb} {resource}")),
-                    Err(said) if !said.contains(&told) => wrong.push(format!("nobody says {told}:\n{said}")),
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    insta::assert_snapshot!(tried.join("\n"), @"
-    plan: list services
-    apply: list events
-    apply: create services
-    apply: delete services
-    apply: get services
-    apply: patch services
-    ");
+    names.iter().zip(roles).map(user).collect()
 }
 
 /// The example, whose user that applies may do everything that this role says.
@@ -288,7 +302,7 @@ fn stage_of_users(edit: impl Fn(&mut Vec<Value>)) -> Stage {
     let verbs = roles[1]["rules"].as_array_mut().unwrap().iter_mut().find(|rule| rule["resources"][0] == "services");
     edit(verbs.unwrap()["verbs"].as_array_mut().unwrap());
     let mut world = worlds::example();
-    world.clusters[0].users = users(&roles);
+    world.clusters[0].users = users(&["plan", "apply"], &roles);
     let stage = Stage::in_world(world);
     stage.repo.commit(&[
         ("privlink.toml", &settings),
@@ -404,7 +418,7 @@ fn what_several_namespaces_need_is_asked_about_once_unless_that_is_denied() {
     });
     let mut world = worlds::example();
     let read = printed_for_the_cluster(&of_two_users(&worlds::settings()))[0].clone();
-    world.clusters[0].users = users(&[read.clone(), read]);
+    world.clusters[0].users = users(&["plan", "apply"], &[read.clone(), read]);
     world.clusters[0].users[1].roles = roles.map(|role| serde_json::from_value(role).unwrap()).to_vec();
     let stage = Stage::in_world(world);
     commit(&stage);
@@ -442,41 +456,6 @@ fn a_service_in_a_namespace_that_is_not_there_is_told_and_made_once_it_is() {
     let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue"}});
     stage.cluster().apply_raw(&manifest).unwrap();
     stage.converge();
-}
-
-#[test]
-fn with_the_credentials_that_azure_gives_the_identity_that_applies_is_the_user_that_is_asked_about() {
-    let settings = worlds::settings().replace("context = \"myAKSCluster\"", "get-credentials = true");
-    let mut roles = printed_for_the_cluster(&settings);
-    let mut world = worlds::example();
-    world.clusters[0].entra = true;
-    let commit = |stage: &Stage| {
-        let web = docs::service("web", &[]);
-        stage.repo.commit(&[("privlink.toml", &settings), ("environments/prod/web.yaml", &web)]);
-    };
-    let name = |client: &str| {
-        let name = format!("privlink-sim/principal/{client}");
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
-    };
-    let ids = ["a1", "a2"].map(|end| name(&format!("00000000-0000-0000-0000-0000000000{end}")));
-    let named = |roles: &[Value; 2]| {
-        let mut users = users(roles);
-        users.iter_mut().zip(&ids).for_each(|(user, id)| user.name.clone_from(id));
-        users
-    };
-    world.clusters[0].users = named(&roles);
-    let stage = Stage::in_world(world.clone());
-    commit(&stage);
-    stage.converge();
-    for rule in roles[1]["rules"].as_array_mut().unwrap() {
-        rule["verbs"].as_array_mut().unwrap().retain(|verb| verb != "patch");
-    }
-    world.clusters[0].users = named(&roles);
-    let stage = Stage::in_world(world);
-    commit(&stage);
-    let lacks =
-        format!("the cluster's user {} lacks patch on services in the namespace default (PRE-ACCESS-LACKING)", ids[1]);
-    stage.plan().ends(Exit::Incomplete).says(&lacks);
 }
 
 /// A cluster in a network of somebody's own, whose identity has these actions there.

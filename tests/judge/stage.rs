@@ -126,7 +126,9 @@ impl Stage {
     }
 
     pub(crate) async fn observe(&self) -> Observed {
-        let observed = observe(&self.ways, &self.policy, (Some(&self.managed), None)).await.unwrap();
+        let observed = observe(&self.ways, &self.policy, (Some(&self.managed), None), &self.policy.scope.subscriptions)
+            .await
+            .unwrap();
         assert!(observed.gaps.is_empty(), "{:?}", observed.gaps);
         observed
     }

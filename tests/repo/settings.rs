@@ -2,7 +2,9 @@
 
 use privlink::diagnostic::{Diagnostics, FileName};
 use privlink::domain::commit::RepoPath;
-use privlink::repo::settings::{Approval, Cloud, Level, Settings, Signatures, parse, read as read_bytes, source};
+use privlink::repo::settings::{
+    Approval, Cloud, Inventory, Level, Settings, Signatures, parse, read as read_bytes, source,
+};
 use privlink::repo::source::Sources;
 
 const HEAD: &str = "version = 1\nowner = \"6f1c0000-0000-4000-8000-000000000001\"\n";
@@ -100,6 +102,7 @@ fn what_is_absent_has_its_default() {
     let settings = accepted(&format!("{HEAD}{PROD}"));
     let prod = &settings.environments[&"prod".parse().unwrap()];
     assert_eq!((prod.cloud.clone(), prod.prune, prod.max_deletes), (Cloud::Public, false, 3));
+    assert_eq!(prod.inventory, Inventory::Lists);
     assert_eq!((prod.signatures, prod.approval.severing), (Signatures::Optional, Level::People(2)));
     let scope = privlink::desired::authority::policy(&settings, &"prod".parse().unwrap()).unwrap().scope;
     let has = |namespace: &str| scope.has_namespace(&namespace.parse().unwrap());

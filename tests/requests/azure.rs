@@ -246,6 +246,7 @@ async fn note_questions(book: &mut Book, azure: &Azure) {
     drop(book.note("has_resource_group", "", azure.has_resource_group(&subscription, &group)).await);
     drop(book.note("reach", "", azure.reach()).await);
     drop(book.note("subscription", "", azure.subscription(&subscription)).await);
+    drop(book.note("holders", "", azure.holders(&BTreeSet::from([subscription.clone()]))).await);
     let of_group = RightScope::Group(subscription.clone(), "rg".parse().unwrap());
     drop(book.note("permissions", "on a group", azure.permissions(&of_group)).await);
     drop(book.note("permissions", "on a resource", azure.permissions(&scope)).await);

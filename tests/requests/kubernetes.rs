@@ -7,6 +7,8 @@ use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::Service;
 use privlink::domain::right::Access;
 use privlink::kubernetes::Cluster;
+use privlink::kubernetes::error::ClusterError;
+use privlink::kubernetes::watch::Watch;
 use serde_json::json;
 
 use super::recorder::Answer;
@@ -19,9 +21,12 @@ use super::recorder::declared;
 fn answer(method: &str, target: &str) -> Answer {
     let more = if target == "/api/v1/services?limit=500" { "a=/b" } else { "" };
     let body = match (method, target) {
+        ("GET", target) if target.contains("watch=true") => {
+            json!({"type": "ERROR", "object": {"kind": "Status", "code": 500}})
+        }
         ("GET", "/version") => json!({"gitVersion": "v1.36.2"}),
         ("POST", _) => json!({"status": {"allowed": true, "userInfo": {"username": "u"}}}),
-        _ => json!({"metadata": {"continue": more}, "items": []}),
+        _ => json!({"metadata": {"continue": more, "resourceVersion": "41"}, "items": []}),
     };
     (200, Vec::new(), body)
 }
@@ -49,6 +54,8 @@ async fn book() -> Book {
     drop(book.note("services", "of all namespaces", cluster.services(None)).await);
     drop(book.note("services", "of one namespace", cluster.services(Some(&namespace))).await);
     drop(book.note("service", "", cluster.service(key)).await);
+    let mut watch = Watch::new(&cluster);
+    drop(book.note("next", "the first sign of a watch", async { Ok::<_, ClusterError>(watch.next().await) }).await);
     drop(book.note("warnings", "", cluster.warnings(key)).await);
     drop(book.note("syncs", "", cluster.syncs(key)).await);
     drop(book.note("namespace", "", cluster.namespace(&namespace)).await);
@@ -81,6 +88,7 @@ async fn every_operation_on_a_cluster_has_its_record() {
         operations.extend(declared(&format!("src/kubernetes/{file}.rs"), "pub async fn "));
     }
     operations.retain(|name| !silent.contains(name));
+    operations.extend(declared("src/kubernetes/watch.rs", "pub async fn "));
     assert_eq!(book.operations(), operations);
     // Every request that can be built: one that no operation sends would be dead, so each is one of an operation's.
     let mut built = declared("src/kubernetes/request.rs", "pub(crate) fn ");
@@ -97,6 +105,7 @@ async fn every_operation_on_a_cluster_has_its_record() {
         "syncs",
         "version",
         "warnings",
+        "watch",
         "who",
     ];
     assert_eq!(built, BTreeSet::from(sent.map(ToOwned::to_owned)));

@@ -13,6 +13,7 @@ pub mod service;
 pub mod subnet;
 
 use crate::domain::azure::Etag;
+use crate::domain::azure::ResourceId;
 use crate::domain::key::ResourceKey;
 use connection::Connection;
 use connection::LiveConnection;
@@ -24,6 +25,7 @@ use namespace::LiveNamespace;
 use namespace::NewNamespace;
 use private_endpoint::LivePrivateEndpoint;
 use private_endpoint::PrivateEndpoint;
+use private_endpoint::Target;
 use private_link_service::LivePrivateLinkService;
 use private_link_service::PrivateLinkService;
 use private_link_service::Publication;
@@ -96,6 +98,30 @@ impl Resource {
             Self::Connection(connection) => connection.key(),
             Self::DnsRecord(record) => ResourceKey::DnsRecord(record.id.clone()),
             Self::DnsLink(link) => ResourceKey::DnsLink(link.id.clone()),
+        }
+    }
+
+    /// What of Azure it is, and what it refers to by name: whoever decides about it has to have looked there.
+    pub fn mentions(&self) -> Vec<&ResourceId> {
+        match self {
+            Self::Namespace(_) | Self::Service(_) | Self::Publication(_) => Vec::new(),
+            Self::Subnet(subnet) => vec![&subnet.id],
+            Self::PrivateLinkService(service) => {
+                [Some(&service.id), service.exposure.nat.subnet.as_ref()].into_iter().flatten().collect()
+            }
+            Self::PrivateEndpoint(endpoint) => {
+                let target = match &endpoint.target {
+                    Target::Id(id) => Some(id),
+                    Target::Produced { publisher, known } => known.as_ref().or(publisher.own()),
+                    Target::Alias(_) => None,
+                };
+                [Some(&endpoint.id), Some(&endpoint.subnet), target].into_iter().flatten().collect()
+            }
+            Self::Connection(connection) => {
+                connection.publisher.own().into_iter().chain([&connection.endpoint]).collect()
+            }
+            Self::DnsRecord(record) => vec![&record.id],
+            Self::DnsLink(link) => vec![&link.id, &link.virtual_network],
         }
     }
 }

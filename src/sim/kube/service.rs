@@ -1,6 +1,7 @@
 //! What the API server fills into a Service: defaults, cluster addresses, node ports.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value, json};
@@ -132,27 +133,72 @@ fn needs_health_check_port(service: &Value) -> bool {
     type_of(service) == "LoadBalancer" && service["spec"]["externalTrafficPolicy"] == "Local"
 }
 
-/// What is taken already.
-#[derive(Debug, Default)]
-pub(crate) struct Taken {
+/// How many stored Services hold each address and node port.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claims {
+    addresses: BTreeMap<IpAddr, usize>,
+    ports: BTreeMap<u16, usize>,
+}
+
+impl Claims {
+    /// Those of one Service.
+    pub(crate) fn of(service: &Value) -> Self {
+        let mut claims = Self::default();
+        claims.add(service);
+        claims
+    }
+
+    /// Notes what a Service holds from now on.
+    pub(crate) fn add(&mut self, service: &Value) {
+        addresses_of(service).for_each(|address| *self.addresses.entry(address).or_default() += 1);
+        ports_of(service).for_each(|port| *self.ports.entry(port).or_default() += 1);
+    }
+
+    /// Forgets what a Service held.
+    pub(crate) fn remove(&mut self, service: &Value) {
+        addresses_of(service).for_each(|address| release(&mut self.addresses, address));
+        ports_of(service).for_each(|port| release(&mut self.ports, port));
+    }
+}
+
+fn release<K: Ord>(held: &mut BTreeMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut entry) = held.entry(key) {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
+    }
+}
+
+fn addresses_of(service: &Value) -> impl Iterator<Item = IpAddr> {
+    let addresses = service["spec"]["clusterIPs"].as_array().into_iter().flatten();
+    addresses.filter_map(|ip| ip.as_str()?.parse::<IpAddr>().ok())
+}
+
+fn ports_of(service: &Value) -> impl Iterator<Item = u16> {
+    let node_ports = ports(service).iter().map(|port| &port["nodePort"]);
+    let node_ports = node_ports.chain([&service["spec"]["healthCheckNodePort"]]);
+    node_ports.filter_map(|port| u16::try_from(port.as_u64()?).ok())
+}
+
+/// What is taken already, for one Service that is being written.
+#[derive(Debug)]
+pub(crate) struct Taken<'a> {
+    /// By all that are stored.
+    all: &'a Claims,
+    /// By the Service as it is stored: its own.
+    own: Claims,
     addresses: BTreeSet<IpAddr>,
     ports: BTreeSet<u16>,
     /// The families that the cluster has addresses of, the first one for who asks for none.
-    families: Vec<IpFamily>,
+    families: &'a [IpFamily],
 }
 
-impl Taken {
-    /// Collects the addresses and node ports of stored Services.
-    pub(crate) fn by<'a>(services: impl Iterator<Item = &'a Value>, families: &[IpFamily]) -> Self {
-        let mut taken = Self { families: families.to_vec(), ..Self::default() };
-        for service in services {
-            let addresses = service["spec"]["clusterIPs"].as_array().into_iter().flatten();
-            taken.addresses.extend(addresses.filter_map(|ip| ip.as_str()?.parse::<IpAddr>().ok()));
-            let node_ports = ports(service).iter().map(|port| &port["nodePort"]);
-            let node_ports = node_ports.chain([&service["spec"]["healthCheckNodePort"]]);
-            taken.ports.extend(node_ports.filter_map(|port| u16::try_from(port.as_u64()?).ok()));
-        }
-        taken
+impl<'a> Taken<'a> {
+    /// What others hold than this Service, as it is stored.
+    pub(crate) fn beside(live: Option<&Value>, all: &'a Claims, families: &'a [IpFamily]) -> Self {
+        let own = live.map(Claims::of).unwrap_or_default();
+        Self { all, own, addresses: BTreeSet::new(), ports: BTreeSet::new(), families }
     }
 
     /// True if the cluster has addresses of a family.
@@ -167,18 +213,20 @@ impl Taken {
 
     /// True if another Service has the node port.
     pub(crate) fn has_port(&self, port: u16) -> bool {
-        self.ports.contains(&port)
+        let count = |claims: &Claims| claims.ports.get(&port).copied().unwrap_or_default();
+        self.ports.contains(&port) || count(self.all) > count(&self.own)
     }
 
     /// True if another Service has the cluster address.
     pub(crate) fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contains(&address)
+        let count = |claims: &Claims| claims.addresses.get(&address).copied().unwrap_or_default();
+        self.addresses.contains(&address) || count(self.all) > count(&self.own)
     }
 
     fn next_port(&mut self, chance: u32) -> u16 {
         let span = u32::from(NODE_PORTS.end() - NODE_PORTS.start()) + 1;
         let candidate = |step: u32| NODE_PORTS.start() + u16::try_from((chance + step) % span).unwrap_or_default();
-        let port = (0..span).map(candidate).find(|port| !self.ports.contains(port)).unwrap_or(*NODE_PORTS.start());
+        let port = (0..span).map(candidate).find(|port| !self.has_port(*port)).unwrap_or(*NODE_PORTS.start());
         self.ports.insert(port);
         port
     }
@@ -190,7 +238,7 @@ impl Taken {
             "IPv6" => IpAddr::V6(Ipv6Addr::from(u128::from(CLUSTER_V6) + u128::from(host(step)))),
             _ => IpAddr::V4(Ipv4Addr::from(u32::from(CLUSTER_V4) + host(step))),
         };
-        let free = (0..65_000).map(candidate).find(|address| !self.addresses.contains(address));
+        let free = (0..65_000).map(candidate).find(|address| !self.has_address(*address));
         let address = free.unwrap_or_else(|| candidate(0));
         self.addresses.insert(address);
         address
@@ -198,7 +246,7 @@ impl Taken {
 }
 
 /// Fills in families, cluster addresses and node ports. A dry run gets the fake address of the real server's dry run.
-pub(crate) fn allocate(service: &mut Value, taken: &mut Taken, dry_run: bool) {
+pub(crate) fn allocate(service: &mut Value, taken: &mut Taken<'_>, dry_run: bool) {
     if type_of(service) == "ExternalName" {
         return;
     }
@@ -208,7 +256,7 @@ pub(crate) fn allocate(service: &mut Value, taken: &mut Taken, dry_run: bool) {
     allocate_ports(service, taken, &name);
 }
 
-fn set_families(service: &mut Value, taken: &Taken) {
+fn set_families(service: &mut Value, taken: &Taken<'_>) {
     let spec = spec_mut(service);
     let given = spec.get("ipFamilies").and_then(Value::as_array).cloned().unwrap_or_default();
     let policy = spec.get("ipFamilyPolicy").and_then(Value::as_str).unwrap_or(match given.len() {
@@ -231,7 +279,7 @@ fn set_families(service: &mut Value, taken: &Taken) {
     spec.insert("ipFamilyPolicy".to_owned(), json!(policy));
 }
 
-fn allocate_addresses(service: &mut Value, taken: &mut Taken, (name, dry_run): (&str, bool)) {
+fn allocate_addresses(service: &mut Value, taken: &mut Taken<'_>, (name, dry_run): (&str, bool)) {
     let spec = spec_mut(service);
     if spec.get("clusterIP").is_some_and(|address| address == "None") {
         spec.insert("clusterIPs".to_owned(), json!(["None"]));
@@ -253,7 +301,7 @@ fn allocate_addresses(service: &mut Value, taken: &mut Taken, (name, dry_run): (
     spec.insert("clusterIPs".to_owned(), json!(addresses));
 }
 
-fn allocate_ports(service: &mut Value, taken: &mut Taken, name: &str) {
+fn allocate_ports(service: &mut Value, taken: &mut Taken<'_>, name: &str) {
     let kind = type_of(service).to_owned();
     let wants =
         kind == "NodePort" || (kind == "LoadBalancer" && service["spec"]["allocateLoadBalancerNodePorts"] != false);
@@ -287,7 +335,7 @@ mod tests {
     fn finished_among(families: &[IpFamily], spec: Value) -> Value {
         let mut service = json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": spec});
         set_defaults(&mut service);
-        allocate(&mut service, &mut Taken::by([].into_iter(), families), false);
+        allocate(&mut service, &mut Taken::beside(None, &Claims::default(), families), false);
         service["spec"].clone()
     }
 

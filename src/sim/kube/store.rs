@@ -9,6 +9,7 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
+use super::service::Claims;
 
 /// Where an object is kept: plural with group, namespace (empty if none), name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,10 @@ impl Key {
     pub(crate) fn new(kind: &Kind, namespace: Option<&str>, name: &str) -> Self {
         let namespace = if kind.is_namespaced { namespace.unwrap_or("default") } else { "" };
         Self { kind: kind.stored_name(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn is_service(&self) -> bool {
+        self.kind == "services"
     }
 }
 
@@ -50,6 +55,8 @@ const HISTORY: usize = 2048;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     objects: BTreeMap<Key, Value>,
+    /// What the Services among them hold.
+    claims: Claims,
     version: u64,
     history: VecDeque<Change>,
     /// The version of the newest change that the history has forgotten.
@@ -58,17 +65,24 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { objects: BTreeMap::new(), version: 1, history: VecDeque::new(), forgotten: 0 }
+        Self { objects: BTreeMap::new(), claims: Claims::default(), version: 1, history: VecDeque::new(), forgotten: 0 }
     }
 
     /// Goes on with objects as they were at a version, without a history.
     pub(crate) fn resume(version: u64, objects: BTreeMap<Key, Value>) -> Self {
-        Self { objects, version, history: VecDeque::new(), forgotten: version }
+        let mut claims = Claims::default();
+        objects.iter().filter(|(key, _)| key.is_service()).for_each(|(_, service)| claims.add(service));
+        Self { objects, claims, version, history: VecDeque::new(), forgotten: version }
     }
 
     /// Every object.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.objects.iter()
+    }
+
+    /// The addresses and node ports that Services hold.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// The version of the newest change.
@@ -99,6 +113,10 @@ impl Store {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let previous = self.objects.insert(key.clone(), object.clone());
+        if key.is_service() {
+            previous.iter().for_each(|service| self.claims.remove(service));
+            self.claims.add(&object);
+        }
         let what = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         self.remember(Change { version: self.version, key: key.clone(), what, object: object.clone(), previous });
         object
@@ -107,6 +125,9 @@ impl Store {
     /// Removes an object; watches see its last state under a new version.
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Value> {
         let mut object = self.objects.remove(key)?;
+        if key.is_service() {
+            self.claims.remove(&object);
+        }
         self.version += 1;
         let previous = Some(object.clone());
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());

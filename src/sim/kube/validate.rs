@@ -25,7 +25,7 @@ const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist
                                 '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// Checks a Service, and against its stored version what may not change.
-pub(crate) fn service(new: &Value, old: Option<&Value>, taken: &Taken) -> Vec<Cause> {
+pub(crate) fn service(new: &Value, old: Option<&Value>, taken: &Taken<'_>) -> Vec<Cause> {
     let mut causes = metadata(new);
     let name = &new["metadata"]["name"];
     if name.as_str().is_some_and(|name| name.parse::<ServiceName>().is_err()) {
@@ -42,7 +42,7 @@ pub(crate) fn service(new: &Value, old: Option<&Value>, taken: &Taken) -> Vec<Ca
 }
 
 /// A cluster has addresses of its own families alone.
-fn check_families(service: &Value, taken: &Taken, causes: &mut Vec<Cause>) {
+fn check_families(service: &Value, taken: &Taken<'_>, causes: &mut Vec<Cause>) {
     let policy = &service["spec"]["ipFamilyPolicy"];
     if policy == "RequireDualStack" && !taken.is_dual_stack() {
         let why = "this cluster is not configured for dual-stack services";
@@ -152,7 +152,7 @@ fn check_choices(service: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn check_ports(service: &Value, old: Option<&Value>, (taken, causes): (&Taken, &mut Vec<Cause>)) {
+fn check_ports(service: &Value, old: Option<&Value>, (taken, causes): (&Taken<'_>, &mut Vec<Cause>)) {
     let ports = service["spec"]["ports"].as_array().map_or(&[][..], Vec::as_slice);
     let is_headless = service["spec"]["clusterIP"] == "None";
     if ports.is_empty() && !is_headless && type_of(service) != "ExternalName" {
@@ -226,7 +226,7 @@ fn check_port_numbers(port: &Value, (field, causes): (Field<'_>, &mut Vec<Cause>
     }
 }
 
-fn check_addresses(new: &Value, old: Option<&Value>, (taken, causes): (&Taken, &mut Vec<Cause>)) {
+fn check_addresses(new: &Value, old: Option<&Value>, (taken, causes): (&Taken<'_>, &mut Vec<Cause>)) {
     let addresses = new["spec"]["clusterIPs"].as_array().into_iter().flatten();
     for (index, address) in addresses.enumerate() {
         let field = format!("spec.clusterIPs[{index}]");
@@ -278,13 +278,19 @@ fn check_immutable(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::kube::service::Claims;
     use crate::sim::kube::status_error::ApiError;
     use crate::sim::world::IpFamily;
 
     const BOTH: [IpFamily; 2] = [IpFamily::IPv4, IpFamily::IPv6];
 
     fn message(service_value: &Value) -> String {
-        ApiError::invalid("Service", "web", &service(service_value, None, &Taken::by([].into_iter(), &BOTH))).message
+        ApiError::invalid(
+            "Service",
+            "web",
+            &service(service_value, None, &Taken::beside(None, &Claims::default(), &BOTH)),
+        )
+        .message
     }
 
     #[test]

@@ -375,10 +375,7 @@ impl State {
     fn allocate_and_validate(&self, write: &Write, object: &mut Value, live: Option<&Value>) -> Result<(), ApiError> {
         let mut causes = live.map(|live| validate::metadata_update(object, live)).unwrap_or_default();
         if write.kind.is_service() {
-            let uid = live.map(|live| live["metadata"]["uid"].clone());
-            let others = self.store.list(write.kind, None).map(|(_, service)| service);
-            let others = others.filter(|service| uid.as_ref() != Some(&service["metadata"]["uid"]));
-            let mut taken = Taken::by(others, &self.families);
+            let mut taken = Taken::beside(live, self.store.claims(), &self.families);
             causes.extend(validate::service(object, live, &taken));
             if causes.is_empty() {
                 service::allocate(object, &mut taken, write.dry_run);
