@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::desired::Desired;
 use crate::desired::policy::ClusterAccess;
+use crate::domain::annotation;
 use crate::domain::operation::Use;
 use crate::domain::resource::Resource;
+use crate::domain::resource::service::Service;
 
 /// What the documents use; whatever they could, where there are none.
 pub fn uses(desired: &Desired) -> BTreeSet<Use> {
@@ -13,7 +15,8 @@ pub fn uses(desired: &Desired) -> BTreeSet<Use> {
         return possible(desired);
     }
     let of = |resource: &Resource| match resource {
-        Resource::Namespace(_) | Resource::Service(_) | Resource::Subnet(_) => None,
+        Resource::Service(service) => is_elsewhere(service).then_some(Use::ClusterLinkElsewhere),
+        Resource::Namespace(_) | Resource::Subnet(_) => None,
         Resource::Publication(_) => Some(Use::ClusterLink),
         Resource::PrivateLinkService(_) => Some(Use::OwnLink),
         Resource::PrivateEndpoint(_) => Some(Use::Endpoint),
@@ -27,6 +30,13 @@ pub fn uses(desired: &Desired) -> BTreeSet<Use> {
     found.chain(rules).chain(cluster).chain(credentials(desired)).collect()
 }
 
+/// True if the cloud provider is told a group for the Private Link Service.
+fn is_elsewhere(service: &Service) -> bool {
+    let annotations = service.annotations();
+    let named = annotations.get(annotation::PLS_RESOURCE_GROUP);
+    annotation::wants_private_link(&annotations) && named.is_some_and(|name| !name.trim().is_empty())
+}
+
 fn credentials(desired: &Desired) -> Option<Use> {
     let is_azure = desired.policy.cluster.as_ref().is_some_and(|own| own.access == ClusterAccess::Azure);
     is_azure.then_some(Use::ClusterCredentials)
@@ -34,7 +44,7 @@ fn credentials(desired: &Desired) -> Option<Use> {
 
 /// Everything that documents of the environment may use.
 pub fn possible(desired: &Desired) -> BTreeSet<Use> {
-    let of_cluster = [Use::Cluster, Use::ClusterLink, Use::OwnLink, Use::ConnectionRule];
+    let of_cluster = [Use::Cluster, Use::ClusterLink, Use::ClusterLinkElsewhere, Use::OwnLink, Use::ConnectionRule];
     let has_cluster = desired.policy.cluster.is_some();
     let is_possible = |own: &Use| match own {
         Use::ClusterCredentials => credentials(desired).is_some(),

@@ -25,6 +25,8 @@ pub enum Use {
     ClusterCredentials,
     /// A Private Link Service that the cloud provider builds.
     ClusterLink,
+    /// One that it builds outside the resource group of the nodes.
+    ClusterLinkElsewhere,
     /// A Private Link Service that privlink writes.
     OwnLink,
     /// A rule about connections.
@@ -39,10 +41,11 @@ pub enum Use {
 
 impl Use {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cluster,
         Self::ClusterCredentials,
         Self::ClusterLink,
+        Self::ClusterLinkElsewhere,
         Self::OwnLink,
         Self::ConnectionRule,
         Self::Endpoint,
@@ -82,6 +85,8 @@ pub const JOIN_NAT_GATEWAY: &str = "Microsoft.Network/natGateways/join/action";
 pub const READ_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/read";
 /// To switch a subnet's policy.
 pub const WRITE_SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets/write";
+/// To look at Private Link Services.
+pub const READ_LINK: &str = "Microsoft.Network/privateLinkServices/read";
 /// To write a Private Link Service.
 pub const WRITE_LINK: &str = "Microsoft.Network/privateLinkServices/write";
 /// To delete a Private Link Service.
@@ -120,12 +125,17 @@ const fn applies(action: &'static str, uses: &'static [Use], why: &'static str) 
     Operation { action, by: &[Party::Apply], uses, why }
 }
 
+/// What the cloud provider does in a group that is not the nodes'.
+const fn builds(action: &'static str, why: &'static str) -> Operation {
+    Operation { action, by: &[Party::Cluster], uses: &[Use::ClusterLinkElsewhere], why }
+}
+
 /// Everything that is done in Azure.
 pub const OPERATIONS: &[Operation] = &[
     plans("Microsoft.ContainerService/managedClusters/read", &[Use::Cluster], "says where everything else is"),
     reads(CLUSTER_CREDENTIALS, &[Use::ClusterCredentials], "gets the way into the cluster"),
     reads("Microsoft.Network/loadBalancers/read", &[Use::Cluster], "finds the frontends of Services"),
-    reads("Microsoft.Network/privateLinkServices/read", &[], "looks at Private Link Services and who is connected"),
+    reads(READ_LINK, &[], "looks at Private Link Services and who is connected"),
     reads("Microsoft.Network/privateEndpoints/read", &[], "looks at private endpoints"),
     reads("Microsoft.Network/networkInterfaces/read", &[], "finds the addresses of private endpoints"),
     plans("Microsoft.Network/virtualNetworks/read", &[], "looks at networks, their subnets and the policies of these"),
@@ -197,6 +207,10 @@ pub const OPERATIONS: &[Operation] = &[
         uses: &[Use::ClusterLink],
         why: "writes a subnet with its NAT gateway",
     },
+    builds(READ_LINK, "looks at Private Link Services and who is connected"),
+    builds(WRITE_LINK, "writes a Private Link Service"),
+    builds(DELETE_LINK, "deletes a Private Link Service whose frontend goes"),
+    builds(DELETE_CONNECTION, "cuts connections before a Private Link Service goes"),
     applies(WRITE_LINK, &[Use::OwnLink], "writes a Private Link Service"),
     applies(DELETE_LINK, LINKS, "deletes a Private Link Service that is not asked for any more"),
     applies(WRITE_CONNECTION, &[Use::ConnectionRule], "answers connections by rule"),

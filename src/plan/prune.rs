@@ -14,6 +14,7 @@ use crate::plan::reads;
 use crate::plan::unpublish;
 
 pub(super) fn decide(draft: &mut Draft<'_>) {
+    note_going(draft);
     let orphans = orphans(draft);
     let policy = &draft.desired.policy;
     if !policy.prune {
@@ -39,6 +40,16 @@ pub(super) fn decide(draft: &mut Draft<'_>) {
         if !is_blind {
             delete(draft, key);
         }
+    }
+}
+
+/// A Service whose deletion was begun is no change any more, and may be far from over.
+fn note_going(draft: &mut Draft<'_>) {
+    let mark = Some(&draft.desired.policy.mark);
+    let going = draft.observed.services.values().filter(|live| live.deleting && live.mark.as_ref() == mark);
+    let keys: Vec<ResourceKey> = going.map(|live| ResourceKey::Service(live.key.clone())).collect();
+    for key in keys.iter().filter(|key| !draft.desired.intents.contains_key(key)) {
+        draft.note(key, "its deletion was begun; it is there until the cloud provider has cleaned up after it");
     }
 }
 

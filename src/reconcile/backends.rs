@@ -317,8 +317,10 @@ impl Backends<'_> {
             None => Ok(Done::Finished),
             Some(Live::Namespace(_)) => waits("the cluster to finish the deletion"),
             Some(Live::Service(live)) => {
-                let reason = "the cloud provider to clean up (load balancer frontend, Private Link Service)".to_owned();
-                Ok(Done::NotYet { reason: self.explained(reason, &live.key).await })
+                let events = self.kubernetes()?.warnings(&live.key).await.map_err(|error| cluster_failure(&error))?;
+                let says = events.first().map(|event| format!(", which says {}", event.summary())).unwrap_or_default();
+                let what = "to clean up (load balancer frontend, Private Link Service)";
+                waits(&format!("the cloud provider {what}{says}"))
             }
             Some(_) if change.removed_by.is_some() => waits("the cloud provider to delete it with its frontend"),
             Some(_) => waits("Azure to finish the deletion"),

@@ -66,8 +66,8 @@ fn description(party: Party, policy: &Policy) -> String {
         Party::Plan => format!("What privlink reads to plan the environment {environment}"),
         Party::Apply => format!("What privlink reads and writes to apply plans of the environment {environment}"),
         Party::Cluster => format!(
-            "What the cluster of the environment {environment} needs on the network of its nodes, where that lies outside \
-             their own resource group"
+            "What the cluster of the environment {environment} needs on the network of its nodes and in the groups of its \
+             Private Link Services, where these lie outside the resource group of the nodes"
         ),
     }
 }
@@ -109,7 +109,7 @@ pub fn overview(policy: &Policy, uses: &BTreeSet<Use>) -> Text {
                 text.push(Label::Dim, format!("  {}", right.why)).end();
             }
         }
-        for line in assignments(party, policy) {
+        for line in assignments(party, policy, uses) {
             text.line(Label::Hint, format!("  {line}"));
         }
         text.end();
@@ -135,7 +135,7 @@ fn azure(text: &mut Text, operations: &[&Operation]) {
 }
 
 /// The commands that give a role, once for each place.
-fn assignments(party: Party, policy: &Policy) -> Vec<String> {
+fn assignments(party: Party, policy: &Policy, uses: &BTreeSet<Use>) -> Vec<String> {
     let client = match party {
         Party::Plan => policy.identity.plan.as_ref().map(ToString::to_string),
         Party::Apply => policy.identity.apply.as_ref().map(ToString::to_string),
@@ -144,7 +144,10 @@ fn assignments(party: Party, policy: &Policy) -> Vec<String> {
     let (default, places) = match party {
         Party::Plan => ("PLAN_CLIENT_ID", scopes(party, policy)),
         Party::Apply => ("APPLY_CLIENT_ID", scopes(party, policy)),
-        Party::Cluster => ("CLUSTER_PRINCIPAL_ID", ["NETWORK_ID".to_owned()].into()),
+        Party::Cluster => {
+            let group = uses.contains(&Use::ClusterLinkElsewhere).then_some("LINK_GROUP_ID");
+            ("CLUSTER_PRINCIPAL_ID", ["NETWORK_ID"].into_iter().chain(group).map(ToOwned::to_owned).collect())
+        }
     };
     let who = client.unwrap_or_else(|| default.to_owned());
     let role = role_name(party, policy);

@@ -2,6 +2,7 @@
 //! left to do.
 
 use privlink::cli::Exit;
+use privlink::sim::fault::Fault;
 use serde_json::Value;
 use serde_json::json;
 
@@ -673,4 +674,32 @@ fn yes_is_no_look_at_what_goes_beyond_notable() {
     ");
     assert_eq!(stage.writes(), writes, "a refused apply writes nothing");
     stage.converge();
+}
+
+#[test]
+fn a_service_that_the_cloud_provider_cannot_clean_up_after_says_why_and_is_not_forgotten() {
+    let stage = Stage::new();
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/README.md", "a folder without documents is a wish\n"),
+        ("environments/prod/web.yaml", &docs::service("web", &[])),
+        ("environments/prod/web-published.yaml", &docs::published("web")),
+    ]);
+    stage.converge();
+    stage.simulator.add_fault(Fault {
+        method: Some("DELETE".to_owned()),
+        path: "privateLinkServices/pls-web".to_owned(),
+        status: 409,
+        code: "InUse".to_owned(),
+        message: "Somebody holds it.".to_owned(),
+        ..Fault::default()
+    });
+    stage.repo.remove(&["environments/prod/web.yaml", "environments/prod/web-published.yaml"]);
+    let planned = stage.plan().ends(Exit::Changes);
+    let applied = stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id(), "--deadline", "1s"]);
+    applied.ends(Exit::Failed).says("which says SyncLoadBalancerFailed");
+    stage.plan().ends(Exit::Done).says("service/default/web: its deletion was begun; it is there until");
+    stage.simulator.clear_faults();
+    stage.idle();
+    assert!(!stage.plan().ends(Exit::Done).out.contains("deletion was begun"));
 }

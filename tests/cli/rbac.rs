@@ -72,7 +72,11 @@ fn print(who: &str) -> String {
 
 /// The actions of a role, as the program prints them for the repository of the example.
 fn printed(who: &str) -> Vec<String> {
-    let role: Value = serde_json::from_str(&print(who)).unwrap();
+    actions(&print(who))
+}
+
+fn actions(role: &str) -> Vec<String> {
+    let role: Value = serde_json::from_str(role).unwrap();
     role["Actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
@@ -490,6 +494,53 @@ fn the_cluster_needs_every_right_that_is_printed_for_it_on_a_network_of_somebody
     }
 }
 
+/// A Service whose Private Link Service lies in a group of its own, where the cluster's identity has these actions.
+fn stage_with_a_group_of_links(actions: &[String]) -> Stage {
+    let mut world = worlds::example();
+    world.role_definitions.push(role("own", actions));
+    let at = |role: &str, group: &str| RoleAssignment {
+        role: role.to_owned(),
+        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
+    };
+    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("own", "rg-pls")]);
+    let stage = Stage::in_world(world);
+    stage.repo.commit(&[
+        ("privlink.toml", &worlds::settings()),
+        ("environments/prod/README.md", "a folder without documents is a wish\n"),
+        ("environments/prod/web.yaml", &docs::service("web", &[])),
+        ("environments/prod/web-published.yaml", &docs::published_with("web", "  resourceGroup: rg-pls\n")),
+        ("environments/prod/web-endpoint.yaml", &docs::endpoint("web")),
+    ]);
+    stage
+}
+
+#[test]
+fn the_cluster_needs_every_right_that_is_printed_for_it_in_a_group_of_links() {
+    let of_repository = stage_with_a_group_of_links(&[]);
+    let folder = of_repository.folder().join("work");
+    of_repository.repo.clone_to(&folder);
+    let args = ["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", "cluster"];
+    let all = actions(&of_repository.run(&args).ends(Exit::Done).out);
+    let story = |actions: &[String]| {
+        let stage = stage_with_a_group_of_links(actions);
+        converge(&stage)?;
+        stage.repo.remove(
+            &["web", "web-published", "web-endpoint"]
+                .map(|name| format!("environments/prod/{name}.yaml"))
+                .each_ref()
+                .map(String::as_str),
+        );
+        converge(&stage)
+    };
+    story(&all).unwrap();
+    let of_links: Vec<&String> = all.iter().filter(|action| action.contains("/privateLinkServices/")).collect();
+    assert_eq!(of_links.len(), 4, "{all:?}");
+    for action in of_links {
+        let said = story(&without(&all, action)).unwrap_err();
+        assert!(said.contains(action.as_str()), "{action}:\n{said}");
+    }
+}
+
 /// What `privlink rbac` prints for the example.
 fn told(args: &[&str]) -> String {
     let stage = Stage::example();
@@ -577,7 +628,7 @@ fn a_role_is_ready_for_az() {
         "/subscriptions/00000000-0000-0000-0000-000000000001"
       ],
       "DataActions": [],
-      "Description": "What the cluster of the environment prod needs on the network of its nodes, where that lies outside their own resource group",
+      "Description": "What the cluster of the environment prod needs on the network of its nodes and in the groups of its Private Link Services, where these lie outside the resource group of the nodes",
       "IsCustom": true,
       "Name": "privlink-cluster-prod",
       "NotActions": [],

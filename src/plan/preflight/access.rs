@@ -56,12 +56,12 @@ fn of_namespaces() -> BTreeSet<Access> {
 }
 
 fn of_service(change: &Change, service: &ObjectKey, observed: &Observed) -> BTreeSet<Access> {
-    let mut verbs = vec![("services", "get")];
+    let mut verbs = vec![("services", "get"), ("events", "list")];
     if change.action.is_destructive() {
         verbs.push(("services", "delete"));
     }
     if change.action != Action::Delete {
-        verbs.extend([("services", "patch"), ("events", "list")]);
+        verbs.push(("services", "patch"));
     }
     let is_made = change.action == Action::Replace || !observed.services.contains_key(service);
     if is_made && change.action != Action::Delete {

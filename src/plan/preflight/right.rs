@@ -26,6 +26,7 @@ use crate::domain::operation::JOIN_NETWORK;
 use crate::domain::operation::JOIN_ROUTE_TABLE;
 use crate::domain::operation::JOIN_SECURITY_GROUP;
 use crate::domain::operation::JOIN_SUBNET;
+use crate::domain::operation::READ_LINK;
 use crate::domain::operation::READ_SUBNET;
 use crate::domain::operation::WRITE_CONNECTION;
 use crate::domain::operation::WRITE_ENDPOINT;
@@ -224,9 +225,18 @@ pub fn needed_by_cluster(change: &Change, desired: &Desired, observed: &Observed
             let is_switched = nat.filter(|live| live.policy_enabled);
             needed.extend(is_switched.into_iter().flat_map(|live| of_subnet(&live.id, observed)));
             let group = group_of_links(&publication.service, desired, observed);
-            needed.extend(group.map(|group| Needed { action: WRITE_LINK, scopes: vec![group] }));
+            let in_group = |group: RightScope| {
+                [READ_LINK, WRITE_LINK].map(|action| Needed { action, scopes: vec![group.clone()] })
+            };
+            needed.extend(group.into_iter().flat_map(in_group));
         }
         _ => {}
+    }
+    // A Private Link Service that goes with its Service, or with the Service's frontend.
+    let lost = change.reads.publisher.as_ref().filter(|_| matches!(change.key, ResourceKey::Service(_)));
+    if let Some(live) = lost.and_then(|id| observed.private_link_services.get(id)) {
+        let cuts = (!live.connections.is_empty()).then_some(DELETE_CONNECTION);
+        needed.extend(cuts.into_iter().chain([DELETE_LINK]).map(|action| on(action, &live.service.id)));
     }
     needed.into_iter().filter(|needed| needed.scopes.first() != Some(&own)).collect()
 }

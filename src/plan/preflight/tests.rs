@@ -292,6 +292,7 @@ fn a_service_takes_verbs_by_what_is_done_to_it() {
     insta::assert_snapshot!(in_cluster(&world), @"
     delete services in shop
     get services in shop
+    list events in shop
     ");
 }
 
