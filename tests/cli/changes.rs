@@ -697,7 +697,7 @@ fn a_service_that_the_cloud_provider_cannot_clean_up_after_says_why_and_is_not_f
     stage.repo.remove(&["environments/prod/web.yaml", "environments/prod/web-published.yaml"]);
     let planned = stage.plan().ends(Exit::Changes);
     let applied = stage.run_on_repo("apply", &["--approve-plan", &planned.plan_id(), "--deadline", "1s"]);
-    applied.ends(Exit::Failed).says("which says SyncLoadBalancerFailed");
+    applied.ends(Exit::Failed).says("clean up (load balancer frontend, Private Link Service); its last warning is ");
     stage.plan().ends(Exit::Done).says("service/default/web: its deletion was begun; it is there until");
     stage.simulator.clear_faults();
     stage.idle();

@@ -144,20 +144,21 @@ fn of_many_subscriptions_only_those_are_listed_that_documents_name_or_the_graph_
     let stage = of_many_subscriptions("resource-graph");
     let ran = stage.run_on_repo("plan", &["--stats", "--detailed-exitcode"]).ends(Exit::Changes);
     insta::assert_snapshot!(counted(&ran.err), @"
-    stats: 75 calls to Azure, 5 calls to Kubernetes
-         53  GET   Microsoft.Authorization/permissions
-          1  GET   Microsoft.ContainerService/managedClusters
-          1  GET   Microsoft.Network/loadBalancers
-          3  GET   Microsoft.Network/networkInterfaces
-          3  GET   Microsoft.Network/privateDnsZones
-          2  GET   Microsoft.Network/privateDnsZones/A
-          2  GET   Microsoft.Network/privateDnsZones/virtualNetworkLinks
-          3  GET   Microsoft.Network/privateEndpoints
-          3  GET   Microsoft.Network/privateLinkServices
-          3  GET   Microsoft.Network/virtualNetworks
-          1  POST  Microsoft.ResourceGraph/resources
-          1  GET   services
-          4  POST  selfsubjectaccessreviews
+    stats: 75 calls to Azure, 6 calls to Kubernetes
+         53  GET    Microsoft.Authorization/permissions
+          1  GET    Microsoft.ContainerService/managedClusters
+          1  GET    Microsoft.Network/loadBalancers
+          3  GET    Microsoft.Network/networkInterfaces
+          3  GET    Microsoft.Network/privateDnsZones
+          2  GET    Microsoft.Network/privateDnsZones/A
+          2  GET    Microsoft.Network/privateDnsZones/virtualNetworkLinks
+          3  GET    Microsoft.Network/privateEndpoints
+          3  GET    Microsoft.Network/privateLinkServices
+          3  GET    Microsoft.Network/virtualNetworks
+          1  POST   Microsoft.ResourceGraph/resources
+          1  GET    services
+          1  PATCH  services
+          4  POST   selfsubjectaccessreviews
     ");
     stage.converge();
     // Whoever asks about every one finds nothing else to do.
