@@ -156,7 +156,8 @@ fn what_somebody_changes_in_the_cluster_is_looked_at_at_once() {
     };
     until("it has looked at what it made", || looks() >= 2);
     let (before, commits) = (looks(), stage.repo.count(STATUS));
-    stage.cluster().annotate("default", "storefront", &[("team", Some("shop"))]).unwrap();
+    let cluster = stage.simulator().cluster("myAKSCluster").unwrap();
+    cluster.annotate("default", "storefront", &[("team", Some("shop"))]).unwrap();
     until("it looks again", || looks() > before);
     agent.signal("TERM");
     agent.wait().ends(0);

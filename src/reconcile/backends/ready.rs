@@ -99,7 +99,7 @@ impl Backends<'_> {
     }
 
     /// What a Service waits for, with the last warning about it where its events can be read.
-    async fn explained(&self, reason: String, key: &ObjectKey) -> String {
+    pub(super) async fn explained(&self, reason: String, key: &ObjectKey) -> String {
         let Ok(kubernetes) = self.kubernetes() else { return reason };
         let events = kubernetes.warnings(key).await.unwrap_or_default();
         match events.first() {
