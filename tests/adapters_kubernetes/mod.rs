@@ -219,7 +219,8 @@ async fn a_watch_that_is_lost_says_so_once_and_goes_on_where_it_was() {
         asked.push(query.split('&').find(|part| part.starts_with("resourceVersion")).unwrap().to_owned());
         let object = |version: &str| {
             json!({"apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": "orders", "namespace": "default", "resourceVersion": version, "labels": {"v": version}}})
+            "metadata": {"name": "orders", "namespace": "default", "resourceVersion": version, "labels": {"v": version}},
+            "spec": {"type": "LoadBalancer"}})
         };
         let event = match asked.len() {
             1 => json!({"type": "ADDED", "object": object("8")}),

@@ -700,6 +700,7 @@ fn a_service_that_the_cloud_provider_cannot_clean_up_after_says_why_and_is_not_f
     applied.ends(Exit::Failed).says("clean up (load balancer frontend, Private Link Service); its last warning is ");
     stage.plan().ends(Exit::Done).says("service/default/web: its deletion was begun; it is there until");
     stage.simulator.clear_faults();
+    stage.simulator.resync();
     stage.idle();
     assert!(!stage.plan().ends(Exit::Done).out.contains("deletion was begun"));
 }

@@ -585,6 +585,7 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
       - services
       verbs:
       - list
+      - watch
     ---
     apiVersion: rbac.authorization.k8s.io/v1
     kind: ClusterRole
@@ -613,6 +614,7 @@ fn roles_in_the_cluster_are_ready_for_kubectl() {
       - get
       - list
       - patch
+      - watch
     ");
 }
 
