@@ -174,7 +174,7 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     for item in items(plan) {
         let people = people(plan, &item.digest, &valid, circumstances);
         let consent = required(plan, item.risk);
-        let have = counted(plan, &people, circumstances.local);
+        let have = counted(&people, circumstances.local);
         if !is_met(consent, item.is_merged, have, circumstances) {
             let need = needs.entry(item.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
             need.have = need.have.min(have);
@@ -242,11 +242,9 @@ fn is_met(consent: Consent, is_merged: bool, have: u32, circumstances: &Circumst
     }
 }
 
-/// How many people said yes. Without signatures it is one at most: a file names whom it likes. Who sits here may be one
-/// of those who signed, and so adds nobody to them.
-fn counted(plan: &Plan, people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
+/// How many people said yes. Who sits here may be one of those who signed, and so adds nobody to them.
+fn counted(people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
     let files = u32::try_from(people.len()).unwrap_or(u32::MAX);
-    let files = if plan.policy.approval.signatures_required { files } else { files.min(1) };
     files.max(u32::from(local == LocalConsent::Person))
 }
 

@@ -33,8 +33,7 @@ pub fn uses(desired: &Desired) -> BTreeSet<Use> {
 /// True if the cloud provider is told a group for the Private Link Service.
 fn is_elsewhere(service: &Service) -> bool {
     let annotations = service.annotations();
-    let named = annotations.get(annotation::PLS_RESOURCE_GROUP);
-    annotation::wants_private_link(&annotations) && named.is_some_and(|name| !name.trim().is_empty())
+    annotation::wants_private_link(&annotations) && annotation::private_link_group(&annotations).is_some()
 }
 
 fn credentials(desired: &Desired) -> Option<Use> {

@@ -178,6 +178,11 @@ pub fn wants_private_link(annotations: &BTreeMap<String, String>) -> bool {
     annotations.get(PLS_CREATE).is_some_and(|text| is_true_trimmed(text))
 }
 
+/// The resource group that is named for the Private Link Service; `None` means the group of the nodes.
+pub fn private_link_group(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations.get(PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty())
+}
+
 /// Splits at U+0020 only and trims each token: a comma or a tab stays inside its token.
 pub fn split_list(text: &str) -> Vec<String> {
     tokens(text).map(|token| token.text.to_owned()).collect()

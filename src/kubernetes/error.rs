@@ -180,6 +180,11 @@ impl ClusterError {
         }
     }
 
+    /// True if the object is not there. Only a Status of the API server says so; a proxy's 404 has no reason.
+    pub(crate) fn means_absent(&self) -> bool {
+        matches!(self, Self::Refused { refusal, .. } if refusal.code == 404 && refusal.reason == "NotFound")
+    }
+
     /// The user that a refusal by the authorizer names, as in `User "x" cannot …`.
     pub(crate) fn user(&self) -> Option<&str> {
         let Self::Refused { refusal, .. } = self else { return None };

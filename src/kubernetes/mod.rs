@@ -193,10 +193,7 @@ impl Cluster {
         let call = format!("read the Service {key}");
         match self.send(&call, request::read(key)).await {
             Ok(body) => codec::service(&body).map(Some).map_err(|reason| self.unexpected(&call, &reason)),
-            // Only a Status of the API server means absent; a proxy's 404 has no reason.
-            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
-                Ok(None)
-            }
+            Err(error) if error.means_absent() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -244,7 +241,7 @@ impl Cluster {
     /// Class `Conflict` if another object has its name by now; else as every call.
     pub async fn delete(&self, key: &ObjectKey, uid: &Uid) -> Result<(), ClusterError> {
         match self.send(&format!("delete the Service {key}"), request::delete(key, uid)).await {
-            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => Ok(()),
+            Err(error) if error.means_absent() => Ok(()),
             other => other.map(drop),
         }
     }

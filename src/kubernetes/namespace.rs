@@ -17,10 +17,7 @@ impl Cluster {
     pub async fn namespace(&self, name: &Namespace) -> Result<Option<LiveNamespace>, ClusterError> {
         match self.send(&format!("read the namespace {name}"), request::namespace(name)).await {
             Ok(body) => Ok(Some(live(name, &body))),
-            // Only a Status of the API server means absent; a proxy's 404 has no reason.
-            Err(ClusterError::Refused { refusal, .. }) if refusal.code == 404 && refusal.reason == "NotFound" => {
-                Ok(None)
-            }
+            Err(error) if error.means_absent() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::docs;
+use super::rbac::printed_for_the_cluster as printed;
 use crate::runner::Stage;
 use crate::runner::redact;
 use crate::runner::worlds;
@@ -25,18 +26,6 @@ fn settings() -> String {
 
 fn in_blue() -> String {
     docs::service("web", &[]).replace("name: web\n", "name: web\n  namespace: blue\n")
-}
-
-/// The roles in the cluster that the program prints for these settings.
-fn printed(settings: &str) -> [Value; 2] {
-    let stage = Stage::new();
-    stage.repo.commit(&[("privlink.toml", settings)]);
-    let folder = stage.folder().join("work");
-    stage.repo.clone_to(&folder);
-    let args = ["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", "kubernetes"];
-    let ran = stage.run(&args).ends(Exit::Done);
-    let roles: Vec<Value> = ran.out.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
-    roles.try_into().unwrap()
 }
 
 fn stage((mut world, roles): (World, &[Value; 2]), documents: &[(&str, &str)]) -> Stage {

@@ -62,12 +62,22 @@ fn stage(world: World) -> Stage {
     stage
 }
 
-/// What the program prints for the repository of the example.
-fn print(who: &str) -> String {
-    let stage = stage(worlds::example());
+/// What the program prints for the repository of a stage.
+fn print_of(stage: &Stage, who: &str) -> String {
     let folder = stage.folder().join("work");
     stage.repo.clone_to(&folder);
     stage.run(&["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", who]).ends(Exit::Done).out
+}
+
+/// What the program prints for the repository of the example.
+fn print(who: &str) -> String {
+    print_of(&stage(worlds::example()), who)
+}
+
+/// The roles in the cluster of who plans and of who applies.
+fn cluster_roles(printed: &str) -> [Value; 2] {
+    let roles: Vec<Value> = printed.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
+    roles.try_into().unwrap()
 }
 
 /// The actions of a role, as the program prints them for the repository of the example.
@@ -92,9 +102,7 @@ struct Rights {
 impl Rights {
     /// Exactly what is printed.
     fn printed() -> Self {
-        let roles = print("kubernetes");
-        let roles: Vec<Value> = roles.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
-        Self { actions: [printed("plan"), printed("apply")], roles: roles.try_into().unwrap() }
+        Self { actions: [printed("plan"), printed("apply")], roles: cluster_roles(&print("kubernetes")) }
     }
 
     fn without(&self, who: usize, action: &str) -> Self {
@@ -276,15 +284,10 @@ fn without_any_single_verb_in_the_cluster_the_story_stops_and_names_it() {
 }
 
 /// The roles in the cluster of who plans and of who applies, as the program prints them for these settings.
-fn printed_for_the_cluster(settings: &str) -> [Value; 2] {
+pub(super) fn printed_for_the_cluster(settings: &str) -> [Value; 2] {
     let stage = Stage::new();
     stage.repo.commit(&[("privlink.toml", settings)]);
-    let folder = stage.folder().join("work");
-    stage.repo.clone_to(&folder);
-    let args = ["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", "kubernetes"];
-    let ran = stage.run(&args).ends(Exit::Done);
-    let roles: Vec<Value> = ran.out.split("---\n").map(|role| serde_yaml::from_str(role).unwrap()).collect();
-    roles.try_into().unwrap()
+    cluster_roles(&print_of(&stage, "kubernetes"))
 }
 
 /// Settings by which one user of the cluster plans and another one applies.
@@ -466,18 +469,23 @@ fn a_service_in_a_namespace_that_is_not_there_is_told_and_made_once_it_is() {
     stage.converge();
 }
 
+/// Gives the cluster's identity these actions in a group, beside what AKS gives it in the group of the nodes.
+fn give_cluster(world: &mut World, actions: &[String], group: &str) {
+    world.role_definitions.push(role("own", actions));
+    let at = |role: &str, group: &str| RoleAssignment {
+        role: role.to_owned(),
+        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
+    };
+    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("own", group)]);
+}
+
 /// A cluster in a network of somebody's own, whose identity has these actions there.
 fn stage_with_a_network_of_its_own(actions: &[String]) -> Stage {
     let mut world = worlds::example();
     let group = "myResourceGroup".parse::<privlink::domain::azure::ResourceGroup>().unwrap();
     world.virtual_networks[0].resource_group = group.clone();
     world.clusters[0].virtual_network_resource_group = Some(group);
-    world.role_definitions.push(role("own", actions));
-    let at = |role: &str, group: &str| RoleAssignment {
-        role: role.to_owned(),
-        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
-    };
-    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("own", "myResourceGroup")]);
+    give_cluster(&mut world, actions, "myResourceGroup");
     let stage = Stage::in_world(world);
     stage.repo.commit(&[
         ("privlink.toml", &worlds::settings()),
@@ -501,12 +509,7 @@ fn the_cluster_needs_every_right_that_is_printed_for_it_on_a_network_of_somebody
 /// A Service whose Private Link Service lies in a group of its own, where the cluster's identity has these actions.
 fn stage_with_a_group_of_links(actions: &[String]) -> Stage {
     let mut world = worlds::example();
-    world.role_definitions.push(role("own", actions));
-    let at = |role: &str, group: &str| RoleAssignment {
-        role: role.to_owned(),
-        scope: format!("/subscriptions/{PROVIDER}/resourceGroups/{group}"),
-    };
-    world.clusters[0].assignments = Some(vec![at("Contributor", NODE_GROUP), at("own", "rg-pls")]);
+    give_cluster(&mut world, actions, "rg-pls");
     let stage = Stage::in_world(world);
     stage.repo.commit(&[
         ("privlink.toml", &worlds::settings()),
@@ -520,11 +523,7 @@ fn stage_with_a_group_of_links(actions: &[String]) -> Stage {
 
 #[test]
 fn the_cluster_needs_every_right_that_is_printed_for_it_in_a_group_of_links() {
-    let of_repository = stage_with_a_group_of_links(&[]);
-    let folder = of_repository.folder().join("work");
-    of_repository.repo.clone_to(&folder);
-    let args = ["rbac", folder.to_str().unwrap(), "-e", "prod", "--for", "cluster"];
-    let all = actions(&of_repository.run(&args).ends(Exit::Done).out);
+    let all = actions(&print_of(&stage_with_a_group_of_links(&[]), "cluster"));
     let story = |actions: &[String]| {
         let stage = stage_with_a_group_of_links(actions);
         converge(&stage)?;

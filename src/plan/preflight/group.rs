@@ -56,7 +56,7 @@ fn group_of(id: &ResourceId) -> Group {
 
 fn searched(service: &ObjectKey, desired: &Desired, observed: &Observed) -> Option<Group> {
     let wanted = right::annotations_of(service, desired, observed);
-    let named = wanted.get(annotation::PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty())?;
+    let named = annotation::private_link_group(&wanted)?;
     let cluster = observed.cluster.as_ref().filter(|_| annotation::wants_private_link(&wanted))?;
     Some((cluster.id.subscription(), named.parse().ok()?))
 }

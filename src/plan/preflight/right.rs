@@ -171,7 +171,7 @@ fn exposure_of<'a>(publisher: &PublisherKey, desired: &'a Desired) -> Option<&'a
 fn group_of_links(service: &ObjectKey, desired: &Desired, observed: &Observed) -> Option<RightScope> {
     let cluster = observed.cluster.as_ref()?;
     let wanted = annotations_of(service, desired, observed);
-    let named = wanted.get(annotation::PLS_RESOURCE_GROUP).map(|name| name.trim()).filter(|name| !name.is_empty());
+    let named = annotation::private_link_group(&wanted);
     let group = named.map_or_else(|| Some(cluster.node_resource_group.clone()), |name| name.parse().ok())?;
     Some(RightScope::Group(cluster.id.subscription(), group))
 }
