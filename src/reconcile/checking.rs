@@ -118,7 +118,7 @@ const MOST_ROUNDS: usize = 4;
 /// Makes every repair that leaves fewer findings and brings none. Doing it again would change nothing.
 pub fn repair(checked: Checked, remarks: bool) -> Repaired {
     let before = texts(&checked);
-    let mut attempt = Attempt { checked, remarks, left: Vec::new(), tries: MOST_TRIES };
+    let mut attempt = Attempt { checked, remarks, left: Vec::new(), tries: MOST_TRIES, is_moved: false };
     while attempt.round() {}
     let Attempt { checked, mut left, .. } = attempt;
     let after = texts(&checked);
@@ -144,12 +144,15 @@ struct Attempt {
     remarks: bool,
     left: Vec<Left>,
     tries: usize,
+    /// True if a repair of this round brought others along: what else was found stands elsewhere by now.
+    is_moved: bool,
 }
 
 impl Attempt {
     /// Tries every repair once; true if one was made, so that others may follow from it.
     fn round(&mut self) -> bool {
         self.left.clear();
+        self.is_moved = false;
         let fixes = self.checked.diagnostics.iter().filter_map(|diagnostic| diagnostic.fix.as_deref());
         let edits = fix::edits(fixes, self.checked.sources());
         self.settle(&edits)
@@ -175,7 +178,10 @@ impl Attempt {
                 let better = self.with_what_follows((next, why), &edits[0].0);
                 let made = better.is_ok();
                 match better {
-                    Ok(better) => self.checked = better,
+                    Ok(better) => {
+                        self.checked = better;
+                        self.is_moved = true;
+                    }
                     Err(why) => self.leave(edits, why),
                 }
                 made
@@ -183,7 +189,8 @@ impl Attempt {
             Some(_) => {
                 let (first, second) = edits.split_at(edits.len() / 2);
                 let made = self.settle(second);
-                self.settle(first) || made
+                // The next round finds the others where they are then.
+                if self.is_moved { made } else { self.settle(first) || made }
             }
         }
     }

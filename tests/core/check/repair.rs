@@ -112,6 +112,21 @@ proptest! {
 }
 
 #[test]
+fn what_one_repair_brings_along_moves_nothing_under_the_others() {
+    let lines = [
+        "azure-load-balancer-internal-subnet: /subscriptions/x/resourceGroups/y/providers/Microsoft.Network/virtualNetworks/v/subnets/apps",
+        "azure-load-balancer-internal: 'True'",
+        "azure-pls-create: \"True \"",
+        "azure-pls-nmae: shop",
+        "azure-load-balancer-health-probe-interval: 10",
+        "azure-pls-proxy-protocol: \" true\"",
+    ];
+    let (after, _, _) = repaired(&text(&lines, "ports:\n- { port: 80, protocol: tcp }  # ü 😀 keep", "\n"));
+    assert!(after.contains("azure-pls-name: shop") && after.contains("protocol: TCP"), "{after}");
+    assert_eq!(repaired(&after).0, after);
+}
+
+#[test]
 fn what_has_one_right_text_is_repaired() {
     let wrong = [
         "azure-load-balancer-internal: 'True'",
