@@ -11,6 +11,7 @@ mod crashes;
 mod files;
 mod hostile;
 mod kills;
+mod large;
 mod probes;
 mod signed;
 mod simulator;

@@ -4,6 +4,7 @@
 //! token is checked, then the request goes to whom it is for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,7 +24,7 @@ use crate::sim::fault::Hit;
 use crate::sim::identity;
 use crate::sim::log::{Entry, Surface};
 use crate::sim::metadata;
-use crate::sim::server::Cut;
+use crate::sim::server::{Cut, Peer};
 use crate::sim::token::BadToken;
 
 /// Requests larger than this are refused, in bytes; ARM's own limit is 4 MiB.
@@ -50,6 +51,7 @@ struct Arrived {
     is_plain: bool,
     /// True for the simulator's own cloud provider.
     is_internal: bool,
+    peer: Option<IpAddr>,
 }
 
 impl Arrived {
@@ -91,6 +93,7 @@ async fn serve(State((front, is_plain)): State<(Arc<Front>, bool)>, request: Htt
         body,
         is_plain,
         is_internal: false,
+        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
     };
     arrived.is_internal = front.is_internal(&arrived);
     front.serve(arrived).await
@@ -158,6 +161,7 @@ impl Front {
             status,
             client: arrived.header("user-agent"),
             is_internal: arrived.is_internal,
+            peer: arrived.peer,
             if_match: arrived.headers.get("if-match").map(String::as_str),
             body: if surface == Surface::ResourceManager { &arrived.body } else { &[] },
         });

@@ -4,7 +4,9 @@
 //! (the simulated cloud provider), because a plan of ours that causes no write must not be blamed for the controller's.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +47,12 @@ pub struct LoggedRequest {
     pub is_internal: bool,
     /// True for a PUT, PATCH, POST or DELETE on Azure or on a cluster by a client outside, unless it is a dry run.
     pub is_write: bool,
+    /// The address that it came from, for a request over HTTP. Only seen from inside.
+    #[serde(skip)]
+    pub peer: Option<IpAddr>,
+    /// When it was answered, on the machine's clock. Only seen from inside.
+    #[serde(skip, default = "SystemTime::now")]
+    pub at: SystemTime,
     /// `If-Match`, for a request to the resource manager that had one. Only seen from inside.
     #[serde(skip)]
     pub if_match: Option<String>,
@@ -63,6 +71,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: u16,
     pub(crate) client: &'a str,
     pub(crate) is_internal: bool,
+    pub(crate) peer: Option<IpAddr>,
     pub(crate) if_match: Option<&'a str>,
     /// Raw; empty for none.
     pub(crate) body: &'a [u8],
@@ -116,6 +125,8 @@ impl RequestLog {
                 && !entry.is_internal
                 && !is_read_by_post(entry.path)
                 && !is_dry_run(entry.query),
+            peer: entry.peer,
+            at: SystemTime::now(),
             if_match: entry.if_match.map(str::to_owned),
             body,
         });
@@ -178,6 +189,7 @@ mod tests {
             status: 200,
             client: "",
             is_internal: false,
+            peer: None,
             if_match: None,
             body: &[],
         };

@@ -1,11 +1,11 @@
 //! HTTP servers on loopback: one accept loop, with or without TLS, that ends gracefully.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +25,10 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// Put into a response's extensions, makes the server cut the connection instead of sending the response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut;
+
+/// Put into a request's extensions: where it came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Becomes true when everything is to stop.
 pub(crate) type Shutdown = watch::Receiver<bool>;
@@ -53,8 +57,9 @@ pub(crate) async fn serve(router: Router, listener: TcpListener, tls: Option<Tls
             // Reaping keeps the set from growing with every connection ever made.
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(connection(router.clone(), stream, tls.clone(), shutdown.clone()));
+                if let Ok((stream, address)) = accepted {
+                    let router = router.clone().layer(Extension(Peer(address.ip())));
+                    connections.spawn(connection(router, stream, tls.clone(), shutdown.clone()));
                 }
             }
         }

@@ -210,10 +210,16 @@ impl Machine {
         self
     }
 
-    /// Starts the binary.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+    /// The binary with what this machine gives it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_privlink"));
         command.args(arguments).env_clear().envs(&self.variables).current_dir(&self.home);
+        command
+    }
+
+    /// Starts the binary.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

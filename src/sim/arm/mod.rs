@@ -202,6 +202,7 @@ impl Arm {
             status: reply.status,
             client: &client,
             is_internal: true,
+            peer: None,
             if_match: request.headers.get("if-match").map(String::as_str),
             body: &[],
         });

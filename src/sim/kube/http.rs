@@ -15,7 +15,7 @@ use super::status_error::ApiError;
 use super::watch::watch;
 use crate::sim::fault::{Fault, Hit};
 use crate::sim::log::{Entry, Surface};
-use crate::sim::server::Cut;
+use crate::sim::server::{Cut, Peer};
 
 /// The API server's own limit for a request body.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -66,6 +66,7 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
         status: if is_cut || is_withheld { 0 } else { response.status().as_u16() },
         client: &agent,
         is_internal: false,
+        peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
         if_match: None,
         body: &[],
     });
