@@ -18,3 +18,4 @@ mod publishing;
 mod resolve;
 mod risk;
 mod signatures;
+mod windows;

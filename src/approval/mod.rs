@@ -9,6 +9,7 @@
 pub mod file;
 mod objection;
 pub mod signature;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::desired::policy::Consent;
 use crate::desired::policy::Freeze;
 use crate::domain::commit::Identity;
 use crate::domain::name::ApproverName;
+use crate::domain::window::Grade;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Cause;
@@ -32,6 +34,7 @@ use crate::plan::risk::Risk;
 use file::ApprovalFile;
 use signature::Signer;
 use signature::Unverified;
+use window::Closed;
 
 /// Permission to run one plan. Only [`decide`] makes one.
 #[derive(Clone, Debug)]
@@ -122,6 +125,18 @@ pub struct Missing {
     pub news: Vec<News>,
     /// That nothing at all is applied now, whoever approves.
     pub frozen: Option<Freeze>,
+    /// That the change windows are closed; of a frozen environment, when it thaws.
+    pub closed: Option<Closed>,
+}
+
+impl Missing {
+    /// When it may run, if nothing is lacking but the time.
+    pub fn opens(&self) -> Option<Timestamp> {
+        let is_lacking = !self.needs.is_empty();
+        let thaws = || self.frozen.as_ref().map(|freeze| freeze.until);
+        let opens = self.closed.as_ref().map_or_else(thaws, |closed| closed.opens.as_ref().map(|opening| opening.at));
+        opens.filter(|_| !is_lacking)
+    }
 }
 
 /// What is new since somebody approved another plan.
@@ -183,11 +198,13 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         approvers.extend(people.iter().map(ToString::to_string));
     }
     let frozen = plan.policy.freeze.clone().filter(|freeze| circumstances.now < freeze.until);
-    if !needs.is_empty() || frozen.is_some() {
+    let thaws = frozen.as_ref().map_or(circumstances.now, |freeze| freeze.until);
+    let closed = window::closed(&plan.policy.windows, &grades(plan), thaws);
+    if !needs.is_empty() || frozen.is_some() || closed.is_some() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
         let unsigned = circumstances.authors.unsigned.clone();
         let news = valid.iter().filter_map(|file| since(plan, file, circumstances)).collect();
-        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen });
+        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen, closed });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
@@ -198,12 +215,17 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
 /// The consent that a risk asks for.
 pub fn required(plan: &Plan, risk: Risk) -> Consent {
     let rules = &plan.policy.approval;
-    match risk {
-        Risk::Safe => rules.safe,
-        Risk::Notable => rules.notable,
-        Risk::Disruptive => rules.disruptive,
-        Risk::Severing | Risk::Exposing => rules.severing,
+    match risk.grade() {
+        Grade::Safe => rules.safe,
+        Grade::Notable => rules.notable,
+        Grade::Disruptive => rules.disruptive,
+        Grade::Severing => rules.severing,
     }
+}
+
+/// The grades of everything in a plan that somebody has to agree to.
+pub fn grades(plan: &Plan) -> BTreeSet<Grade> {
+    items(plan).into_iter().map(|item| item.risk.grade()).collect()
 }
 
 /// One thing that somebody has to agree to.

@@ -352,9 +352,10 @@ impl<'a, 'p> Console<'a, 'p> {
                     plan::print(loaded, planned, Format::Text, self.printer);
                     runner::show(diagnostics, sources, self.printer);
                     let mut waits = render::Text::new();
-                    let what = match missing.needs.is_empty() {
-                        true => "waits until the environment is not frozen any more",
-                        false => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
+                    let what = match (missing.needs.is_empty(), &missing.frozen) {
+                        (true, Some(_)) => "waits until the environment is not frozen any more",
+                        (true, None) => "waits for its change window",
+                        (false, _) => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
                     };
                     waits.line(Label::Notable, what);
                     waits.append(missing_text(missing));

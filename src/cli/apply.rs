@@ -303,19 +303,23 @@ impl One<'_> {
             return decide(LocalConsent::Unattended);
         }
         // Asking makes sense only where a yes would be enough.
-        let with_person = decide(LocalConsent::Person);
-        if !printer.is_interactive() || matches!(with_person, Decision::Missing(_)) {
+        if !printer.is_interactive() || matches!(decide(LocalConsent::Person), Decision::Missing(_)) {
             return decide(LocalConsent::None);
         }
         let question = format!("Apply this plan to {}?", self.environment);
-        if printer.confirm(&question) { with_person } else { decide(LocalConsent::None) }
+        // Whoever looks at a plan for an hour may say yes when its window has closed.
+        if printer.confirm(&question) { decide(LocalConsent::Person) } else { decide(LocalConsent::None) }
     }
 }
 
 /// Says that an apply is refused, and what it still needs.
 fn refusal(missing: &Missing) -> render::Text {
     let mut text = render::Text::new();
-    let what = if missing.frozen.is_some() { "error: the environment is frozen" } else { "error: approval is missing" };
+    let what = match missing {
+        Missing { frozen: Some(_), .. } => "error: the environment is frozen",
+        Missing { needs, .. } if needs.is_empty() => "error: this is not the time to apply it",
+        Missing { .. } => "error: approval is missing",
+    };
     text.line(Label::Error, what).append(missing_text(missing));
     if missing.needs.is_empty() {
         return text;
@@ -329,10 +333,13 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned, news, frozen } = missing;
+    let Missing { needs, refused, unsigned, news, frozen, closed } = missing;
     let mut text = render::Text::new();
     if let Some(Freeze { reason, until }) = frozen {
         text.line(Label::Notable, format!("  nothing is applied before {until}: {}", render::shown::one_line(reason)));
+    }
+    if let Some(closed) = closed {
+        text.append(render::window::closed(closed));
     }
     for (risk, need) in needs {
         let have = match need.have {

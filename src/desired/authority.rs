@@ -16,9 +16,13 @@ use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Severity;
+use crate::domain::clock::Days;
 use crate::domain::mark::Mark;
 use crate::domain::name::EnvironmentName;
 use crate::domain::scope::Scope;
+use crate::domain::window::Calendar;
+use crate::domain::window::Grade;
+use crate::domain::window::Window;
 use crate::repo::settings;
 use crate::repo::settings::Cloud;
 use crate::repo::settings::Cluster;
@@ -26,6 +30,7 @@ use crate::repo::settings::Environment;
 use crate::repo::settings::Inventory;
 use crate::repo::settings::Level;
 use crate::repo::settings::OpenPgp;
+use crate::repo::settings::RiskWord;
 use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
 use crate::repo::settings::Signatures;
@@ -49,6 +54,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         signatures,
         approval: _,
         freeze,
+        windows,
     } = environment;
     let identity = identity.as_ref().map(|identity| IdentityReference {
         tenant: Some(identity.tenant.clone()),
@@ -71,6 +77,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         max_deletes: *max_deletes,
         approval: approval(environment, *signatures),
         freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
+        windows: windows.iter().map(calendar).collect(),
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),
@@ -97,6 +104,20 @@ fn keys(ssh: &Option<Ssh>, openpgp: &Option<OpenPgp>) -> Keys {
         ssh: ssh.as_ref().map(|key| key.as_str().to_owned()),
         openpgp: openpgp.as_ref().map(|key| key.as_str().to_owned()),
     }
+}
+
+fn calendar(windows: &settings::Windows) -> Calendar {
+    let settings::Windows { time_zone, allow, deny } = windows;
+    let all = |windows: &[settings::Window]| windows.iter().map(window).collect();
+    Calendar { zone: time_zone.clone(), allow: all(allow), deny: all(deny) }
+}
+
+fn window(window: &settings::Window) -> Window {
+    let settings::Window { days, from, to, first, last, risks, reason } = window.clone();
+    let days = days.and_then(|days| days.into_iter().map(|item| item.0).reduce(Days::and)).unwrap_or(Days::ALL);
+    let named = risks.map(|risks| risks.into_iter().map(RiskWord::grade).collect());
+    let grades = named.unwrap_or_else(|| Grade::ALL.into());
+    Window { days, from, to, first, last, grades, reason }
 }
 
 fn levels(settings: &Settings) -> Levels {

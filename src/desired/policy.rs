@@ -17,6 +17,7 @@ use crate::domain::mark::Mark;
 use crate::domain::name::ApproverName;
 use crate::domain::name::CommitterName;
 use crate::domain::scope::Scope;
+use crate::domain::window::Calendar;
 
 /// The rules of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Policy {
     pub approval: ApprovalRules,
     /// A time in which nothing is applied.
     pub freeze: Option<Freeze>,
+    /// When changes may be applied: whenever all of these say so.
+    pub windows: Vec<Calendar>,
     /// How its files are judged.
     pub levels: Levels,
     /// Who may say yes.

@@ -207,6 +207,7 @@ fn policy() -> Policy {
         committers: BTreeMap::new(),
         newcomers: BTreeSet::new(),
         freeze: None,
+        windows: Vec::new(),
         loosening: Vec::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {

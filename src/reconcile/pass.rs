@@ -100,7 +100,7 @@ pub enum PassEnd {
         /// What was planned.
         planned: Arc<Planned>,
         /// What it still needs.
-        missing: Missing,
+        missing: Box<Missing>,
         /// What is wrong with approval files.
         diagnostics: (Diagnostics, Sources),
         /// What became of the status.
@@ -173,7 +173,7 @@ pub async fn pass(
         Decision::Missing(missing) => {
             let status = publish(loaded, &planned, Done::default()).await.into();
             let diagnostics = (approvals.diagnostics, approvals.sources);
-            return Ok(PassEnd::Waits { planned, missing, diagnostics, status });
+            return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
         }
     };
     listener.applies(&planned);

@@ -23,11 +23,13 @@ mod check;
 mod key;
 mod level;
 mod toml;
+mod window;
 mod wire;
 
 pub use self::toml::source;
 pub use key::{OpenPgp, Ssh};
 pub use level::{Approval, Level};
+pub use window::{RiskWord, Window, Windows};
 pub use wire::{Cloud, Version};
 
 /// The whole of `privlink.toml`.
@@ -214,6 +216,8 @@ pub struct Environment {
     pub approval: Approval,
     /// A time in which nothing is applied, whoever approves. Default: none.
     pub freeze: Option<Freeze>,
+    /// When changes may be applied, by risk. Default: at any time.
+    pub windows: Option<Windows>,
 }
 
 /// A time in which nothing is applied.
