@@ -1,11 +1,12 @@
 //! May this plan run? Answers by the rules in force, the approvals on file and the person at the keyboard.
 //!
-//! An [`Approval`] can only be made by [`decide`], and names one plan. A plan may run if every change has the consent its
+//! An [`Approval`] can only be made by [`decide`] or [`emergency::break_glass`], and names one plan. A plan may run if every change has the consent its
 //! risk asks for. An approval covers a change if it is for this plan id, or if it lists the change's digest: so the rest
 //! of an interrupted plan is still approved.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod emergency;
 pub mod file;
 mod objection;
 pub mod signature;
@@ -31,16 +32,18 @@ use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
 use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
+use emergency::Emergency;
 use file::ApprovalFile;
 use signature::Signer;
 use signature::Unverified;
 use window::Closed;
 
-/// Permission to run one plan. Only [`decide`] makes one.
+/// Permission to run one plan. Only [`decide`] and [`emergency::break_glass`] make one.
 #[derive(Clone, Debug)]
 pub struct Approval {
     plan: PlanId,
     approvers: BTreeSet<String>,
+    emergency: Option<Emergency>,
 }
 
 impl Approval {
@@ -52,6 +55,11 @@ impl Approval {
     /// Who said yes; empty if nobody had to.
     pub fn approvers(&self) -> &BTreeSet<String> {
         &self.approvers
+    }
+
+    /// That the glass was broken for it.
+    pub fn emergency(&self) -> Option<&Emergency> {
+        self.emergency.as_ref()
     }
 }
 
@@ -209,7 +217,7 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
     }
-    Decision::Approved(Approval { plan: plan.id.clone(), approvers })
+    Decision::Approved(Approval { plan: plan.id.clone(), approvers, emergency: None })
 }
 
 /// The consent that a risk asks for.

@@ -15,6 +15,8 @@ use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::approval::News;
+use crate::approval::emergency;
+use crate::approval::emergency::Unbreakable;
 use crate::cli::Exit;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
@@ -63,6 +65,10 @@ pub struct ApplyArguments {
     /// Approve this plan, by its full id; counts as one person
     #[arg(long, value_name = "ID")]
     approve_plan: Option<PlanId>,
+    /// In an emergency, and where the rules allow it: wait for no approvals, no change window and no freeze, for this
+    /// reason, which is published with your name; asks, or takes --yes
+    #[arg(long, value_name = "REASON", value_parser = reason, conflicts_with = "approve_plan")]
+    break_glass: Option<String>,
     /// Apply the folder as it is, though it is not the committed tip of the config branch; never prunes
     #[arg(long)]
     allow_uncommitted: bool,
@@ -78,6 +84,15 @@ pub struct ApplyArguments {
     /// Say at the end how many calls it took, by method and type
     #[arg(long)]
     stats: bool,
+}
+
+/// Reads a reason: words, on one line.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() < 4 || text.chars().any(char::is_control) {
+        return Err("say in some words, on one line, why this cannot wait".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
@@ -103,6 +118,9 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => vec![saved.environment.parse::<EnvironmentName>()?],
         None => runner::environments(&arguments.environments.environments, &loaded),
     };
+    if arguments.break_glass.is_some() && environments.len() > 1 {
+        anyhow::bail!("the glass is broken for one environment: name it with --environment");
+    }
     let interrupt = Interrupt::listen();
     let mut exit = Exit::Done;
     for environment in &environments {
@@ -183,7 +201,7 @@ impl One<'_> {
             publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
             return Ok(if converged { Exit::Done } else { Exit::Partial });
         }
-        if let Some(refused) = self.beyond_yes(&planned) {
+        if let Some(refused) = self.beyond_yes(&planned).filter(|_| self.arguments.break_glass.is_none()) {
             printer.message(&refused);
             return Ok(Exit::Approval);
         }
@@ -296,6 +314,9 @@ impl One<'_> {
         printer: &mut Printer<'_>,
     ) -> Decision {
         let decide = |consent| deciding::decide(planned, approvals, consent, None);
+        if let Some(reason) = &self.arguments.break_glass {
+            return self.in_emergency(planned, (decide(LocalConsent::None), reason), printer);
+        }
         if self.arguments.approve_plan.is_some() {
             return decide(LocalConsent::Person);
         }
@@ -309,6 +330,41 @@ impl One<'_> {
         let question = format!("Apply this plan to {}?", self.environment);
         // Whoever looks at a plan for an hour may say yes when its window has closed.
         if printer.confirm(&question) { decide(LocalConsent::Person) } else { decide(LocalConsent::None) }
+    }
+}
+
+impl One<'_> {
+    /// Breaks the glass, if there is need to, the rules allow it, and whoever runs this says yes.
+    fn in_emergency(
+        &self,
+        planned: &Planned,
+        (decision, reason): (Decision, &str),
+        printer: &mut Printer<'_>,
+    ) -> Decision {
+        let Decision::Missing(missing) = decision else {
+            printer.line(Label::Dim, "the rules permit this plan: the glass stays whole");
+            return decision;
+        };
+        let by = crate::git::identity(&self.config.environment).map(|identity| identity.to_string());
+        let by = by.unwrap_or_else(|| self.config.writer.clone());
+        let broken = emergency::break_glass(&planned.plan, &missing, (by, reason.to_owned()));
+        let approval = match broken {
+            Ok(approval) => approval,
+            Err(why) => {
+                printer.line(Label::Error, format!("error: {why}"));
+                let help = "break-glass = true in the environment allows it, once that is merged and approved";
+                if why == Unbreakable::Forbidden {
+                    printer.line(Label::Hint, help);
+                }
+                return Decision::Missing(missing);
+            }
+        };
+        let mut skips = render::Text::new();
+        skips.line(Label::Warning, "breaking the glass: this is not waited for").append(missing_text(&missing));
+        printer.message(&skips);
+        let question = format!("Break the glass, and apply this plan to {}?", self.environment);
+        let agrees = self.arguments.yes || (printer.is_interactive() && printer.confirm(&question));
+        if agrees { Decision::Approved(approval) } else { Decision::Missing(missing) }
     }
 }
 

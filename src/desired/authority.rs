@@ -55,6 +55,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         approval: _,
         freeze,
         windows,
+        break_glass,
     } = environment;
     let identity = identity.as_ref().map(|identity| IdentityReference {
         tenant: Some(identity.tenant.clone()),
@@ -75,9 +76,11 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         prune: *prune,
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,
+        agreed_deletes: *max_deletes,
         approval: approval(environment, *signatures),
         freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
         windows: windows.iter().map(calendar).collect(),
+        break_glass: *break_glass,
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),

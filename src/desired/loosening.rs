@@ -23,6 +23,8 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     let lost = accepted.windows.iter().filter(|before| !windows(&policy.windows, before).is_empty());
     let lost: Vec<Calendar> = lost.cloned().collect();
     policy.windows.extend(lost);
+    policy.break_glass &= accepted.break_glass;
+    policy.agreed_deletes = policy.max_deletes.min(accepted.max_deletes);
     let (kept, newcomers): (Vec<_>, Vec<_>) = std::mem::take(&mut policy.approvers)
         .into_iter()
         .partition(|(name, it)| is_kept(accepted.approvers.get(name).map(|before| &before.keys), &it.keys));
@@ -57,6 +59,9 @@ pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
         told.push(format!("one plan may hold {} deletes instead of {}", now.max_deletes, before.max_deletes));
     }
     told.extend(before.windows.iter().flat_map(|before| windows(&now.windows, before)));
+    if now.break_glass && !before.break_glass {
+        told.push("the glass may be broken".to_owned());
+    }
     let known = before.approval.signatures_required;
     for (name, approver) in &now.approvers {
         told.extend(approver_of(name.as_str(), approver, before.approvers.get(name), known));

@@ -47,12 +47,16 @@ pub struct Policy {
     pub create_namespace: bool,
     /// How many deletes one plan may hold.
     pub max_deletes: u32,
+    /// How many of them people have agreed to: fewer, while it is not approved that there may be more.
+    pub agreed_deletes: u32,
     /// Who must say yes, by risk.
     pub approval: ApprovalRules,
     /// A time in which nothing is applied.
     pub freeze: Option<Freeze>,
     /// When changes may be applied: whenever all of these say so.
     pub windows: Vec<Calendar>,
+    /// Whether one person may apply in spite of approvals, windows and a freeze, and be named for it.
+    pub break_glass: bool,
     /// How its files are judged.
     pub levels: Levels,
     /// Who may say yes.

@@ -123,6 +123,9 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
     if !policy.windows.is_empty() {
         body["approval"]["windows"] = policy.windows.iter().map(calendar).collect();
     }
+    if policy.break_glass {
+        body["approval"]["breakGlass"] = true.into();
+    }
     if !policy.loosening.is_empty() {
         body["loosens"] = policy.loosening.clone().into();
     }

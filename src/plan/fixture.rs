@@ -201,6 +201,7 @@ fn policy() -> Policy {
         prune: false,
         create_namespace: false,
         max_deletes: 10,
+        agreed_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
         levels: crate::desired::check::Levels::default(),
         approvers: BTreeMap::new(),
@@ -208,6 +209,7 @@ fn policy() -> Policy {
         newcomers: BTreeSet::new(),
         freeze: None,
         windows: Vec::new(),
+        break_glass: false,
         loosening: Vec::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {

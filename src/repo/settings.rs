@@ -218,6 +218,9 @@ pub struct Environment {
     pub freeze: Option<Freeze>,
     /// When changes may be applied, by risk. Default: at any time.
     pub windows: Option<Windows>,
+    /// Whether `apply --break-glass` may apply what lacks approvals, or is outside the change windows or in a freeze.
+    #[serde(default)]
+    pub break_glass: bool,
 }
 
 /// A time in which nothing is applied.
