@@ -9,6 +9,7 @@ mod connections;
 mod coverage;
 mod emergency;
 mod engine;
+mod floor;
 mod import;
 mod laws;
 mod lease;

@@ -97,7 +97,7 @@ impl Ended {
             Ok(PassEnd::Waits { missing, .. }) => missing.opens().map_or(End::Settled, |at| End::Opens(until(at))),
             Ok(PassEnd::Converged { .. }) => End::Settled,
             // Only another commit helps, and that is seen.
-            Err(PassError::Files(_) | PassError::NoEnvironment { .. }) => End::Settled,
+            Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => End::Settled,
             Err(_) => End::Failed,
         };
         if self.push_failure().is_some() { End::Failed } else { end }
@@ -111,7 +111,7 @@ impl Ended {
             Ok(PassEnd::Stuck { .. }) => "stuck",
             Ok(PassEnd::Applied { ended, .. }) if ended.report.is_success() => "applied",
             Ok(PassEnd::Applied { .. }) => "applied_in_part",
-            Err(PassError::Files(_) | PassError::NoEnvironment { .. }) => "invalid",
+            Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => "invalid",
             Err(_) => "failed",
         }
     }

@@ -20,6 +20,7 @@ use crate::approval::emergency::Unbreakable;
 use crate::cli::Exit;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::FloorOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -59,6 +60,8 @@ pub struct ApplyArguments {
     source: SourceOptions,
     #[command(flatten)]
     environments: EnvironmentOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
     /// Ask nothing: apply what the rules let be automatic or merged, up to the risk notable
     #[arg(long, short = 'y')]
     yes: bool,
@@ -101,6 +104,8 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => origin(saved, &arguments.source),
         None => (arguments.target.clone(), arguments.source.clone()),
     };
+    let reviewed = source.repo.is_none().then_some(folder.as_path());
+    let Some(config) = &arguments.floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let need = if arguments.allow_uncommitted { runner::Need::Remote } else { runner::Need::Commit };
     let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let mut loaded = match runner::load(found, printer) {

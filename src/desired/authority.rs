@@ -1,5 +1,6 @@
 //! From `privlink.toml` to the rules of one environment.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::check::Levels;
@@ -10,6 +11,7 @@ use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::Floor;
 use crate::desired::policy::Freeze;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Keys;
@@ -35,6 +37,7 @@ use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
 use crate::repo::settings::Signatures;
 use crate::repo::settings::Ssh;
+use crate::repo::settings::floor;
 
 /// The rules of an environment; `None` if there is none of this name.
 pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
@@ -166,12 +169,33 @@ fn scope(environment: &Environment) -> Scope {
     }
 }
 
-fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules {
-    let consent = |level: Level| match level {
+/// What a runner demands, by environment.
+pub fn floors(floors: &floor::Floors) -> BTreeMap<EnvironmentName, Floor> {
+    floors.environments.iter().map(|(name, floor)| (name.clone(), self::floor(floor))).collect()
+}
+
+fn floor(floor: &floor::Floor) -> Floor {
+    let floor::Floor { signatures, approval, windows, break_glass } = floor;
+    let at_least = |level: Option<Level>| level.map_or(Consent::Automatic, consent);
+    let approval = ApprovalRules {
+        safe: at_least(approval.safe),
+        notable: at_least(approval.notable),
+        disruptive: at_least(approval.disruptive),
+        severing: at_least(approval.severing),
+        signatures_required: *signatures == Signatures::Required,
+    };
+    Floor { approval, windows: windows.as_ref().map(calendar), keeps_glass: *break_glass == Some(false) }
+}
+
+fn consent(level: Level) -> Consent {
+    match level {
         Level::Automatic => Consent::Automatic,
         Level::Merge => Consent::Merge,
         Level::People(people) => Consent::People(people),
-    };
+    }
+}
+
+fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules {
     ApprovalRules {
         safe: consent(environment.approval.safe),
         notable: consent(environment.approval.notable),

@@ -7,6 +7,7 @@
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
+use crate::desired::policy::Floor;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
 use crate::domain::window::Calendar;
@@ -36,6 +37,16 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     if knew_keys {
         policy.committers.retain(|name, keys| accepted.committers.get(name) == Some(keys));
     }
+    policy
+}
+
+/// The rules, made as strict as a runner demands. That is no loosening, and nobody is asked to agree to it.
+pub fn raised(mut policy: Policy, floor: &Floor) -> Policy {
+    policy.approval = stricter(&policy.approval, &floor.approval);
+    let more = floor.windows.iter().filter(|demanded| !windows(&policy.windows, demanded).is_empty());
+    let more: Vec<Calendar> = more.cloned().collect();
+    policy.windows.extend(more);
+    policy.break_glass &= !floor.keeps_glass;
     policy
 }
 

@@ -193,6 +193,17 @@ impl Default for ApprovalRules {
     }
 }
 
+/// What a runner demands of an environment, whatever its repository says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// Who must say yes at least.
+    pub approval: ApprovalRules,
+    /// When changes may be applied at most.
+    pub windows: Option<Calendar>,
+    /// True if the glass may not be broken.
+    pub keeps_glass: bool,
+}
+
 /// A time in which nothing is applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freeze {

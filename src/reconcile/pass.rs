@@ -45,6 +45,11 @@ pub enum PassError {
         /// Those that are there.
         known: String,
     },
+    /// The runner demands something of environments, and nothing of this one: it may be the wrong runner, or a slip.
+    #[error(
+        "the approval floor does not name environment {0}: an empty table [environments.{0}] demands nothing of it"
+    )]
+    NoFloor(EnvironmentName),
     /// There is no way to the world.
     #[error(transparent)]
     World(#[from] WorldError),

@@ -99,7 +99,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
         Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
         None => StatusFiles::default(),
     };
-    let policy = rules::in_force(loaded, policy, &status).await;
+    let policy = rules::in_force(loaded, policy, (&status, config)).await?;
     replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
 }
 

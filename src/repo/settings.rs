@@ -20,6 +20,7 @@ use crate::repo::schema::word;
 use crate::repo::source::Sources;
 
 mod check;
+pub mod floor;
 mod key;
 mod level;
 mod toml;

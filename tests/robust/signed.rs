@@ -163,3 +163,30 @@ fn outside_its_change_windows_a_plan_waits_and_says_when_they_open() {
     agent(&stage).ends(0).says("): every day 00:00-24:00, Europe/Zurich");
     stage.assert_converged();
 }
+
+#[test]
+fn the_floor_of_the_runner_is_in_force_whatever_the_repository_says() {
+    let stage = Stage::new(&example_with_approval());
+    let settings = example_with_approval().into_iter().find(|(path, _)| path == "privlink.toml").unwrap();
+    stage.repo.commit("main", ALICE, &[(settings.0, settings.1.replace("notable = 1", "notable = \"merge\""))]);
+    let file = stage.folder().join("floor.toml");
+    let floor = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        ["--approval-floor", file.to_str().unwrap()]
+    };
+    let with = |command: &[&str], text: &str| stage.run(&[command, &floor(text)].concat());
+    with(&["agent", "--once"], "[environments.prod]\nsignature = \"required\"\n")
+        .ends(3)
+        .says("did you mean `signatures`");
+    let other = "[environments.test]\n";
+    with(&["agent", "--once"], other).ends(1).says("the approval floor does not name environment prod");
+    let strict = "[environments.prod.approval]\nnotable = 1\n";
+    with(&["agent", "--once"], strict).ends(4).says("notable changes need 1 person");
+    assert_eq!(stage.writes(), 0);
+    let plain = plan_id(&stage.run(&["plan"]).ends(0));
+    let plan = plan_id(&with(&["plan"], strict).ends(0));
+    assert_ne!(plan, plain, "the rules in force are in the id");
+    with(&["approve", "--as", "bob", "--plan", &plan, "--yes", "--author", BOB], strict).ends(0);
+    with(&["agent", "--once"], strict).ends(0);
+    stage.assert_converged();
+}
