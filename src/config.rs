@@ -10,7 +10,9 @@ use crate::azure::cloud::Cloud;
 use crate::azure::cloud::InvalidCloud;
 use crate::azure::traffic::Traffic;
 use crate::desired::policy::CloudName;
+use crate::desired::policy::Floor;
 use crate::domain::calls::CallLog;
+use crate::domain::name::EnvironmentName;
 use crate::domain::secret::Secret;
 use crate::git::Access;
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// What all ways to Azure of this run share.
     pub traffic: Traffic,
+    /// What the runner demands of environments at least; then of each that it serves.
+    pub approval_floor: Option<BTreeMap<EnvironmentName, Floor>>,
     /// Where the calls of this run are counted.
     pub calls: CallLog,
     /// The name of this machine.

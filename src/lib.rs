@@ -16,7 +16,7 @@
 //! ```
 //!
 //! [`reconcile::pass`] reads like this drawing. Everything between the adapters is a pure function of values: no IO, no
-//! clock, no async. An [`approval::Approval`] can only be made by `approval::decide`, a lease only by
+//! clock, no async. An [`approval::Approval`] can only be made by the room `approval`, a lease only by
 //! `apply::lease::acquire`, so the arguments of `apply` are the safety rule.
 //!
 //! # The floors

@@ -8,6 +8,7 @@ mod process;
 mod agent;
 mod approvals;
 mod crashes;
+mod emergency;
 mod files;
 mod hostile;
 mod kills;

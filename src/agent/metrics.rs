@@ -229,6 +229,8 @@ impl Page<'_, '_> {
         let age = each(&|it| it.waits_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)));
         self.gauges("pending_approval_age_seconds", "How long a plan has been waiting for approval", age)?;
         let help = "Changes of the plan that drift makes necessary and that were not applied";
-        self.gauges("drifted_resources", help, each(&|it| Some(it.drifted as f64)))
+        self.gauges("drifted_resources", help, each(&|it| Some(it.drifted as f64)))?;
+        let help = "How often the glass was broken, by the status branch";
+        self.gauges("break_glass_uses", help, each(&|it| Some(f64::from(it.broken_glass))))
     }
 }

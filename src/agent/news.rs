@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::agent::schedule::End;
@@ -93,9 +94,10 @@ impl Ended {
             Ok(PassEnd::Applied { ended, .. }) if ended.report.is_success() => End::Unfinished,
             // What could not be read may be readable soon, and steps that failed may succeed.
             Ok(PassEnd::Stuck { .. } | PassEnd::Applied { .. }) => End::Failed,
-            Ok(PassEnd::Converged { .. } | PassEnd::Waits { .. }) => End::Settled,
+            Ok(PassEnd::Waits { missing, .. }) => missing.opens().map_or(End::Settled, |at| End::Opens(until(at))),
+            Ok(PassEnd::Converged { .. }) => End::Settled,
             // Only another commit helps, and that is seen.
-            Err(PassError::Files(_) | PassError::NoEnvironment { .. }) => End::Settled,
+            Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => End::Settled,
             Err(_) => End::Failed,
         };
         if self.push_failure().is_some() { End::Failed } else { end }
@@ -109,7 +111,7 @@ impl Ended {
             Ok(PassEnd::Stuck { .. }) => "stuck",
             Ok(PassEnd::Applied { ended, .. }) if ended.report.is_success() => "applied",
             Ok(PassEnd::Applied { .. }) => "applied_in_part",
-            Err(PassError::Files(_) | PassError::NoEnvironment { .. }) => "invalid",
+            Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => "invalid",
             Err(_) => "failed",
         }
     }
@@ -158,6 +160,11 @@ impl Ended {
             );
         }
     }
+}
+
+/// How long it is until a moment.
+fn until(at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default()
 }
 
 /// Hears what happens, in the order in which it happened.

@@ -48,6 +48,8 @@ pub enum Why {
     Asked,
     /// It was time to look for drift.
     Drift,
+    /// The change window of a plan that waits for it opens.
+    Window,
     /// The last pass left something for later.
     Unfinished,
     /// The last pass failed.
@@ -59,7 +61,7 @@ impl Why {
     fn ends_backoff(self) -> bool {
         match self {
             Self::Start | Self::Commit | Self::Approval | Self::Asked => true,
-            Self::Cluster | Self::Drift | Self::Unfinished | Self::Retry => false,
+            Self::Cluster | Self::Drift | Self::Window | Self::Unfinished | Self::Retry => false,
         }
     }
 }
@@ -73,6 +75,7 @@ impl std::fmt::Display for Why {
             Self::Cluster => "cluster",
             Self::Asked => "asked",
             Self::Drift => "drift",
+            Self::Window => "window",
             Self::Unfinished => "unfinished",
             Self::Retry => "retry",
         })
@@ -109,6 +112,8 @@ pub struct Sight {
 pub enum End {
     /// Nothing can be done until something changes.
     Settled,
+    /// Nothing can be done until something changes, or this time has passed.
+    Opens(Duration),
     /// A later pass goes on, once others are done.
     Unfinished,
     /// It failed, and may succeed later.
@@ -259,9 +264,11 @@ impl Scheduler {
     pub fn ended(&mut self, environment: &EnvironmentName, end: End, now: Duration) {
         let Timing { interval, drift, .. } = self.timing;
         let failures = self.environments.get(environment).map_or(0, |lane| lane.failures + 1);
+        // A little more than asked for, so that environments that began together drift apart.
+        let drift = (now + drift + self.noise(environment.as_str(), failures, drift / 10), Why::Drift);
         let next = match end {
-            // A little more than asked for, so that environments that began together drift apart.
-            End::Settled => (now + drift + self.noise(environment.as_str(), failures, drift / 10), Why::Drift),
+            End::Settled => drift,
+            End::Opens(after) => drift.min((now.saturating_add(after), Why::Window)),
             End::Unfinished => (now + interval, Why::Unfinished),
             End::Failed => (now + self.backoff(environment.as_str(), failures), Why::Retry),
         };
@@ -269,7 +276,7 @@ impl Scheduler {
         lane.end(next);
         (lane.failures, lane.held_until) = match end {
             End::Failed => (failures, next.0),
-            End::Settled | End::Unfinished => (0, Duration::ZERO),
+            End::Settled | End::Opens(_) | End::Unfinished => (0, Duration::ZERO),
         };
         // What came while it ran may be what ends the failure.
         if lane.signs.iter().any(|why| why.ends_backoff()) {

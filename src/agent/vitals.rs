@@ -56,6 +56,8 @@ pub(super) struct Condition {
     pub(super) waits_since: Option<Timestamp>,
     /// The changes of its plan that the world, and nobody's commit, made necessary.
     pub(super) drifted: u64,
+    /// How often the glass was broken, as far as the status branch knows.
+    pub(super) broken_glass: u32,
 }
 
 impl Vitals {
@@ -144,6 +146,8 @@ impl Condition {
         self.is_served |= got_through;
         let Ok(end) = &ended.end else { return };
         let plan = ended.planned().map(|planned| &planned.plan);
+        let status = ended.planned().and_then(|planned| planned.status.environment());
+        self.broken_glass = status.and_then(|status| status.break_glass.as_ref()).map_or(0, |glass| glass.uses);
         let is_open = matches!(end, PassEnd::Waits { .. } | PassEnd::Stuck { .. });
         self.is_converged = matches!(end, PassEnd::Converged { .. });
         self.pending = BTreeMap::new();

@@ -1,14 +1,16 @@
 //! May this plan run? Answers by the rules in force, the approvals on file and the person at the keyboard.
 //!
-//! An [`Approval`] can only be made by [`decide`], and names one plan. A plan may run if every change has the consent its
+//! An [`Approval`] can only be made by [`decide`] or [`emergency::break_glass`], and names one plan. A plan may run if every change has the consent its
 //! risk asks for. An approval covers a change if it is for this plan id, or if it lists the change's digest: so the rest
 //! of an interrupted plan is still approved.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod emergency;
 pub mod file;
 mod objection;
 pub mod signature;
+pub mod window;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use crate::desired::policy::Consent;
 use crate::desired::policy::Freeze;
 use crate::domain::commit::Identity;
 use crate::domain::name::ApproverName;
+use crate::domain::window::Grade;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Cause;
@@ -29,15 +32,18 @@ use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
 use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
+use emergency::Emergency;
 use file::ApprovalFile;
 use signature::Signer;
 use signature::Unverified;
+use window::Closed;
 
-/// Permission to run one plan. Only [`decide`] makes one.
+/// Permission to run one plan. Only [`decide`] and [`emergency::break_glass`] make one.
 #[derive(Clone, Debug)]
 pub struct Approval {
     plan: PlanId,
     approvers: BTreeSet<String>,
+    emergency: Option<Emergency>,
 }
 
 impl Approval {
@@ -49,6 +55,11 @@ impl Approval {
     /// Who said yes; empty if nobody had to.
     pub fn approvers(&self) -> &BTreeSet<String> {
         &self.approvers
+    }
+
+    /// That the glass was broken for it.
+    pub fn emergency(&self) -> Option<&Emergency> {
+        self.emergency.as_ref()
     }
 }
 
@@ -122,6 +133,18 @@ pub struct Missing {
     pub news: Vec<News>,
     /// That nothing at all is applied now, whoever approves.
     pub frozen: Option<Freeze>,
+    /// That the change windows are closed; of a frozen environment, when it thaws.
+    pub closed: Option<Closed>,
+}
+
+impl Missing {
+    /// When it may run, if nothing is lacking but the time.
+    pub fn opens(&self) -> Option<Timestamp> {
+        let is_lacking = !self.needs.is_empty();
+        let thaws = || self.frozen.as_ref().map(|freeze| freeze.until);
+        let opens = self.closed.as_ref().map_or_else(thaws, |closed| closed.opens.as_ref().map(|opening| opening.at));
+        opens.filter(|_| !is_lacking)
+    }
 }
 
 /// What is new since somebody approved another plan.
@@ -183,27 +206,34 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         approvers.extend(people.iter().map(ToString::to_string));
     }
     let frozen = plan.policy.freeze.clone().filter(|freeze| circumstances.now < freeze.until);
-    if !needs.is_empty() || frozen.is_some() {
+    let thaws = frozen.as_ref().map_or(circumstances.now, |freeze| freeze.until);
+    let closed = window::closed(&plan.policy.windows, &grades(plan), thaws);
+    if !needs.is_empty() || frozen.is_some() || closed.is_some() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
         let unsigned = circumstances.authors.unsigned.clone();
         let news = valid.iter().filter_map(|file| since(plan, file, circumstances)).collect();
-        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen });
+        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen, closed });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
     }
-    Decision::Approved(Approval { plan: plan.id.clone(), approvers })
+    Decision::Approved(Approval { plan: plan.id.clone(), approvers, emergency: None })
 }
 
 /// The consent that a risk asks for.
 pub fn required(plan: &Plan, risk: Risk) -> Consent {
     let rules = &plan.policy.approval;
-    match risk {
-        Risk::Safe => rules.safe,
-        Risk::Notable => rules.notable,
-        Risk::Disruptive => rules.disruptive,
-        Risk::Severing | Risk::Exposing => rules.severing,
+    match risk.grade() {
+        Grade::Safe => rules.safe,
+        Grade::Notable => rules.notable,
+        Grade::Disruptive => rules.disruptive,
+        Grade::Severing => rules.severing,
     }
+}
+
+/// The grades of everything in a plan that somebody has to agree to.
+pub fn grades(plan: &Plan) -> BTreeSet<Grade> {
+    items(plan).into_iter().map(|item| item.risk.grade()).collect()
 }
 
 /// One thing that somebody has to agree to.

@@ -39,6 +39,7 @@ use crate::cli::Exit;
 use crate::cli::apply::missing_text;
 use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::FloorOptions;
 use crate::cli::options::LogFormat;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -72,6 +73,8 @@ pub struct AgentArguments {
     reference: Option<String>,
     #[command(flatten)]
     environments: EnvironmentOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
     /// Make one pass and end
     #[arg(long, conflicts_with_all = ["interval", "drift_interval", "debounce", "at_once"])]
     once: bool,
@@ -129,6 +132,7 @@ pub(super) async fn run(
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
     let timing = arguments.timing();
+    let Some(config) = &arguments.floor.on(config, None, printer)? else { return Ok(Exit::Files) };
     let AgentArguments { repo, reference, environments, once, deadline, probes, webhook, webhook_secret_file, .. } =
         arguments;
     let url: RemoteUrl = repo.parse()?;
@@ -352,9 +356,10 @@ impl<'a, 'p> Console<'a, 'p> {
                     plan::print(loaded, planned, Format::Text, self.printer);
                     runner::show(diagnostics, sources, self.printer);
                     let mut waits = render::Text::new();
-                    let what = match missing.needs.is_empty() {
-                        true => "waits until the environment is not frozen any more",
-                        false => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
+                    let what = match (missing.needs.is_empty(), &missing.frozen) {
+                        (true, Some(_)) => "waits until the environment is not frozen any more",
+                        (true, None) => "waits for its change window",
+                        (false, _) => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
                     };
                     waits.line(Label::Notable, what);
                     waits.append(missing_text(missing));

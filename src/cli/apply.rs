@@ -15,9 +15,12 @@ use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::approval::News;
+use crate::approval::emergency;
+use crate::approval::emergency::Unbreakable;
 use crate::cli::Exit;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::FloorOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -57,12 +60,18 @@ pub struct ApplyArguments {
     source: SourceOptions,
     #[command(flatten)]
     environments: EnvironmentOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
     /// Ask nothing: apply what the rules let be automatic or merged, up to the risk notable
     #[arg(long, short = 'y')]
     yes: bool,
     /// Approve this plan, by its full id; counts as one person
     #[arg(long, value_name = "ID")]
     approve_plan: Option<PlanId>,
+    /// In an emergency, and where the rules allow it: wait for no approvals, no change window and no freeze, for this
+    /// reason, which is published with your name; asks, or takes --yes
+    #[arg(long, value_name = "REASON", value_parser = reason, conflicts_with = "approve_plan")]
+    break_glass: Option<String>,
     /// Apply the folder as it is, though it is not the committed tip of the config branch; never prunes
     #[arg(long)]
     allow_uncommitted: bool,
@@ -80,12 +89,23 @@ pub struct ApplyArguments {
     stats: bool,
 }
 
+/// Reads a reason: words, on one line.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() < 4 || text.chars().any(char::is_control) {
+        return Err("say in some words, on one line, why this cannot wait".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
     let saved = saved(&arguments.target)?;
     let (folder, source) = match &saved {
         Some(saved) => origin(saved, &arguments.source),
         None => (arguments.target.clone(), arguments.source.clone()),
     };
+    let reviewed = source.repo.is_none().then_some(folder.as_path());
+    let Some(config) = &arguments.floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let need = if arguments.allow_uncommitted { runner::Need::Remote } else { runner::Need::Commit };
     let found = runner::find(&folder, &source, need, (config, printer)).await?;
     let mut loaded = match runner::load(found, printer) {
@@ -103,6 +123,9 @@ pub(super) async fn run(arguments: ApplyArguments, config: &Config, printer: &mu
         Some(saved) => vec![saved.environment.parse::<EnvironmentName>()?],
         None => runner::environments(&arguments.environments.environments, &loaded),
     };
+    if arguments.break_glass.is_some() && environments.len() > 1 {
+        anyhow::bail!("the glass is broken for one environment: name it with --environment");
+    }
     let interrupt = Interrupt::listen();
     let mut exit = Exit::Done;
     for environment in &environments {
@@ -183,7 +206,7 @@ impl One<'_> {
             publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
             return Ok(if converged { Exit::Done } else { Exit::Partial });
         }
-        if let Some(refused) = self.beyond_yes(&planned) {
+        if let Some(refused) = self.beyond_yes(&planned).filter(|_| self.arguments.break_glass.is_none()) {
             printer.message(&refused);
             return Ok(Exit::Approval);
         }
@@ -296,6 +319,9 @@ impl One<'_> {
         printer: &mut Printer<'_>,
     ) -> Decision {
         let decide = |consent| deciding::decide(planned, approvals, consent, None);
+        if let Some(reason) = &self.arguments.break_glass {
+            return self.in_emergency(planned, (decide(LocalConsent::None), reason), printer);
+        }
         if self.arguments.approve_plan.is_some() {
             return decide(LocalConsent::Person);
         }
@@ -303,19 +329,58 @@ impl One<'_> {
             return decide(LocalConsent::Unattended);
         }
         // Asking makes sense only where a yes would be enough.
-        let with_person = decide(LocalConsent::Person);
-        if !printer.is_interactive() || matches!(with_person, Decision::Missing(_)) {
+        if !printer.is_interactive() || matches!(decide(LocalConsent::Person), Decision::Missing(_)) {
             return decide(LocalConsent::None);
         }
         let question = format!("Apply this plan to {}?", self.environment);
-        if printer.confirm(&question) { with_person } else { decide(LocalConsent::None) }
+        // Whoever looks at a plan for an hour may say yes when its window has closed.
+        if printer.confirm(&question) { decide(LocalConsent::Person) } else { decide(LocalConsent::None) }
+    }
+}
+
+impl One<'_> {
+    /// Breaks the glass, if there is need to, the rules allow it, and whoever runs this says yes.
+    fn in_emergency(
+        &self,
+        planned: &Planned,
+        (decision, reason): (Decision, &str),
+        printer: &mut Printer<'_>,
+    ) -> Decision {
+        let Decision::Missing(missing) = decision else {
+            printer.line(Label::Dim, "the rules permit this plan: the glass stays whole");
+            return decision;
+        };
+        let by = crate::git::identity(&self.config.environment).map(|identity| identity.to_string());
+        let by = by.unwrap_or_else(|| self.config.writer.clone());
+        let broken = emergency::break_glass(&planned.plan, &missing, (by, reason.to_owned()));
+        let approval = match broken {
+            Ok(approval) => approval,
+            Err(why) => {
+                printer.line(Label::Error, format!("error: {why}"));
+                let help = "break-glass = true in the environment allows it, once that is merged and approved";
+                if why == Unbreakable::Forbidden {
+                    printer.line(Label::Hint, help);
+                }
+                return Decision::Missing(missing);
+            }
+        };
+        let mut skips = render::Text::new();
+        skips.line(Label::Warning, "breaking the glass: this is not waited for").append(missing_text(&missing));
+        printer.message(&skips);
+        let question = format!("Break the glass, and apply this plan to {}?", self.environment);
+        let agrees = self.arguments.yes || (printer.is_interactive() && printer.confirm(&question));
+        if agrees { Decision::Approved(approval) } else { Decision::Missing(missing) }
     }
 }
 
 /// Says that an apply is refused, and what it still needs.
 fn refusal(missing: &Missing) -> render::Text {
     let mut text = render::Text::new();
-    let what = if missing.frozen.is_some() { "error: the environment is frozen" } else { "error: approval is missing" };
+    let what = match missing {
+        Missing { frozen: Some(_), .. } => "error: the environment is frozen",
+        Missing { needs, .. } if needs.is_empty() => "error: this is not the time to apply it",
+        Missing { .. } => "error: approval is missing",
+    };
     text.line(Label::Error, what).append(missing_text(missing));
     if missing.needs.is_empty() {
         return text;
@@ -329,10 +394,13 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned, news, frozen } = missing;
+    let Missing { needs, refused, unsigned, news, frozen, closed } = missing;
     let mut text = render::Text::new();
     if let Some(Freeze { reason, until }) = frozen {
         text.line(Label::Notable, format!("  nothing is applied before {until}: {}", render::shown::one_line(reason)));
+    }
+    if let Some(closed) = closed {
+        text.append(render::window::closed(closed));
     }
     for (risk, need) in needs {
         let have = match need.have {

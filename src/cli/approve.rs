@@ -13,6 +13,7 @@ use crate::approval::file::Signing;
 use crate::approval::signature::Signer;
 use crate::approval::signature::signer;
 use crate::cli::Exit;
+use crate::cli::options::FloorOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::options::duration;
 use crate::cli::plan;
@@ -49,6 +50,8 @@ pub struct ApproveArguments {
     folder: PathBuf,
     #[command(flatten)]
     source: SourceOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
     /// The environment
     #[arg(long, short = 'e', value_name = "NAME")]
     environment: Option<EnvironmentName>,
@@ -84,6 +87,7 @@ pub(super) async fn run(
     let ApproveArguments {
         folder,
         source,
+        floor,
         environment,
         approver,
         plan: looked_at,
@@ -93,6 +97,8 @@ pub(super) async fn run(
         author,
         signing_key,
     } = arguments;
+    let reviewed = source.repo.is_none().then_some(folder.as_path());
+    let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let author = author.or_else(|| crate::git::identity(&config.environment));
     let author = author.context("git does not know who you are: set user.name and user.email, or use --author")?;
     let found = runner::find(&folder, &source, runner::Need::Commit, (config, printer)).await?;

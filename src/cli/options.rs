@@ -10,9 +10,14 @@ use clap::Args;
 
 use crate::azure::traffic::Traffic;
 use crate::cli::printer::Colour;
+use crate::cli::printer::Printer;
+use crate::cli::runner;
 use crate::config::Config;
+use crate::desired::authority;
+use crate::diagnostic::FileName;
 use crate::domain::calls::CallLog;
 use crate::domain::name::EnvironmentName;
+use crate::repo::settings::floor;
 
 /// Flags of every command.
 #[derive(Debug, Args)]
@@ -82,6 +87,41 @@ pub(super) struct EnvironmentOptions {
     pub environments: Vec<EnvironmentName>,
 }
 
+/// What the runner demands, whatever a repository says.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct FloorOptions {
+    /// What this runner demands of approvals at least, whatever the repository says: a TOML file from outside it
+    #[arg(long, value_name = "FILE")]
+    pub approval_floor: Option<PathBuf>,
+}
+
+impl FloorOptions {
+    /// The configuration with the floor, or nothing if the file is wrong, which was said. `folder` is what is under review.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is in that folder.
+    pub(super) fn on(
+        &self,
+        config: &Config,
+        folder: Option<&Path>,
+        printer: &mut Printer<'_>,
+    ) -> anyhow::Result<Option<Config>> {
+        let Some(file) = &self.approval_floor else { return Ok(Some(config.clone())) };
+        let named = || format!("cannot read the approval floor {}", file.display());
+        let real = file.canonicalize().with_context(named)?;
+        if folder.and_then(|folder| folder.canonicalize().ok()).is_some_and(|folder| real.starts_with(folder)) {
+            anyhow::bail!(
+                "the approval floor {} is in the folder that it is to judge: keep it elsewhere",
+                file.display()
+            );
+        }
+        let bytes = std::fs::read(&real).with_context(named)?;
+        let (floors, diagnostics, sources) = floor::read(&FileName::outside(file.display().to_string()), &bytes);
+        runner::show(&diagnostics, &sources, printer);
+        Ok(floors.map(|floors| Config { approval_floor: Some(authority::floors(&floors)), ..config.clone() }))
+    }
+}
+
 impl GlobalOptions {
     /// Reads everything the runner brings along.
     ///
@@ -114,6 +154,7 @@ impl GlobalOptions {
             poll_interval: self.poll_interval,
             request_timeout: self.request_timeout,
             traffic: Traffic::default(),
+            approval_floor: None,
             calls: CallLog::default(),
             host,
             writer,

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use crate::cli::Exit;
 use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::FloorOptions;
 use crate::cli::options::SourceOptions;
 use crate::cli::printer::Printer;
 use crate::cli::runner;
@@ -32,6 +33,8 @@ pub struct PlanArguments {
     source: SourceOptions,
     #[command(flatten)]
     environments: EnvironmentOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
     /// Save the plan for `privlink apply FILE`; needs a single environment
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -59,7 +62,9 @@ pub enum Format {
 }
 
 pub(super) async fn run(arguments: PlanArguments, config: &Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let PlanArguments { folder, source, environments, out, format, detailed_exitcode, stats } = arguments;
+    let PlanArguments { folder, source, environments, floor, out, format, detailed_exitcode, stats } = arguments;
+    let reviewed = source.repo.is_none().then_some(folder.as_path());
+    let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let found = runner::find(&folder, &source, runner::Need::Files, (config, printer)).await?;
     let loaded = match runner::load(found, printer) {
         Ok(loaded) => loaded,

@@ -1,5 +1,6 @@
 //! From `privlink.toml` to the rules of one environment.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::check::Levels;
@@ -10,15 +11,20 @@ use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::Floor;
 use crate::desired::policy::Freeze;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Severity;
+use crate::domain::clock::Days;
 use crate::domain::mark::Mark;
 use crate::domain::name::EnvironmentName;
 use crate::domain::scope::Scope;
+use crate::domain::window::Calendar;
+use crate::domain::window::Grade;
+use crate::domain::window::Window;
 use crate::repo::settings;
 use crate::repo::settings::Cloud;
 use crate::repo::settings::Cluster;
@@ -26,10 +32,12 @@ use crate::repo::settings::Environment;
 use crate::repo::settings::Inventory;
 use crate::repo::settings::Level;
 use crate::repo::settings::OpenPgp;
+use crate::repo::settings::RiskWord;
 use crate::repo::settings::RuleLevel;
 use crate::repo::settings::Settings;
 use crate::repo::settings::Signatures;
 use crate::repo::settings::Ssh;
+use crate::repo::settings::floor;
 
 /// The rules of an environment; `None` if there is none of this name.
 pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
@@ -49,6 +57,8 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         signatures,
         approval: _,
         freeze,
+        windows,
+        break_glass,
     } = environment;
     let identity = identity.as_ref().map(|identity| IdentityReference {
         tenant: Some(identity.tenant.clone()),
@@ -69,8 +79,11 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         prune: *prune,
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,
+        agreed_deletes: *max_deletes,
         approval: approval(environment, *signatures),
         freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
+        windows: windows.iter().map(calendar).collect(),
+        break_glass: *break_glass,
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),
@@ -97,6 +110,20 @@ fn keys(ssh: &Option<Ssh>, openpgp: &Option<OpenPgp>) -> Keys {
         ssh: ssh.as_ref().map(|key| key.as_str().to_owned()),
         openpgp: openpgp.as_ref().map(|key| key.as_str().to_owned()),
     }
+}
+
+fn calendar(windows: &settings::Windows) -> Calendar {
+    let settings::Windows { time_zone, allow, deny } = windows;
+    let all = |windows: &[settings::Window]| windows.iter().map(window).collect();
+    Calendar { zone: time_zone.clone(), allow: all(allow), deny: all(deny) }
+}
+
+fn window(window: &settings::Window) -> Window {
+    let settings::Window { days, from, to, first, last, risks, reason } = window.clone();
+    let days = days.and_then(|days| days.into_iter().map(|item| item.0).reduce(Days::and)).unwrap_or(Days::ALL);
+    let named = risks.map(|risks| risks.into_iter().map(RiskWord::grade).collect());
+    let grades = named.unwrap_or_else(|| Grade::ALL.into());
+    Window { days, from, to, first, last, grades, reason }
 }
 
 fn levels(settings: &Settings) -> Levels {
@@ -142,12 +169,33 @@ fn scope(environment: &Environment) -> Scope {
     }
 }
 
-fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules {
-    let consent = |level: Level| match level {
+/// What a runner demands, by environment.
+pub fn floors(floors: &floor::Floors) -> BTreeMap<EnvironmentName, Floor> {
+    floors.environments.iter().map(|(name, floor)| (name.clone(), self::floor(floor))).collect()
+}
+
+fn floor(floor: &floor::Floor) -> Floor {
+    let floor::Floor { signatures, approval, windows, break_glass } = floor;
+    let at_least = |level: Option<Level>| level.map_or(Consent::Automatic, consent);
+    let approval = ApprovalRules {
+        safe: at_least(approval.safe),
+        notable: at_least(approval.notable),
+        disruptive: at_least(approval.disruptive),
+        severing: at_least(approval.severing),
+        signatures_required: *signatures == Signatures::Required,
+    };
+    Floor { approval, windows: windows.as_ref().map(calendar), keeps_glass: *break_glass == Some(false) }
+}
+
+fn consent(level: Level) -> Consent {
+    match level {
         Level::Automatic => Consent::Automatic,
         Level::Merge => Consent::Merge,
         Level::People(people) => Consent::People(people),
-    };
+    }
+}
+
+fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules {
     ApprovalRules {
         safe: consent(environment.approval.safe),
         notable: consent(environment.approval.notable),

@@ -7,8 +7,10 @@
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
+use crate::desired::policy::Floor;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
+use crate::domain::window::Calendar;
 
 /// The rules of the tip, made as strict as those that were accepted last, with what is loosened in `loosening`.
 pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
@@ -19,6 +21,11 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     let is_kept = |before: Option<&Keys>, now: &Keys| before.is_some_and(|before| !knew_keys || before == now);
     let mut policy = Policy { loosening, ..tip };
     policy.approval = stricter(&policy.approval, &accepted.approval);
+    let lost = accepted.windows.iter().filter(|before| !windows(&policy.windows, before).is_empty());
+    let lost: Vec<Calendar> = lost.cloned().collect();
+    policy.windows.extend(lost);
+    policy.break_glass &= accepted.break_glass;
+    policy.agreed_deletes = policy.max_deletes.min(accepted.max_deletes);
     let (kept, newcomers): (Vec<_>, Vec<_>) = std::mem::take(&mut policy.approvers)
         .into_iter()
         .partition(|(name, it)| is_kept(accepted.approvers.get(name).map(|before| &before.keys), &it.keys));
@@ -30,6 +37,16 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     if knew_keys {
         policy.committers.retain(|name, keys| accepted.committers.get(name) == Some(keys));
     }
+    policy
+}
+
+/// The rules, made as strict as a runner demands. That is no loosening, and nobody is asked to agree to it.
+pub fn raised(mut policy: Policy, floor: &Floor) -> Policy {
+    policy.approval = stricter(&policy.approval, &floor.approval);
+    let more = floor.windows.iter().filter(|demanded| !windows(&policy.windows, demanded).is_empty());
+    let more: Vec<Calendar> = more.cloned().collect();
+    policy.windows.extend(more);
+    policy.break_glass &= !floor.keeps_glass;
     policy
 }
 
@@ -51,6 +68,10 @@ pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
     }
     if now.max_deletes > before.max_deletes {
         told.push(format!("one plan may hold {} deletes instead of {}", now.max_deletes, before.max_deletes));
+    }
+    told.extend(before.windows.iter().flat_map(|before| windows(&now.windows, before)));
+    if now.break_glass && !before.break_glass {
+        told.push("the glass may be broken".to_owned());
     }
     let known = before.approval.signatures_required;
     for (name, approver) in &now.approvers {
@@ -77,6 +98,12 @@ fn consents(now: &ApprovalRules, before: &ApprovalRules) -> Vec<String> {
     ];
     let looser = all.into_iter().filter(|(_, now, before)| now < before);
     looser.map(|(risk, now, before)| format!("{risk} changes need {now} instead of {before}")).collect()
+}
+
+/// What the one among all calendars that is nearest to another allows that the other does not.
+fn windows(now: &[Calendar], before: &Calendar) -> Vec<String> {
+    let none = || Calendar { zone: before.zone.clone(), ..Calendar::default() }.loosens(before);
+    now.iter().map(|calendar| calendar.loosens(before)).min_by_key(Vec::len).unwrap_or_else(none)
 }
 
 fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count: bool) -> Vec<String> {

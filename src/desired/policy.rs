@@ -17,6 +17,7 @@ use crate::domain::mark::Mark;
 use crate::domain::name::ApproverName;
 use crate::domain::name::CommitterName;
 use crate::domain::scope::Scope;
+use crate::domain::window::Calendar;
 
 /// The rules of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +47,16 @@ pub struct Policy {
     pub create_namespace: bool,
     /// How many deletes one plan may hold.
     pub max_deletes: u32,
+    /// How many of them people have agreed to: fewer, while it is not approved that there may be more.
+    pub agreed_deletes: u32,
     /// Who must say yes, by risk.
     pub approval: ApprovalRules,
     /// A time in which nothing is applied.
     pub freeze: Option<Freeze>,
+    /// When changes may be applied: whenever all of these say so.
+    pub windows: Vec<Calendar>,
+    /// Whether one person may apply in spite of approvals, windows and a freeze, and be named for it.
+    pub break_glass: bool,
     /// How its files are judged.
     pub levels: Levels,
     /// Who may say yes.
@@ -184,6 +191,17 @@ impl Default for ApprovalRules {
             signatures_required: false,
         }
     }
+}
+
+/// What a runner demands of an environment, whatever its repository says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// Who must say yes at least.
+    pub approval: ApprovalRules,
+    /// When changes may be applied at most.
+    pub windows: Option<Calendar>,
+    /// True if the glass may not be broken.
+    pub keeps_glass: bool,
 }
 
 /// A time in which nothing is applied.

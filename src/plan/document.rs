@@ -13,6 +13,8 @@ use sha2::Digest as _;
 use crate::domain::name::InvalidName;
 use crate::domain::name::text_newtype;
 use crate::domain::resource::Resource;
+use crate::domain::window::Calendar;
+use crate::domain::window::Window;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::change::Change;
@@ -118,6 +120,12 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
     if !left_out.is_empty() {
         body["leftOut"] = left_out.iter().map(omission).collect();
     }
+    if !policy.windows.is_empty() {
+        body["approval"]["windows"] = policy.windows.iter().map(calendar).collect();
+    }
+    if policy.break_glass {
+        body["approval"]["breakGlass"] = true.into();
+    }
     if !policy.loosening.is_empty() {
         body["loosens"] = policy.loosening.clone().into();
     }
@@ -142,6 +150,16 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
         unchanged: draft.unchanged,
         body,
     }
+}
+
+/// The rule, never what the clock says of it: the same plan has one id at all times.
+fn calendar(calendar: &Calendar) -> Json {
+    let window = |window: &Window| {
+        let grades = window.grades.iter().map(|grade| grade.as_str()).collect::<Vec<_>>();
+        json!({ "when": window.to_string(), "risks": grades })
+    };
+    let all = |windows: &[Window]| windows.iter().map(window).collect::<Vec<_>>();
+    json!({ "timeZone": calendar.zone.to_string(), "allow": all(&calendar.allow), "deny": all(&calendar.deny) })
 }
 
 fn desired(draft: &Draft<'_>) -> Json {

@@ -82,15 +82,19 @@ fn stay_in_scope(draft: &mut Draft<'_>) {
 /// Keeps a plan from being applied that deletes more than the settings permit; what is left out deletes nothing.
 pub(super) fn limit_deletes(draft: &mut Draft<'_>, steps: &[Step]) {
     let limit = draft.desired.policy.max_deletes;
-    // A connection goes with its service: it is named in the plan and not counted twice.
-    let counts =
-        |change: &&Change| change.action == Action::Delete && !matches!(change.key, ResourceKey::Connection { .. });
-    let deletes = steps.iter().map(|step| &step.change).filter(counts).count();
-    if u32::try_from(deletes).unwrap_or(u32::MAX) > limit {
+    let deletes = deletes(steps);
+    if deletes > limit {
         draft.block(
             "deletes",
             format!("the plan deletes {deletes} resources and max-deletes is {limit}"),
             "delete in smaller steps, or raise max-deletes in privlink.toml",
         );
     }
+}
+
+/// How many resources are deleted. A connection goes with its service: it is named in the plan and not counted twice.
+pub(super) fn deletes(steps: &[Step]) -> u32 {
+    let counts =
+        |change: &&Change| change.action == Action::Delete && !matches!(change.key, ResourceKey::Connection { .. });
+    u32::try_from(steps.iter().map(|step| &step.change).filter(counts).count()).unwrap_or(u32::MAX)
 }

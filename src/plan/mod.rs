@@ -101,6 +101,11 @@ impl Plan {
         &self.policy.loosening
     }
 
+    /// How many resources it deletes, without the connections that go with them.
+    pub fn deletes(&self) -> u32 {
+        guard::deletes(&self.steps)
+    }
+
     /// True if nothing is left for a later plan: only then is what a commit asks for there once this plan is applied.
     pub fn is_settled(&self) -> bool {
         self.postponed.is_empty()

@@ -17,6 +17,7 @@ use crate::domain::key::ResourceKey;
 use crate::domain::mark::is_mark_tag;
 use crate::domain::resource::Resource;
 use crate::domain::resource::service::Deployment;
+use crate::domain::window::Grade;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
@@ -37,6 +38,18 @@ pub enum Risk {
     Severing,
     /// Somebody who was kept out gets in. Ranks with severing.
     Exposing,
+}
+
+impl Risk {
+    /// What rules about approval and time take it for.
+    pub fn grade(self) -> Grade {
+        match self {
+            Self::Safe => Grade::Safe,
+            Self::Notable => Grade::Notable,
+            Self::Disruptive => Grade::Disruptive,
+            Self::Severing | Self::Exposing => Grade::Severing,
+        }
+    }
 }
 
 impl fmt::Display for Risk {

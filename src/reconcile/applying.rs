@@ -33,6 +33,7 @@ use crate::reconcile::world::World;
 use crate::status::document::AppliedRecord;
 use crate::status::document::AppliedStep;
 use crate::status::document::ApplyOutcome;
+use crate::status::document::BreakGlassRecord;
 use crate::status::document::StepOutcome;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -137,7 +138,14 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
         (false, true) => ApplyOutcome::Partial,
         (false, false) => ApplyOutcome::Failed,
     };
-    let rules = plan.loosening().iter().map(|rule| AppliedStep {
+    record.break_glass = approval.emergency().map(|emergency| BreakGlassRecord {
+        by: emergency.by.clone(),
+        reason: emergency.reason.clone(),
+        skipped: emergency.skipped.clone(),
+    });
+    // Whoever breaks the glass accepts no rules.
+    let accepted = plan.loosening().iter().filter(|_| approval.emergency().is_none());
+    let rules = accepted.map(|rule| AppliedStep {
         key: "rules".to_owned(),
         action: format!("loosen: {rule}"),
         digest: loosening_digest(rule),

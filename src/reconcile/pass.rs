@@ -45,6 +45,11 @@ pub enum PassError {
         /// Those that are there.
         known: String,
     },
+    /// The runner demands something of environments, and nothing of this one: it may be the wrong runner, or a slip.
+    #[error(
+        "the approval floor does not name environment {0}: an empty table [environments.{0}] demands nothing of it"
+    )]
+    NoFloor(EnvironmentName),
     /// There is no way to the world.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -100,7 +105,7 @@ pub enum PassEnd {
         /// What was planned.
         planned: Arc<Planned>,
         /// What it still needs.
-        missing: Missing,
+        missing: Box<Missing>,
         /// What is wrong with approval files.
         diagnostics: (Diagnostics, Sources),
         /// What became of the status.
@@ -173,7 +178,7 @@ pub async fn pass(
         Decision::Missing(missing) => {
             let status = publish(loaded, &planned, Done::default()).await.into();
             let diagnostics = (approvals.diagnostics, approvals.sources);
-            return Ok(PassEnd::Waits { planned, missing, diagnostics, status });
+            return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
         }
     };
     listener.applies(&planned);

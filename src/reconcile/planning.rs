@@ -99,7 +99,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
         Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
         None => StatusFiles::default(),
     };
-    let policy = rules::in_force(loaded, policy, &status).await;
+    let policy = rules::in_force(loaded, policy, (&status, config)).await?;
     replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
 }
 
@@ -165,13 +165,16 @@ async fn baseline(
     (!diagnostics.has_errors()).then_some(desired)
 }
 
-/// Observes once more after an apply, and plans what is left.
+/// Observes once more after an apply, and plans what is left; `loosening` is what nobody agreed to yet about the rules.
 ///
 /// # Errors
 /// As [`plan`].
-pub async fn look_again(loaded: &Loaded, planned: &Planned, config: &Config) -> Result<Planned, PassError> {
-    // What was to be agreed to about the rules was, or nothing would have been applied.
-    let policy = Policy { loosening: Vec::new(), ..planned.plan.policy.clone() };
+pub async fn look_again(
+    loaded: &Loaded,
+    planned: &Planned,
+    (config, loosening): (&Config, Vec<String>),
+) -> Result<Planned, PassError> {
+    let policy = Policy { loosening, ..planned.plan.policy.clone() };
     let world = World::connect(config, &policy, Purpose::Plan).await?;
     let memory = Memory { status: planned.status.clone(), diagnostics: planned.diagnostics.clone() };
     replan(loaded, (&policy, config), &world, memory).await

@@ -15,11 +15,13 @@ use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusFiles;
 use crate::render::saved_plan::Provenance;
 use crate::render::shown::Details;
+use crate::render::shown::one_line;
 use crate::render::status_files;
 use crate::render::status_files::Pending;
 use crate::status;
 use crate::status::Applied;
 use crate::status::Composition;
+use crate::status::document::BreakGlassRecord;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -43,9 +45,10 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     let now = Timestamp::now();
     let failures = failures(done.ended);
     let record = done.ended.map(|ended| ended.record.clone());
+    let is_emergency = record.as_ref().is_some_and(|record| record.break_glass.is_some());
     let applied = (done.converged || record.is_some()).then(|| Applied {
         commit: done.converged.then(|| commit.clone()),
-        rules: Some(commit.clone()),
+        rules: (!is_emergency).then(|| commit.clone()),
         record,
     });
     let provenance = Provenance {
@@ -74,10 +77,11 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     let environment = &planned.plan.policy.mark.environment;
     let message = match done.ended {
         Some(ended) => format!(
-            "{environment}: applied {} of {} steps\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}",
+            "{environment}: applied {} of {} steps\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}{}",
             ended.report.steps.iter().filter(|step| step.outcome.is_success()).count(),
             ended.report.steps.len(),
             ended.record.plan,
+            ended.record.break_glass.as_ref().map(trailer).unwrap_or_default(),
         ),
         None if planned.plan.has_changes() => {
             format!("{environment}: a plan waits for approval\n\nPrivlink-Plan: {}", planned.plan.id)
@@ -85,6 +89,10 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
         None => format!("{environment}: status of commit {}", commit.short()),
     };
     Ok(branch.write(&message, &compose).await?)
+}
+
+fn trailer(glass: &BreakGlassRecord) -> String {
+    format!("\nPrivlink-Break-Glass: {}: {}", one_line(&glass.by), one_line(&glass.reason))
 }
 
 fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
@@ -117,7 +125,12 @@ pub async fn conclude(
     ended: &Ended,
     config: &Config,
 ) -> Result<Concluded, PassError> {
-    match planning::look_again(loaded, planned, config).await {
+    let loosening = match ended.record.break_glass {
+        Some(_) => planned.plan.loosening().to_vec(),
+        // What was to be agreed to about the rules was, or nothing would have been applied.
+        None => Vec::new(),
+    };
+    match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
             let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
             let done = Done { ended: Some(ended), converged };

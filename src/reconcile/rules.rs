@@ -1,12 +1,14 @@
-//! The rules in force: those of the authority, made as strict as those that were accepted last.
+//! The rules in force: those of the authority, made as strict as those that were accepted last, and as the runner demands.
 //!
 //! The status branch says which commit's rules were accepted. It moves on with every apply and every converged pass, and both
 //! need the consent that a loosening asks for.
 
+use crate::config::Config;
 use crate::desired::authority;
 use crate::desired::loosening;
 use crate::desired::policy::Policy;
 use crate::domain::commit::File;
+use crate::reconcile::pass::PassError;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::source::SETTINGS_FILE;
 use crate::reconcile::status_branch::StatusFiles;
@@ -14,7 +16,14 @@ use crate::repo;
 use crate::repo::settings::Settings;
 
 /// The rules in force, with what the commit, or the change under review, loosens of them.
-pub(super) async fn in_force(loaded: &Loaded, policy: Policy, status: &StatusFiles) -> Policy {
+///
+/// # Errors
+/// If the runner demands something of other environments only.
+pub(super) async fn in_force(
+    loaded: &Loaded,
+    policy: Policy,
+    (status, config): (&StatusFiles, &Config),
+) -> Result<Policy, PassError> {
     let accepted = accepted(loaded, &policy, status).await;
     let mut policy = loosening::in_force(policy, accepted.as_ref());
     // A change under review decides nothing, but whoever reads its plan has to see what its rules would be.
@@ -23,7 +32,11 @@ pub(super) async fn in_force(loaded: &Loaded, policy: Policy, status: &StatusFil
         let more: Vec<String> = more.collect();
         policy.loosening.extend(more);
     }
-    policy
+    let Some(floors) = &config.approval_floor else { return Ok(policy) };
+    match floors.get(&policy.mark.environment) {
+        Some(floor) => Ok(loosening::raised(policy, floor)),
+        None => Err(PassError::NoFloor(policy.mark.environment.clone())),
+    }
 }
 
 /// The rules that were accepted last; `None` if there are none, or the commit that has them is gone.

@@ -2,6 +2,9 @@
 //!
 //! A program that reads this may rely on every name here. A change of meaning is a new `apiVersion`.
 
+mod value;
+mod window;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -26,8 +29,11 @@ use crate::plan::mode::Mode;
 use crate::render::affected;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
+use crate::render::window::kept;
 use crate::status::StatusDocument;
-use crate::value::Value;
+use value::value;
+use window::WindowV1;
+use window::window;
 
 /// A plan for programs.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -70,6 +76,9 @@ pub struct PlanV1 {
     pub loosens: Vec<String>,
     /// Who must say yes, for each risk that occurs.
     pub approval: Vec<ConsentV1>,
+    /// The change windows that it has to keep to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowV1>,
 }
 
 /// One change with its place in the order.
@@ -364,6 +373,7 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         approval: consents
             .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
             .collect(),
+        windows: kept(plan).iter().map(window).collect(),
     }
 }
 
@@ -460,21 +470,6 @@ fn field(field: &FieldChange) -> FieldV1 {
 fn stored_otherwise(other: &StoredOtherwise) -> StoredOtherwiseV1 {
     let StoredOtherwise { name, asked, stored } = other;
     StoredOtherwiseV1 { name: name.clone(), asked: asked.as_ref().map(value), stored: stored.as_ref().map(value) }
-}
-
-fn value(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(flag) => (*flag).into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Text(text) => text.clone().into(),
-        Value::Id(id) => id.as_str().into(),
-        Value::List(items) => items.clone().into(),
-        Value::Set(items) => items.iter().cloned().collect::<Vec<_>>().into(),
-        Value::Produced { known: Some(known), .. } => known.clone().into(),
-        Value::Produced { by, output, known: None } => {
-            serde_json::json!({ "knownAfter": document::key_text(by), "output": output.to_string() })
-        }
-    }
 }
 
 fn consequence(consequence: &Consequence, details: Details<'_>) -> ConsequenceV1 {

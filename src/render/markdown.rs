@@ -304,7 +304,7 @@ fn closing(plan: &Plan) -> String {
     let consents = words::consents(plan).into_iter().map(|(risk, changes, consent)| {
         format!("- {risk} ({}): {}", count(changes, "change"), words::consent_words(consent))
     });
-    let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {remark}"));
+    let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {}", inert(&remark)));
     let lines = block("Approval", consents.chain(remarks).collect());
     format!("{}\n\nPlan id: `{}`\n", lines.join("\n"), plan.id)
 }

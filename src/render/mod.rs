@@ -24,6 +24,7 @@ pub mod status_files;
 mod step;
 mod table;
 pub mod terminal;
+pub mod window;
 pub mod yaml;
 
 /// What a piece of text is.

@@ -22,6 +22,7 @@ use crate::render::shown;
 use crate::render::shown::Details;
 use crate::render::step;
 use crate::render::table;
+use crate::render::window;
 
 /// From how many changes on the table says more than the changes themselves.
 const TABLE_FROM: usize = 5;
@@ -301,6 +302,7 @@ pub(super) fn remarks(plan: &Plan) -> Vec<String> {
     if drifts && merges {
         lines.push("drift does not count as merged: a person must approve it".to_owned());
     }
+    lines.extend(window::remarks(plan));
     lines
 }
 

@@ -13,6 +13,7 @@ use crate::render::count;
 use crate::render::shown::one_line;
 use crate::render::table;
 use crate::status::StatusDocument;
+use crate::status::document::BrokenGlass;
 use crate::status::document::Condition;
 use crate::status::document::ConditionStatus;
 use crate::status::document::ConnectionRecord;
@@ -64,6 +65,9 @@ fn state(status: &EnvironmentStatus) -> Text {
     if let Some(commit) = &status.applied_commit {
         text.line(Label::Dim, format!("applied commit {commit}"));
     }
+    if let Some(glass) = &status.break_glass {
+        text.line(Label::Warning, one_line(&broken_glass(glass)));
+    }
     if let Some(pending) = &status.pending {
         let waiting =
             format!("{} waiting ({}) since {}", count(pending.changes, "change"), pending.risk, pending.since);
@@ -81,6 +85,16 @@ fn state(status: &EnvironmentStatus) -> Text {
         text.line(Label::Error, format!("failed: {}: {}", one_line(&step.key), one_line(&step.error)));
     }
     text
+}
+
+/// How often the glass was broken, and by whom last.
+pub(super) fn broken_glass(glass: &BrokenGlass) -> String {
+    let BrokenGlass { uses, plan, at, by, reason } = glass;
+    format!(
+        "the glass was broken {}, the last time at {at} by {by}: {reason} (plan {}…)",
+        count(*uses as usize, "time"),
+        &plan.as_str()[..10]
+    )
 }
 
 /// Exactly the columns of `kubectl get service`; with a NAMESPACE column if there are several.

@@ -16,6 +16,7 @@ use crate::render::markdown::inert;
 use crate::render::saved_plan;
 use crate::render::saved_plan::Provenance;
 use crate::render::shown::Details;
+use crate::render::status::broken_glass;
 use crate::render::yaml;
 use crate::render::yaml::YamlError;
 use crate::status::StatusDocument;
@@ -126,6 +127,9 @@ fn summary(environment: &EnvironmentStatus, rows: &[OverviewRow]) -> String {
         let changes = count(pending.changes, "change");
         let link = format!("[`{}`](plans/{}.md)", pending.id, pending.id);
         lines.push(format!("Waiting since {}: {changes}, {}, plan {link}", pending.since, inert(&pending.risk)));
+    }
+    if let Some(glass) = &environment.break_glass {
+        lines.push(format!("**Break-glass**: {}", inert(&broken_glass(glass))));
     }
     let told = |title: &str, text: String| format!("- {title}: {text}");
     let gaps = environment.gaps.iter();

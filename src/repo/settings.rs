@@ -20,14 +20,17 @@ use crate::repo::schema::word;
 use crate::repo::source::Sources;
 
 mod check;
+pub mod floor;
 mod key;
 mod level;
 mod toml;
+mod window;
 mod wire;
 
 pub use self::toml::source;
 pub use key::{OpenPgp, Ssh};
 pub use level::{Approval, Level};
+pub use window::{RiskWord, Window, Windows};
 pub use wire::{Cloud, Version};
 
 /// The whole of `privlink.toml`.
@@ -214,6 +217,11 @@ pub struct Environment {
     pub approval: Approval,
     /// A time in which nothing is applied, whoever approves. Default: none.
     pub freeze: Option<Freeze>,
+    /// When changes may be applied, by risk. Default: at any time.
+    pub windows: Option<Windows>,
+    /// Whether `apply --break-glass` may apply what lacks approvals, or is outside the change windows or in a freeze.
+    #[serde(default)]
+    pub break_glass: bool,
 }
 
 /// A time in which nothing is applied.

@@ -3,14 +3,20 @@
 //! Text fields hold what Azure and Kubernetes say, as they say it. Times occur only where something changed, so that a world
 //! that stands still gives the same bytes.
 
+mod record;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::commit::CommitId;
-use crate::plan::document::API_VERSION;
-use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
+
+pub use record::AppliedRecord;
+pub use record::AppliedStep;
+pub use record::ApplyOutcome;
+pub use record::BreakGlassRecord;
+pub use record::StepOutcome;
 
 /// What every status of a document has in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -317,6 +323,9 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub plan: Option<PlanId>,
+    /// How often the glass was broken, and the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BrokenGlass>,
     /// The plan that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingPlan>,
@@ -329,6 +338,24 @@ pub struct EnvironmentStatus {
     /// The steps that failed in the last apply and are still to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<FailingStep>,
+}
+
+/// How often the glass was broken, and the last time. The records of the applies have all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BrokenGlass {
+    /// How often, ever.
+    pub uses: u32,
+    /// The plan of the last time.
+    #[schemars(with = "String")]
+    pub plan: PlanId,
+    /// When that was.
+    #[schemars(with = "String")]
+    pub at: jiff::Timestamp,
+    /// Who it was, as their machine said.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A plan that waits for a yes or for an apply.
@@ -380,97 +407,6 @@ pub struct FailingStep {
     pub key: String,
     /// What went wrong.
     pub error: String,
-}
-
-/// The record of one apply: `applied/<plan-id>.yaml`. It says which approvals are used up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AppliedRecord {
-    /// `privlink.dev/v1alpha1`.
-    pub api_version: String,
-    /// `AppliedRecord`.
-    pub kind: String,
-    /// The environment.
-    pub environment: String,
-    /// The plan.
-    #[schemars(with = "String")]
-    pub plan: PlanId,
-    /// The commit it was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub commit: Option<CommitId>,
-    /// Who said yes, by name.
-    pub approvers: Vec<String>,
-    /// When it ended.
-    #[schemars(with = "String")]
-    pub applied_at: jiff::Timestamp,
-    /// How it ended as a whole.
-    pub outcome: ApplyOutcome,
-    /// How each step ended.
-    pub steps: Vec<AppliedStep>,
-}
-
-/// How an apply ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ApplyOutcome {
-    /// Every step is done, or waits for another party.
-    Done,
-    /// Some steps are done and some are not.
-    Partial,
-    /// No step is done.
-    Failed,
-}
-
-/// How a step of an apply ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AppliedStep {
-    /// The full identity of the resource.
-    pub key: String,
-    /// What was to happen to it.
-    pub action: String,
-    /// The digest under which the change was approved: once done, no older approval permits it again.
-    #[schemars(with = "String")]
-    pub digest: ChangeDigest,
-    /// How it ended.
-    pub outcome: StepOutcome,
-    /// Why, where it is not done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-}
-
-/// How one step ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum StepOutcome {
-    /// Done, and ready.
-    Done,
-    /// Written; another party has to act.
-    Waiting,
-    /// Failed.
-    Failed,
-    /// Not begun, because a step before it failed.
-    Blocked,
-    /// Not begun, because a person asked to stop.
-    Cancelled,
-    /// Begun, and not waited for, because a person asked to stop.
-    Interrupted,
-}
-
-impl AppliedRecord {
-    /// A record with its version and kind.
-    pub fn new(environment: &crate::domain::name::EnvironmentName, plan: PlanId, applied_at: jiff::Timestamp) -> Self {
-        Self {
-            api_version: API_VERSION.to_owned(),
-            kind: "AppliedRecord".to_owned(),
-            environment: environment.to_string(),
-            plan,
-            commit: None,
-            approvers: Vec::new(),
-            applied_at,
-            outcome: ApplyOutcome::Done,
-            steps: Vec::new(),
-        }
-    }
 }
 
 /// A table for people: `README.md`.

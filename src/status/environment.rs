@@ -6,7 +6,9 @@ use crate::domain::commit::RepoPath;
 use crate::plan::Plan;
 use crate::plan::document::API_VERSION;
 use crate::status::StatusDocument;
+use crate::status::document::AppliedRecord;
 use crate::status::document::BlockerRecord;
+use crate::status::document::BrokenGlass;
 use crate::status::document::ConditionStatus;
 use crate::status::document::EnvironmentStatus;
 use crate::status::document::FailingStep;
@@ -26,7 +28,10 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
         .and_then(|applied| applied.commit.clone())
         .or_else(|| previous.and_then(|previous| previous.applied_commit.clone()));
     let accepted = applied.and_then(|applied| applied.rules.clone());
-    let rules_commit = accepted.or_else(|| previous.and_then(|previous| previous.rules_commit.clone()));
+    let rules_commit = accepted.or_else(|| {
+        let previous = previous?;
+        previous.rules_commit.clone().or_else(|| previous.applied_commit.clone())
+    });
     let failing = view.failures.iter().map(|(key, error)| FailingStep { key: key.clone(), error: error.clone() });
     EnvironmentStatus {
         api_version: API_VERSION.to_owned(),
@@ -35,11 +40,26 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
         rules_commit: rules_commit.filter(|commit| Some(commit) != applied_commit.as_ref()),
         applied_commit,
         plan: record.map(|record| record.plan.clone()).or_else(|| previous.and_then(|previous| previous.plan.clone())),
+        break_glass: broken_glass(record, previous),
         pending: pending(view, previous),
         gaps: gaps(view, previous),
         blockers: blockers(input.plan),
         failing: failing.collect(),
     }
+}
+
+fn broken_glass(record: Option<&AppliedRecord>, previous: Option<&EnvironmentStatus>) -> Option<BrokenGlass> {
+    let before = previous.and_then(|previous| previous.break_glass.clone());
+    let Some((record, glass)) = record.and_then(|record| Some((record, record.break_glass.as_ref()?))) else {
+        return before;
+    };
+    Some(BrokenGlass {
+        uses: before.map_or(0, |before| before.uses) + 1,
+        plan: record.plan.clone(),
+        at: record.applied_at,
+        by: glass.by.clone(),
+        reason: glass.reason.clone(),
+    })
 }
 
 /// What keeps the plan, or some of its changes, from being applied.

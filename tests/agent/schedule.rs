@@ -132,6 +132,22 @@ impl Desk {
 }
 
 #[test]
+fn a_plan_that_waits_for_its_window_is_looked_at_when_that_opens() {
+    let mut desk = Desk::settled(1);
+    desk.want(0, Why::Asked);
+    desk.end(0, End::Opens(seconds(300)));
+    desk.began.clear();
+    desk.pass(seconds(299), 1, 1);
+    assert_eq!(desk.told(), "");
+    desk.pass(seconds(2), 1, 1);
+    insta::assert_snapshot!(desk.told(), @"300s dev: window");
+    // Drift does not wait for a window that opens next week.
+    desk.end(0, End::Opens(seconds(604_800)));
+    desk.pass(seconds(670), 1, 1);
+    assert!(desk.told().ends_with("dev: drift"));
+}
+
+#[test]
 fn an_idle_agent_looks_every_interval_and_makes_no_pass_before_the_drift_interval() {
     let mut desk = Desk::settled(2);
     desk.pass(seconds(599), 1, 2);

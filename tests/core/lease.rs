@@ -15,12 +15,15 @@ use privlink::apply::lease::WriterLease;
 use privlink::apply::lease::acquire;
 use privlink::plan::document::PlanId;
 
+/// Answers a swap.
+type Lie = fn() -> Result<Option<String>, StoreError>;
+
 /// A store that swaps, and lets others in between a read and a write.
 #[derive(Default)]
 struct Memory {
     held: Mutex<Option<(u64, LeaseRecord)>>,
     /// What it answers instead of what it did.
-    lies: Option<fn() -> Result<Option<String>, StoreError>>,
+    lies: Option<Lie>,
 }
 
 #[async_trait]

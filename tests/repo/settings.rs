@@ -149,6 +149,16 @@ fn every_mistake_is_one_error_at_its_place() {
     only(&prod("cloud = \"publik\""), "REPO014", 4, 9);
     only(&prod("freeze = { reason = \"sale\", until = \"tomorrow\" }"), "REPO014", 4, 37);
     only(&prod("freeze = { reason = \"sale\" }"), "REPO012", 4, 1);
+    only(&prod("windows = { time-zone = \"Europe/Bern\" }"), "REPO014", 4, 25);
+    only(&prod("windows = { allow = [{ days = [\"mon\", \"mno\"] }] }"), "REPO014", 4, 39);
+    only(&prod("windows = { deny = [{ from = \"24:01\" }] }"), "REPO014", 4, 30);
+    only(&prod("windows = { deny = [{ to = \"8:00\" }] }"), "REPO014", 4, 28);
+    only(&prod("windows = { deny = [{ first = \"tomorrow\" }] }"), "REPO014", 4, 31);
+    only(&prod("windows = { deny = [{ risks = [\"exposing\"] }] }"), "REPO014", 4, 32);
+    only(&prod("windows = { deny = [{ first = \"2026-12-18\", last = \"2026-12-17\" }] }"), "REPO014", 4, 52);
+    only(&prod("windows = { denied = [] }"), "REPO011", 4, 13);
+    let many = vec!["{}"; 51].join(", ");
+    only(&prod(&format!("windows = {{ allow = [{many}] }}")), "REPO014", 4, 13);
     only(&prod("kubernetes-version = \"1\""), "REPO011", 4, 1);
     only(&prod("cloud-provider-version = \"1\""), "REPO014", 4, 26);
     only(&prod("cluster = {}"), "REPO012", 4, 1);

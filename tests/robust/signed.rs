@@ -136,3 +136,57 @@ fn a_frozen_environment_waits_for_its_time_and_says_why() {
     stage.run(&["apply", "--yes"]).ends(4).says(told);
     assert_eq!(stage.writes(), 0);
 }
+
+#[test]
+fn outside_its_change_windows_a_plan_waits_and_says_when_they_open() {
+    let stage = Stage::new(&example_with_approval());
+    let settings = example_with_approval().into_iter().find(|(path, _)| path == "privlink.toml").unwrap();
+    let within = |windows: &str| {
+        let rules = format!("prune = true\nwindows = {{ time-zone = \"Europe/Zurich\", {windows} }}");
+        settings.1.replace("prune = true", &rules).replace("notable = 1", "notable = \"merge\"")
+    };
+    let never = "deny = [{ first = \"2020-01-01\", last = \"2998-12-31\", reason = \"the long sale\" }]";
+    stage.repo.commit("main", ALICE, &[(settings.0.clone(), within(never))]);
+    let (denied, until) = (
+        "no changes every day 00:00-24:00 from 2020-01-01 to 2998-12-31: the long sale",
+        "until 2999-01-01 00:00 Europe/Zurich",
+    );
+    agent(&stage).ends(4).says("waits for its change window").says(denied).says(until);
+    stage.run(&["apply", "--yes"]).ends(4).says("error: this is not the time to apply it").says(until);
+    let files = stage.repo.files("privlink/status/prod");
+    let (_, pending) = files.iter().find(|(path, _)| path.contains("/plans/") && path.ends_with(".md")).unwrap();
+    let pending = pending.replace('\u{200b}', "");
+    assert!(pending.contains("): every day 00:00-24:00 from 2020-01-01"), "{pending}");
+    assert_eq!(stage.writes(), 0);
+    // Nothing was accepted yet, so no window is loosened.
+    stage.repo.commit("main", ALICE, &[(settings.0.clone(), within("allow = [{ days = [\"mon-sun\"] }]"))]);
+    agent(&stage).ends(0).says("): every day 00:00-24:00, Europe/Zurich");
+    stage.assert_converged();
+}
+
+#[test]
+fn the_floor_of_the_runner_is_in_force_whatever_the_repository_says() {
+    let stage = Stage::new(&example_with_approval());
+    let settings = example_with_approval().into_iter().find(|(path, _)| path == "privlink.toml").unwrap();
+    stage.repo.commit("main", ALICE, &[(settings.0, settings.1.replace("notable = 1", "notable = \"merge\""))]);
+    let file = stage.folder().join("floor.toml");
+    let floor = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        ["--approval-floor", file.to_str().unwrap()]
+    };
+    let with = |command: &[&str], text: &str| stage.run(&[command, &floor(text)].concat());
+    with(&["agent", "--once"], "[environments.prod]\nsignature = \"required\"\n")
+        .ends(3)
+        .says("did you mean `signatures`");
+    let other = "[environments.test]\n";
+    with(&["agent", "--once"], other).ends(1).says("the approval floor does not name environment prod");
+    let strict = "[environments.prod.approval]\nnotable = 1\n";
+    with(&["agent", "--once"], strict).ends(4).says("notable changes need 1 person");
+    assert_eq!(stage.writes(), 0);
+    let plain = plan_id(&stage.run(&["plan"]).ends(0));
+    let plan = plan_id(&with(&["plan"], strict).ends(0));
+    assert_ne!(plan, plain, "the rules in force are in the id");
+    with(&["approve", "--as", "bob", "--plan", &plan, "--yes", "--author", BOB], strict).ends(0);
+    with(&["agent", "--once"], strict).ends(0);
+    stage.assert_converged();
+}

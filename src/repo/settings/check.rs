@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::domain::commit::{RefName, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
-use crate::repo::settings::{Approver, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures};
+use crate::repo::settings::{Approver, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures, Windows};
 use crate::repo::source::Index;
 
 /// The file as it was written: where it is, and which keys are in it.
@@ -34,6 +34,7 @@ pub(super) fn check(settings: &Settings, written: &Written<'_>, diagnostics: &mu
         folder(name, environment, written, diagnostics);
         cluster(name, environment, written, diagnostics);
         approval(settings, (name, environment), written, diagnostics);
+        windows(name, environment, written, diagnostics);
     }
     pairs(settings, written, diagnostics);
 }
@@ -181,6 +182,34 @@ fn too_few(people: u32, able: usize, signatures: Place) -> Diagnostic {
     Diagnostic::warning(code::APPROVERS, format!("{asked} asked for, and {who}"))
         .label(signatures, "some changes can never be approved")
         .help("add [approvers.<name>] with ssh = \"<public key>\" or openpgp")
+}
+
+/// The most windows of one list: when the next one opens is computed for every plan that waits.
+const MOST_WINDOWS: usize = 50;
+
+fn windows(name: &EnvironmentName, environment: &Environment, written: &Written<'_>, diagnostics: &mut Diagnostics) {
+    let Some(Windows { time_zone: _, allow, deny }) = &environment.windows else { return };
+    for (list, windows) in [("allow", allow), ("deny", deny)] {
+        let place = written.environment(name).child("windows").child(list);
+        if windows.len() > MOST_WINDOWS {
+            let problem = format!("{} windows are more than anybody can oversee", windows.len());
+            let diagnostic = Diagnostic::error(code::INVALID_VALUE, problem).label(place.clone(), "too many");
+            diagnostics.push(diagnostic.help(format!("use {MOST_WINDOWS} at most")));
+        }
+        for (index, window) in windows.iter().enumerate() {
+            if let (Some(first), Some(last)) = (window.first, window.last)
+                && last < first
+            {
+                diagnostics.push(
+                    Diagnostic::error(
+                        code::INVALID_VALUE,
+                        format!("{last} is before {first}: the window never begins"),
+                    )
+                    .label(place.clone().child(index).child("last"), "the last day is before the first"),
+                );
+            }
+        }
+    }
 }
 
 fn pairs(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostics) {
