@@ -10,9 +10,11 @@ use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::DriftRules;
 use crate::desired::policy::Freeze;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Keys;
+use crate::desired::policy::OnDrift;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Severity;
@@ -48,6 +50,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         max_deletes,
         signatures,
         approval: _,
+        drift,
         freeze,
     } = environment;
     let identity = identity.as_ref().map(|identity| IdentityReference {
@@ -56,6 +59,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         apply: identity.apply_client_id.clone(),
     });
     let consumers = settings.consumers.iter();
+    let approval = approval(environment, *signatures);
     Some(Policy {
         mark: Mark { owner: settings.owner, environment: name.clone() },
         path: path.clone(),
@@ -69,7 +73,8 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         prune: *prune,
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,
-        approval: approval(environment, *signatures),
+        drift: self::drift(drift, &approval),
+        approval,
         freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
         levels: levels(settings),
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
@@ -154,5 +159,21 @@ fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules 
         disruptive: consent(environment.approval.disruptive),
         severing: consent(environment.approval.severing),
         signatures_required: signatures == Signatures::Required,
+    }
+}
+
+fn drift(written: &settings::Drift, approval: &ApprovalRules) -> DriftRules {
+    let settings::Drift { safe, notable, disruptive, severing } = written;
+    let on = |word: &settings::OnDrift| match word {
+        settings::OnDrift::Heal => OnDrift::Heal,
+        settings::OnDrift::Propose => OnDrift::Propose,
+        settings::OnDrift::Report => OnDrift::Report,
+    };
+    let usual = DriftRules::of(approval);
+    DriftRules {
+        safe: safe.as_ref().map_or(usual.safe, on),
+        notable: notable.as_ref().map_or(usual.notable, on),
+        disruptive: disruptive.as_ref().map_or(usual.disruptive, on),
+        severing: severing.as_ref().map_or(usual.severing, on),
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
+use crate::desired::policy::DriftRules;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
 
@@ -19,6 +20,7 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     let is_kept = |before: Option<&Keys>, now: &Keys| before.is_some_and(|before| !knew_keys || before == now);
     let mut policy = Policy { loosening, ..tip };
     policy.approval = stricter(&policy.approval, &accepted.approval);
+    policy.drift = stricter_on_drift(&policy.drift, &accepted.drift);
     let (kept, newcomers): (Vec<_>, Vec<_>) = std::mem::take(&mut policy.approvers)
         .into_iter()
         .partition(|(name, it)| is_kept(accepted.approvers.get(name).map(|before| &before.keys), &it.keys));
@@ -43,9 +45,19 @@ fn stricter(one: &ApprovalRules, other: &ApprovalRules) -> ApprovalRules {
     }
 }
 
+fn stricter_on_drift(one: &DriftRules, other: &DriftRules) -> DriftRules {
+    DriftRules {
+        safe: one.safe.max(other.safe),
+        notable: one.notable.max(other.notable),
+        disruptive: one.disruptive.max(other.disruptive),
+        severing: one.severing.max(other.severing),
+    }
+}
+
 /// What the rules of `now` allow that those of `before` did not, each as half a sentence.
 pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
     let mut told = consents(&now.approval, &before.approval);
+    told.extend(on_drift(now, before));
     if before.approval.signatures_required && !now.approval.signatures_required {
         told.push("signatures are not required any more".to_owned());
     }
@@ -77,6 +89,23 @@ fn consents(now: &ApprovalRules, before: &ApprovalRules) -> Vec<String> {
     ];
     let looser = all.into_iter().filter(|(_, now, before)| now < before);
     looser.map(|(risk, now, before)| format!("{risk} changes need {now} instead of {before}")).collect()
+}
+
+/// What follows from a smaller consent is told there.
+fn on_drift(now: &Policy, before: &Policy) -> Vec<String> {
+    let usual = (DriftRules::of(&now.approval), DriftRules::of(&before.approval));
+    if (&now.drift, &before.drift) == (&usual.0, &usual.1) {
+        return Vec::new();
+    }
+    let (now, before) = (&now.drift, &before.drift);
+    let all = [
+        ("safe", now.safe, before.safe),
+        ("notable", now.notable, before.notable),
+        ("disruptive", now.disruptive, before.disruptive),
+        ("severing", now.severing, before.severing),
+    ];
+    let looser = all.into_iter().filter(|(_, now, before)| now < before);
+    looser.map(|(risk, now, before)| format!("{risk} drift is {now} instead of {before}")).collect()
 }
 
 fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count: bool) -> Vec<String> {

@@ -20,12 +20,14 @@ use crate::repo::schema::word;
 use crate::repo::source::Sources;
 
 mod check;
+mod drift;
 mod key;
 mod level;
 mod toml;
 mod wire;
 
 pub use self::toml::source;
+pub use drift::{Drift, OnDrift};
 pub use key::{OpenPgp, Ssh};
 pub use level::{Approval, Level};
 pub use wire::{Cloud, Version};
@@ -212,6 +214,9 @@ pub struct Environment {
     /// Who must say yes, by risk.
     #[serde(default)]
     pub approval: Approval,
+    /// What happens to what changed outside Git, by risk.
+    #[serde(default)]
+    pub drift: Drift,
     /// A time in which nothing is applied, whoever approves. Default: none.
     pub freeze: Option<Freeze>,
 }

@@ -576,23 +576,23 @@ fn a_disconnected_endpoint_is_replaced() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
         insta::assert_snapshot!(plan, @r#"
-    Drift: what changed outside Git and would be put back
-      1. -/+ privateendpoint/pe-web: replace  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:1
-          replaced because connection.state cannot change in place
-          drift: changed outside Git
-          ~ connection.state  "Disconnected" -> "Approved"  (forces the replacement)
-      2. ~ dnsrecord/web.orders.internal: update  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:12
-          drift: changed outside Git
-          waits for privateendpoint/pe-web (1)
-          ~ addresses  {10.50.1.N} -> <address: known after privateendpoint/pe-web>
+        Drift: what changed outside Git and would be put back
+          1. -/+ privateendpoint/pe-web: replace  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:1
+              replaced because connection.state cannot change in place
+              drift: changed outside Git
+              ~ connection.state  "Disconnected" -> "Approved"  (forces the replacement)
+          2. ~ dnsrecord/web.orders.internal: update  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:12
+              drift: changed outside Git
+              waits for privateendpoint/pe-web (1)
+              ~ addresses  {10.50.1.N} -> <address: known after privateendpoint/pe-web>
 
-    Approval
-      disruptive (2 changes): 1 person who is neither author nor committer must approve
+        Approval
+          disruptive drift (2 changes): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        "#);
     });
     let endpoint = stage.azure(&endpoint_id("pe-web")).unwrap();
     let state =
@@ -622,7 +622,7 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed_where_the_document_ado
               the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS, DIF001)
 
         Approval
-          disruptive (1 change): 1 person who is neither author nor committer must approve
+          disruptive drift (1 change): 1 person who is neither author nor committer must approve
 
         Plan id: [PLAN]
         "#);
@@ -641,19 +641,19 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
     stage.azure_does("PUT", &record_id("web"), Some(body));
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
-        insta::assert_snapshot!(plan, @r#"
-    Drift: what changed outside Git and would be put back
-      1. ~ dnsrecord/web.orders.internal: update  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:12
-          drift: changed outside Git
-          ~ addresses  {10.9.9.9} -> 10.50.1.N
-          ~ ttl        60 -> 300
+        insta::assert_snapshot!(plan, @"
+        Drift: what changed outside Git and would be put back
+          1. ~ dnsrecord/web.orders.internal: update  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:12
+              drift: changed outside Git
+              ~ addresses  {10.9.9.9} -> 10.50.1.N
+              ~ ttl        60 -> 300
 
-    Approval
-      disruptive (1 change): 1 person who is neither author nor committer must approve
+        Approval
+          disruptive drift (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        ");
     });
 }
 
