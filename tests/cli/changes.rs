@@ -658,6 +658,33 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
 }
 
 #[test]
+fn what_the_settings_let_be_healed_waits_for_nobody_and_what_is_only_reported_stays_as_it_is() {
+    let stage = converged();
+    let on_drift = |word: &str| {
+        let settings = format!("{}\n[environments.prod.drift]\nnotable = \"{word}\"\n", worlds::settings());
+        stage.repo.commit(&[("privlink.toml", &settings)]);
+    };
+    let ttl = || stage.azure(&record_id("web")).unwrap()["properties"]["ttl"].clone();
+    let drifts = || {
+        let mut properties = stage.azure(&record_id("web")).unwrap()["properties"].clone();
+        properties["ttl"] = json!(60);
+        stage.azure_does("PUT", &record_id("web"), Some(json!({ "properties": properties })));
+    };
+    on_drift("heal");
+    let loosened = stage.converge();
+    assert!(loosened.contains("notable drift is healed without asking instead of proposed"), "{loosened}");
+    drifts();
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done).says("notable drift (1 change): put back without asking");
+    assert_eq!(ttl(), 300);
+    on_drift("report");
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done);
+    drifts();
+    let writes = stage.writes();
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done).says("1 drifted resource only reported");
+    assert_eq!((ttl(), stage.writes()), (json!(60), writes), "nobody wrote anything");
+}
+
+#[test]
 fn yes_is_no_look_at_what_goes_beyond_notable() {
     let stage = converged();
     let settings = worlds::settings().replace("disruptive = 1", "disruptive = \"merge\"");
