@@ -264,8 +264,8 @@ fn modules_of_the_tests(sources: &[Source]) -> BTreeSet<String> {
 fn no_test_is_forgotten() {
     let sources = source::read(&root().join("tests"));
     let known = modules_of_the_tests(&sources);
-    // Benchmarks and fuzz targets are programs of their own.
-    let programs = ["bench/", "fuzz/"];
+    // Benchmarks, long runs and fuzz targets are programs of their own.
+    let programs = ["bench/", "fuzz/", "soak/"];
     let forgotten = sources.iter().filter(|it| !known.contains(&it.path) && !is_in(&it.path, &programs));
     nothing_found("files that no `mod` names", &forgotten.map(|source| source.path.clone()).collect::<Vec<_>>());
 }
