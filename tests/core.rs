@@ -7,6 +7,7 @@ mod approval;
 mod check;
 mod connections;
 mod coverage;
+mod drift;
 mod emergency;
 mod engine;
 mod floor;

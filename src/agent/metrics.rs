@@ -228,8 +228,14 @@ impl Page<'_, '_> {
         self.gauges("pending_approvals", help, by_risk(&|it| listed(&it.unapproved)))?;
         let age = each(&|it| it.waits_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)));
         self.gauges("pending_approval_age_seconds", "How long a plan has been waiting for approval", age)?;
-        let help = "Changes of the plan that drift makes necessary and that were not applied";
-        self.gauges("drifted_resources", help, each(&|it| Some(it.drifted as f64)))?;
+        let drifted = state.environments.iter().flat_map(|(name, condition)| {
+            let row = |(on, count): (&&'static str, &u64)| {
+                ([of(name), vec![("on_drift", (*on).to_owned())]].concat(), *count as f64)
+            };
+            condition.drifted.iter().map(row).collect::<Vec<_>>()
+        });
+        let help = "Resources that drifted and were not put back, by what the settings say about that";
+        self.gauges("drifted_resources", help, drifted.collect::<Vec<_>>())?;
         let help = "How often the glass was broken, by the status branch";
         self.gauges("break_glass_uses", help, each(&|it| Some(f64::from(it.broken_glass))))
     }

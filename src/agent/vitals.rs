@@ -54,8 +54,8 @@ pub(super) struct Condition {
     pub(super) unapproved: BTreeMap<String, u64>,
     /// Since when a plan waits for approval.
     pub(super) waits_since: Option<Timestamp>,
-    /// The changes of its plan that the world, and nobody's commit, made necessary.
-    pub(super) drifted: u64,
+    /// What the world, and nobody's commit, would make necessary and was not done, by what happens to it.
+    pub(super) drifted: BTreeMap<&'static str, u64>,
     /// How often the glass was broken, as far as the status branch knows.
     pub(super) broken_glass: u32,
 }
@@ -151,11 +151,10 @@ impl Condition {
         let is_open = matches!(end, PassEnd::Waits { .. } | PassEnd::Stuck { .. });
         self.is_converged = matches!(end, PassEnd::Converged { .. });
         self.pending = BTreeMap::new();
-        self.drifted = 0;
         for step in plan.into_iter().filter(|_| is_open).flat_map(|plan| &plan.steps) {
             *self.pending.entry(step.change.risk.to_string()).or_default() += 1;
-            self.drifted += u64::from(step.change.is_drift());
         }
+        self.drifted = plan.map(|plan| plan.drift_left(is_open)).unwrap_or_default();
         self.waits(end, now);
     }
 

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use crate::desired::policy::Consent;
 use crate::desired::policy::Freeze;
+use crate::desired::policy::OnDrift;
 use crate::domain::commit::Identity;
 use crate::domain::name::ApproverName;
 use crate::domain::window::Grade;
@@ -196,10 +197,11 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     let mut approvers = BTreeSet::new();
     for item in items(plan) {
         let people = people(plan, &item.digest, &valid, circumstances);
-        let consent = required(plan, item.risk);
+        let consent = item.consent;
         let have = counted(&people, circumstances.local);
         if !is_met(consent, item.is_merged, have, circumstances) {
             let need = needs.entry(item.risk).or_insert(Need { consent, have: u32::MAX, changes: Vec::new() });
+            need.consent = need.consent.max(consent);
             need.have = need.have.min(have);
             need.changes.push(item.name);
         }
@@ -220,8 +222,19 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     Decision::Approved(Approval { plan: plan.id.clone(), approvers, emergency: None })
 }
 
+/// The consent that a change asks for: that of its risk, and of drift what the settings say about drift.
+pub fn required(plan: &Plan, change: &Change) -> Consent {
+    let consent = of_risk(plan, change.risk);
+    match plan.on_drift(change) {
+        None => consent,
+        Some(OnDrift::Heal) => Consent::Automatic,
+        // Drift is nobody's commit; somebody has to want its repair.
+        Some(OnDrift::Propose | OnDrift::Report) => consent.max(Consent::People(1)),
+    }
+}
+
 /// The consent that a risk asks for.
-pub fn required(plan: &Plan, risk: Risk) -> Consent {
+pub fn of_risk(plan: &Plan, risk: Risk) -> Consent {
     let rules = &plan.policy.approval;
     match risk.grade() {
         Grade::Safe => rules.safe,
@@ -240,6 +253,7 @@ pub fn grades(plan: &Plan) -> BTreeSet<Grade> {
 struct Item {
     name: String,
     risk: Risk,
+    consent: Consent,
     digest: ChangeDigest,
     /// True if it follows from a merged commit.
     is_merged: bool,
@@ -250,14 +264,15 @@ fn items(plan: &Plan) -> Vec<Item> {
     let rules = plan.loosening().iter().map(|rule| Item {
         name: format!("the rules ({rule})"),
         risk: Risk::Severing,
+        consent: of_risk(plan, Risk::Severing),
         digest: loosening_digest(rule),
         is_merged: true,
     });
     let steps = plan.steps.iter().map(|Step { change, after: _ }| Item {
         name: change.key.to_string(),
         risk: change.risk,
+        consent: required(plan, change),
         digest: change_digest(change),
-        // Drift is nobody's commit; somebody has to want its repair.
         is_merged: matches!(change.cause, Cause::Commit | Cause::Rule),
     });
     rules.chain(steps).collect()

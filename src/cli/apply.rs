@@ -293,12 +293,15 @@ impl One<'_> {
     /// What `--yes` is not a look at: a change above notable that nobody else has to approve.
     fn beyond_yes(&self, planned: &Planned) -> Option<render::Text> {
         let plan = &planned.plan;
-        let unasked = |risk| !matches!(approval::required(plan, risk), Consent::People(_));
+        let unasked = |consent| !matches!(consent, Consent::People(_));
         let steps = plan.steps.iter().map(|step| &step.change);
-        let rules = plan.loosening().iter().filter(|_| self.arguments.yes && unasked(Risk::Severing));
+        let rules =
+            plan.loosening().iter().filter(|_| self.arguments.yes && unasked(approval::of_risk(plan, Risk::Severing)));
         let rules = rules.map(|rule| format!("the rules ({rule})"));
         let beyond: Vec<String> = steps
-            .filter(|change| self.arguments.yes && change.risk > Risk::Notable && unasked(change.risk))
+            .filter(|change| {
+                self.arguments.yes && change.risk > Risk::Notable && unasked(approval::required(plan, change))
+            })
             .map(|change| format!("{} ({})", change.key, change.risk))
             .chain(rules)
             .collect();

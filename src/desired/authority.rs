@@ -11,10 +11,12 @@ use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::DriftRules;
 use crate::desired::policy::Floor;
 use crate::desired::policy::Freeze;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Keys;
+use crate::desired::policy::OnDrift;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
 use crate::diagnostic::Severity;
@@ -56,6 +58,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         max_deletes,
         signatures,
         approval: _,
+        drift,
         freeze,
         windows,
         break_glass,
@@ -66,6 +69,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         apply: identity.apply_client_id.clone(),
     });
     let consumers = settings.consumers.iter();
+    let approval = approval(environment, *signatures);
     Some(Policy {
         mark: Mark { owner: settings.owner, environment: name.clone() },
         path: path.clone(),
@@ -80,7 +84,8 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         create_namespace: *create_namespace,
         max_deletes: *max_deletes,
         agreed_deletes: *max_deletes,
-        approval: approval(environment, *signatures),
+        drift: self::drift(drift, &approval),
+        approval,
         freeze: freeze.clone().map(|settings::Freeze { reason, until }| Freeze { reason, until }),
         windows: windows.iter().map(calendar).collect(),
         break_glass: *break_glass,
@@ -202,5 +207,21 @@ fn approval(environment: &Environment, signatures: Signatures) -> ApprovalRules 
         disruptive: consent(environment.approval.disruptive),
         severing: consent(environment.approval.severing),
         signatures_required: signatures == Signatures::Required,
+    }
+}
+
+fn drift(written: &settings::Drift, approval: &ApprovalRules) -> DriftRules {
+    let settings::Drift { safe, notable, disruptive, severing } = written;
+    let on = |word: &settings::OnDrift| match word {
+        settings::OnDrift::Heal => OnDrift::Heal,
+        settings::OnDrift::Propose => OnDrift::Propose,
+        settings::OnDrift::Report => OnDrift::Report,
+    };
+    let usual = DriftRules::of(approval);
+    DriftRules {
+        safe: safe.as_ref().map_or(usual.safe, on),
+        notable: notable.as_ref().map_or(usual.notable, on),
+        disruptive: disruptive.as_ref().map_or(usual.disruptive, on),
+        severing: severing.as_ref().map_or(usual.severing, on),
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
+use crate::desired::policy::DriftRules;
 use crate::desired::policy::Floor;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
@@ -26,6 +27,7 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     policy.windows.extend(lost);
     policy.break_glass &= accepted.break_glass;
     policy.agreed_deletes = policy.max_deletes.min(accepted.max_deletes);
+    policy.drift = stricter_on_drift(&policy.drift, &accepted.drift);
     let (kept, newcomers): (Vec<_>, Vec<_>) = std::mem::take(&mut policy.approvers)
         .into_iter()
         .partition(|(name, it)| is_kept(accepted.approvers.get(name).map(|before| &before.keys), &it.keys));
@@ -60,9 +62,19 @@ fn stricter(one: &ApprovalRules, other: &ApprovalRules) -> ApprovalRules {
     }
 }
 
+fn stricter_on_drift(one: &DriftRules, other: &DriftRules) -> DriftRules {
+    DriftRules {
+        safe: one.safe.max(other.safe),
+        notable: one.notable.max(other.notable),
+        disruptive: one.disruptive.max(other.disruptive),
+        severing: one.severing.max(other.severing),
+    }
+}
+
 /// What the rules of `now` allow that those of `before` did not, each as half a sentence.
 pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
     let mut told = consents(&now.approval, &before.approval);
+    told.extend(on_drift(now, before));
     if before.approval.signatures_required && !now.approval.signatures_required {
         told.push("signatures are not required any more".to_owned());
     }
@@ -104,6 +116,23 @@ fn consents(now: &ApprovalRules, before: &ApprovalRules) -> Vec<String> {
 fn windows(now: &[Calendar], before: &Calendar) -> Vec<String> {
     let none = || Calendar { zone: before.zone.clone(), ..Calendar::default() }.loosens(before);
     now.iter().map(|calendar| calendar.loosens(before)).min_by_key(Vec::len).unwrap_or_else(none)
+}
+
+/// What follows from a smaller consent is told there.
+fn on_drift(now: &Policy, before: &Policy) -> Vec<String> {
+    let usual = (DriftRules::of(&now.approval), DriftRules::of(&before.approval));
+    if (&now.drift, &before.drift) == (&usual.0, &usual.1) {
+        return Vec::new();
+    }
+    let (now, before) = (&now.drift, &before.drift);
+    let all = [
+        ("safe", now.safe, before.safe),
+        ("notable", now.notable, before.notable),
+        ("disruptive", now.disruptive, before.disruptive),
+        ("severing", now.severing, before.severing),
+    ];
+    let looser = all.into_iter().filter(|(_, now, before)| now < before);
+    looser.map(|(risk, now, before)| format!("{risk} drift is {now} instead of {before}")).collect()
 }
 
 fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count: bool) -> Vec<String> {

@@ -51,6 +51,8 @@ pub struct Policy {
     pub agreed_deletes: u32,
     /// Who must say yes, by risk.
     pub approval: ApprovalRules,
+    /// What happens to drift, by risk.
+    pub drift: DriftRules,
     /// A time in which nothing is applied.
     pub freeze: Option<Freeze>,
     /// When changes may be applied: whenever all of these say so.
@@ -202,6 +204,67 @@ pub struct Floor {
     pub windows: Option<Calendar>,
     /// True if the glass may not be broken.
     pub keeps_glass: bool,
+}
+
+/// What happens to what changed outside Git, by the risk of putting it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftRules {
+    /// For safe changes.
+    pub safe: OnDrift,
+    /// For notable ones.
+    pub notable: OnDrift,
+    /// For disruptive ones.
+    pub disruptive: OnDrift,
+    /// For severing and exposing ones.
+    pub severing: OnDrift,
+}
+
+impl DriftRules {
+    /// What happens where the settings say nothing: what needs nobody's consent anyway is put back, the rest is proposed.
+    pub fn of(approval: &ApprovalRules) -> Self {
+        let on = |consent: Consent| if consent == Consent::Automatic { OnDrift::Heal } else { OnDrift::Propose };
+        Self {
+            safe: on(approval.safe),
+            notable: on(approval.notable),
+            disruptive: on(approval.disruptive),
+            severing: OnDrift::Propose,
+        }
+    }
+}
+
+/// What happens to drift of some risk. Later is stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnDrift {
+    /// It is put back without asking.
+    Heal,
+    /// It is put back once a person has approved it.
+    Propose,
+    /// It is told, and left as it is.
+    Report,
+}
+
+impl OnDrift {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Heal, Self::Propose, Self::Report];
+
+    /// Its word in the settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Heal => "heal",
+            Self::Propose => "propose",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl fmt::Display for OnDrift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Heal => "healed without asking",
+            Self::Propose => "proposed",
+            Self::Report => "only reported",
+        })
+    }
 }
 
 /// A time in which nothing is applied.

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use crate::desired::Desired;
-use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::plan::action::Action;
-use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::document::fields_of;
 use crate::plan::draft::Draft;
+use crate::plan::drift::leader;
 
 /// Attributes every change, by what the last applied commit asked for.
 pub(super) fn attribute(draft: &mut Draft<'_>, baseline: Option<&Desired>) {
@@ -38,13 +37,7 @@ fn follow(draft: &mut Draft<'_>) {
     let causes: BTreeMap<ResourceKey, Cause> =
         draft.changes.iter().map(|(key, change)| (key.clone(), change.cause)).collect();
     for change in draft.changes.values_mut() {
-        let leader = match &change.key {
-            ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) if change.actor == Actor::CloudProvider => {
-                Some(ResourceKey::Service(service.clone()))
-            }
-            _ => change.removed_by.clone(),
-        };
-        if let Some(cause) = leader.and_then(|leader| causes.get(&leader)) {
+        if let Some(cause) = leader(change).and_then(|leader| causes.get(&leader)) {
             change.cause = *cause;
         }
     }

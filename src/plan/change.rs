@@ -16,6 +16,7 @@ use crate::domain::right::Grantee;
 use crate::domain::right::RightScope;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
+use crate::plan::preflight;
 use crate::plan::risk::Risk;
 use crate::value::Fields;
 use crate::value::Output;
@@ -341,4 +342,12 @@ pub struct LeftOut {
     pub refusals: Vec<Refusal>,
     /// What it needs that is left out too.
     pub needs: BTreeSet<ResourceKey>,
+}
+
+impl LeftOut {
+    /// True for drift that is only told: nothing keeps it from being put back but the settings.
+    pub fn is_reported(&self) -> bool {
+        let is_withheld = |refusal: &Refusal| refusal.rule == Some(preflight::rule::DRIFT_REPORTED.id);
+        self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
+    }
 }

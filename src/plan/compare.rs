@@ -20,6 +20,7 @@ pub fn differences(old_body: &str, new_body: &str) -> Vec<String> {
     let mut told = heads(&old, &new);
     told.extend(steps(&old, &new));
     told.extend(rules(&old, &new));
+    told.extend((old["drift"] != new["drift"]).then(|| "other rules for drift are in force than before".to_owned()));
     told.extend((old["loosens"] != new["loosens"]).then(|| "other rules are loosened than before".to_owned()));
     told.extend(omissions(&old, &new));
     // Wishes whose steps differ are told already; what is left changes the id and no step.

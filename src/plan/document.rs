@@ -10,6 +10,8 @@ use serde_json::Value as Json;
 use serde_json::json;
 use sha2::Digest as _;
 
+use crate::desired::policy::DriftRules;
+use crate::desired::policy::OnDrift;
 use crate::domain::name::InvalidName;
 use crate::domain::name::text_newtype;
 use crate::domain::resource::Resource;
@@ -117,6 +119,12 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
         },
         "steps": steps.iter().map(step).collect::<Vec<_>>(),
     });
+    // The usual follows from the rules above, and needs no words of its own.
+    if policy.drift != DriftRules::of(&policy.approval) {
+        let DriftRules { safe, notable, disruptive, severing } = &policy.drift;
+        let word = |on: &OnDrift| on.word();
+        body["drift"] = json!({ "safe": word(safe), "notable": word(notable), "disruptive": word(disruptive), "severing": word(severing) });
+    }
     if !left_out.is_empty() {
         body["leftOut"] = left_out.iter().map(omission).collect();
     }

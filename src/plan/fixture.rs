@@ -21,6 +21,7 @@ use crate::desired::policy::CloudName;
 use crate::desired::policy::ClusterAccess;
 use crate::desired::policy::ClusterReference;
 use crate::desired::policy::Consumer;
+use crate::desired::policy::DriftRules;
 use crate::desired::policy::IdentityReference;
 use crate::desired::policy::Policy;
 use crate::desired::policy::StatusTarget;
@@ -203,6 +204,7 @@ fn policy() -> Policy {
         max_deletes: 10,
         agreed_deletes: 10,
         approval: ApprovalRules { signatures_required: true, ..ApprovalRules::default() },
+        drift: DriftRules::of(&ApprovalRules::default()),
         levels: crate::desired::check::Levels::default(),
         approvers: BTreeMap::new(),
         committers: BTreeMap::new(),

@@ -15,6 +15,7 @@ mod dns;
 pub mod document;
 mod doom;
 mod draft;
+pub mod drift;
 mod edit;
 mod endpoints;
 #[cfg(test)]
@@ -38,9 +39,11 @@ mod smaller;
 mod told;
 mod unpublish;
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::Desired;
+use crate::desired::policy::OnDrift;
 use crate::domain::key::ResourceKey;
 use crate::observed::Gap;
 use crate::observed::Observed;
@@ -121,9 +124,35 @@ impl Plan {
         self.blockers.is_empty()
     }
 
-    /// True if nothing that is asked for is left out.
+    /// True if nothing that is asked for is left out, drift that is only reported aside.
     pub fn is_whole(&self) -> bool {
-        self.left_out.is_empty()
+        self.unmet().next().is_none()
+    }
+
+    /// What is asked for and not done, because it would fail or needs what would.
+    pub fn unmet(&self) -> impl Iterator<Item = &LeftOut> {
+        self.left_out.iter().filter(|left| !left.is_reported())
+    }
+
+    /// The drift that is only reported.
+    pub fn reported(&self) -> impl Iterator<Item = &LeftOut> {
+        self.left_out.iter().filter(|left| left.is_reported())
+    }
+
+    /// How much drift is there after a pass, by what happens to it: what is only reported, and if the plan was not applied
+    /// (`is_open`) all.
+    pub fn drift_left(&self, is_open: bool) -> BTreeMap<&'static str, u64> {
+        let mut counts: BTreeMap<&'static str, u64> = OnDrift::ALL.map(|on| (on.word(), 0)).into();
+        let steps = self.steps.iter().filter(|_| is_open).filter_map(|step| self.on_drift(&step.change));
+        for on in steps.chain(self.reported().map(|_| OnDrift::Report)) {
+            *counts.entry(on.word()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What happens to a change of it, as far as that is drift.
+    pub fn on_drift(&self, change: &Change) -> Option<OnDrift> {
+        drift::on_drift(&self.policy.drift, change)
     }
 
     /// True if nothing stands in the way of an apply: everything was read, nothing forbids it, and not all is left out.
@@ -160,6 +189,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     endpoints::expect_cuts(&mut draft);
     preflight::check_rights(&mut draft);
     cause::attribute(&mut draft, baseline);
+    drift::withhold(&mut draft);
     let steps = order::order(&mut draft);
     let (steps, left_out) = left_out::divide(&mut draft, steps);
     guard::limit_deletes(&mut draft, &steps);

@@ -15,7 +15,7 @@ use crate::render::shown::one_line;
 pub fn left_out(plan: &Plan) -> Text {
     let mut text = Text::new();
     if !plan.is_whole() {
-        let keys: Vec<String> = plan.left_out.iter().map(|left| one_line(&left.key.to_string())).collect();
+        let keys: Vec<String> = plan.unmet().map(|left| one_line(&left.key.to_string())).collect();
         text.push(Label::Error, "left out: ").line(Label::Plain, format!("{}; the plan says why", keys.join(", ")));
     }
     text

@@ -2,6 +2,7 @@
 //!
 //! A program that reads this may rely on every name here. A change of meaning is a new `apiVersion`.
 
+mod field;
 mod value;
 mod window;
 
@@ -10,28 +11,29 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::desired::policy::OnDrift;
 use crate::domain::commit::RepoPath;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Actor;
 use crate::plan::change::Cause;
+use crate::plan::change::Change;
 use crate::plan::change::Consequence;
-use crate::plan::change::FieldChange;
 use crate::plan::change::LeftOut;
 use crate::plan::change::MissingAccess;
 use crate::plan::change::MissingRight;
 use crate::plan::change::Refusal;
-use crate::plan::change::StoredOtherwise;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
 use crate::plan::mode::Maker;
 use crate::plan::mode::Mode;
 use crate::render::affected;
+use crate::render::json::field::FieldV1;
+use crate::render::json::field::StoredOtherwiseV1;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
 use crate::render::window::kept;
 use crate::status::StatusDocument;
-use value::value;
 use window::WindowV1;
 use window::window;
 
@@ -102,6 +104,8 @@ pub struct StepV1 {
     pub irreversible: bool,
     /// Why: `commit`, `rule` or `drift`.
     pub cause: &'static str,
+    /// What happens to it: `heal` or `propose`; null if it is no drift.
+    pub on_drift: Option<&'static str>,
     /// Why, in words, where the fields do not say it.
     pub reason: Option<String>,
     /// What differs.
@@ -116,35 +120,6 @@ pub struct StepV1 {
     pub source: Option<String>,
     /// The digest under which this change is approved.
     pub digest: String,
-}
-
-/// One field that the API server would store otherwise.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "StoredOtherwise")]
-pub struct StoredOtherwiseV1 {
-    /// Its name.
-    pub name: String,
-    /// What is asked for; null if nothing.
-    pub asked: Option<serde_json::Value>,
-    /// What would be stored; null if nothing.
-    pub stored: Option<serde_json::Value>,
-}
-
-/// One field that differs.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "FieldChange")]
-pub struct FieldV1 {
-    /// Its name.
-    pub name: String,
-    /// What is there; null if nothing.
-    pub before: Option<serde_json::Value>,
-    /// What shall be there; null if nothing; `{"knownAfter": key, "output": name}` if it is known only after a step.
-    pub after: Option<serde_json::Value>,
-    /// True if the difference cannot be made in place.
-    pub forces_replacement: bool,
-    /// The other field manager that holds it now.
-    pub manager: Option<String>,
 }
 
 /// What another party will do or suffer.
@@ -235,6 +210,10 @@ pub struct LeftOutV1 {
     pub action: Option<String>,
     /// How bad it would be; null where nothing could be decided.
     pub risk: Option<String>,
+    /// Why it would be made: `commit`, `rule` or `drift`; null where nothing could be decided.
+    pub cause: Option<&'static str>,
+    /// True for drift that is only reported: nothing but the settings keeps it from being put back.
+    pub reported: bool,
     /// Why it would fail; empty if it only needs what is left out.
     pub refusals: Vec<RefusalV1>,
     /// The keys of what it needs that is left out too.
@@ -308,6 +287,8 @@ pub struct GapV1 {
 pub struct ConsentV1 {
     /// The risk.
     pub risk: String,
+    /// True for drift of this risk, which has rules of its own.
+    pub drift: bool,
     /// How many changes have it.
     pub changes: usize,
     /// `automatic`, `merge`, or so many people.
@@ -371,7 +352,12 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
         gaps: gaps.collect(),
         loosens: plan.loosening().to_vec(),
         approval: consents
-            .map(|(risk, changes, consent)| ConsentV1 { risk: risk.to_string(), changes, consent: consent.to_string() })
+            .map(|asked| ConsentV1 {
+                risk: asked.risk.to_string(),
+                drift: asked.drift.is_some(),
+                changes: asked.changes,
+                consent: asked.consent.to_string(),
+            })
             .collect(),
         windows: kept(plan).iter().map(window).collect(),
     }
@@ -407,6 +393,8 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
         name: key.short_name(),
         action: change.map(|change| change.action.to_string()),
         risk: change.map(|change| change.risk.to_string()),
+        cause: change.map(cause),
+        reported: left.is_reported(),
         refusals: refusals.iter().map(refusal).collect(),
         needs: needs.iter().map(document::key_text).collect(),
         consequences: change
@@ -441,14 +429,11 @@ fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
         },
         risk: change.risk.to_string(),
         irreversible: change.irreversible,
-        cause: match change.cause {
-            Cause::Commit => "commit",
-            Cause::Rule => "rule",
-            Cause::Drift => "drift",
-        },
+        cause: cause(change),
+        on_drift: plan.on_drift(change).map(OnDrift::word),
         reason: change.reason.clone(),
-        fields: change.fields.iter().map(field).collect(),
-        stored_otherwise: change.stored.iter().map(stored_otherwise).collect(),
+        fields: change.fields.iter().map(field::field).collect(),
+        stored_otherwise: change.stored.iter().map(field::stored_otherwise).collect(),
         consequences: change.consequences.iter().map(|it| consequence(it, details)).collect(),
         waits_for: step.after.iter().map(|index| document::key_text(&plan.steps[*index].change.key)).collect(),
         source: change.place.as_ref().and_then(details.locate),
@@ -456,20 +441,12 @@ fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
     }
 }
 
-fn field(field: &FieldChange) -> FieldV1 {
-    let FieldChange { name, before, after, forces_replacement, manager } = field;
-    FieldV1 {
-        name: name.clone(),
-        before: before.as_ref().map(value),
-        after: after.as_ref().map(value),
-        forces_replacement: *forces_replacement,
-        manager: manager.clone(),
+fn cause(change: &Change) -> &'static str {
+    match change.cause {
+        Cause::Commit => "commit",
+        Cause::Rule => "rule",
+        Cause::Drift => "drift",
     }
-}
-
-fn stored_otherwise(other: &StoredOtherwise) -> StoredOtherwiseV1 {
-    let StoredOtherwise { name, asked, stored } = other;
-    StoredOtherwiseV1 { name: name.clone(), asked: asked.as_ref().map(value), stored: stored.as_ref().map(value) }
 }
 
 fn consequence(consequence: &Consequence, details: Details<'_>) -> ConsequenceV1 {
@@ -541,6 +518,7 @@ mod tests {
           "key": "privatelinkservice/shop/orders",
           "kind": "privatelinkservice",
           "name": "shop/orders",
+          "onDrift": null,
           "reason": null,
           "risk": "safe",
           "source": "environments/prod/orders.yaml",

@@ -17,13 +17,22 @@ use crate::render::table;
 /// The heading of the block.
 pub(super) const TITLE: &str = "Left out: bound to fail, or of no use without what is";
 
-/// Writes everything that is left out; nothing if the plan is whole.
+/// The heading of drift that is only told.
+pub(super) const REPORTED: &str = "Drift that is only reported: what changed outside Git and stays as it is";
+
+/// Writes everything that is left out; nothing if nothing is.
 pub(super) fn text(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
     if !plan.is_whole() {
         text.end().line(Label::Error, TITLE);
     }
-    for left in &plan.left_out {
+    for left in plan.unmet() {
+        text.append(one(left, plan, details));
+    }
+    for (at, left) in plan.reported().enumerate() {
+        if at == 0 {
+            text.end().line(Label::Heading, REPORTED);
+        }
         text.append(one(left, plan, details));
     }
     text
@@ -62,12 +71,13 @@ fn one(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Text {
 /// Why it is not applicable, one reason a line.
 pub(super) fn because(left: &LeftOut) -> Vec<String> {
     let rule = |rule: Option<&'static str>| rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let verdict = if left.is_reported() { "not put back" } else { "not applicable" };
     let refused = left.refusals.iter().map(|refusal| {
         let named = if refusal.rule.is_some_and(|rule| refusal.problem.contains(rule)) { None } else { refusal.rule };
-        format!("not applicable because {}{}", shown::one_line(&refusal.problem), rule(named))
+        format!("{verdict} because {}{}", shown::one_line(&refusal.problem), rule(named))
     });
     let needs: Vec<String> = left.needs.iter().map(|key| shown::one_line(&key.to_string())).collect();
-    let waits = (!needs.is_empty()).then(|| format!("not applicable because it needs {}", needs.join(", ")));
+    let waits = (!needs.is_empty()).then(|| format!("{verdict} because it needs {}", needs.join(", ")));
     refused.chain(waits).collect()
 }
 

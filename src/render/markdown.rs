@@ -276,7 +276,8 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let hit = hit.map(|row| format!("<br>would be hit: {}", inert(&row))).collect::<String>();
         format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
     };
-    block(left_out::TITLE, plan.left_out.iter().map(item).collect())
+    let unmet = block(left_out::TITLE, plan.unmet().map(item).collect());
+    [unmet, block(left_out::REPORTED, plan.reported().map(item).collect())].concat()
 }
 
 fn modes(plan: &Plan) -> Vec<String> {
@@ -301,9 +302,7 @@ fn closing(plan: &Plan) -> String {
     if !plan.has_changes() {
         return String::new();
     }
-    let consents = words::consents(plan).into_iter().map(|(risk, changes, consent)| {
-        format!("- {risk} ({}): {}", count(changes, "change"), words::consent_words(consent))
-    });
+    let consents = words::consents(plan).into_iter().map(|asked| format!("- {}", asked.line()));
     let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {}", inert(&remark)));
     let lines = block("Approval", consents.chain(remarks).collect());
     format!("{}\n\nPlan id: `{}`\n", lines.join("\n"), plan.id)

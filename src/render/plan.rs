@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::approval;
 use crate::desired::policy::Consent;
+use crate::desired::policy::OnDrift;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::action::Action;
@@ -55,13 +56,26 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let verb = if plan.unchanged == 1 { "is" } else { "are" };
     let resources = count(plan.unchanged, "resource");
     let environment = &plan.policy.mark.environment;
+    let reported = plan.reported().count();
     match (plan.is_applicable() && plan.is_whole(), plan.is_complete()) {
+        (true, true) if reported > 0 => {
+            format!(
+                "Nothing to change: {resources} {verb} as {} shall be, {} only reported.",
+                they(plan.unchanged),
+                drifted(reported)
+            )
+        }
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
         (false, _) => format!("Nothing can be changed in {environment} before this is out of the way."),
         (true, false) => {
             format!("No changes as far as could be read: {resources} {verb} as {} shall be.", they(plan.unchanged))
         }
     }
+}
+
+/// `1 drifted resource`.
+fn drifted(number: usize) -> String {
+    count(number, "drifted resource")
 }
 
 fn they(number: usize) -> &'static str {
@@ -78,7 +92,11 @@ pub(super) fn verdict(plan: &Plan) -> String {
         words.push_str(", cannot be applied");
     }
     if !plan.is_whole() {
-        words.push_str(&format!(", {} left out", count(plan.left_out.len(), "change")));
+        words.push_str(&format!(", {} left out", count(plan.unmet().count(), "change")));
+    }
+    let reported = plan.reported().count();
+    if reported > 0 {
+        words.push_str(&format!(", {} only reported", drifted(reported)));
     }
     words
 }
@@ -267,20 +285,53 @@ fn gaps(plan: &Plan) -> Text {
     text
 }
 
-/// What a plan needs before it may run: the rule of each risk that occurs in it, worst first.
-pub(super) fn consents(plan: &Plan) -> Vec<(Risk, usize, Consent)> {
-    let mut by_risk: BTreeMap<Risk, usize> = BTreeMap::new();
+/// The consent that the changes of one risk need.
+pub(super) struct Asked {
+    pub(super) risk: Risk,
+    /// What happens to them, if they are drift.
+    pub(super) drift: Option<OnDrift>,
+    pub(super) changes: usize,
+    pub(super) consent: Consent,
+}
+
+impl Asked {
+    /// `notable drift (2 changes)`.
+    fn after_risk(&self) -> String {
+        let drift = if self.drift.is_some() { " drift" } else { "" };
+        format!("{drift} ({})", count(self.changes, "change"))
+    }
+
+    /// What is needed, as a sentence.
+    fn words(&self) -> String {
+        match self.drift {
+            Some(OnDrift::Heal) => "put back without asking".to_owned(),
+            Some(OnDrift::Propose | OnDrift::Report) | None => consent_words(self.consent),
+        }
+    }
+
+    /// The whole line.
+    pub(super) fn line(&self) -> String {
+        format!("{}{}: {}", self.risk, self.after_risk(), self.words())
+    }
+}
+
+/// What a plan needs before it may run: the rule of each risk that occurs in it, worst first, and for drift apart.
+pub(super) fn consents(plan: &Plan) -> Vec<Asked> {
+    let mut by_risk: BTreeMap<(Risk, Option<OnDrift>), (usize, Consent)> = BTreeMap::new();
     if !plan.loosening().is_empty() {
-        by_risk.insert(Risk::Severing, plan.loosening().len());
+        let rules = (plan.loosening().len(), approval::of_risk(plan, Risk::Severing));
+        by_risk.insert((Risk::Severing, None), rules);
     }
-    for step in &plan.steps {
-        *by_risk.entry(step.change.risk).or_default() += 1;
+    for Step { change, after: _ } in &plan.steps {
+        let consent = approval::required(plan, change);
+        by_risk.entry((change.risk, plan.on_drift(change))).or_insert((0, consent)).0 += 1;
     }
-    by_risk.into_iter().rev().map(|(risk, steps)| (risk, steps, approval::required(plan, risk))).collect()
+    let all = by_risk.into_iter().rev();
+    all.map(|((risk, drift), (changes, consent))| Asked { risk, drift, changes, consent }).collect()
 }
 
 /// A rule as a sentence.
-pub(super) fn consent_words(consent: Consent) -> String {
+fn consent_words(consent: Consent) -> String {
     match consent {
         Consent::Automatic => "nobody has to say yes".to_owned(),
         Consent::Merge => "the merge of the commit is enough".to_owned(),
@@ -292,15 +343,10 @@ pub(super) fn consent_words(consent: Consent) -> String {
 
 /// What a reader should know about the approval beside the rules.
 pub(super) fn remarks(plan: &Plan) -> Vec<String> {
-    let many = consents(plan).iter().any(|(.., consent)| matches!(consent, Consent::People(number) if *number > 1));
+    let many = consents(plan).iter().any(|asked| matches!(asked.consent, Consent::People(number) if number > 1));
     let mut lines = Vec::new();
     if many && !plan.policy.approval.signatures_required {
         lines.push("signatures are not required here, so one approval counts at most".to_owned());
-    }
-    let drifts = plan.steps.iter().any(|step| step.change.cause == Cause::Drift);
-    let merges = consents(plan).iter().any(|(.., consent)| *consent == Consent::Merge);
-    if drifts && merges {
-        lines.push("drift does not count as merged: a person must approve it".to_owned());
     }
     lines.extend(window::remarks(plan));
     lines
@@ -309,9 +355,9 @@ pub(super) fn remarks(plan: &Plan) -> Vec<String> {
 fn approval(plan: &Plan) -> Text {
     let mut text = Text::new();
     text.end().line(Label::Heading, "Approval");
-    for (risk, steps, consent) in consents(plan) {
-        text.plain("  ").push(shown::risk_label(risk), risk.to_string());
-        text.line(Label::Plain, format!(" ({}): {}", count(steps, "change"), consent_words(consent)));
+    for asked in consents(plan) {
+        text.plain("  ").push(shown::risk_label(asked.risk), asked.risk.to_string());
+        text.line(Label::Plain, format!("{}: {}", asked.after_risk(), asked.words()));
     }
     for line in remarks(plan) {
         text.plain("  ").line(Label::Hint, line);

@@ -20,6 +20,7 @@ use crate::repo::schema::word;
 use crate::repo::source::Sources;
 
 mod check;
+mod drift;
 pub mod floor;
 mod key;
 mod level;
@@ -28,6 +29,7 @@ mod window;
 mod wire;
 
 pub use self::toml::source;
+pub use drift::{Drift, OnDrift};
 pub use key::{OpenPgp, Ssh};
 pub use level::{Approval, Level};
 pub use window::{RiskWord, Window, Windows};
@@ -215,6 +217,9 @@ pub struct Environment {
     /// Who must say yes, by risk.
     #[serde(default)]
     pub approval: Approval,
+    /// What happens to what changed outside Git, by risk.
+    #[serde(default)]
+    pub drift: Drift,
     /// A time in which nothing is applied, whoever approves. Default: none.
     pub freeze: Option<Freeze>,
     /// When changes may be applied, by risk. Default: at any time.

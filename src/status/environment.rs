@@ -69,7 +69,7 @@ fn blockers(plan: &Plan) -> Vec<BlockerRecord> {
         problem: blocker.problem.clone(),
         help: blocker.help.clone(),
     });
-    let refused = plan.left_out.iter().flat_map(|left| left.refusals.iter().map(|refusal| (&left.key, refusal)));
+    let refused = plan.unmet().flat_map(|left| left.refusals.iter().map(|refusal| (&left.key, refusal)));
     let refused = refused.map(|(key, refusal)| BlockerRecord {
         subject: key.to_string(),
         problem: refusal.problem.clone(),

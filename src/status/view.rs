@@ -7,9 +7,9 @@ use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::name::EnvironmentName;
 use crate::observed::Gap;
-use crate::plan::Step;
 use crate::plan::action::Actor;
 use crate::plan::change::Cause;
+use crate::plan::change::Change;
 use crate::plan::document::API_VERSION;
 use crate::plan::document::key_text;
 use crate::status::Composition;
@@ -70,9 +70,12 @@ impl<'a> View<'a> {
         for step in &self.input.plan.steps {
             if belongs(&step.change.key, &keys) {
                 let list = if step.change.cause == Cause::Drift { &mut drift } else { &mut pending };
-                list.push(self.words(step));
+                list.push(self.words(&step.change));
             }
         }
+        let reported = self.input.plan.reported().filter_map(|left| left.change.as_ref());
+        let reported = reported.filter(|change| belongs(&change.key, &keys));
+        drift.extend(reported.map(|change| format!("only reported: {}", self.words(change))));
         if intent.is_none() && pending.is_empty() {
             drift.push("no document asks for it any more; it is left alone".to_owned());
         }
@@ -103,8 +106,7 @@ impl<'a> View<'a> {
         changed.then(|| record.plan.clone())
     }
 
-    fn words(&self, step: &Step) -> String {
-        let change = &step.change;
+    fn words(&self, change: &Change) -> String {
         let by = match change.actor {
             Actor::Privlink => "",
             Actor::CloudProvider => " by the cloud provider",

@@ -576,23 +576,23 @@ fn a_disconnected_endpoint_is_replaced() {
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
         insta::assert_snapshot!(plan, @r#"
-    Drift: what changed outside Git and would be put back
-      1. -/+ privateendpoint/pe-web: replace  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:1
-          replaced because connection.state cannot change in place
-          drift: changed outside Git
-          ~ connection.state  "Disconnected" -> "Approved"  (forces the replacement)
-      2. ~ dnsrecord/web.orders.internal: update  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:12
-          drift: changed outside Git
-          waits for privateendpoint/pe-web (1)
-          ~ addresses  {10.50.1.N} -> <address: known after privateendpoint/pe-web>
+        Drift: what changed outside Git and would be put back
+          1. -/+ privateendpoint/pe-web: replace  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:1
+              replaced because connection.state cannot change in place
+              drift: changed outside Git
+              ~ connection.state  "Disconnected" -> "Approved"  (forces the replacement)
+          2. ~ dnsrecord/web.orders.internal: update  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:12
+              drift: changed outside Git
+              waits for privateendpoint/pe-web (1)
+              ~ addresses  {10.50.1.N} -> <address: known after privateendpoint/pe-web>
 
-    Approval
-      disruptive (2 changes): 1 person who is neither author nor committer must approve
+        Approval
+          disruptive drift (2 changes): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        "#);
     });
     let endpoint = stage.azure(&endpoint_id("pe-web")).unwrap();
     let state =
@@ -622,7 +622,7 @@ fn drift_on_a_service_is_shown_with_who_did_it_and_healed_where_the_document_ado
               the frontend moves from 10.224.10.99 to 10.224.10.2 (CCM-FIP-ADDRESS, DIF001)
 
         Approval
-          disruptive (1 change): 1 person who is neither author nor committer must approve
+          disruptive drift (1 change): 1 person who is neither author nor committer must approve
 
         Plan id: [PLAN]
         "#);
@@ -641,20 +641,47 @@ fn a_dns_record_edited_behind_our_back_is_healed() {
     stage.azure_does("PUT", &record_id("web"), Some(body));
     let plan = changed(&stage);
     redact::settings(&stage).bind(|| {
-        insta::assert_snapshot!(plan, @r#"
-    Drift: what changed outside Git and would be put back
-      1. ~ dnsrecord/web.orders.internal: update  [disruptive]
-          asked for in environments/prod/web-endpoint.yaml:12
-          drift: changed outside Git
-          ~ addresses  {10.9.9.9} -> 10.50.1.N
-          ~ ttl        60 -> 300
+        insta::assert_snapshot!(plan, @"
+        Drift: what changed outside Git and would be put back
+          1. ~ dnsrecord/web.orders.internal: update  [disruptive]
+              asked for in environments/prod/web-endpoint.yaml:12
+              drift: changed outside Git
+              ~ addresses  {10.9.9.9} -> 10.50.1.N
+              ~ ttl        60 -> 300
 
-    Approval
-      disruptive (1 change): 1 person who is neither author nor committer must approve
+        Approval
+          disruptive drift (1 change): 1 person who is neither author nor committer must approve
 
-    Plan id: [PLAN]
-    "#);
+        Plan id: [PLAN]
+        ");
     });
+}
+
+#[test]
+fn what_the_settings_let_be_healed_waits_for_nobody_and_what_is_only_reported_stays_as_it_is() {
+    let stage = converged();
+    let on_drift = |word: &str| {
+        let settings = format!("{}\n[environments.prod.drift]\nnotable = \"{word}\"\n", worlds::settings());
+        stage.repo.commit(&[("privlink.toml", &settings)]);
+    };
+    let ttl = || stage.azure(&record_id("web")).unwrap()["properties"]["ttl"].clone();
+    let drifts = || {
+        let mut properties = stage.azure(&record_id("web")).unwrap()["properties"].clone();
+        properties["ttl"] = json!(60);
+        stage.azure_does("PUT", &record_id("web"), Some(json!({ "properties": properties })));
+    };
+    on_drift("heal");
+    let loosened = stage.converge();
+    assert!(loosened.contains("notable drift is healed without asking instead of proposed"), "{loosened}");
+    drifts();
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done).says("notable drift (1 change): put back without asking");
+    assert_eq!(ttl(), 300);
+    on_drift("report");
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done);
+    drifts();
+    let writes = stage.writes();
+    stage.run_on_repo("apply", &["--yes"]).ends(Exit::Done).says("1 drifted resource only reported");
+    assert_eq!((ttl(), stage.writes()), (json!(60), writes), "nobody wrote anything");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn severing(rules: &str) -> (Plan, World) {
     (plan, world)
 }
 
-fn file(plan: &Plan, approver: &str) -> Evidence {
+pub(super) fn file(plan: &Plan, approver: &str) -> Evidence {
     let signing = Signing {
         approver: approver.parse().unwrap(),
         at: now() - hours(1),
@@ -85,7 +85,7 @@ fn circumstances(local: LocalConsent) -> Circumstances {
     }
 }
 
-fn approved(plan: &Plan, evidence: &[Evidence], local: LocalConsent) -> bool {
+pub(super) fn approved(plan: &Plan, evidence: &[Evidence], local: LocalConsent) -> bool {
     matches!(decide(plan, evidence, &circumstances(local)), Decision::Approved(_))
 }
 

@@ -166,6 +166,8 @@ fn every_mistake_is_one_error_at_its_place() {
     only(&prod("scope = { namespaces = [\"a?\"] }"), "REPO014", 4, 25);
     only(&prod("scope = { namespaces = [\"a\"] }"), "REPO014", 4, 11);
     only(&prod("[environments.prod.approval]\nsevering = \"automatic\""), "CONF005", 5, 12);
+    only(&prod("[environments.prod.drift]\nsevering = \"heal\""), "CONF005", 5, 12);
+    only(&prod("[environments.prod.drift]\nnotable = \"fix\""), "REPO014", 5, 11);
     only(&prod("[environments.prod.approval]\nsevering = 2"), "CONF004", 5, 12);
     only(&prod("[environments.prod.approval]\nsafe = 0"), "REPO013", 5, 8);
     only(&prod("[environments.prod.approval]\nsafe = \"never\""), "REPO013", 5, 8);

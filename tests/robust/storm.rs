@@ -8,8 +8,8 @@ use privlink::sim::fault::{Fault, Probability};
 use privlink::sim::log::LoggedRequest;
 use serde_json::Value;
 
-use super::large::{ENDPOINTS, SERVICES, large_repository, world};
-use super::process::{Run, Stage, example, until, world_text};
+use super::large::{ENDPOINTS, large_repository, world};
+use super::process::{Run, Stage, example, until};
 use super::snapshot::{assert_same, everything};
 
 /// Calls of an apply in a storm, in percent of those of a calm one.

@@ -111,6 +111,11 @@ rules! {
          network or a group of one's own, somebody else has to.";
         "Give the cluster's identity the role that the plan names, at the scope that it names; or switch the policy of the \
          NAT subnet off yourself, so that joining it is enough.";
+    DRIFT_REPORTED = "PRE-DRIFT-REPORTED", "Drift that is only reported", Documented, EVERY;
+        "Nothing: what changed outside Git stays as it is.";
+        "The settings of the environment say `report` for drift of this risk, or of something that putting this back would \
+         bring about.";
+        "Put it back by hand, make the document say what is there, or say \"propose\" in the environment's drift settings.";
     CONNECTION_REJECTED = "PRE-CONNECTION-REJECTED", "A rejected connection may stay rejected", Inferred, AZURE;
         "Azure may refuse to approve it, or leave it as it is. A plan tries, and only warns.";
         "Microsoft documents that a request is approved or rejected; that a rejected one was approved later is reported by \

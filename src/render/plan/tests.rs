@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::resource::connection::ConnectionStatus;
+use crate::domain::resource::dns::Addresses;
 use crate::observed::Area;
 use crate::plan::fixture;
 use crate::plan::fixture::World;
@@ -306,8 +307,7 @@ fn drift_stands_apart_and_names_the_field_manager() {
           ~ spec.selector.app  "orders-canary" -> "orders"  (held by kubectl-edit)
 
     Approval
-      notable (1 change): the merge of the commit is enough
-      drift does not count as merged: a person must approve it
+      notable drift (1 change): 1 person who is neither author nor committer must approve
 
     Plan id: dccebab80653d486ad21ece216b3c8ca5b4d65b99e40bbb18473f0d47c1b50ae
     "#);
@@ -420,4 +420,74 @@ fn a_set_shows_who_comes_and_who_goes() {
 
     Plan id: 9238803e5d245d756141dffc0c73cf41d8607a9560861a5294988c5411a40ed7
     ");
+}
+
+#[test]
+fn drift_that_is_healed_says_so_and_what_is_only_reported_stands_apart() {
+    let mut world = World::converged();
+    world.desired.policy.drift.notable = OnDrift::Heal;
+    world.desired.policy.drift.disruptive = OnDrift::Report;
+    world.live_service().manifest["spec"]["selector"]["app"] = json!("orders-canary");
+    world
+        .observed
+        .dns_records
+        .values_mut()
+        .for_each(|live| live.record.addresses = Addresses::Known(["10.9.9.9".parse().unwrap()].into()));
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Plan for prod: notable, 1 drifted resource only reported
+    + 0 to create, ~ 1 to update, -/+ 0 to replace, - 0 to delete
+
+    Drift that is only reported: what changed outside Git and stays as it is
+      ~ dnsrecord/api.orders.internal: update  [disruptive]
+          asked for in environments/prod/consumer.yaml
+          ~ addresses  {10.9.9.9} -> 10.50.1.4
+          not put back because drift of disruptive risk is only reported here (PRE-DRIFT-REPORTED)
+          help: Put it back by hand, make the document say what is there, or say "propose" in the environment's drift settings.
+
+    Drift: what changed outside Git and would be put back
+      1. ~ service/shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          drift: changed outside Git
+          ~ spec.selector.app  "orders-canary" -> "orders"
+
+    Approval
+      notable drift (1 change): put back without asking
+
+    Plan id: 461a34c482aae036eddfcc8153e643fc05766e8ce837c739e5e66a9d2772595d
+    "#);
+    world.desired.policy.drift.notable = OnDrift::Report;
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Nothing to change: 3 resources are as they shall be, 2 drifted resources only reported.
+
+    Drift that is only reported: what changed outside Git and stays as it is
+      ~ service/shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          ~ spec.selector.app  "orders-canary" -> "orders"
+          not put back because drift of notable risk is only reported here (PRE-DRIFT-REPORTED)
+          help: Put it back by hand, make the document say what is there, or say "propose" in the environment's drift settings.
+      ~ dnsrecord/api.orders.internal: update  [disruptive]
+          asked for in environments/prod/consumer.yaml
+          ~ addresses  {10.9.9.9} -> 10.50.1.4
+          not put back because drift of disruptive risk is only reported here (PRE-DRIFT-REPORTED)
+          help: Put it back by hand, make the document say what is there, or say "propose" in the environment's drift settings.
+    "#);
+    let markdown = crate::render::markdown::plan(&world.plan_of_drift(), Details::default(), 60_000);
+    insta::assert_snapshot!(markdown, @r#"
+    <!-- privlink:v1 environment=prod plan=45b3448118243b183ccffdb548894bdaf7351d1461595ae68c0e330b9363cb2c -->
+    ### privlink plan for prod
+
+    Nothing to change: 3 resources are as they shall be, 2 drifted resources only reported.
+
+    **Drift that is only reported: what changed outside Git and stays as it is**
+
+    - `service/shop/orders` (update)<br>asked for in `environments/prod/orders.yaml`<br>not put back because drift of notable risk is only reported here (PRE-DRIFT-REPORTED)<br>help: Put it back by hand, make the document say what is there, or say "propose" in the environment's drift settings.
+    - `dnsrecord/api.orders.internal` (update)<br>asked for in `environments/prod/consumer.yaml`<br>not put back because drift of disruptive risk is only reported here (PRE-DRIFT-REPORTED)<br>help: Put it back by hand, make the document say what is there, or say "propose" in the environment's drift settings.
+    "#);
+    let json = serde_json::to_value(crate::render::json::of(&world.plan_of_drift(), Details::default())).unwrap();
+    let told = |left: &serde_json::Value| format!("{} {} {}", left["key"], left["cause"], left["reported"]);
+    let told: Vec<String> = json["leftOut"].as_array().unwrap().iter().map(told).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    "service/shop/orders" "drift" true
+    "dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api" "drift" true
+    "#);
 }

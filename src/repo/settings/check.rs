@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::domain::commit::{RefName, RepoPath};
 use crate::domain::name::EnvironmentName;
 use crate::repo::code;
-use crate::repo::settings::{Approver, Environment, Level, SYSTEM_NAMESPACES, Settings, Signatures, Windows};
+use crate::repo::settings::{Approver, Environment, Level, OnDrift, SYSTEM_NAMESPACES, Settings, Signatures, Windows};
 use crate::repo::source::Index;
 
 /// The file as it was written: where it is, and which keys are in it.
@@ -35,6 +35,7 @@ pub(super) fn check(settings: &Settings, written: &Written<'_>, diagnostics: &mu
         cluster(name, environment, written, diagnostics);
         approval(settings, (name, environment), written, diagnostics);
         windows(name, environment, written, diagnostics);
+        drift(name, environment, written, diagnostics);
     }
     pairs(settings, written, diagnostics);
 }
@@ -156,6 +157,16 @@ fn approval(settings: &Settings, named: Named<'_>, written: &Written<'_>, diagno
             ),
             (Level::Automatic | Level::Merge | Level::People(_), _) => {}
         }
+    }
+}
+
+fn drift(name: &EnvironmentName, environment: &Environment, written: &Written<'_>, diagnostics: &mut Diagnostics) {
+    if environment.drift.severing == Some(OnDrift::Heal) {
+        diagnostics.push(
+            Diagnostic::error(code::AUTOMATIC, "a repair that cuts somebody off is never made without asking")
+                .label(written.environment(name).child("drift").child("severing"), "must not be healed")
+                .help("use \"propose\" or \"report\""),
+        );
     }
 }
 

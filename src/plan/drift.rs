@@ -1,0 +1,71 @@
+//! What happens to drift: put back without asking, proposed to a person, or only told.
+//!
+//! The settings say it by the risk of putting it back. What one resource brings about at another is one repair: if a part of
+//! it is only told, all of it is, because half of a repair is something that nobody ever asked for.
+
+use std::collections::BTreeSet;
+
+use crate::desired::policy::DriftRules;
+use crate::desired::policy::OnDrift;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
+use crate::plan::action::Actor;
+use crate::plan::change::Change;
+use crate::plan::change::Refusal;
+use crate::plan::draft::Draft;
+use crate::plan::preflight::rule;
+use crate::plan::risk::Risk;
+
+/// What happens to a change, as far as it is drift; `None` if it is not.
+pub fn on_drift(rules: &DriftRules, change: &Change) -> Option<OnDrift> {
+    change.is_drift().then(|| of_risk(rules, change.risk))
+}
+
+fn of_risk(rules: &DriftRules, risk: Risk) -> OnDrift {
+    match risk {
+        Risk::Safe => rules.safe,
+        Risk::Notable => rules.notable,
+        Risk::Disruptive => rules.disruptive,
+        Risk::Severing | Risk::Exposing => rules.severing,
+    }
+}
+
+/// The change that brings this one about.
+pub(super) fn leader(change: &Change) -> Option<ResourceKey> {
+    match &change.key {
+        ResourceKey::PrivateLinkService(PublisherKey::Cluster(service)) if change.actor == Actor::CloudProvider => {
+            Some(ResourceKey::Service(service.clone()))
+        }
+        _ => change.removed_by.clone(),
+    }
+}
+
+/// Leaves out what is only told.
+pub(super) fn withhold(draft: &mut Draft<'_>) {
+    let rules = &draft.desired.policy.drift;
+    let is_told = |change: &&Change| on_drift(rules, change) == Some(OnDrift::Report);
+    let told: BTreeSet<ResourceKey> = draft.changes.values().filter(is_told).map(|it| it.key.clone()).collect();
+    let withheld: Vec<(ResourceKey, Refusal)> = draft
+        .changes
+        .values()
+        .filter(|change| change.is_drift())
+        .filter_map(|change| {
+            let reason = match told.contains(&change.key) {
+                true => format!("drift of {} risk is only reported here", change.risk),
+                false => {
+                    format!("drift of what it brings about at {} is only reported here", led(draft, change, &told)?)
+                }
+            };
+            Some((change.key.clone(), Refusal::by(&rule::DRIFT_REPORTED, reason)))
+        })
+        .collect();
+    for (key, refusal) in withheld {
+        draft.refuse_by(&key, refusal);
+    }
+}
+
+/// What this change brings about and is only told.
+fn led(draft: &Draft<'_>, change: &Change, told: &BTreeSet<ResourceKey>) -> Option<ResourceKey> {
+    let is_led = |other: &&Change| told.contains(&other.key) && leader(other).as_ref() == Some(&change.key);
+    draft.changes.values().find(is_led).map(|other| other.key.clone())
+}
