@@ -10,6 +10,7 @@ mod approvals;
 mod files;
 mod hostile;
 mod kills;
+mod page;
 mod probes;
 mod signed;
 mod simulator;
