@@ -29,6 +29,8 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The shortest time between two looks at an operation or at readiness.
     pub poll_interval: Duration,
+    /// How long one request to Azure, a cluster or a Git remote may take.
+    pub request_timeout: Duration,
     /// What all ways to Azure of this run share.
     pub traffic: Traffic,
     /// Where the calls of this run are counted.
@@ -112,6 +114,7 @@ impl Config {
             token: self.variable("PRIVLINK_GIT_TOKEN").map(|token| Secret::new(token.to_owned())),
             ca_certificates: self.ca_certificates.clone(),
             environment: self.environment.clone(),
+            timeout: self.request_timeout,
         }
     }
 

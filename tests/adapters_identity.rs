@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -28,6 +27,8 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::runner::Scratch;
+
 const PLANNER: &str = "00000000-0000-0000-0000-0000000000a1";
 const APPLIER: &str = "00000000-0000-0000-0000-0000000000a2";
 const TENANT: &str = "11111111-1111-1111-1111-111111111111";
@@ -36,7 +37,7 @@ const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certi
 
 struct Stage {
     simulator: Simulator,
-    folder: PathBuf,
+    folder: Scratch,
 }
 
 impl Stage {
@@ -46,13 +47,11 @@ impl Stage {
 
     async fn in_world(world: World) -> Self {
         let simulator = Simulator::start(&world, Options::default()).await.unwrap();
-        let folder = std::env::temp_dir().join(format!("privlink-identity-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self { simulator, folder }
+        Self { simulator, folder: Scratch::new() }
     }
 
     fn file(&self, name: &str, text: &str) -> String {
-        let path = self.folder.join(name);
+        let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     }
@@ -74,7 +73,7 @@ impl Stage {
     fn azure_in(&self, cloud: &str, client: Option<&str>, variables: &[(&str, &str)]) -> Azure {
         let mut environment: BTreeMap<String, String> = BTreeMap::from([
             ("AZURE_TENANT_ID".to_owned(), TENANT.to_owned()),
-            ("PATH".to_owned(), self.folder.display().to_string()),
+            ("PATH".to_owned(), self.folder.path().display().to_string()),
             // Nobody is there: the machine that tests run on may have an identity.
             ("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), "http://127.0.0.1:1".to_owned()),
         ]);

@@ -20,6 +20,9 @@ mod examples;
 mod git;
 #[cfg(feature = "sim")]
 mod judge;
+#[cfg(feature = "sim")]
+#[path = "support/kept.rs"]
+mod kept;
 mod repo;
 #[cfg(feature = "sim")]
 mod requests;

@@ -7,6 +7,7 @@ mod process;
 
 mod agent;
 mod approvals;
+mod crashes;
 mod files;
 mod hostile;
 mod kills;

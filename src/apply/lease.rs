@@ -137,9 +137,25 @@ pub async fn acquire(
     let fencing = current.as_ref().map_or(1, |(_, record)| record.fencing.saturating_add(1));
     let record = LeaseRecord { writer, host, holder, fencing, expires_at: now + LIFETIME, plan: Some(plan), approvals };
     let version = current.as_ref().map(|(version, _)| version.as_str());
-    match store.swap(version, &record).await.map_err(LeaseError::Store)? {
+    match swap(store, version, &record).await.map_err(LeaseError::Store)? {
         Some(version) => Ok(WriterLease { held: Arc::new(Mutex::new(Held { version, record })) }),
         None => Err(outrun(store).await),
+    }
+}
+
+/// Writes the record. Where the answer was lost, or another attempt of ours was faster, the store holds what we wrote.
+async fn swap(
+    store: &dyn LeaseStore,
+    version: Option<&str>,
+    record: &LeaseRecord,
+) -> Result<Option<String>, StoreError> {
+    let answer = store.swap(version, record).await;
+    if matches!(answer, Ok(Some(_))) {
+        return answer;
+    }
+    match store.read().await {
+        Ok(Some((version, found))) if found == *record => Ok(Some(version)),
+        _ => answer,
     }
 }
 
@@ -189,7 +205,7 @@ fn locked(held: &Mutex<Held>) -> std::sync::MutexGuard<'_, Held> {
 async fn write(held: &Mutex<Held>, store: &dyn LeaseStore, expires_at: Timestamp) -> Result<(), LeaseError> {
     let Held { version, record } = locked(held).clone();
     let record = LeaseRecord { expires_at, ..record };
-    match store.swap(Some(&version), &record).await.map_err(LeaseError::Store)? {
+    match swap(store, Some(&version), &record).await.map_err(LeaseError::Store)? {
         Some(version) => {
             *locked(held) = Held { version, record };
             Ok(())

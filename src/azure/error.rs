@@ -95,6 +95,13 @@ impl ServiceError {
         hint::BUSY.iter().any(|code| self.has_code(code))
     }
 
+    /// The action that the caller lacks, where Azure's refusal names one: its message alone does, in these words
+    /// (`AuthorizationFailed`, Azure RBAC's documentation on troubleshooting).
+    pub fn lacking_action(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("authorization to perform action '")?;
+        rest.split_once('\'').map(|(action, _)| action)
+    }
+
     fn class(&self) -> ErrorClass {
         let retry_after = self.retry_after;
         if self.is_busy() {
@@ -327,6 +334,16 @@ mod tests {
             refused(502, ""),
             @"Azure refused to delete the private endpoint /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe: HTTP status 502: because; Azure is in trouble for the moment: try again"
         );
+    }
+
+    #[test]
+    fn a_refusal_names_the_action_that_is_lacking_only_in_the_documented_words() {
+        let error = |message: &str| ServiceError { message: message.to_owned(), ..ServiceError::default() };
+        let documented = "The client 'ann' with object id '1' does not have authorization to perform action \
+                          'Microsoft.Network/privateEndpoints/read' over scope '/subscriptions/2' or the scope is invalid.";
+        assert_eq!(error(documented).lacking_action(), Some("Microsoft.Network/privateEndpoints/read"));
+        assert_eq!(error("denied by the policy 'perform action'").lacking_action(), None);
+        assert_eq!(error("authorization to perform action 'cut").lacking_action(), None);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) struct GlobalOptions {
     /// The shortest time between two looks at an operation, such as 500ms or 2s
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub poll_interval: Duration,
+    /// How long one request to Azure, a cluster or a Git remote may take
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, default_value = "1m")]
+    pub request_timeout: Duration,
     /// What to log on stderr, such as info or privlink=debug
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -102,14 +105,14 @@ impl GlobalOptions {
         let kubeconfig = kubeconfig(self.kubeconfig.as_deref(), variable("KUBECONFIG"), variable("HOME"));
         let host = variable("HOSTNAME").cloned().or_else(hostname).unwrap_or_else(|| "this-machine".to_owned());
         let writer = format!("{host} pid {}", std::process::id());
-        let poll_interval = self.poll_interval;
         Ok(Config {
             environment,
             cache_dir,
             state_dir,
             ca_certificates,
             kubeconfig,
-            poll_interval,
+            poll_interval: self.poll_interval,
+            request_timeout: self.request_timeout,
             traffic: Traffic::default(),
             calls: CallLog::default(),
             host,

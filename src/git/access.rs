@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::domain::secret::Secret;
 
 /// What the caller lends to reach one remote. Nothing here comes from a repository.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Access {
     /// The token for https (`PRIVLINK_GIT_TOKEN`); it goes over https or to this machine, and to no other host.
     pub token: Option<Secret<String>>,
@@ -16,6 +17,19 @@ pub struct Access {
     /// The whole environment of `ssh` and `git credential` (`PATH`, `HOME`, `SSH_AUTH_SOCK`, …), and where the proxy of
     /// https is looked up (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`); for these the process's own is not read.
     pub environment: BTreeMap<String, String>,
+    /// How long an http server may be silent; pushing waits for its hooks.
+    pub timeout: Duration,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            token: None,
+            ca_certificates: Vec::new(),
+            environment: BTreeMap::new(),
+            timeout: Duration::from_secs(60),
+        }
+    }
 }
 
 impl Access {
@@ -50,7 +64,7 @@ const REPOSITORY_VARIABLES: [&str; 8] = [
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token, ca_certificates, environment } = self;
+        let Self { token, ca_certificates, environment, timeout: _ } = self;
         f.debug_struct("Access")
             .field("token", token)
             .field("ca_certificates", &ca_certificates.len())

@@ -13,7 +13,7 @@ use crate::kubernetes::error::ClusterError;
 
 /// How long a connection, and the wait for an answer, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client, and the words for it in messages.
 pub(crate) struct Connection {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::failure::ErrorClass;
 
 /// A boxed cause.
-type Source = Box<dyn StdError + Send + Sync>;
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// What the API server said when it refused a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

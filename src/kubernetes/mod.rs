@@ -70,6 +70,8 @@ pub struct Cluster {
     place: String,
     /// Where calls are counted.
     calls: CallLog,
+    /// How long an answer may take to begin.
+    timeout: Duration,
 }
 
 impl fmt::Debug for Cluster {
@@ -98,7 +100,7 @@ impl Cluster {
 
     fn of(connection: connect::Connection, tokens: Option<Arc<dyn Tokens>>) -> Self {
         let connect::Connection { client, place } = connection;
-        Self { client, tokens, place, calls: CallLog::default() }
+        Self { client, tokens, place, calls: CallLog::default(), timeout: connect::READ_TIMEOUT }
     }
 
     /// Prepares the cluster whose pod this is. Nothing is sent yet.
@@ -114,6 +116,12 @@ impl Cluster {
     #[must_use]
     pub fn counted(self, calls: CallLog) -> Self {
         Self { calls, ..self }
+    }
+
+    /// Waits so long for an answer to begin, a minute at most.
+    #[must_use]
+    pub fn answering_within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Server and context, as messages name them.
@@ -368,7 +376,8 @@ impl Cluster {
     async fn send_once(&self, call: &str, request: Request<Vec<u8>>) -> Result<Response<Body>, ClusterError> {
         let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
         self.calls.count(Call { whom: "Kubernetes", method, kind });
-        let answer = self.client.send(request.map(Body::from)).await.map_err(|error| self.failed(call, error))?;
+        let sent = tokio::time::timeout(self.timeout, self.client.send(request.map(Body::from))).await;
+        let answer = sent.map_err(|_| self.silent(call))?.map_err(|error| self.failed(call, error))?;
         if answer.status() == http::StatusCode::TOO_MANY_REQUESTS {
             self.calls.throttled("Kubernetes");
         }
@@ -384,18 +393,26 @@ impl Cluster {
     }
 
     fn failed(&self, call: &str, error: kube::Error) -> ClusterError {
-        let (call, place) = (call.to_owned(), self.place.clone());
         match error {
-            kube::Error::Auth(source) => ClusterError::Credentials { call, place, source: Box::new(source) },
-            other => {
-                let next = if connect::is_private(&place) {
-                    "a private cluster answers only inside its network: run privlink there"
-                } else {
-                    "check the network, and that the cluster runs"
-                };
-                ClusterError::Unreachable { call, place, next, source: Box::new(other) }
-            }
+            kube::Error::Auth(source) => self.without_credentials(call, Box::new(source)),
+            other => self.unreachable(call, Box::new(other)),
         }
+    }
+
+    fn silent(&self, call: &str) -> ClusterError {
+        let limit = self.timeout.as_secs_f64();
+        let silence =
+            std::io::Error::new(std::io::ErrorKind::TimedOut, format!("there was no answer within {limit} s"));
+        self.unreachable(call, Box::new(silence))
+    }
+
+    fn unreachable(&self, call: &str, source: error::Source) -> ClusterError {
+        let next = if connect::is_private(&self.place) {
+            "a private cluster answers only inside its network: run privlink there"
+        } else {
+            "check the network, and that the cluster runs"
+        };
+        ClusterError::Unreachable { call: call.to_owned(), place: self.place.clone(), next, source }
     }
 }
 

@@ -63,6 +63,8 @@ pub enum Area {
     UserRights,
     /// Which namespaces the cluster has.
     Namespaces,
+    /// Why Services wait, as the cluster's events tell it.
+    Events,
     /// What the API server says to Services that are tried.
     Trials,
     /// Whether addresses of a virtual network are free.
@@ -86,6 +88,7 @@ impl std::fmt::Display for Area {
             Self::Rights(Some(scope)) => write!(f, "rights of the identity that applies on {scope}"),
             Self::ClusterRights(scope) => write!(f, "rights of the cluster's identity on {scope}"),
             Self::Namespaces => f.write_str("namespaces of the cluster"),
+            Self::Events => f.write_str("why Services wait"),
             Self::Trials => f.write_str("what the API server says to the Services"),
             Self::UserRights => f.write_str("rights of the user that applies in the cluster"),
             Self::ResourceGroups(id) => write!(f, "resource groups of subscription {id}"),

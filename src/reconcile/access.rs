@@ -109,10 +109,11 @@ pub(super) async fn user(cluster: &Arc<Cluster>) -> String {
     }
 }
 
-fn told(error: &ClusterError) -> String {
-    match error.class() {
-        ErrorClass::Denied if matches!(error, ClusterError::Refused { .. }) => {
-            "the API server denies the question".to_owned()
+/// Why there is no answer. The API server's own words name the user, the verb and the resource.
+pub(super) fn told(error: &ClusterError) -> String {
+    match error {
+        ClusterError::Refused { refusal, .. } if error.class() == ErrorClass::Denied => {
+            format!("the API server denies the question: {}", refusal.message.trim_end_matches('.'))
         }
         _ => error_chain(error),
     }

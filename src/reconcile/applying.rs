@@ -4,6 +4,7 @@ use crate::apply;
 use crate::apply::Run;
 pub use crate::apply::engine::Settings as ApplySettings;
 use crate::apply::lease;
+use crate::apply::lease::LeaseError;
 use crate::apply::lease::LeaseRecord;
 use crate::apply::lease::LeaseRequest;
 use crate::apply::lease::LeaseStore;
@@ -81,6 +82,8 @@ pub async fn apply(
     let is_gone = |record: &LeaseRecord| record.host == config.host && presence.tells_gone(record.holder);
     let mut lease = match lease::acquire(store.as_ref(), request, &is_gone).await {
         Ok(lease) => lease,
+        // What stays behind tells later runs on this machine that a lease that may be ours is nobody's.
+        Err(error @ LeaseError::Store(_)) => return Err(error.into()),
         Err(error) => {
             presence.end();
             return Err(error.into());

@@ -14,6 +14,7 @@ use futures_util::stream::Collect;
 use crate::azure::Azure;
 use crate::azure::ask::Availability;
 use crate::azure::error::AzureError;
+use crate::azure::error::ServiceError;
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::desired::policy::Policy;
@@ -249,11 +250,14 @@ async fn rights_of_cluster(azure: &Azure, principal: Option<PrincipalId>, needed
     (Some(rights), gaps)
 }
 
-/// Why there is no answer. A refusal is told without its request id: the same plan reads the same every time.
+/// Why there is no answer. A refusal is told by the action that is lacking and without its request id: the same plan reads
+/// the same every time.
 pub(super) fn told(error: &AzureError) -> String {
     match error.class() {
         ErrorClass::Denied if !matches!(error, AzureError::SignIn { .. } | AzureError::Nobody { .. }) => {
-            "Azure denies the question".to_owned()
+            let action = error.service_error().and_then(ServiceError::lacking_action);
+            let lack = action.map(|action| format!(": whoever asks lacks {action}"));
+            format!("Azure denies the question{}", lack.unwrap_or_default())
         }
         _ => error_chain(error),
     }

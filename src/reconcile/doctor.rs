@@ -266,6 +266,7 @@ async fn reading(world: &World, planned: &Planned) -> Vec<Finding> {
             Area::ManagedCluster => planned.desired.policy.cluster.as_ref().map(|own| own.aks.subscription()),
             Area::Services
             | Area::Namespaces
+            | Area::Events
             | Area::Trials
             | Area::Rights(_)
             | Area::ClusterRights(_)

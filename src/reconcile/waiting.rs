@@ -1,15 +1,17 @@
 //! Reads why Services wait: the last Warning event of each that has no address yet.
 //!
-//! A converged environment has none such, so nothing is asked for it. Whoever may not read events is told less, and no plan
-//! changes for it.
+//! A converged environment has none such, so nothing is asked for it. Whoever may not read events is told less and that it
+//! is so, and no plan changes for it.
 
 use crate::desired::Desired;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::resource::Resource;
 use crate::domain::resource::service::LiveService;
+use crate::observed::Area;
+use crate::observed::Gap;
 use crate::observed::Observed;
+use crate::reconcile::access;
 use crate::reconcile::ask::all;
-use crate::reconcile::error_chain;
 use crate::reconcile::world::World;
 
 /// Keeps the last warning of every Service that is asked for and has no address yet.
@@ -25,7 +27,7 @@ pub(super) async fn look(world: &World, desired: &Desired, observed: &mut Observ
     for (key, answer) in waiting.into_iter().zip(answers) {
         match answer {
             Ok(events) => observed.warnings.extend(events.into_iter().next().map(|event| (key, event))),
-            Err(error) => tracing::debug!(%key, error = error_chain(&error), "nobody knows why it waits"),
+            Err(error) => drop(observed.unchecked.insert(Gap { area: Area::Events, reason: access::told(&error) })),
         }
     }
 }

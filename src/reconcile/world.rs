@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::azure::Azure;
 use crate::azure::Settings;
-use crate::azure::TIMEOUT;
 use crate::azure::credentials::ClusterTokens;
 use crate::azure::error::AzureError;
 use crate::azure::identity::Holder;
@@ -177,7 +176,7 @@ fn azure_settings(config: &Config, policy: &Policy, purpose: Purpose) -> Result<
         },
         ca_certificates: config.ca_certificates.clone(),
         poll_floor: config.poll_interval,
-        timeout: TIMEOUT,
+        timeout: config.request_timeout,
         user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
         traffic: config.traffic.clone(),
         calls: config.calls.clone(),
@@ -222,5 +221,6 @@ pub(super) async fn cluster(
             Cluster::connect(&text, context.map(String::as_str)).await
         }
     };
-    cluster.map(|cluster| cluster.counted(config.calls.clone())).map_err(WorldError::Cluster)
+    let cluster = cluster.map_err(WorldError::Cluster)?;
+    Ok(cluster.counted(config.calls.clone()).answering_within(config.request_timeout))
 }

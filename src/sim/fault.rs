@@ -50,8 +50,10 @@ pub struct Fault {
     pub for_milliseconds: Option<u64>,
     /// How long to wait before answering, on the simulator's clock, in milliseconds.
     pub delay_milliseconds: u64,
-    /// Never answer.
+    /// Never answer, and do nothing either.
     pub hang: bool,
+    /// Serve the request and never answer: who asked does not know what came of it.
+    pub withhold: bool,
     /// Accept the request and let its long-running operation fail with `code`; a code that starts with `Canceled` makes
     /// it end as canceled.
     pub in_operation: bool,

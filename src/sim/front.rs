@@ -117,11 +117,15 @@ impl Front {
             Some(fault) if fault.refuses() => (Surface::ResourceManager, fault.reply()),
             _ => self.dispatch(&arrived, past.as_ref()),
         };
+        let is_withheld = fault.as_ref().is_some_and(|fault| fault.withhold);
         let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
         if arrived.method == "HEAD" {
             reply.body = Value::Null;
         }
-        self.record(&arrived, surface, if is_cut { 0 } else { reply.status });
+        self.record(&arrived, surface, if is_cut || is_withheld { 0 } else { reply.status });
+        if is_withheld {
+            std::future::pending::<()>().await;
+        }
         let mut response = respond(reply);
         if is_cut {
             response.extensions_mut().insert(Cut);

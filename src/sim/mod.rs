@@ -302,6 +302,11 @@ impl Simulator {
         self.arm.faults().clear();
     }
 
+    /// How many requests the faults in force have hit.
+    pub fn fault_hits(&self) -> u32 {
+        self.arm.faults().list().iter().map(|rule| rule.hits).sum()
+    }
+
     /// Moves the simulator's clock, so that operations that take wall time end and tokens expire.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);

@@ -49,6 +49,7 @@ fn blind(world: &World, area: &Area) -> World {
         | Area::ClusterRights(_)
         | Area::UserRights
         | Area::Namespaces
+        | Area::Events
         | Area::Trials
         | Area::Addresses(_)
         | Area::ResourceGroups(_) => {

@@ -19,6 +19,8 @@ use privlink::plan::document::PlanId;
 #[derive(Default)]
 struct Memory {
     held: Mutex<Option<(u64, LeaseRecord)>>,
+    /// What it answers instead of what it did.
+    lies: Option<fn() -> Result<Option<String>, StoreError>>,
 }
 
 #[async_trait]
@@ -38,7 +40,7 @@ impl LeaseStore for Memory {
         }
         let next = held.as_ref().map_or(1, |(version, _)| version + 1);
         *held = Some((next, record.clone()));
-        Ok(Some(next.to_string()))
+        self.lies.map_or_else(|| Ok(Some(next.to_string())), |lie| lie())
     }
 }
 
@@ -95,6 +97,20 @@ async fn who_lost_the_lease_cannot_renew_or_release_it() {
     assert!(first.release(&store, later).await.is_err());
     assert_eq!(store.read().await.unwrap().unwrap().1.writer, "b");
     second.keeper().renew(&store, later).await.unwrap();
+}
+
+#[tokio::test]
+async fn whose_answers_are_lost_holds_the_lease_all_the_same() {
+    let cut = || Err(StoreError("the connection was cut".to_owned()));
+    let repeated = || Ok(None);
+    for lie in [cut as fn() -> _, repeated] {
+        let store = Memory { lies: Some(lie), ..Memory::default() };
+        let lease = take(&store, "a", noon()).await.unwrap();
+        lease.keeper().renew(&store, noon()).await.unwrap();
+        assert!(take(&store, "b", noon()).await.is_err());
+        lease.release(&store, noon()).await.unwrap();
+        assert_eq!(take(&store, "b", noon()).await.unwrap().fencing(), 2);
+    }
 }
 
 #[tokio::test]

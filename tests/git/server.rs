@@ -17,11 +17,51 @@ pub(crate) struct Seen {
     pub(super) authorization: Option<String>,
 }
 
+/// How one request goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It is not served, and there is no answer.
+    Hang,
+    /// It is served, and there is no answer.
+    Withhold,
+    /// It is served, and the connection is cut.
+    Cut,
+    /// The server is in trouble.
+    Unavailable,
+    /// The server does not let us.
+    Forbidden,
+    /// The refs are those that were there when the trouble was made.
+    Stale,
+}
+
+/// A trouble in waiting.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// What happens, to which request from now on.
+    trouble: Option<(Trouble, usize)>,
+    seen: usize,
+    is_hit: bool,
+    /// The first answer to each target.
+    first: BTreeMap<String, Vec<u8>>,
+}
+
+impl Ahead {
+    /// What happens to the next request.
+    fn next(&mut self) -> Option<Trouble> {
+        let (trouble, at) = self.trouble?;
+        self.seen += 1;
+        let is_hit = self.seen == at + 1;
+        self.is_hit |= is_hit;
+        is_hit.then_some(trouble)
+    }
+}
+
 /// A server of the repositories in a folder. It wants the password `good`, and plays tricks by the first folder of the
 /// path. Its threads end with the test process.
 pub(crate) struct Server {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    ahead: Arc<Mutex<Ahead>>,
 }
 
 impl Server {
@@ -45,18 +85,34 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&seen);
+        let ahead = Arc::new(Mutex::new(Ahead::default()));
+        let kept = (Arc::clone(&seen), Arc::clone(&ahead));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (root, log, wrap) = (root.clone(), Arc::clone(&log), wrap.clone());
+                let (root, kept, wrap) = (root.clone(), kept.clone(), wrap.clone());
                 thread::spawn(move || {
                     let mut stream = BufReader::new(wrap(stream.unwrap()));
                     // A client that hangs up is part of some tests.
-                    let _ = answer(&root, &mut stream, &log);
+                    let _ = answer(&root, &mut stream, (&kept.0, &kept.1));
                 });
             }
         });
-        Some(Self { address, seen })
+        Some(Self { address, seen, ahead })
+    }
+
+    /// Lets a request go wrong: as many from now on come before it.
+    pub(crate) fn trouble(&self, trouble: Trouble, after: usize) {
+        *self.ahead.lock().unwrap() = Ahead { trouble: Some((trouble, after)), ..Ahead::default() };
+    }
+
+    /// Ends the trouble; true if a request met it.
+    pub(crate) fn calm(&self) -> bool {
+        std::mem::take(&mut *self.ahead.lock().unwrap()).is_hit
+    }
+
+    /// True if a request met the trouble.
+    pub(crate) fn is_hit(&self) -> bool {
+        self.ahead.lock().unwrap().is_hit
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -68,7 +124,11 @@ impl Server {
     }
 }
 
-fn answer<S: Read + Write>(root: &Path, stream: &mut BufReader<S>, log: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+fn answer<S: Read + Write>(
+    root: &Path,
+    stream: &mut BufReader<S>,
+    (log, ahead): (&Mutex<Vec<Seen>>, &Mutex<Ahead>),
+) -> std::io::Result<()> {
     let mut line = String::new();
     stream.read_line(&mut line)?;
     let mut words = line.split_whitespace();
@@ -86,6 +146,14 @@ fn answer<S: Read + Write>(root: &Path, stream: &mut BufReader<S>, log: &Mutex<V
     let authorization = headers.get("authorization").cloned();
     log.lock().unwrap().push(Seen { target: target.to_owned(), authorization: authorization.clone() });
 
+    let trouble = ahead.lock().unwrap().next();
+    match trouble {
+        // Until the client is gone.
+        Some(Trouble::Hang) => return stream.read(&mut [0]).map(drop),
+        Some(Trouble::Unavailable) => return send(stream, b"503 Broken\r\ncontent-length: 0\r\n\r\n"),
+        Some(Trouble::Forbidden) => return send(stream, b"403 No\r\ncontent-length: 0\r\n\r\n"),
+        _ => {}
+    }
     let answer = match trick(target) {
         Some(answer) => answer,
         // user:good and x-access-token:good
@@ -100,6 +168,20 @@ fn answer<S: Read + Write>(root: &Path, stream: &mut BufReader<S>, log: &Mutex<V
         }
         None => backend(root, method, target, (&headers, &body)),
     };
+    let first = if method == "GET" && !answer.starts_with(b"401") {
+        ahead.lock().unwrap().first.entry(target.to_owned()).or_insert_with(|| answer.clone()).clone()
+    } else {
+        answer.clone()
+    };
+    match trouble {
+        Some(Trouble::Withhold) => stream.read(&mut [0]).map(drop),
+        Some(Trouble::Cut) => Ok(()),
+        Some(Trouble::Stale) => send(stream, &first),
+        _ => send(stream, &answer),
+    }
+}
+
+fn send<S: Read + Write>(stream: &mut BufReader<S>, answer: &[u8]) -> std::io::Result<()> {
     let out = stream.get_mut();
     out.write_all(b"HTTP/1.1 ")?;
     // Every answer closes the connection, which spares this server the framing.

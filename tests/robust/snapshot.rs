@@ -53,11 +53,16 @@ pub(super) fn everything(stage: &Stage) -> String {
     parts.into_iter().map(|(name, text)| format!("== {name}\n{text}\n")).collect()
 }
 
+/// What differs, if anything does.
+pub(super) fn differences(found: &str, expected: &str) -> Option<String> {
+    let differs = || similar::TextDiff::from_lines(expected, found).unified_diff().context_radius(4).to_string();
+    (found != expected).then(differs)
+}
+
 /// Fails the test, with what differs, unless both are the same.
 #[track_caller]
 pub(super) fn assert_same(found: &str, expected: &str, what: &str) {
-    if found != expected {
-        let differences = similar::TextDiff::from_lines(expected, found).unified_diff().context_radius(4).to_string();
+    if let Some(differences) = differences(found, expected) {
         panic!("after {what}, not everything is as it shall be:\n{differences}");
     }
 }

@@ -336,3 +336,15 @@ fn a_saved_plan_holds_no_password_of_the_address_it_came_from() {
     assert!(!saved.contains("good@") && !run.all().contains("good@"), "{saved}");
     stage.assert_no_secret_on_disk();
 }
+
+#[test]
+fn a_request_that_is_not_answered_is_given_up_after_its_time_and_made_again() {
+    let stage = Stage::new(&small());
+    let silence = |path: &str, times| Fault { path: path.to_owned(), hang: true, times, ..Fault::default() };
+    stage.simulator().add_fault(silence("/privateLinkServices", Some(1)));
+    stage.simulator().add_fault(silence("/api/v1/services", Some(1)));
+    let plan = ["plan", "--request-timeout", "300ms"];
+    stage.run(&plan).ends(0).says("to create");
+    stage.simulator().add_fault(silence("/api/v1/services", None));
+    stage.run(&plan).ends(1).says("there was no answer within 0.3 s");
+}

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use privlink::sim::world::World;
 use privlink::sim::{Options, Simulator};
 
+use crate::kept::{KeptFolder, KeptRepository, KeptWorld};
+
 /// How long a run may take before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -190,6 +192,18 @@ impl Machine {
         self
     }
 
+    /// Makes a world known to it; the files for that lie in a folder.
+    pub(crate) fn in_front_of(mut self, simulator: &Simulator, folder: &Path) -> Self {
+        let endpoints = simulator.endpoints();
+        let (ca, kubeconfig) = (folder.join("ca.pem"), folder.join("kubeconfig"));
+        std::fs::write(&ca, &endpoints.ca_pem).unwrap();
+        std::fs::write(&kubeconfig, endpoints.kubeconfig()).unwrap();
+        self.secrets.extend(endpoints.clusters.values().map(|cluster| cluster.token.clone()));
+        self.with("PRIVLINK_CLOUD_SIMULATOR", &format!("{},{}", endpoints.resource_manager, endpoints.authority))
+            .with("SSL_CERT_FILE", ca.to_str().unwrap())
+            .with("KUBECONFIG", kubeconfig.to_str().unwrap())
+    }
+
     /// Takes a variable away.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.remove(name);
@@ -210,6 +224,13 @@ impl Machine {
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.start(arguments).wait()
     }
+}
+
+/// A stage put aside, to go back to any number of times.
+pub(crate) struct Kept {
+    world: KeptWorld,
+    home: KeptFolder,
+    repo: KeptRepository,
 }
 
 /// A simulator, a bare repository and a machine that knows both.
@@ -259,22 +280,34 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let world = World::parse(world).unwrap();
         let simulator = runtime.block_on(Simulator::start(&world, Options::default())).unwrap();
-        let endpoints = simulator.endpoints().clone();
-        let (ca, kubeconfig) = (folder.path().join("ca.pem"), folder.path().join("kubeconfig"));
-        std::fs::write(&ca, &endpoints.ca_pem).unwrap();
-        std::fs::write(&kubeconfig, endpoints.kubeconfig()).unwrap();
-        let cloud = format!("{},{}", endpoints.resource_manager, endpoints.authority);
-        let mut machine = Machine::bare(&folder.path().join("home"))
-            .with("PRIVLINK_CLOUD_SIMULATOR", &cloud)
-            .with("SSL_CERT_FILE", ca.to_str().unwrap())
-            .with("KUBECONFIG", kubeconfig.to_str().unwrap())
+        let machine = Machine::bare(&folder.path().join("home"))
             .with("PRIVLINK_PLAN_CLIENT_SECRET", PLAN_SECRET)
             .with("PRIVLINK_APPLY_CLIENT_SECRET", APPLY_SECRET)
-            .with("PRIVLINK_POLL_INTERVAL", "20ms");
-        machine.secrets.extend(endpoints.clusters.values().map(|cluster| cluster.token.clone()));
+            .with("PRIVLINK_POLL_INTERVAL", "20ms")
+            .in_front_of(&simulator, folder.path());
         let repo = BareRepository::new(&folder.path().join("config.git"));
         repo.commit("main", "alice <alice@example.com>", files);
         Self { folder, runtime, simulator: Some(simulator), machine, repo }
+    }
+
+    /// Puts aside what is there: the world, which began as this one, the machine's home, and the repository.
+    pub(crate) fn keep(&self, world: &str) -> Kept {
+        Kept {
+            world: KeptWorld::of(self.simulator(), world),
+            home: KeptFolder::of(&self.machine.home),
+            repo: KeptRepository::of(&self.repo.path),
+        }
+    }
+
+    /// Goes back to what was put aside.
+    pub(crate) fn restore(&mut self, kept: &Kept) {
+        kept.home.write_to(&self.machine.home);
+        kept.repo.write_to(&self.repo.path);
+        let simulator = self.runtime.block_on(kept.world.simulator());
+        self.machine = self.machine.clone().in_front_of(&simulator, self.folder.path());
+        if let Some(before) = self.simulator.replace(simulator) {
+            self.runtime.block_on(before.stop());
+        }
     }
 
     pub(crate) fn simulator(&self) -> &Simulator {

@@ -27,11 +27,13 @@ use privlink::cli::printer::Io;
 use privlink::sim::Options;
 use privlink::sim::Simulator;
 use privlink::sim::kube::Cluster;
-use privlink::sim::saved::Saved;
 use privlink::sim::world::World;
 use serde_json::Value;
 
 use config_repo::ConfigRepo;
+
+use crate::kept::KeptRepository;
+use crate::kept::KeptWorld;
 
 /// A folder that goes with its test.
 #[derive(Debug)]
@@ -139,8 +141,8 @@ pub(crate) fn run(arguments: &[&str], environment: &BTreeMap<String, String>) ->
 
 /// A stage put aside, to be taken up any number of times.
 pub(crate) struct Kept {
-    saved: Saved,
-    repo: BTreeMap<PathBuf, Vec<u8>>,
+    world: KeptWorld,
+    repo: KeptRepository,
 }
 
 /// A simulator, a config repository, and whoever runs the program.
@@ -181,23 +183,17 @@ impl Stage {
 
     /// Puts the stage of the example's world aside: what is there, and the config repository.
     pub(crate) fn keep(self) -> Kept {
-        let saved = self.simulator.save(privlink::cli::demo::WORLD);
-        Kept { saved: at_any_port(&saved), repo: files(&self.folder.path().join("config.git")) }
+        let world = KeptWorld::of(&self.simulator, privlink::cli::demo::WORLD);
+        Kept { world, repo: KeptRepository::of(&self.folder.path().join("config.git")) }
     }
 
     /// Goes on from a stage that was put aside.
     pub(crate) fn resume(kept: &Kept) -> Self {
         let runtime = runtime();
-        let world = worlds::example();
-        let simulator = runtime.block_on(Simulator::resume(&world, Options::default(), &kept.saved)).unwrap();
+        let simulator = runtime.block_on(kept.world.simulator());
         let folder = Scratch::new();
         let path = folder.path().join("config.git");
-        for (name, bytes) in &kept.repo {
-            std::fs::create_dir_all(path.join(name).parent().unwrap()).unwrap();
-            std::fs::write(path.join(name), bytes).unwrap();
-        }
-        std::fs::create_dir_all(path.join("refs/heads")).unwrap();
-        std::fs::create_dir_all(path.join("objects")).unwrap();
+        kept.repo.write_to(&path);
         Self::of((runtime, simulator), folder, ConfigRepo::at(&path))
     }
 
@@ -337,33 +333,6 @@ impl Stage {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// The same world, which takes the ports that are free when it is taken up.
-fn at_any_port(saved: &Saved) -> Saved {
-    let mut document: Value = serde_json::from_str(&saved.text()).unwrap();
-    document["ports"] = serde_json::json!({"http": 0, "https": 0});
-    for cluster in document["clusters"].as_object_mut().unwrap().values_mut() {
-        cluster["port"] = 0.into();
-    }
-    Saved::parse(&document.to_string()).unwrap()
-}
-
-/// The files of a folder and its folders, by their path in it.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(next) = open.pop() {
-        for entry in std::fs::read_dir(&next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 /// What the runner brings along, and nothing of the machine the tests run on.

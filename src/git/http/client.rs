@@ -15,8 +15,6 @@ use crate::git::url::HttpAddress;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a server may be silent; pushing waits for its hooks.
-pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
 /// The client for one remote: connections, credentials and the address after redirects.
 pub(in crate::git) struct HttpClient {
@@ -104,7 +102,7 @@ fn build(base: &Url, session: &Session) -> Result<Client, GitError> {
     let mut builder = Client::builder()
         .user_agent(concat!("git/2.0 (privlink ", env!("CARGO_PKG_VERSION"), ")"))
         .connect_timeout(CONNECT)
-        .timeout(SILENCE)
+        .timeout(session.endpoint.access.timeout)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy();

@@ -7,7 +7,6 @@ use reqwest::Url;
 use reqwest::blocking::Response;
 
 use crate::git::error::{GitError, one_line};
-use crate::git::http::client::SILENCE;
 use crate::git::http::server;
 use crate::git::session::Session;
 
@@ -72,7 +71,7 @@ pub(super) fn broken(session: &Session, error: reqwest::Error) -> GitError {
     let url = session.endpoint.url.to_string();
     let error = error.without_url();
     if error.is_timeout() && !error.is_connect() {
-        return GitError::Timeout { url, limit: SILENCE };
+        return GitError::Timeout { url, limit: session.endpoint.access.timeout };
     }
     if is_certificate(&error) {
         let next = "add its certificate authority, or mend its certificate";

@@ -53,6 +53,7 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
             answer(asked, (&parts.headers, body), call).await
         }
     };
+    let is_withheld = fault.as_ref().is_some_and(|fault| fault.withhold);
     let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
     if is_cut {
         response.extensions_mut().insert(Cut);
@@ -62,12 +63,15 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
         method,
         path: &path,
         query: &query,
-        status: if is_cut { 0 } else { response.status().as_u16() },
+        status: if is_cut || is_withheld { 0 } else { response.status().as_u16() },
         client: &agent,
         is_internal: false,
         if_match: None,
         body: &[],
     });
+    if is_withheld {
+        std::future::pending::<()>().await;
+    }
     response
 }
 

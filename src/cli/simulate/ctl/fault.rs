@@ -85,6 +85,9 @@ pub(super) struct FaultArguments {
     /// Never answer
     #[arg(long)]
     hang: bool,
+    /// Serve and never answer
+    #[arg(long)]
+    withhold: bool,
     /// Cut the connection before or after the effect of the request
     #[arg(long, value_enum, value_name = "WHEN")]
     drop: Option<Drop>,
@@ -108,9 +111,9 @@ impl FaultArguments {
         let does_something = self.status.is_some()
             || self.delay.is_some()
             || self.drop.is_some()
-            || [self.hang, self.in_operation, self.stale].contains(&true);
+            || [self.hang, self.withhold, self.in_operation, self.stale].contains(&true);
         if !does_something {
-            bail!("say what goes wrong: --status, --delay, --hang, --drop, --in-operation or --stale");
+            bail!("say what goes wrong: --status, --delay, --hang, --withhold, --drop, --in-operation or --stale");
         }
         let header = |text: &String| {
             let (name, value) = text.split_once('=').with_context(|| format!("{text:?} is not NAME=VALUE"))?;
@@ -132,6 +135,7 @@ impl FaultArguments {
             for_milliseconds: self.lasting.map(milliseconds),
             delay_milliseconds: self.delay.map_or(0, milliseconds),
             hang: self.hang,
+            withhold: self.withhold,
             in_operation: self.in_operation,
             canceled: self.canceled,
             polls: self.polls,
