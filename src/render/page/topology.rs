@@ -121,7 +121,7 @@ impl<'a> Parts<'a> {
                 chains.push(Chain { service, frontend: None, link, branches: self.branches(&document.outputs) });
             }
         }
-        chains.extend(self.to_strangers());
+        chains.extend(self.strangers());
         chains
     }
 
@@ -177,7 +177,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Our endpoints on Private Link Services that no document of ours publishes, by their target.
-    fn to_strangers(&mut self) -> Vec<Chain> {
+    fn strangers(&mut self) -> Vec<Chain> {
         let mut by_target: BTreeMap<&str, Vec<&PrivateEndpointStatus>> = BTreeMap::new();
         for status in std::mem::take(&mut self.endpoints).into_values() {
             by_target.entry(status.outputs.target.as_deref().unwrap_or_default()).or_default().push(status);
