@@ -13,6 +13,7 @@ mod files;
 mod hostile;
 mod kills;
 mod large;
+mod page;
 mod probes;
 mod signed;
 mod simulator;

@@ -10,11 +10,13 @@
 //! A pass plans what the config branch asks for, applies it if it is approved, and commits the status. Everything it
 //! believes comes from that branch, as it is when the pass begins: new settings need no restart.
 
+pub mod board;
 mod branch;
 pub mod clusters;
 pub mod daemon;
 mod metrics;
 pub mod news;
+pub mod page;
 pub mod probes;
 pub mod schedule;
 pub mod vitals;

@@ -180,6 +180,14 @@ impl<A: Audience, B: Audience> Audience for (&mut A, B) {
     }
 }
 
+impl<A: Audience> Audience for Option<A> {
+    fn hear(&mut self, news: &News) {
+        if let Some(audience) = self {
+            audience.hear(news);
+        }
+    }
+}
+
 /// Carries news from passes to whoever hears them; clones carry to the same place.
 #[derive(Clone, Debug)]
 pub struct Herald(mpsc::UnboundedSender<News>);

@@ -18,12 +18,14 @@ use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::agent::ConfigBranch;
+use crate::agent::board::Board;
 use crate::agent::clusters::Clusters;
 use crate::agent::daemon;
 use crate::agent::daemon::Inlet;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
+use crate::agent::page;
 use crate::agent::probes;
 use crate::agent::schedule::Order;
 use crate::agent::schedule::Sign;
@@ -96,6 +98,10 @@ pub struct AgentArguments {
     /// Serve /healthz, /readyz and /metrics here; a port alone means on loopback
     #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
     probes: Option<SocketAddr>,
+    /// Serve a read-only web page here, to anybody who reaches it; a port alone means on loopback, which only this machine
+    /// reaches
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
+    listen: Option<SocketAddr>,
     /// Take deliveries of GitHub, GitLab, Azure DevOps, Bitbucket, Gitea and Forgejo here, signed with
     /// PRIVLINK_WEBHOOK_SECRET; a port alone means on loopback
     #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
@@ -106,7 +112,7 @@ pub struct AgentArguments {
 }
 
 /// Reads `9464` and `0.0.0.0:9464`.
-fn listener(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
     let port = text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     port.or_else(|_| text.parse())
         .map_err(|_| format!("{text:?} is no port and no address with a port, such as 0.0.0.0:9464"))
@@ -133,8 +139,18 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let timing = arguments.timing();
     let Some(config) = &arguments.floor.on(config, None, printer)? else { return Ok(Exit::Files) };
-    let AgentArguments { repo, reference, environments, once, deadline, probes, webhook, webhook_secret_file, .. } =
-        arguments;
+    let AgentArguments {
+        repo,
+        reference,
+        environments,
+        once,
+        deadline,
+        probes,
+        listen,
+        webhook,
+        webhook_secret_file,
+        ..
+    } = arguments;
     let url: RemoteUrl = repo.parse()?;
     let cancel = until_stopped();
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
@@ -159,6 +175,10 @@ pub(super) async fn run(
         let listener = bind(address, "probes").await?;
         listeners.spawn(probes::serve(listener, Arc::clone(&vitals)));
     }
+    let board = match listen {
+        Some(address) => Some(listeners.page(address).await?.1),
+        None => None,
+    };
     if let Some(address) = webhook {
         let hook = Hook::new(
             webhook_secret(webhook_secret_file, config)?,
@@ -168,7 +188,7 @@ pub(super) async fn run(
         let listener = bind(address, "webhook").await?;
         listeners.spawn(webhook::serve(listener, hook, (sender.clone(), Arc::clone(&vitals))));
     }
-    serve(agent, timing, (sender, signs), (&mut console, vitals)).await;
+    serve(agent, timing, (sender, signs), (&mut console, vitals, board)).await;
     Ok(Exit::Done)
 }
 
@@ -190,9 +210,17 @@ fn webhook_secret(file: Option<PathBuf>, config: &Config) -> anyhow::Result<Secr
 
 /// The servers beside the agent; they end with it.
 #[derive(Default)]
-struct Listeners(tokio::task::JoinSet<()>);
+pub(super) struct Listeners(tokio::task::JoinSet<()>);
 
 impl Listeners {
+    /// Serves the page; answers where, and what it shows.
+    pub(super) async fn page(&mut self, address: SocketAddr) -> anyhow::Result<(SocketAddr, Arc<Board>)> {
+        let (listener, board) = (bind(address, "listen").await?, Arc::new(Board::default()));
+        let address = listener.local_addr()?;
+        self.spawn(page::serve(listener, Arc::clone(&board)));
+        Ok((address, board))
+    }
+
     fn spawn(&mut self, server: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(server);
     }
@@ -210,13 +238,13 @@ pub(super) async fn serve(
     mut agent: Agent,
     timing: Timing,
     (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
-    (console, vitals): (&mut Console<'_, '_>, Arc<Vitals>),
+    (console, vitals, board): (&mut Console<'_, '_>, Arc<Vitals>, Option<Arc<Board>>),
 ) {
     let _wake = Wake::watch(agent.branch.remote(), sender.clone());
     agent.clusters = Some(Clusters::new(agent.config.clone(), sender.clone()));
     let asks = tokio::spawn(asked(sender));
     let inlet = Inlet { signs, cancel: agent.cancel.clone() };
-    daemon::serve(Arc::new(agent), timing, inlet, &mut (console, vitals)).await;
+    daemon::serve(Arc::new(agent), timing, inlet, &mut (&mut (console, vitals), board)).await;
     asks.abort();
 }
 

@@ -239,7 +239,7 @@ impl One<'_> {
             let branch = &planned.plan.policy.status.branch;
             printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));
         }
-        if let Some(error) = concluded.unseen {
+        if let Err(error) = concluded.after {
             let error = error_chain(&error);
             let message =
                 format!("the world could not be read after the apply, so the status shows it as it was: {error}");

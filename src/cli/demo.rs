@@ -1,6 +1,7 @@
 //! `privlink demo`: the whole story on the embedded simulator, with the real agent and a real Git repository.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::approval::file::ApprovalFile;
 use crate::approval::file::Signing;
 use crate::cli::Exit;
 use crate::cli::agent::Console;
+use crate::cli::agent::Listeners;
+use crate::cli::agent::listener;
 use crate::cli::printer::Printer;
 use crate::cli::simulate;
 use crate::config::Config;
@@ -58,6 +61,9 @@ pub struct DemoArguments {
     /// Keep simulator and agent running
     #[arg(long)]
     serve: bool,
+    /// Serve the agent's page here while it runs; a port alone means on loopback
+    #[arg(long, value_name = "ADDRESS", value_parser = listener, requires = "serve")]
+    listen: Option<SocketAddr>,
 }
 
 /// Declares the files of the example repository, embedded in the program.
@@ -99,7 +105,7 @@ const OPERATION_MILLISECONDS: u64 = 150;
 const POLL: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(arguments: DemoArguments, config: Config, printer: &mut Printer<'_>) -> anyhow::Result<Exit> {
-    let DemoArguments { yes, keep, serve } = arguments;
+    let DemoArguments { yes, keep, serve, listen } = arguments;
     let folder = Folder::new(keep)?;
     if !yes && !printer.is_interactive() {
         bail!("the demo asks for your approval, and nobody is at the terminal: use --yes");
@@ -107,7 +113,7 @@ pub(super) async fn run(arguments: DemoArguments, config: Config, printer: &mut 
     let demo = Demo::start(&folder.path, config, printer).await?;
     let exit = demo.story(yes, printer).await;
     if serve && matches!(exit, Ok(Exit::Done)) {
-        demo.serve(printer).await?;
+        demo.serve(listen, printer).await?;
     }
     demo.simulator.stop().await;
     if folder.kept {
@@ -325,7 +331,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn serve(&self, printer: &mut Printer<'_>) -> anyhow::Result<()> {
+    async fn serve(&self, listen: Option<SocketAddr>, printer: &mut Printer<'_>) -> anyhow::Result<()> {
         let (stop, cancel) = watch::channel(false);
         let agent = self.agent(cancel);
         printer.line(Label::Heading, "\nSimulator and agent keep running; Ctrl-C ends them. In another shell:");
@@ -333,6 +339,15 @@ impl Demo {
             printer.line(Label::Plain, format!("export {name}='{value}'"));
         }
         printer.line(Label::Plain, format!("git clone {} config", self.url));
+        let mut listeners = Listeners::default();
+        let board = match listen {
+            Some(address) => {
+                let (address, board) = listeners.page(address).await?;
+                printer.line(Label::Plain, format!("and in a browser: http://{address}/"));
+                Some(board)
+            }
+            None => None,
+        };
         tokio::spawn(async move {
             let _ = tokio::signal::ctrl_c().await;
             stop.send_replace(true);
@@ -349,7 +364,7 @@ impl Demo {
         };
         let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
         let signs = mpsc::unbounded_channel();
-        crate::cli::agent::serve(agent, timing, signs, (&mut Console::new(printer), vitals)).await;
+        crate::cli::agent::serve(agent, timing, signs, (&mut Console::new(printer), vitals, board)).await;
         Ok(())
     }
 }

@@ -126,6 +126,8 @@ pub enum PassEnd {
         ended: Box<Ended>,
         /// True if all that the commit asks for is there now.
         converged: bool,
+        /// What was planned when the world was looked at once more; `None` if it could not be read.
+        after: Option<Arc<Planned>>,
         /// What became of the status.
         status: Published,
     },
@@ -184,15 +186,19 @@ pub async fn pass(
     listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-    let (status, converged) = match publishing::conclude(loaded, &planned, &ended, config).await {
-        Ok(Concluded { status, converged, unseen }) => {
+    let (status, converged, after) = match publishing::conclude(loaded, &planned, &ended, config).await {
+        Ok(Concluded { status, converged, after }) => {
+            let (after, unseen) = match after {
+                Ok(after) => (Some(Arc::new(after)), None),
+                Err(error) => (None, Some(error)),
+            };
             if let Some(error) = unseen {
                 tracing::error!(%environment, error = error_chain(&error), "the world could not be read after an apply");
             }
-            (Ok(status), converged)
+            (Ok(status), converged, after)
         }
-        Err(error) => (Err(error), false),
+        Err(error) => (Err(error), false, None),
     };
     let status = status.into();
-    Ok(PassEnd::Applied { planned, ended: Box::new(ended), converged, status })
+    Ok(PassEnd::Applied { planned, ended: Box::new(ended), converged, after, status })
 }

@@ -95,7 +95,8 @@ fn trailer(glass: &BreakGlassRecord) -> String {
     format!("\nPrivlink-Break-Glass: {}: {}", one_line(&glass.by), one_line(&glass.reason))
 }
 
-fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
+/// The error of each step that failed in an apply.
+pub fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
     let steps = ended.into_iter().flat_map(|ended| &ended.report.steps);
     let failed = steps.filter_map(|step| match &step.outcome {
         Outcome::Failed { message, .. } => Some((step.key.clone(), message.clone())),
@@ -111,8 +112,8 @@ pub struct Concluded {
     pub status: Option<CommitId>,
     /// True if all that the commit asks for is there.
     pub converged: bool,
-    /// Why the world could not be read; then the status still says what was applied and what was not.
-    pub unseen: Option<PassError>,
+    /// What was planned then; or why the world could not be read: the status still says what was applied and what was not.
+    pub after: Result<Planned, PassError>,
 }
 
 /// Ends an apply: looks at the world once more, and commits the status.
@@ -134,11 +135,11 @@ pub async fn conclude(
         Ok(after) => {
             let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
             let done = Done { ended: Some(ended), converged };
-            Ok(Concluded { status: publish(loaded, &after, done).await?, converged, unseen: None })
+            Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }
         Err(error) => {
             let done = Done { ended: Some(ended), converged: false };
-            Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, unseen: Some(error) })
+            Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, after: Err(error) })
         }
     }
 }
