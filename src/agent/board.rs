@@ -170,7 +170,7 @@ fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
     let locate = |place: &Place| locate(&ended.loaded, place);
     let details = Details { locate: &locate, first_seen: Some(&first_seen) };
     let missing = match end {
-        PassEnd::Waits { missing, .. } => Some(missing),
+        PassEnd::Waits { missing, .. } => Some(missing.as_ref()),
         _ => None,
     };
     let mut glance = Glance { state, ..Glance::default() };

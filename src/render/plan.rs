@@ -296,13 +296,13 @@ pub(super) struct Asked {
 
 impl Asked {
     /// `notable drift (2 changes)`.
-    fn after_risk(&self) -> String {
+    pub(super) fn after_risk(&self) -> String {
         let drift = if self.drift.is_some() { " drift" } else { "" };
         format!("{drift} ({})", count(self.changes, "change"))
     }
 
     /// What is needed, as a sentence.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self.drift {
             Some(OnDrift::Heal) => "put back without asking".to_owned(),
             Some(OnDrift::Propose | OnDrift::Report) | None => consent_words(self.consent),

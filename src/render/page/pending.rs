@@ -7,7 +7,6 @@ use crate::plan::change::FieldChange;
 use crate::plan::change::LeftOut;
 use crate::plan::change::Note;
 use crate::plan::change::Party;
-use crate::plan::risk::Risk;
 use crate::render::affected;
 use crate::render::affected::Hit;
 use crate::render::count;
@@ -196,9 +195,9 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Html {
 /// What it needs, what it has, and how to give it.
 fn consent(plan: &Plan, missing: Option<&Missing>) -> Html {
     let mut out: Html = el("h3").text("Approval").into();
-    let rule = |(risk, changes, consent): (Risk, usize, _)| {
-        let words = format!(" {}: {}", count(changes, "change"), words::consent_words(consent));
-        el("li").child(badge(Tone::of_risk(risk), risk.to_string())).text(words)
+    let rule = |asked: words::Asked| {
+        let words = format!("{}: {}", asked.after_risk(), asked.words());
+        el("li").child(badge(Tone::of_risk(asked.risk), asked.risk.to_string())).text(words)
     };
     let rules = words::consents(plan).into_iter().map(rule);
     let remarks = words::remarks(plan).into_iter().map(|remark| el("li").text(remark));
