@@ -1,8 +1,8 @@
 //! May this plan run? Answers by the rules in force, the approvals on file and the person at the keyboard.
 //!
-//! An [`Approval`] can only be made by [`decide`] or [`emergency::break_glass`], and names one plan. A plan may run if every change has the consent its
-//! risk asks for. An approval covers a change if it is for this plan id, or if it lists the change's digest: so the rest
-//! of an interrupted plan is still approved.
+//! An [`Approval`] can only be made by [`decide`] or [`emergency::break_glass`], and names one plan. A plan may run if
+//! every change has the consent its risk asks for. An approval covers a change if it is for this plan id, or if it lists
+//! the change's digest: so the rest of an interrupted plan is still approved.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
