@@ -5,6 +5,8 @@
 //! of the config branch's tip. `max-deletes` is told too, but in force at once: the deletes that it makes room for are in the
 //! same plan, and wait for the same people.
 
+use std::fmt::Display;
+
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
 use crate::desired::policy::DriftRules;
@@ -22,9 +24,7 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     let is_kept = |before: Option<&Keys>, now: &Keys| before.is_some_and(|before| !knew_keys || before == now);
     let mut policy = Policy { loosening, ..tip };
     policy.approval = stricter(&policy.approval, &accepted.approval);
-    let lost = accepted.windows.iter().filter(|before| !windows(&policy.windows, before).is_empty());
-    let lost: Vec<Calendar> = lost.cloned().collect();
-    policy.windows.extend(lost);
+    keep_to(&mut policy.windows, &accepted.windows);
     policy.break_glass &= accepted.break_glass;
     policy.agreed_deletes = policy.max_deletes.min(accepted.max_deletes);
     policy.drift = stricter_on_drift(&policy.drift, &accepted.drift);
@@ -45,11 +45,16 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
 /// The rules, made as strict as a runner demands. That is no loosening, and nobody is asked to agree to it.
 pub fn raised(mut policy: Policy, floor: &Floor) -> Policy {
     policy.approval = stricter(&policy.approval, &floor.approval);
-    let more = floor.windows.iter().filter(|demanded| !windows(&policy.windows, demanded).is_empty());
-    let more: Vec<Calendar> = more.cloned().collect();
-    policy.windows.extend(more);
+    keep_to(&mut policy.windows, floor.windows.as_slice());
     policy.break_glass &= !floor.keeps_glass;
     policy
+}
+
+/// Adds the calendars that allow less than these do so far.
+fn keep_to(calendars: &mut Vec<Calendar>, stricter: &[Calendar]) {
+    let more = stricter.iter().filter(|calendar| !windows(calendars, calendar).is_empty());
+    let more: Vec<Calendar> = more.cloned().collect();
+    calendars.extend(more);
 }
 
 fn stricter(one: &ApprovalRules, other: &ApprovalRules) -> ApprovalRules {
@@ -108,8 +113,13 @@ fn consents(now: &ApprovalRules, before: &ApprovalRules) -> Vec<String> {
         ("disruptive", now.disruptive, before.disruptive),
         ("severing", now.severing, before.severing),
     ];
+    looser("changes need", all)
+}
+
+/// Of each risk, what is less now than it was.
+fn looser<T: Ord + Display, const N: usize>(what: &str, all: [(&str, T, T); N]) -> Vec<String> {
     let looser = all.into_iter().filter(|(_, now, before)| now < before);
-    looser.map(|(risk, now, before)| format!("{risk} changes need {now} instead of {before}")).collect()
+    looser.map(|(risk, now, before)| format!("{risk} {what} {now} instead of {before}")).collect()
 }
 
 /// What the one among all calendars that is nearest to another allows that the other does not.
@@ -131,8 +141,7 @@ fn on_drift(now: &Policy, before: &Policy) -> Vec<String> {
         ("disruptive", now.disruptive, before.disruptive),
         ("severing", now.severing, before.severing),
     ];
-    let looser = all.into_iter().filter(|(_, now, before)| now < before);
-    looser.map(|(risk, now, before)| format!("{risk} drift is {now} instead of {before}")).collect()
+    looser("drift is", all)
 }
 
 fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count: bool) -> Vec<String> {
