@@ -18,6 +18,7 @@ mod migration;
 mod order;
 mod ownership;
 mod publishing;
+mod remainder;
 mod resolve;
 mod risk;
 mod signatures;

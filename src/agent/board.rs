@@ -164,6 +164,7 @@ fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
         previous: &planned.status.documents,
         applied: applied.as_ref(),
         failures: &failures,
+        approved: None,
         now,
     });
     let first_seen = status::first_seen(&documents);

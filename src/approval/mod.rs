@@ -1,14 +1,17 @@
 //! May this plan run? Answers by the rules in force, the approvals on file and the person at the keyboard.
 //!
 //! An [`Approval`] can only be made by [`decide`] or [`emergency::break_glass`], and names one plan. A plan may run if
-//! every change has the consent its risk asks for. An approval covers a change if it is for this plan id, or if it lists
-//! the change's digest: so the rest of an interrupted plan is still approved.
+//! every change has the consent its risk asks for. An approval covers a change if it is for this plan id, if it lists the
+//! change's digest, or if the change is what is left of one in the plan that it is for: so the rest of an interrupted plan is
+//! still approved.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod coverage;
 pub mod emergency;
 pub mod file;
 mod objection;
+mod remainder;
 pub mod signature;
 pub mod window;
 
@@ -25,6 +28,7 @@ use crate::domain::name::ApproverName;
 use crate::domain::window::Grade;
 use crate::plan::Plan;
 use crate::plan::Step;
+use crate::plan::action::Action;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::document::ChangeDigest;
@@ -33,6 +37,8 @@ use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
 use crate::plan::document::loosening_digest;
 use crate::plan::risk::Risk;
+use coverage::Coverage;
+use coverage::Covered;
 use emergency::Emergency;
 use file::ApprovalFile;
 use signature::Signer;
@@ -108,6 +114,8 @@ pub struct Circumstances {
     pub authors: Authors,
     /// Changes that were carried out under an approval already: they cannot be carried out under it again.
     pub used: BTreeSet<(PlanId, ChangeDigest)>,
+    /// The canonical bodies of approved plans, as far as they were kept. One that is not what its id says counts for nothing.
+    pub bodies: BTreeMap<PlanId, String>,
     /// What a local person said.
     pub local: LocalConsent,
 }
@@ -193,10 +201,11 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
         })
         .map(|evidence| &evidence.file)
         .collect();
+    let coverage = Coverage::of(plan, circumstances);
     let mut needs: BTreeMap<Risk, Need> = BTreeMap::new();
     let mut approvers = BTreeSet::new();
     for item in items(plan) {
-        let people = people(plan, &item.digest, &valid, circumstances);
+        let people = people(plan, &coverage, &item, &valid);
         let consent = item.consent;
         let have = counted(&people, circumstances.local);
         if !is_met(consent, item.is_merged, have, circumstances) {
@@ -211,9 +220,9 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     let thaws = frozen.as_ref().map_or(circumstances.now, |freeze| freeze.until);
     let closed = window::closed(&plan.policy.windows, &grades(plan), thaws);
     if !needs.is_empty() || frozen.is_some() || closed.is_some() {
-        refused.extend(valid.iter().filter_map(|file| uncovering(plan, file, circumstances)));
+        refused.extend(valid.iter().filter_map(|file| uncovering(plan, &coverage, file)));
         let unsigned = circumstances.authors.unsigned.clone();
-        let news = valid.iter().filter_map(|file| since(plan, file, circumstances)).collect();
+        let news = valid.iter().filter_map(|file| since(plan, &coverage, file)).collect();
         return Decision::Missing(Missing { needs, refused, unsigned, news, frozen, closed });
     }
     if circumstances.local == LocalConsent::Person {
@@ -251,7 +260,11 @@ pub fn grades(plan: &Plan) -> BTreeSet<Grade> {
 
 /// One thing that somebody has to agree to.
 struct Item {
+    /// As plans and approvals spell it; the rules have none.
+    key: Option<String>,
     name: String,
+    /// What happens to it; nothing happens to rules.
+    action: Option<Action>,
     risk: Risk,
     consent: Consent,
     digest: ChangeDigest,
@@ -262,14 +275,18 @@ struct Item {
 /// Everything in a plan that somebody has to agree to.
 fn items(plan: &Plan) -> Vec<Item> {
     let rules = plan.loosening().iter().map(|rule| Item {
+        key: None,
         name: format!("the rules ({rule})"),
+        action: None,
         risk: Risk::Severing,
         consent: of_risk(plan, Risk::Severing),
         digest: loosening_digest(rule),
         is_merged: true,
     });
     let steps = plan.steps.iter().map(|Step { change, after: _ }| Item {
+        key: Some(key_text(&change.key)),
         name: change.key.to_string(),
+        action: Some(change.action),
         risk: change.risk,
         consent: required(plan, change),
         digest: change_digest(change),
@@ -296,15 +313,12 @@ fn counted(people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
 /// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.
 fn people<'a>(
     plan: &Plan,
-    digest: &ChangeDigest,
+    coverage: &Coverage<'_>,
+    item: &Item,
     valid: &[&'a ApprovalFile],
-    circumstances: &Circumstances,
 ) -> BTreeSet<&'a ApproverName> {
-    let covers = |file: &&&ApprovalFile| {
-        let listed = file.changes.iter().any(|change| change.digest == *digest);
-        (file.plan == plan.id || listed) && !circumstances.used.contains(&(file.plan.clone(), digest.clone()))
-    };
-    let mut people: BTreeSet<&ApproverName> = valid.iter().filter(covers).map(|file| &file.approver).collect();
+    let covering = valid.iter().filter(|file| coverage.of_item(file, item) == Covered::Yes);
+    let mut people: BTreeSet<&ApproverName> = covering.map(|file| &file.approver).collect();
     if !plan.policy.approval.signatures_required {
         people = people.into_iter().take(1).collect();
     }
@@ -313,38 +327,30 @@ fn people<'a>(
 
 /// What is new since an approval that holds was given for another plan, as far as its list of changes tells; `None` if it
 /// was for other resources, or is used up.
-fn since(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<News> {
-    let approved: BTreeMap<&str, BTreeSet<&ChangeDigest>> =
-        file.changes.iter().fold(BTreeMap::new(), |mut all, change| {
-            all.entry(change.resource.as_str()).or_default().insert(&change.digest);
-            all
-        });
-    let is_spent = |digest: &ChangeDigest| circumstances.used.contains(&(file.plan.clone(), digest.clone()));
-    let is_other = file.plan != plan.id && !file.changes.iter().any(|change| is_spent(&change.digest));
-    let steps = plan.steps.iter().map(|step| (key_text(&step.change.key), &step.change));
-    let is_about = steps.clone().any(|(key, _)| approved.contains_key(key.as_str()));
-    let differs = |(key, change): (String, &Change)| match approved.get(key.as_str()) {
-        None => Some(format!("new: {} {key}", change.action)),
-        Some(digests) if digests.contains(&change_digest(change)) => None,
-        Some(_) => Some(format!("{key}: its change, or what follows from it, is not what was approved")),
+fn since(plan: &Plan, coverage: &Coverage<'_>, file: &ApprovalFile) -> Option<News> {
+    let approved: BTreeSet<&str> = file.changes.iter().map(|change| change.resource.as_str()).collect();
+    let is_other = file.plan != plan.id && !file.changes.iter().any(|change| coverage.is_used(file, &change.digest));
+    let steps = items(plan).into_iter().filter_map(|item| Some((item.key.clone()?, item)));
+    let steps: Vec<(String, Item)> = steps.collect();
+    let is_about = steps.iter().any(|(key, _)| approved.contains(key.as_str()));
+    let differs = |(key, item): &(String, Item)| match approved.contains(key.as_str()) {
+        false => Some(format!("new: {} {key}", item.action?)),
+        true if coverage.of_item(file, item) != Covered::No => None,
+        true => Some(format!("{key}: its change, or what follows from it, is not what was approved")),
     };
-    let differences: Vec<String> = steps.filter_map(differs).collect();
+    let differences: Vec<String> = steps.iter().filter_map(differs).collect();
     let is_news = is_other && is_about && !differences.is_empty();
     is_news.then(|| News { approver: file.approver.clone(), plan: file.plan.clone(), differences })
 }
 
 /// Why an approval that holds by itself does not help this plan; `None` if it covers some of its changes.
-fn uncovering(plan: &Plan, file: &ApprovalFile, circumstances: &Circumstances) -> Option<Refused> {
-    let digests: BTreeSet<ChangeDigest> = items(plan).into_iter().map(|item| item.digest).collect();
-    let is_listed = |digest: &ChangeDigest| file.changes.iter().any(|change| change.digest == *digest);
-    let mut covered = digests.iter().filter(|digest| file.plan == plan.id || is_listed(digest)).peekable();
+fn uncovering(plan: &Plan, coverage: &Coverage<'_>, file: &ApprovalFile) -> Option<Refused> {
+    let covered: BTreeSet<Covered> = items(plan).iter().map(|item| coverage.of_item(file, item)).collect();
     let short = &file.plan.as_str()[..10];
-    let reason = if covered.peek().is_none() {
-        format!("is for plan {short}…, and lists none of the changes of this one")
-    } else if covered.all(|digest| circumstances.used.contains(&(file.plan.clone(), digest.clone()))) {
-        format!("is for plan {short}…, and was used up when that was applied")
-    } else {
-        return None;
+    let reason = match covered.last() {
+        Some(Covered::Yes) => return None,
+        Some(Covered::Before) => format!("is for plan {short}…, and was used up when that was applied"),
+        Some(Covered::No) | None => format!("is for plan {short}…, and lists none of the changes of this one"),
     };
     Some(Refused { approver: file.approver.clone(), reason })
 }

@@ -203,7 +203,7 @@ impl One<'_> {
         }
         if !planned.plan.has_changes() {
             let converged = planned.plan.is_settled();
-            publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
+            publishing::publish(loaded, &planned, Done { converged, ..Done::default() }).await?;
             return Ok(if converged { Exit::Done } else { Exit::Partial });
         }
         if let Some(refused) = self.beyond_yes(&planned).filter(|_| self.arguments.break_glass.is_none()) {
@@ -234,7 +234,7 @@ impl One<'_> {
         printer.end_live();
         printer.result(&render::apply::summary(&ended.report.steps));
         printer.result(&render::apply::left_out(&planned.plan));
-        let concluded = publishing::conclude(loaded, &planned, &ended, config).await?;
+        let concluded = publishing::conclude((loaded, &planned), &ended, &approvals, config).await?;
         if let Some(commit) = concluded.status {
             let branch = &planned.plan.policy.status.branch;
             printer.line(Label::Dim, format!("status: commit {} on {branch}", commit.short()));

@@ -97,6 +97,7 @@ async fn live_status(
         previous: &planned.status.documents,
         applied: None,
         failures: &std::collections::BTreeMap::new(),
+        approved: None,
         now,
     });
     printer.result(&status(environment.as_str(), &documents, Clock { as_of: now, now }));

@@ -85,16 +85,16 @@ pub fn fields_of(resource: &Resource) -> Fields {
 
 /// The digest under which one change is approved.
 pub fn change_digest(change: &Change) -> ChangeDigest {
-    let mut body = json!({
-        "key": key(change),
-        "action": change.action,
-        "actor": change.actor,
-        "risk": change.risk,
-        "fields": field_changes(change),
-        "consequences": consequences(change),
-    });
-    note_rest(&mut body, change);
-    ChangeDigest(digest(&canonical(&body)))
+    ChangeDigest(digest(&canonical(&change_body(change))))
+}
+
+/// The same digest, of a step as the canonical body of a plan has it.
+pub fn step_digest(step: &Json) -> ChangeDigest {
+    let mut change = step.clone();
+    if let Json::Object(fields) = &mut change {
+        fields.retain(|name, _| !BESIDE_CHANGE.contains(&name.as_str()));
+    }
+    ChangeDigest(digest(&canonical(&change)))
 }
 
 /// The digest under which the loosening of a rule is approved.
@@ -193,19 +193,27 @@ fn desired(draft: &Draft<'_>) -> Json {
     json!({ "resources": resources, "connections": rules })
 }
 
+/// What a step has beside its change: of the plan's id, and of no change's digest.
+const BESIDE_CHANGE: [&str; 4] = ["irreversible", "reads", "after", "existing"];
+
 fn step(step: &Step) -> Json {
     let change = &step.change;
+    let mut body = change_body(change);
+    body["irreversible"] = change.irreversible.into();
+    body["reads"] = reads(&change.reads);
+    body["after"] = step.after.clone().into();
+    body["existing"] = change.existing.as_ref().map(crate::domain::azure::ResourceId::folded).into();
+    body
+}
+
+fn change_body(change: &Change) -> Json {
     let mut body = json!({
         "key": key(change),
         "action": change.action,
         "actor": change.actor,
         "risk": change.risk,
-        "irreversible": change.irreversible,
         "fields": field_changes(change),
-        "reads": reads(&change.reads),
         "consequences": consequences(change),
-        "after": step.after,
-        "existing": change.existing.as_ref().map(crate::domain::azure::ResourceId::folded),
     });
     note_rest(&mut body, change);
     body

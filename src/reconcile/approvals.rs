@@ -28,6 +28,7 @@ use crate::domain::commit::RepoPath;
 use crate::domain::name::EnvironmentName;
 use crate::git::GitError;
 use crate::git::Limits;
+use crate::plan::document::PlanId;
 use crate::reconcile::source::Upstream;
 use crate::repo;
 use crate::repo::source::Sources;
@@ -43,6 +44,13 @@ pub struct Approvals {
     pub diagnostics: Diagnostics,
     /// The texts of the files.
     pub sources: Sources,
+}
+
+impl Approvals {
+    /// The plans that they are for.
+    pub fn plans(&self) -> BTreeSet<PlanId> {
+        self.evidence.iter().map(|evidence| evidence.file.plan.clone()).collect()
+    }
 }
 
 /// What approvals are read for.

@@ -21,6 +21,7 @@ use crate::render::saved_plan::read_saved_plan;
 use crate::status::document::StepOutcome;
 use crate::status::path;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 /// The approvals on file; none without a remote.
@@ -51,6 +52,7 @@ pub fn decide(
         first_seen,
         authors: approvals.authors.clone(),
         used: used(&planned.status, &approvals.evidence),
+        bodies: bodies(planned, approvals),
         local: consent,
     };
     match approval::decide(&planned.plan, &approvals.evidence, &circumstances) {
@@ -62,12 +64,22 @@ pub fn decide(
     }
 }
 
-/// The same news, told by the approved plan itself where the status branch still has it and it is the one that its id names.
-fn in_detail(news: News, planned: &Planned) -> News {
-    let path = path::plan(&planned.plan.policy.mark.environment, &news.plan);
+/// The bodies of the approved plans that the status branch still has.
+fn bodies(planned: &Planned, approvals: &Approvals) -> BTreeMap<PlanId, String> {
+    approvals.plans().into_iter().filter_map(|plan| body(planned, &plan).map(|body| (plan, body))).collect()
+}
+
+/// The body of a plan that was published, if it is the one that its id names.
+fn body(planned: &Planned, plan: &PlanId) -> Option<String> {
+    let path = path::plan(&planned.plan.policy.mark.environment, plan);
     let saved = planned.status.files.get(&path).and_then(|text| read_saved_plan(text).ok());
-    match saved.filter(|saved| saved.id == news.plan) {
-        Some(saved) => News { differences: compare::differences(&saved.body, &planned.plan.body), ..news },
+    saved.filter(|saved| saved.id == *plan).map(|saved| saved.body)
+}
+
+/// The same news, told by the approved plan itself where the status branch still has it.
+fn in_detail(news: News, planned: &Planned) -> News {
+    match body(planned, &news.plan) {
+        Some(body) => News { differences: compare::differences(&body, &planned.plan.body), ..news },
         None => news,
     }
 }

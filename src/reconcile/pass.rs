@@ -170,7 +170,7 @@ pub async fn pass(
     }
     if !planned.plan.has_changes() {
         let converged = planned.plan.is_settled();
-        let status = publish(loaded, &planned, Done { ended: None, converged }).await.into();
+        let status = publish(loaded, &planned, Done { converged, ..Done::default() }).await.into();
         let postponed = planned.plan.postponed.iter().cloned().collect();
         return Ok(PassEnd::Converged { planned, postponed, status });
     }
@@ -178,7 +178,9 @@ pub async fn pass(
     let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
         Decision::Approved(approval) => approval,
         Decision::Missing(missing) => {
-            let status = publish(loaded, &planned, Done::default()).await.into();
+            let approved = approvals.plans();
+            let done = Done { approved: Some(&approved), ..Done::default() };
+            let status = publish(loaded, &planned, done).await.into();
             let diagnostics = (approvals.diagnostics, approvals.sources);
             return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
         }
@@ -186,7 +188,7 @@ pub async fn pass(
     listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
-    let (status, converged, after) = match publishing::conclude(loaded, &planned, &ended, config).await {
+    let (status, converged, after) = match publishing::conclude((loaded, &planned), &ended, &approvals, config).await {
         Ok(Concluded { status, converged, after }) => {
             let (after, unseen) = match after {
                 Ok(after) => (Some(Arc::new(after)), None),

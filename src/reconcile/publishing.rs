@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::key::ResourceKey;
+use crate::plan::document::PlanId;
 use crate::reconcile::applying::Ended;
+use crate::reconcile::approvals::Approvals;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::planning;
 use crate::reconcile::planning::Planned;
@@ -24,6 +26,7 @@ use crate::status::Composition;
 use crate::status::document::BreakGlassRecord;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What a pass did, as far as the status says it.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ pub struct Done<'a> {
     pub ended: Option<&'a Ended>,
     /// True if the world now is as the commit asks.
     pub converged: bool,
+    /// The plans that approvals on file are for; `None` if nobody looked.
+    pub approved: Option<&'a BTreeSet<PlanId>>,
 }
 
 /// Commits the status: what is there now, and what is still to do. Answers the commit, or `None` if nothing changed.
@@ -66,6 +71,7 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
             previous: &previous.documents,
             applied: applied.as_ref(),
             failures: &failures,
+            approved: done.approved,
             now,
         });
         // Of the documents that are written, not of those that were there: a second look must not tell anything else.
@@ -121,11 +127,12 @@ pub struct Concluded {
 /// # Errors
 /// If the branch cannot be read or written.
 pub async fn conclude(
-    loaded: &Loaded,
-    planned: &Planned,
+    (loaded, planned): (&Loaded, &Planned),
     ended: &Ended,
+    approvals: &Approvals,
     config: &Config,
 ) -> Result<Concluded, PassError> {
+    let approved = &approvals.plans();
     let loosening = match ended.record.break_glass {
         Some(_) => planned.plan.loosening().to_vec(),
         // What was to be agreed to about the rules was, or nothing would have been applied.
@@ -134,11 +141,11 @@ pub async fn conclude(
     match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
             let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
-            let done = Done { ended: Some(ended), converged };
+            let done = Done { ended: Some(ended), converged, approved: Some(approved) };
             Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }
         Err(error) => {
-            let done = Done { ended: Some(ended), converged: false };
+            let done = Done { ended: Some(ended), converged: false, approved: Some(approved) };
             Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, after: Err(error) })
         }
     }

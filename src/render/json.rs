@@ -312,7 +312,7 @@ pub fn status(documents: &BTreeMap<RepoPath, StatusDocument>) -> String {
             StatusDocument::Environment(status) => serde_json::to_value(status),
             StatusDocument::Applied(_)
             | StatusDocument::Overview(_)
-            | StatusDocument::PendingPlan(_)
+            | StatusDocument::SavedPlan(_)
             | StatusDocument::PendingPlanText(_) => return None,
         };
         Some(item.expect("a status has only text keys"))

@@ -48,7 +48,7 @@ pub fn files(documents: &BTreeMap<RepoPath, StatusDocument>, pending: &Pending<'
             StatusDocument::Environment(status) => yaml::write(status),
             StatusDocument::Applied(record) => yaml::write(record),
             StatusDocument::Overview(overview) => self::overview(overview),
-            StatusDocument::PendingPlan(id) => {
+            StatusDocument::SavedPlan(id) => {
                 let kept = previous
                     .get(path)
                     .filter(|text| saved_plan::read_saved_plan(text).is_ok_and(|saved| saved.id == *id));
@@ -96,9 +96,17 @@ fn read_one(path: &RepoPath, text: &str) -> Result<Option<StatusDocument>, YamlE
         }
         ["status", _, "environment.yaml"] => StatusDocument::Environment(of(path, text)?),
         ["status", _, "applied", file] if file.ends_with(".yaml") => StatusDocument::Applied(of(path, text)?),
+        ["status", _, "plans", file] => return Ok(saved_plan(file, text)),
         _ => return Ok(None),
     };
     Ok(Some(document))
+}
+
+/// A plan that was saved under its id. What is not the plan that it says is nobody's: its file goes.
+fn saved_plan(file: &str, text: &str) -> Option<StatusDocument> {
+    let saved = saved_plan::read_saved_plan(text).ok()?;
+    let is_own = file.strip_suffix(".json") == Some(saved.id.as_str());
+    is_own.then_some(StatusDocument::SavedPlan(saved.id))
 }
 
 /// The table for people, as `README.md`.

@@ -41,12 +41,25 @@ pub fn compose(input: &Composition<'_>) -> BTreeMap<RepoPath, StatusDocument> {
     documents.insert(path::environment(view.environment), StatusDocument::Environment(environment));
     documents.insert(path::overview(view.environment), StatusDocument::Overview(overview));
     records(&view, &mut documents);
+    plans(&view, &mut documents);
+    documents
+}
+
+/// The pending plan. As long as there is one, also what was approved before: what is left of it is still approved.
+fn plans(view: &View<'_>, documents: &mut Documents) {
+    let input = view.input;
+    let is_kept = |(_, document): &(&RepoPath, &StatusDocument)| match document {
+        StatusDocument::SavedPlan(id) => input.approved.is_none_or(|approved| approved.contains(id)),
+        _ => false,
+    };
+    let is_open = input.plan.has_changes() || !input.plan.may_run();
+    let kept = input.previous.iter().filter(|_| is_open).filter(is_kept);
+    documents.extend(kept.map(|(path, document)| (path.clone(), document.clone())));
     if input.plan.has_changes() {
         let id = &input.plan.id;
-        documents.insert(path::plan(view.environment, id), StatusDocument::PendingPlan(id.clone()));
+        documents.insert(path::plan(view.environment, id), StatusDocument::SavedPlan(id.clone()));
         documents.insert(path::plan_text(view.environment, id), StatusDocument::PendingPlanText(id.clone()));
     }
-    documents
 }
 
 /// One file for each document of the repository.
@@ -138,7 +151,7 @@ fn left_over(view: &View<'_>, documents: &mut Documents) {
             StatusDocument::Environment(_)
             | StatusDocument::Applied(_)
             | StatusDocument::Overview(_)
-            | StatusDocument::PendingPlan(_)
+            | StatusDocument::SavedPlan(_)
             | StatusDocument::PendingPlanText(_) => {}
         }
     }

@@ -130,7 +130,7 @@ pub(super) fn overview(
             StatusDocument::Environment(_)
             | StatusDocument::Applied(_)
             | StatusDocument::Overview(_)
-            | StatusDocument::PendingPlan(_)
+            | StatusDocument::SavedPlan(_)
             | StatusDocument::PendingPlanText(_) => return None,
         };
         let name = match &head.metadata.namespace {

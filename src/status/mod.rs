@@ -19,6 +19,7 @@ mod service;
 mod view;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::desired::Desired;
 use crate::domain::commit::CommitId;
@@ -52,6 +53,8 @@ pub struct Composition<'a> {
     pub applied: Option<&'a Applied>,
     /// The error of each step that failed in this pass.
     pub failures: &'a BTreeMap<ResourceKey, String>,
+    /// The plans that approvals on file are for; `None` if nobody looked.
+    pub approved: Option<&'a BTreeSet<PlanId>>,
     /// The time.
     pub now: jiff::Timestamp,
 }
@@ -82,8 +85,8 @@ pub enum StatusDocument {
     Applied(AppliedRecord),
     /// The table for people.
     Overview(Overview),
-    /// The pending plan, as it is saved.
-    PendingPlan(PlanId),
+    /// A plan as it is saved: the pending one, or one that was approved and is not done yet.
+    SavedPlan(PlanId),
     /// The pending plan, for people.
     PendingPlanText(PlanId),
 }
@@ -98,7 +101,7 @@ impl StatusDocument {
             Self::Environment(_)
             | Self::Applied(_)
             | Self::Overview(_)
-            | Self::PendingPlan(_)
+            | Self::SavedPlan(_)
             | Self::PendingPlanText(_) => None,
         }
     }

@@ -21,7 +21,16 @@ fn composed(world: &World, previous: &Documents, time: &str) -> Documents {
     let (plan, failures) = (world.plan(), BTreeMap::new());
     let World { desired, observed } = world;
     let now = at(time);
-    compose(&Composition { desired, observed, plan: &plan, previous, applied: None, failures: &failures, now })
+    compose(&Composition {
+        desired,
+        observed,
+        plan: &plan,
+        previous,
+        applied: None,
+        failures: &failures,
+        approved: None,
+        now,
+    })
 }
 
 fn service(documents: &Documents) -> &ServiceStatus {
@@ -189,6 +198,7 @@ fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
         previous: &first,
         applied: Some(&applied),
         failures: &failures,
+        approved: None,
         now: at("11:00"),
     };
     let second = compose(&input);

@@ -75,12 +75,13 @@ pub(super) fn file(plan: &Plan, approver: &str) -> Evidence {
     }
 }
 
-fn circumstances(local: LocalConsent) -> Circumstances {
+pub(super) fn circumstances(local: LocalConsent) -> Circumstances {
     Circumstances {
         now: now(),
         first_seen: Some(now() - hours(48)),
         authors: Authors { addresses: ["dave@example.com".to_owned()].into(), ..Authors::default() },
         used: [].into(),
+        bodies: [].into(),
         local,
     }
 }

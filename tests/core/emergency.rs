@@ -23,7 +23,8 @@ const FROZEN: &str = "freeze = { reason = \"the sale\", until = \"2027-01-03T00:
 fn missing(plan: &Plan) -> Missing {
     let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
     let (authors, used) = (Authors::default(), [].into());
-    let circumstances = Circumstances { now, first_seen: None, authors, used, local: LocalConsent::None };
+    let circumstances =
+        Circumstances { now, first_seen: None, authors, used, bodies: [].into(), local: LocalConsent::None };
     match approval::decide(plan, &[], &circumstances) {
         Decision::Missing(missing) => missing,
         Decision::Approved(_) => panic!("it lacks nothing"),

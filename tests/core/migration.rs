@@ -132,6 +132,7 @@ fn the_status_says_who_has_not_moved() {
             previous: &BTreeMap::new(),
             applied: None,
             failures: &BTreeMap::new(),
+            approved: None,
             now,
         });
         let text = terminal::render(&status("prod", &documents, Clock { as_of: now, now }), false);

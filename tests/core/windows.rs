@@ -53,7 +53,8 @@ fn disruptive(rules: &str) -> Plan {
 
 fn decide(plan: &Plan, now: Timestamp) -> Result<(), Box<Missing>> {
     let (authors, used) = (Authors::default(), BTreeSet::new());
-    let circumstances = Circumstances { now, first_seen: None, authors, used, local: LocalConsent::Person };
+    let circumstances =
+        Circumstances { now, first_seen: None, authors, used, bodies: [].into(), local: LocalConsent::Person };
     match approval::decide(plan, &[], &circumstances) {
         Decision::Approved(_) => Ok(()),
         Decision::Missing(missing) => Err(Box::new(missing)),

@@ -122,7 +122,7 @@ fn row(document: &StatusDocument) -> Option<Vec<Element>> {
         StatusDocument::Environment(_)
         | StatusDocument::Applied(_)
         | StatusDocument::Overview(_)
-        | StatusDocument::PendingPlan(_)
+        | StatusDocument::SavedPlan(_)
         | StatusDocument::PendingPlanText(_) => return None,
     };
     let name = el("th").attr("scope", "row").text(topology::title(head));

@@ -16,7 +16,16 @@ fn documents(world: &World, plan: &Plan) -> BTreeMap<RepoPath, StatusDocument> {
     let World { desired, observed } = world;
     let (previous, failures) = (BTreeMap::new(), BTreeMap::new());
     let (applied, now) = (None, at("10:00"));
-    compose(&Composition { desired, observed, plan, previous: &previous, applied, failures: &failures, now })
+    compose(&Composition {
+        desired,
+        observed,
+        plan,
+        previous: &previous,
+        applied,
+        failures: &failures,
+        approved: None,
+        now,
+    })
 }
 
 fn body_of(world: &World) -> String {

@@ -83,7 +83,7 @@ pub(super) fn chains(documents: &BTreeMap<RepoPath, StatusDocument>, hit: &BTree
             StatusDocument::Environment(_)
             | StatusDocument::Applied(_)
             | StatusDocument::Overview(_)
-            | StatusDocument::PendingPlan(_)
+            | StatusDocument::SavedPlan(_)
             | StatusDocument::PendingPlanText(_) => {}
         }
     }

@@ -21,8 +21,16 @@ fn files(world: &World, previous: &Files, time: &str) -> Files {
     let (plan, failures) = (world.plan(), BTreeMap::new());
     let World { desired, observed } = world;
     let now = at(time);
-    let input =
-        Composition { desired, observed, plan: &plan, previous: &documents, applied: None, failures: &failures, now };
+    let input = Composition {
+        desired,
+        observed,
+        plan: &plan,
+        previous: &documents,
+        applied: None,
+        failures: &failures,
+        approved: None,
+        now,
+    };
     let provenance =
         Provenance { commit: None, source: "config".to_owned(), created_at: now, build: "0.1.0".to_owned() };
     let pending = status_files::Pending { plan: &plan, details: Details::default(), provenance };
