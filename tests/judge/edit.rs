@@ -87,6 +87,17 @@ pub(crate) fn publish(manifest: &mut Value, key: &ObjectKey) {
     set(manifest, "azure-pls-ip-configuration-subnet", "aks-subnet");
 }
 
+/// Publishes a Service that is on the public load balancer: only without floating IP does Azure take that.
+fn publish_publicly(manifest: &mut Value) {
+    set(manifest, "azure-disable-load-balancer-floating-ip", "true");
+    set(manifest, "azure-load-balancer-internal", "false");
+    for name in ["azure-load-balancer-ipv4", "azure-load-balancer-internal-subnet"] {
+        unset(manifest, name);
+    }
+    manifest["spec"].as_object_mut().unwrap().remove("loadBalancerIP");
+    set(manifest, "azure-pls-create", "true");
+}
+
 /// A Service that works in most worlds.
 pub(crate) fn fresh(chance: &mut Chance, key: &ObjectKey) -> Value {
     let at: usize = key.name.as_str()[1..].parse().unwrap();
@@ -238,12 +249,7 @@ fn link(chance: &mut Chance, key: &ObjectKey, manifest: &mut Value) -> &'static 
             "node resource group"
         }
         6 => {
-            set(manifest, "azure-disable-load-balancer-floating-ip", "true");
-            set(manifest, "azure-load-balancer-internal", "false");
-            unset(manifest, "azure-load-balancer-ipv4");
-            unset(manifest, "azure-load-balancer-internal-subnet");
-            manifest["spec"].as_object_mut().unwrap().remove("loadBalancerIP");
-            set(manifest, "azure-pls-create", "true");
+            publish_publicly(manifest);
             "public without floating IP, and published"
         }
         _ => {
@@ -316,11 +322,15 @@ fn beside(chance: &mut Chance, manifest: &mut Value, other: &Value) -> &'static 
         unset(manifest, "azure-pls-resource-group");
         set(manifest, "azure-pls-name", &said("azure-pls-name").unwrap_or_else(|| format!("pls-{name}")));
         // On another frontend than now, where it has none.
-        let moves = [None, Some("apps-subnet"), Some("aks-subnet")];
         unset(manifest, "azure-load-balancer-ipv4");
-        match moves[chance.below(moves.len())] {
-            Some(subnet) => set(manifest, "azure-load-balancer-internal-subnet", subnet),
-            None => unset(manifest, "azure-load-balancer-internal-subnet"),
+        match chance.below(8) {
+            0 => {
+                publish_publicly(manifest);
+                return "the name of another one's Private Link Service, on the public load balancer";
+            }
+            1 | 2 => set(manifest, "azure-load-balancer-internal-subnet", "apps-subnet"),
+            3 | 4 => set(manifest, "azure-load-balancer-internal-subnet", "aks-subnet"),
+            _ => unset(manifest, "azure-load-balancer-internal-subnet"),
         }
         return "the name of another one's Private Link Service";
     }

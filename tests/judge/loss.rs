@@ -26,6 +26,8 @@ pub(crate) struct Losses {
     /// Losses that justify a warning, and that the model is not asked to foresee.
     others: Vec<String>,
     is_public: bool,
+    /// True if the security group has a rule that it had not.
+    is_admitted: bool,
 }
 
 pub(crate) fn losses(stage: &Stage, (before, now): (&Seen, &Seen), names: &Names, happened: &Outcome) -> Losses {
@@ -92,6 +94,7 @@ pub(crate) fn losses(stage: &Stage, (before, now): (&Seen, &Seen), names: &Names
             .chain(reallotted((before, now), &old))
             .collect(),
         is_public: !released(&new).is_subset(&released(&old)),
+        is_admitted: now.security.keys().any(|name| !before.security.contains_key(name)),
     }
 }
 
@@ -140,6 +143,9 @@ const EXPOSING: [&str; 5] =
     ["isibility", "auto-approval", "autoApproval", "azure-allowed-ip-ranges", "spec.loadBalancerSourceRanges"];
 /// A list of clients that gets narrower cuts some off, in the cluster itself.
 const NARROWING: [&str; 1] = ["spec.loadBalancerSourceRanges"];
+/// Without floating IP the syncs of others take a Service's rule out of the security group, which no plan reads: where there
+/// was none, its list of clients narrows nothing.
+const NARROWING_A_RULE: [&str; 1] = ["azure-allowed-ip-ranges"];
 
 pub(crate) fn judge_risk(planned: &Plan, tried: &[&Edit], (lost, tally): (&Losses, &mut Tally)) -> Option<String> {
     let is_of = |key: &ResourceKey, edit: &&&Edit| {
@@ -185,7 +191,10 @@ pub(crate) fn judge_risk(planned: &Plan, tried: &[&Edit], (lost, tally): (&Losse
     let is_fair = match risk {
         Risk::Safe | Risk::Notable => true,
         Risk::Exposing => lost.is_public || touches(&EXPOSING),
-        Risk::Disruptive | Risk::Severing => is_lost || !lost.others.is_empty() || touches(&NARROWING),
+        Risk::Disruptive | Risk::Severing => {
+            let may_narrow = touches(&NARROWING) || lost.is_admitted && touches(&NARROWING_A_RULE);
+            is_lost || !lost.others.is_empty() || may_narrow
+        }
     };
     (!is_fair).then(|| format!("FALSE ALARM: {risk}, and nobody lost anything\n      {}", why()))
 }
