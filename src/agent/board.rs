@@ -21,6 +21,7 @@ use crate::reconcile::pass::PassError;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::planning::locate;
 use crate::reconcile::publishing;
+use crate::reconcile::publishing::Done;
 use crate::render::diagnostic;
 use crate::render::page;
 use crate::render::page::Glance;
@@ -29,8 +30,6 @@ use crate::render::page::Known;
 use crate::render::page::State;
 use crate::render::shown::Details;
 use crate::status;
-use crate::status::Applied;
-use crate::status::Composition;
 
 /// What the page shows.
 #[derive(Debug, Default)]
@@ -145,28 +144,14 @@ impl Audience for Arc<Board> {
 /// What a pass that got through found out.
 fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
     let (planned, state) = seen(end);
-    let (applied, failures) = match end {
+    let done = match end {
         PassEnd::Applied { ended: apply, converged, .. } => {
-            let commit = ended.loaded.source.commit.clone();
-            let applied = Applied {
-                commit: commit.clone().filter(|_| *converged),
-                rules: commit,
-                record: Some(apply.record.clone()),
-            };
-            (Some(applied), publishing::failures(Some(apply)))
+            Done { ended: Some(apply), converged: *converged, ..Done::default() }
         }
-        PassEnd::Converged { .. } | PassEnd::Waits { .. } | PassEnd::Stuck { .. } => (None, BTreeMap::new()),
+        PassEnd::Converged { postponed, .. } => Done { converged: postponed.is_empty(), ..Done::default() },
+        PassEnd::Waits { .. } | PassEnd::Stuck { .. } => Done::default(),
     };
-    let documents = status::compose(&Composition {
-        desired: &planned.desired,
-        observed: &planned.observed,
-        plan: &planned.plan,
-        previous: &planned.status.documents,
-        applied: applied.as_ref(),
-        failures: &failures,
-        approved: None,
-        now,
-    });
+    let documents = publishing::composed((&ended.loaded, planned), &done, &planned.status.documents, now);
     let first_seen = status::first_seen(&documents);
     let locate = |place: &Place| locate(&ended.loaded, place);
     let details = Details { locate: &locate, first_seen: Some(&first_seen) };

@@ -4,6 +4,7 @@ use crate::apply::report::Outcome;
 use crate::config::Config;
 use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
+use crate::domain::commit::RepoPath;
 use crate::domain::key::ResourceKey;
 use crate::plan::document::PlanId;
 use crate::reconcile::applying::Ended;
@@ -23,10 +24,13 @@ use crate::render::status_files::Pending;
 use crate::status;
 use crate::status::Applied;
 use crate::status::Composition;
+use crate::status::StatusDocument;
 use crate::status::document::BreakGlassRecord;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+type Documents = BTreeMap<RepoPath, StatusDocument>;
 
 /// What a pass did, as far as the status says it.
 #[derive(Debug, Default)]
@@ -48,14 +52,6 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     let Some(commit) = loaded.source.commit.clone() else { return Ok(None) };
     let branch = StatusBranch::new(upstream.remote.clone(), &planned.plan.policy);
     let now = Timestamp::now();
-    let failures = failures(done.ended);
-    let record = done.ended.map(|ended| ended.record.clone());
-    let is_emergency = record.as_ref().is_some_and(|record| record.break_glass.is_some());
-    let applied = (done.converged || record.is_some()).then(|| Applied {
-        commit: done.converged.then(|| commit.clone()),
-        rules: (!is_emergency).then(|| commit.clone()),
-        record,
-    });
     let provenance = Provenance {
         commit: Some(commit.clone()),
         source: loaded.source.planned_note.clone(),
@@ -64,16 +60,7 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     };
     let locate = |place: &Place| locate(loaded, place);
     let compose = |previous: &StatusFiles| {
-        let documents = status::compose(&Composition {
-            desired: &planned.desired,
-            observed: &planned.observed,
-            plan: &planned.plan,
-            previous: &previous.documents,
-            applied: applied.as_ref(),
-            failures: &failures,
-            approved: done.approved,
-            now,
-        });
+        let documents = composed((loaded, planned), &done, &previous.documents, now);
         // Of the documents that are written, not of those that were there: a second look must not tell anything else.
         let first_seen = status::first_seen(&documents);
         let details = Details { locate: &locate, first_seen: Some(&first_seen) };
@@ -101,8 +88,35 @@ fn trailer(glass: &BreakGlassRecord) -> String {
     format!("\nPrivlink-Break-Glass: {}: {}", one_line(&glass.by), one_line(&glass.reason))
 }
 
+/// The status documents after a pass; `previous` are those of last time.
+pub fn composed(
+    (loaded, planned): (&Loaded, &Planned),
+    done: &Done<'_>,
+    previous: &Documents,
+    now: Timestamp,
+) -> Documents {
+    let commit = loaded.source.commit.clone();
+    let record = done.ended.map(|ended| ended.record.clone());
+    let is_emergency = record.as_ref().is_some_and(|record| record.break_glass.is_some());
+    let applied = (done.converged || record.is_some()).then(|| Applied {
+        commit: commit.clone().filter(|_| done.converged),
+        rules: commit.filter(|_| !is_emergency),
+        record,
+    });
+    status::compose(&Composition {
+        desired: &planned.desired,
+        observed: &planned.observed,
+        plan: &planned.plan,
+        previous,
+        applied: applied.as_ref(),
+        failures: &failures(done.ended),
+        approved: done.approved,
+        now,
+    })
+}
+
 /// The error of each step that failed in an apply.
-pub fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
+fn failures(ended: Option<&Ended>) -> BTreeMap<ResourceKey, String> {
     let steps = ended.into_iter().flat_map(|ended| &ended.report.steps);
     let failed = steps.filter_map(|step| match &step.outcome {
         Outcome::Failed { message, .. } => Some((step.key.clone(), message.clone())),

@@ -1,6 +1,7 @@
 //! Status files over time: what stays, what changes, and when.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::resource::connection::ConnectionStatus;
@@ -211,4 +212,45 @@ fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
     let healed = composed(&World::converged(), &second, "13:00");
     assert_eq!(condition(&endpoint(&healed).head, ConditionType::EndpointReady).reason, reason::ADDRESS_ASSIGNED);
     assert!(healed.contains_key(&path::applied(&fixture::mark().environment, &plan.id)));
+}
+
+/// The plans that are kept on the branch, when approvals for some are on file.
+fn kept(world: &World, previous: &Documents, approved: Option<&BTreeSet<PlanId>>) -> (Documents, Vec<PlanId>) {
+    let (plan, failures) = (world.plan(), BTreeMap::new());
+    let World { desired, observed } = world;
+    let now = at("10:00");
+    let documents = compose(&Composition {
+        desired,
+        observed,
+        plan: &plan,
+        previous,
+        applied: None,
+        failures: &failures,
+        approved,
+        now,
+    });
+    let plans = documents.values().filter_map(|document| match document {
+        StatusDocument::SavedPlan(id) => Some(id.clone()),
+        _ => None,
+    });
+    let plans = plans.collect();
+    (documents, plans)
+}
+
+#[test]
+fn an_approved_plan_is_kept_as_long_as_one_waits() {
+    let mut world = World::converged();
+    world.manifest()["spec"]["ports"][0]["port"] = 444.into();
+    let first = world.plan().id;
+    let (documents, _) = kept(&world, &BTreeMap::new(), None);
+    world.manifest()["spec"]["ports"][0]["port"] = 445.into();
+    let second = world.plan().id;
+    let both = BTreeSet::from([first.clone(), second.clone()]);
+    assert_eq!(kept(&world, &documents, Some(&BTreeSet::new())).1, [second.clone()]);
+    for approved in [None, Some(&BTreeSet::from([first.clone()]))] {
+        assert_eq!(BTreeSet::from_iter(kept(&world, &documents, approved).1), both);
+    }
+    // What was approved and never published is not made up.
+    assert_eq!(kept(&world, &BTreeMap::new(), Some(&both)).1, [second]);
+    assert_eq!(kept(&World::converged(), &documents, Some(&both)).1, []);
 }

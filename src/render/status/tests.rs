@@ -125,7 +125,7 @@ fn files_are_the_same_bytes_while_nothing_changes() {
     let first = files(&world, &Files::new(), "10:00");
     assert_eq!(files(&world, &first, "11:00"), first);
     let (documents, errors) = status_files::read(&first);
-    assert!(errors.is_empty() && documents.len() == 3, "{documents:?}");
+    assert!(errors.is_empty() && documents.len() == 4, "{documents:?}");
 }
 
 fn file(name: &str) -> String {
@@ -258,4 +258,18 @@ fn the_environment_has_a_file_and_a_table_for_people() {
     | `!` | PrivateEndpoint | [orders-pe](privateendpoint/orders-pe.yaml) | ConnectionApproved: PendingApproval since 2026-11-20T10:00:00Z<br>DnsReady: RecordMissing since 2026-11-20T10:00:00Z | `10.50.1.4` |  |
     | `+` | Service | [shop/orders](service/shop/orders.yaml) | Ready | `10.224.10.224`<br>`pls-orders.8f0c6a1e-0000-4000-8000-000000000001.eastus2.azure.privatelinkservice` | 3 |
     ");
+}
+
+#[test]
+fn a_saved_plan_that_is_not_what_its_name_says_is_none() {
+    let world = waiting();
+    let written = files(&world, &Files::new(), "10:00");
+    let (path, text) = written.iter().find(|(path, _)| path.as_str().ends_with(".json")).unwrap();
+    let plans = |path: &str, text: &str| {
+        let files = Files::from([(path.parse().unwrap(), text.to_owned())]);
+        status_files::read(&files).0.len()
+    };
+    assert_eq!(plans(path.as_str(), text), 1);
+    assert_eq!(plans(path.as_str(), &text.replace("10.224.10.224", "10.224.10.99")), 0);
+    assert_eq!(plans("status/prod/plans/other.json", text), 0);
 }
