@@ -149,7 +149,8 @@ fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
             Done { ended: Some(apply), converged: *converged, ..Done::default() }
         }
         PassEnd::Converged { postponed, .. } => Done { converged: postponed.is_empty(), ..Done::default() },
-        PassEnd::Waits { .. } | PassEnd::Stuck { .. } => Done::default(),
+        PassEnd::Waits { missing, .. } => Done { missing: Some(missing), ..Done::default() },
+        PassEnd::Stuck { .. } => Done::default(),
     };
     let documents = publishing::composed((&ended.loaded, planned), &done, &planned.status.documents, now);
     let first_seen = status::first_seen(&documents);

@@ -12,6 +12,7 @@ use crate::approval::remainder::part_of;
 use crate::plan::Plan;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
+use crate::plan::risk::Risk;
 
 /// Whether an approval is for a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +47,13 @@ impl<'a> Coverage<'a> {
         self.used.contains(&(file.plan.clone(), digest.clone()))
     }
 
+    /// The risks of an approved plan, that of loosened rules among them; `None` if it was not kept.
+    pub(super) fn risks(&self, plan: &PlanId) -> Option<BTreeSet<Risk>> {
+        self.approved.get(plan)?.risks()
+    }
+
     /// Whether an approval is for one thing of the plan.
-    pub(super) fn of_item(&self, file: &ApprovalFile, item: &Item) -> Covered {
+    pub(super) fn of_item(&self, file: &ApprovalFile, item: &Item<'_>) -> Covered {
         let is_listed = || file.changes.iter().any(|change| change.digest == item.digest);
         let digest = if file.plan == self.plan.id || is_listed() {
             Some(item.digest.clone())
@@ -62,7 +68,7 @@ impl<'a> Coverage<'a> {
     }
 
     /// The approved change of which this one is what is left.
-    fn remainder(&self, file: &ApprovalFile, item: &Item) -> Option<ChangeDigest> {
+    fn remainder(&self, file: &ApprovalFile, item: &Item<'_>) -> Option<ChangeDigest> {
         let approved = self.approved.get(&file.plan)?;
         let body = self.body.get_or_init(|| Body::of(&self.plan.id, &self.plan.body));
         part_of(approved, body.as_ref()?, item.key.as_deref()?)

@@ -11,6 +11,7 @@ mod coverage;
 pub mod emergency;
 pub mod file;
 mod objection;
+mod part;
 mod remainder;
 pub mod signature;
 pub mod window;
@@ -28,7 +29,6 @@ use crate::domain::name::ApproverName;
 use crate::domain::window::Grade;
 use crate::plan::Plan;
 use crate::plan::Step;
-use crate::plan::action::Action;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
 use crate::plan::document::ChangeDigest;
@@ -41,6 +41,7 @@ use coverage::Coverage;
 use coverage::Covered;
 use emergency::Emergency;
 use file::ApprovalFile;
+pub use part::in_part;
 use signature::Signer;
 use signature::Unverified;
 use window::Closed;
@@ -189,18 +190,7 @@ pub struct Refused {
 
 /// Decides whether the plan may run.
 pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances) -> Decision {
-    let mut refused = Vec::new();
-    let valid: Vec<&ApprovalFile> = evidence
-        .iter()
-        .filter(|evidence| match objection::objection(plan, evidence, circumstances) {
-            None => true,
-            Some(reason) => {
-                refused.push(Refused { approver: evidence.file.approver.clone(), reason });
-                false
-            }
-        })
-        .map(|evidence| &evidence.file)
-        .collect();
+    let (valid, mut refused) = valid(plan, evidence, circumstances);
     let coverage = Coverage::of(plan, circumstances);
     let mut needs: BTreeMap<Risk, Need> = BTreeMap::new();
     let mut approvers = BTreeSet::new();
@@ -231,6 +221,22 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     Decision::Approved(Approval { plan: plan.id.clone(), approvers, emergency: None })
 }
 
+/// The approvals that count, whatever they are for, and those that do not.
+fn valid<'a>(
+    plan: &Plan,
+    evidence: &'a [Evidence],
+    circumstances: &Circumstances,
+) -> (Vec<&'a ApprovalFile>, Vec<Refused>) {
+    let (mut valid, mut refused) = (Vec::new(), Vec::new());
+    for evidence in evidence {
+        match objection::objection(plan, evidence, circumstances) {
+            None => valid.push(&evidence.file),
+            Some(reason) => refused.push(Refused { approver: evidence.file.approver.clone(), reason }),
+        }
+    }
+    (valid, refused)
+}
+
 /// The consent that a change asks for: that of its risk, and of drift what the settings say about drift.
 pub fn required(plan: &Plan, change: &Change) -> Consent {
     let consent = of_risk(plan, change.risk);
@@ -259,12 +265,12 @@ pub fn grades(plan: &Plan) -> BTreeSet<Grade> {
 }
 
 /// One thing that somebody has to agree to.
-struct Item {
+struct Item<'a> {
+    /// The change; there is none to rules.
+    change: Option<&'a Change>,
     /// As plans and approvals spell it; the rules have none.
     key: Option<String>,
     name: String,
-    /// What happens to it; nothing happens to rules.
-    action: Option<Action>,
     risk: Risk,
     consent: Consent,
     digest: ChangeDigest,
@@ -273,20 +279,20 @@ struct Item {
 }
 
 /// Everything in a plan that somebody has to agree to.
-fn items(plan: &Plan) -> Vec<Item> {
+fn items(plan: &Plan) -> Vec<Item<'_>> {
     let rules = plan.loosening().iter().map(|rule| Item {
+        change: None,
         key: None,
         name: format!("the rules ({rule})"),
-        action: None,
         risk: Risk::Severing,
         consent: of_risk(plan, Risk::Severing),
         digest: loosening_digest(rule),
         is_merged: true,
     });
     let steps = plan.steps.iter().map(|Step { change, after: _ }| Item {
+        change: Some(change),
         key: Some(key_text(&change.key)),
         name: change.key.to_string(),
-        action: Some(change.action),
         risk: change.risk,
         consent: required(plan, change),
         digest: change_digest(change),
@@ -314,7 +320,7 @@ fn counted(people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
 fn people<'a>(
     plan: &Plan,
     coverage: &Coverage<'_>,
-    item: &Item,
+    item: &Item<'_>,
     valid: &[&'a ApprovalFile],
 ) -> BTreeSet<&'a ApproverName> {
     let covering = valid.iter().filter(|file| coverage.of_item(file, item) == Covered::Yes);
@@ -328,18 +334,23 @@ fn people<'a>(
 /// What is new since an approval that holds was given for another plan, as far as its list of changes tells; `None` if it
 /// was for other resources, or is used up.
 fn since(plan: &Plan, coverage: &Coverage<'_>, file: &ApprovalFile) -> Option<News> {
-    let approved: BTreeSet<&str> = file.changes.iter().map(|change| change.resource.as_str()).collect();
-    let is_other = file.plan != plan.id && !file.changes.iter().any(|change| coverage.is_used(file, &change.digest));
+    let resources = |is_used: bool| -> BTreeSet<&str> {
+        let changes = file.changes.iter().filter(|change| coverage.is_used(file, &change.digest) == is_used);
+        changes.map(|change| change.resource.as_str()).collect()
+    };
+    let (open, done) = (resources(false), resources(true));
     let steps = items(plan).into_iter().filter_map(|item| Some((item.key.clone()?, item)));
-    let steps: Vec<(String, Item)> = steps.collect();
-    let is_about = steps.iter().any(|(key, _)| approved.contains(key.as_str()));
-    let differs = |(key, item): &(String, Item)| match approved.contains(key.as_str()) {
-        false => Some(format!("new: {} {key}", item.action?)),
-        true if coverage.of_item(file, item) != Covered::No => None,
-        true => Some(format!("{key}: its change, or what follows from it, is not what was approved")),
+    let steps: Vec<(String, Item<'_>)> = steps.collect();
+    let is_about = steps.iter().any(|(key, _)| open.contains(key.as_str()));
+    let differs = |(key, item): &(String, Item<'_>)| match (open.contains(key.as_str()), done.contains(key.as_str())) {
+        (false, false) => Some(format!("new: {} {key}", item.change?.action)),
+        (true, _) if coverage.of_item(file, item) == Covered::No => {
+            Some(format!("{key}: its change, or what follows from it, is not what was approved"))
+        }
+        _ => None,
     };
     let differences: Vec<String> = steps.iter().filter_map(differs).collect();
-    let is_news = is_other && is_about && !differences.is_empty();
+    let is_news = file.plan != plan.id && is_about && !differences.is_empty();
     is_news.then(|| News { approver: file.approver.clone(), plan: file.plan.clone(), differences })
 }
 

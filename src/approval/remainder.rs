@@ -6,6 +6,7 @@
 //! so the approved one may come from anywhere: its id proves it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
@@ -31,6 +32,12 @@ impl Body {
         let json: Json = serde_json::from_str(text).ok()?;
         let consequences = steps(&json).flat_map(consequences).collect();
         Some(Self { json, consequences })
+    }
+
+    /// Its risks, that of loosened rules among them; `None` if one is not known here.
+    pub(super) fn risks(&self) -> Option<BTreeSet<Risk>> {
+        let rules = (!self.json["loosens"].is_null()).then_some(Some(Risk::Severing));
+        steps(&self.json).map(risk).chain(rules).collect()
     }
 
     fn step(&self, key: &str) -> Option<&Json> {

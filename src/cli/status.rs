@@ -98,6 +98,7 @@ async fn live_status(
         applied: None,
         failures: &std::collections::BTreeMap::new(),
         approved: None,
+        news: &[],
         now,
     });
     printer.result(&status(environment.as_str(), &documents, Clock { as_of: now, now }));

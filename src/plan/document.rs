@@ -160,6 +160,17 @@ pub(super) fn seal(draft: Draft<'_>, steps: Vec<Step>, left_out: Vec<LeftOut>) -
     }
 }
 
+/// The id and the body of a plan with these steps in the place of its own.
+pub(super) fn seal_again(body: &str, steps: &[Step], left_out: &[LeftOut]) -> (PlanId, String) {
+    let mut body: Json = serde_json::from_str(body).expect("the body of a plan is JSON");
+    body["steps"] = steps.iter().map(step).collect();
+    if !left_out.is_empty() {
+        body["leftOut"] = left_out.iter().map(omission).collect();
+    }
+    let body = canonical(&body);
+    (PlanId::of_body(&body), body)
+}
+
 /// The rule, never what the clock says of it: the same plan has one id at all times.
 fn calendar(calendar: &Calendar) -> Json {
     let window = |window: &Window| {

@@ -1,4 +1,4 @@
-//! What a plan leaves out: changes that are bound to fail, and everything that needs them.
+//! What a plan leaves out: changes that are bound to fail or wait for a yes, and everything that needs them.
 //!
 //! The rest is a plan of its own: no step of it waits for one that is left out, so it may be approved and applied alone.
 
@@ -12,12 +12,15 @@ use crate::plan::Step;
 use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::LeftOut;
-use crate::plan::draft::Draft;
+use crate::plan::change::Refusal;
+
+/// Why changes are not made, by resource.
+pub(super) type Refusals = BTreeMap<ResourceKey, Vec<Refusal>>;
 
 /// Takes the refused changes, and those that need them, out of the ordered steps.
-pub(super) fn divide(draft: &mut Draft<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec<LeftOut>) {
-    let refused = std::mem::take(&mut draft.refusals).into_iter();
+pub(super) fn divide(refused: Refusals, steps: Vec<Step>) -> (Vec<Step>, Vec<LeftOut>) {
     let mut out: BTreeMap<ResourceKey, LeftOut> = refused
+        .into_iter()
         .map(|(key, mut refusals)| {
             refusals.sort();
             (key.clone(), LeftOut { key, change: None, refusals, needs: BTreeSet::new() })

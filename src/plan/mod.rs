@@ -28,6 +28,7 @@ pub mod mode;
 pub mod moved;
 mod namespaces;
 mod order;
+mod part;
 pub mod preflight;
 pub mod private_links;
 mod prune;
@@ -191,7 +192,7 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     cause::attribute(&mut draft, baseline);
     drift::withhold(&mut draft);
     let steps = order::order(&mut draft);
-    let (steps, left_out) = left_out::divide(&mut draft, steps);
+    let (steps, left_out) = left_out::divide(std::mem::take(&mut draft.refusals), steps);
     guard::limit_deletes(&mut draft, &steps);
     document::seal(draft, steps, left_out)
 }

@@ -1,6 +1,7 @@
 //! May the plan of this pass run? The approvals on file, and what was used up of them.
 
 use crate::approval;
+use crate::approval::Approval;
 use crate::approval::Circumstances;
 use crate::approval::Decision;
 use crate::approval::Evidence;
@@ -47,20 +48,36 @@ pub fn decide(
     consent: LocalConsent,
     first_seen: Option<Timestamp>,
 ) -> Decision {
-    let circumstances = Circumstances {
-        now: Timestamp::now(),
-        first_seen,
-        authors: approvals.authors.clone(),
-        used: used(&planned.status, &approvals.evidence),
-        bodies: bodies(planned, approvals),
-        local: consent,
-    };
+    let circumstances = circumstances(planned, approvals, consent, first_seen);
     match approval::decide(&planned.plan, &approvals.evidence, &circumstances) {
         Decision::Approved(approval) => Decision::Approved(approval),
         Decision::Missing(missing) => {
             let news = missing.news.into_iter().map(|news| in_detail(news, planned)).collect();
             Decision::Missing(Missing { news, ..missing })
         }
+    }
+}
+
+/// The part of a plan that lacks an approval which may run all the same, because another plan that contained it was approved.
+pub fn in_part(planned: &Planned, approvals: &Approvals, first_seen: Timestamp) -> Option<(Planned, Approval)> {
+    let circumstances = circumstances(planned, approvals, LocalConsent::None, Some(first_seen));
+    let (plan, approval) = approval::in_part(&planned.plan, &approvals.evidence, &circumstances)?;
+    Some((Planned { plan, ..planned.clone() }, approval))
+}
+
+fn circumstances(
+    planned: &Planned,
+    approvals: &Approvals,
+    local: LocalConsent,
+    first_seen: Option<Timestamp>,
+) -> Circumstances {
+    Circumstances {
+        now: Timestamp::now(),
+        first_seen,
+        authors: approvals.authors.clone(),
+        used: used(&planned.status, &approvals.evidence),
+        bodies: bodies(planned, approvals),
+        local,
     }
 }
 

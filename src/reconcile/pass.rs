@@ -175,15 +175,18 @@ pub async fn pass(
         return Ok(PassEnd::Converged { planned, postponed, status });
     }
     let approvals = deciding::approvals(loaded, &planned).await?;
-    let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
-        Decision::Approved(approval) => approval,
-        Decision::Missing(missing) => {
-            let approved = approvals.plans();
-            let done = Done { approved: Some(&approved), ..Done::default() };
-            let status = publish(loaded, &planned, done).await.into();
-            let diagnostics = (approvals.diagnostics, approvals.sources);
-            return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
-        }
+    let (planned, approval) = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
+        Decision::Approved(approval) => (planned, approval),
+        Decision::Missing(missing) => match deciding::in_part(&planned, &approvals, first_seen) {
+            Some((part, approval)) => (Arc::new(part), approval),
+            None => {
+                let approved = approvals.plans();
+                let done = Done { approved: Some(&approved), missing: Some(&missing), ..Done::default() };
+                let status = publish(loaded, &planned, done).await.into();
+                let diagnostics = (approvals.diagnostics, approvals.sources);
+                return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
+            }
+        },
     };
     listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);

@@ -27,7 +27,7 @@ use crate::reconcile::world::World;
 use crate::repo;
 
 /// A plan, and everything it was made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Planned {
     /// What is asked for.
     pub desired: Desired,

@@ -1,6 +1,8 @@
 //! What a pass leaves in Git: one commit on the status branch, or none.
 
 use crate::apply::report::Outcome;
+use crate::approval::Missing;
+use crate::approval::News;
 use crate::config::Config;
 use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
@@ -26,6 +28,7 @@ use crate::status::Applied;
 use crate::status::Composition;
 use crate::status::StatusDocument;
 use crate::status::document::BreakGlassRecord;
+use crate::status::document::SinceApproved;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -41,6 +44,8 @@ pub struct Done<'a> {
     pub converged: bool,
     /// The plans that approvals on file are for; `None` if nobody looked.
     pub approved: Option<&'a BTreeSet<PlanId>>,
+    /// What the plan still needs, if it waits.
+    pub missing: Option<&'a Missing>,
 }
 
 /// Commits the status: what is there now, and what is still to do. Answers the commit, or `None` if nothing changed.
@@ -103,6 +108,7 @@ pub fn composed(
         rules: commit.filter(|_| !is_emergency),
         record,
     });
+    let news: Vec<SinceApproved> = done.missing.into_iter().flat_map(|missing| &missing.news).map(since).collect();
     status::compose(&Composition {
         desired: &planned.desired,
         observed: &planned.observed,
@@ -111,8 +117,14 @@ pub fn composed(
         applied: applied.as_ref(),
         failures: &failures(done.ended),
         approved: done.approved,
+        news: &news,
         now,
     })
+}
+
+fn since(news: &News) -> SinceApproved {
+    let News { approver, plan, differences } = news;
+    SinceApproved { approver: approver.to_string(), plan: plan.clone(), differences: differences.clone() }
 }
 
 /// The error of each step that failed in an apply.
@@ -154,12 +166,13 @@ pub async fn conclude(
     };
     match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
-            let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
-            let done = Done { ended: Some(ended), converged, approved: Some(approved) };
+            let is_whole = planned.plan.is_whole() && after.plan.is_whole();
+            let converged = ended.report.is_success() && after.plan.is_settled() && is_whole;
+            let done = Done { ended: Some(ended), converged, approved: Some(approved), missing: None };
             Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }
         Err(error) => {
-            let done = Done { ended: Some(ended), converged: false, approved: Some(approved) };
+            let done = Done { ended: Some(ended), converged: false, approved: Some(approved), missing: None };
             Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, after: Err(error) })
         }
     }

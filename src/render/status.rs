@@ -72,6 +72,13 @@ fn state(status: &EnvironmentStatus) -> Text {
         let waiting =
             format!("{} waiting ({}) since {}", count(pending.changes, "change"), pending.risk, pending.since);
         text.push(Label::Notable, waiting).plain(": plan ").line(Label::Id, pending.id.as_str());
+        for news in &pending.since_approved {
+            let whose = format!("  new since {} approved plan {}:", one_line(&news.approver), news.plan);
+            text.line(Label::Notable, whose);
+            for difference in &news.differences {
+                text.push(Label::Notable, "    ").line(Label::Plain, one_line(difference));
+            }
+        }
     }
     for gap in &status.gaps {
         let (area, reason) = (one_line(&gap.area), one_line(&gap.reason));

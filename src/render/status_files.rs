@@ -23,6 +23,7 @@ use crate::status::StatusDocument;
 use crate::status::document::EnvironmentStatus;
 use crate::status::document::Overview;
 use crate::status::document::OverviewRow;
+use crate::status::document::SinceApproved;
 
 /// Files by path, as text.
 pub type Files = BTreeMap<RepoPath, String>;
@@ -102,6 +103,13 @@ fn read_one(path: &RepoPath, text: &str) -> Result<Option<StatusDocument>, YamlE
     Ok(Some(document))
 }
 
+/// What is new since somebody approved another plan, as a list.
+fn since_approved(news: &SinceApproved) -> String {
+    let head = format!("New since {} approved plan `{}`:\n", inert(&news.approver), news.plan);
+    let differences = news.differences.iter().map(|difference| format!("\n- {}", inert(difference)));
+    std::iter::once(head).chain(differences).collect()
+}
+
 /// A plan that was saved under its id. What is not the plan that it says is nobody's: its file goes.
 fn saved_plan(file: &str, text: &str) -> Option<StatusDocument> {
     let saved = saved_plan::read_saved_plan(text).ok()?;
@@ -136,6 +144,8 @@ fn summary(environment: &EnvironmentStatus, rows: &[OverviewRow]) -> String {
         let link = format!("[`{}`](plans/{}.md)", pending.id, pending.id);
         lines.push(format!("Waiting since {}: {changes}, {}, plan {link}", pending.since, inert(&pending.risk)));
     }
+    let news = environment.pending.iter().flat_map(|pending| &pending.since_approved);
+    lines.extend(news.map(since_approved));
     if let Some(glass) = &environment.break_glass {
         lines.push(format!("**Break-glass**: {}", inert(&broken_glass(glass))));
     }

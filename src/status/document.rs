@@ -372,6 +372,22 @@ pub struct PendingPlan {
     /// Since when it waits.
     #[schemars(with = "String")]
     pub since: jiff::Timestamp,
+    /// What is new since people approved another plan of the same changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub since_approved: Vec<SinceApproved>,
+}
+
+/// What is new since somebody approved another plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinceApproved {
+    /// Who approved.
+    pub approver: String,
+    /// What they approved.
+    #[schemars(with = "String")]
+    pub plan: PlanId,
+    /// What is different now, each as a line.
+    pub differences: Vec<String>,
 }
 
 /// An area that could not be read.

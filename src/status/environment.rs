@@ -86,6 +86,7 @@ fn pending(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> Option<Pend
         risk: plan.risk().to_string(),
         changes: plan.steps.len(),
         since: before.map_or(view.input.now, |before| before.since),
+        since_approved: view.input.news.to_vec(),
     })
 }
 

@@ -36,6 +36,7 @@ use document::Overview;
 use document::PrivateEndpointStatus;
 use document::PrivateLinkServiceStatus;
 use document::ServiceStatus;
+use document::SinceApproved;
 pub use first_seen::first_seen;
 
 /// Everything a status is composed from.
@@ -55,6 +56,8 @@ pub struct Composition<'a> {
     pub failures: &'a BTreeMap<ResourceKey, String>,
     /// The plans that approvals on file are for; `None` if nobody looked.
     pub approved: Option<&'a BTreeSet<PlanId>>,
+    /// What is new about the plan since people approved another one of the same changes.
+    pub news: &'a [SinceApproved],
     /// The time.
     pub now: jiff::Timestamp,
 }

@@ -30,6 +30,7 @@ fn composed(world: &World, previous: &Documents, time: &str) -> Documents {
         applied: None,
         failures: &failures,
         approved: None,
+        news: &[],
         now,
     })
 }
@@ -200,6 +201,7 @@ fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
         applied: Some(&applied),
         failures: &failures,
         approved: None,
+        news: &[],
         now: at("11:00"),
     };
     let second = compose(&input);
@@ -227,6 +229,7 @@ fn kept(world: &World, previous: &Documents, approved: Option<&BTreeSet<PlanId>>
         applied: None,
         failures: &failures,
         approved,
+        news: &[],
         now,
     });
     let plans = documents.values().filter_map(|document| match document {

@@ -133,6 +133,7 @@ fn the_status_says_who_has_not_moved() {
             applied: None,
             failures: &BTreeMap::new(),
             approved: None,
+            news: &[],
             now,
         });
         let text = terminal::render(&status("prod", &documents, Clock { as_of: now, now }), false);

@@ -1,5 +1,7 @@
 //! What is left of an approved plan after an interruption, and what is more than that.
 
+use std::collections::BTreeMap;
+
 use privlink::approval::Circumstances;
 use privlink::approval::Decision;
 use privlink::approval::Evidence;
@@ -11,6 +13,7 @@ use privlink::plan::Plan;
 use privlink::plan::document::PlanId;
 use privlink::plan::document::change_digest;
 use privlink::plan::document::step_digest;
+use privlink::plan::risk::Risk;
 use proptest::prelude::*;
 
 use super::approval::circumstances;
@@ -23,6 +26,7 @@ use crate::support::converge::converge;
 use crate::support::random::case_of;
 use crate::support::random::documents;
 use crate::support::say::plan_of;
+use crate::support::say::steps;
 use crate::support::world::World;
 
 /// One person is enough for everything, and nothing goes without.
@@ -143,9 +147,14 @@ proptest! {
         let approved = Approved::of(plan_of(&desired, &world));
         let done = done.index(approved.plan.steps.len() + 1);
         let (_, rest) = after(&approved.plan, done, &desired, &world);
-        let known: Vec<String> = approved.plan.steps.iter().map(|step| step.change.key.to_string()).collect();
-        let lacking = approved.lacking(&rest, &approved.circumstances());
-        let lacking: Vec<_> = lacking.into_iter().filter(|key| known.contains(key)).collect();
+        let risks = |plan: &Plan| -> BTreeMap<String, Risk> {
+            plan.steps.iter().map(|step| (step.change.key.to_string(), step.change.risk)).collect()
+        };
+        let (approved_risks, risks) = (risks(&approved.plan), risks(&rest));
+        // A request that is to be rejected may be granted before anybody could: to reject it then is worse.
+        let is_worse = |key: &String| approved_risks.get(key).is_none_or(|risk| risks[key] > *risk);
+        let mut lacking = approved.lacking(&rest, &approved.circumstances());
+        lacking.retain(|key| !is_worse(key));
         prop_assert_eq!(lacking, Vec::<String>::new(), "after {} of\n{}\nthere is\n{}", done, approved.plan.body, rest.body);
     }
 
@@ -158,4 +167,80 @@ proptest! {
             prop_assert_eq!(change_digest(&step.change), step_digest(written));
         }
     }
+}
+
+/// Two Services of the shop change, and somebody approved that; then one more consumer connects to one of them.
+fn crowded(rules: &str) -> (Approved, Plan, World) {
+    let case = Case::shop().edit("web", "port: 80", "port: 81").edit("orders", "10.224.0.25", "10.224.0.26");
+    let desired = case.also(rules).resolve();
+    let mut world = converge(&Case::shop().resolve());
+    let approved = Approved::of(plan_of(&desired, &world));
+    let link = world.link("shop/orders").service.id.clone();
+    world.connect(&link, &network(STRANGER, "rg-s", "privateEndpoints/new"), ConnectionStatus::Approved);
+    let plan = plan_of(&desired, &world);
+    (approved, plan, world)
+}
+
+fn in_part(approved: &Approved, plan: &Plan, circumstances: &Circumstances) -> Option<Plan> {
+    let (part, approval) = privlink::approval::in_part(plan, std::slice::from_ref(&approved.evidence), circumstances)?;
+    assert_eq!(approval.plan(), &part.id);
+    Some(part)
+}
+
+#[test]
+fn what_was_approved_goes_on_when_something_else_has_new_consequences() {
+    let (approved, plan, mut world) = crowded(ONE);
+    assert!(!approved.lacking(&plan, &approved.circumstances()).is_empty());
+    let part = in_part(&approved, &plan, &approved.circumstances()).unwrap();
+    insta::assert_snapshot!(steps(&part).join("\n"), @"update service/default/web (disruptive)");
+    let told = |left: &privlink::plan::change::LeftOut| {
+        let why = left.refusals.iter().map(|refusal| refusal.problem.clone());
+        let needs = left.needs.iter().map(|key| format!("needs {key}"));
+        format!("{}: {}", left.key, why.chain(needs).collect::<Vec<_>>().join("; "))
+    };
+    insta::assert_snapshot!(part.left_out.iter().map(told).collect::<Vec<_>>().join("\n"), @"
+    service/shop/orders: it is not what was approved any more: another change, or more follows from it
+    privatelinkservice/shop/orders: it goes together with a change that nobody has approved yet; needs service/shop/orders
+    privateendpoint/orders-pe: needs service/shop/orders; needs privatelinkservice/shop/orders
+    connection/orders-pe -> shop/orders: needs privatelinkservice/shop/orders; needs privateendpoint/orders-pe
+    dnsrecord/api.orders.internal: needs privateendpoint/orders-pe; needs connection/orders-pe -> shop/orders
+    ");
+    assert!(!part.is_whole() && part.id != plan.id && PlanId::of_body(&part.body) == part.id);
+    // The rest is the plan that waits afterwards.
+    assert!(carry_out(&part, &mut world).is_empty());
+    let case = Case::shop().edit("web", "port: 80", "port: 81").edit("orders", "10.224.0.25", "10.224.0.26");
+    let rest = plan_of(&case.also(ONE).resolve(), &world);
+    let left: Vec<_> = part.left_out.iter().map(|left| left.key.clone()).collect();
+    let mut waits: Vec<_> = rest.steps.iter().map(|step| step.change.key.clone()).collect();
+    waits.sort();
+    assert_eq!(waits, left);
+    assert!(in_part(&approved, &rest, &approved.circumstances()).is_none());
+}
+
+#[test]
+fn no_part_runs_of_what_was_never_approved_as_a_whole() {
+    let none = |rules: &str, change: &dyn Fn(&Approved, &Plan, &mut Circumstances)| {
+        let (approved, plan, _) = crowded(rules);
+        let mut circumstances = approved.circumstances();
+        change(&approved, &plan, &mut circumstances);
+        let part = in_part(&approved, &plan, &circumstances);
+        assert!(part.is_none(), "{rules}: {:?}", part.map(|part| steps(&part)));
+    };
+    // The other change needed somebody more.
+    none(
+        "approval = { safe = 1, notable = 1, disruptive = 1, severing = 2 }\nsignatures = \"required\"",
+        &|_, _, _| {},
+    );
+    // Nobody knows any more what it was, it was done, or its time is over.
+    none(ONE, &|_, _, circumstances| circumstances.bodies.clear());
+    none(ONE, &|approved, _, circumstances| {
+        let digests = approved.plan.steps.iter().map(|step| change_digest(&step.change));
+        circumstances.used.extend(digests.map(|digest| (approved.plan.id.clone(), digest)));
+    });
+    none(ONE, &|approved, _, circumstances| circumstances.now = approved.evidence.file.expires_at);
+    // Nothing is applied now.
+    none(&format!("{ONE}\nfreeze = {{ reason = \"the sale\", until = \"2026-11-24T00:00:00Z\" }}"), &|_, _, _| {});
+    // A plan that waits for its second person is no plan that was approved.
+    let (approved, _, _) = crowded(ONE);
+    assert!(in_part(&approved, &approved.plan, &approved.circumstances()).is_none());
 }

@@ -136,15 +136,24 @@ fn an_approval_of_another_plan_counts_for_nothing_that_it_does_not_list() {
     contains(&told, "lists none of the changes of this one");
 }
 
-#[test]
-fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
-    let stage = Stage::new(&super::process::example());
+/// Applies the example, edits files of it in one commit, and somebody approves what follows.
+fn edited_and_approved(edits: &[(&str, &str, &str)]) -> Stage {
+    let files = super::process::example();
+    let stage = Stage::new(&files);
     stage.apply().ends(0);
-    let path = "environments/prod/services/orders.yaml";
-    let text = super::process::example().into_iter().find(|(name, _)| name == path).unwrap().1;
-    let text = text.replace("10.224.0.200", "10.224.9.9");
-    stage.repo.edit("main", "alice <alice@example.com>", &[(path.to_owned(), Some(text.into_bytes()))]);
+    let edited = |(path, from, to): &(&str, &str, &str)| {
+        let (path, text) = files.iter().find(|(name, _)| name.ends_with(path)).unwrap();
+        assert!(text.contains(from), "{path} does not say {from}");
+        (path.clone(), Some(text.replace(from, to).into_bytes()))
+    };
+    let edited: Vec<_> = edits.iter().map(edited).collect();
+    stage.repo.edit("main", "alice <alice@example.com>", &edited);
     approved(&stage);
+    stage
+}
+
+/// One more consumer connects to the Private Link Service of `orders`.
+fn connect_newcomer(stage: &Stage) {
     let id = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/\
               Microsoft.Network/privateEndpoints/newcomer";
     let link = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/MC_myResourceGroup_myAKSCluster_eastus2/\
@@ -156,10 +165,48 @@ fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
     let arm = stage.simulator().arm();
     let reply = arm.call("PUT", &format!("{id}?api-version=2025-05-01"), &[], Some(body));
     assert!(arm.settle(&reply).status < 300, "{:?}", reply.body);
+}
+
+const MOVED: (&str, &str, &str) = ("services/orders.yaml", "10.224.0.200", "10.224.9.9");
+
+#[test]
+fn one_more_consumer_of_a_severed_service_is_not_in_the_approval() {
+    let stage = edited_and_approved(&[MOVED]);
+    connect_newcomer(&stage);
     let writes = stage.writes();
     let run = agent(&stage).ends(4);
     assert_eq!(stage.writes(), writes);
     contains(&run.err, "since bob approved plan ");
     contains(&run.err, "one more is affected: ");
     contains(&run.err, "privateendpoints/newcomer (Approved)");
+    // The branch says it too, as long as it is so, and does not change meanwhile.
+    let table = |stage: &Stage| {
+        let files = stage.repo.files("privlink/status/prod");
+        files.into_iter().find(|(path, _)| path == "status/prod/README.md").unwrap().1
+    };
+    let told = table(&stage);
+    contains(&told, "New since bob approved plan `");
+    contains(&told, "privateendpoints/newcomer (Approved)");
+    agent(&stage).ends(4);
+    assert_eq!(table(&stage), told);
+    let status = stage.run(&["status"]).ends(0);
+    contains(&status.out, "new since bob approved plan ");
+    contains(&status.out, "one more is affected: ");
+}
+
+#[test]
+fn what_was_approved_goes_on_although_something_else_waits_again() {
+    let stage = edited_and_approved(&[MOVED, ("services/storefront.yaml", "port: 443", "port: 444")]);
+    connect_newcomer(&stage);
+    let run = agent(&stage).ends(6);
+    contains(&run.all(), "1 of 1 step done");
+    contains(&run.all(), "it is not what was approved any more: another change, or more follows from it");
+    let cluster = stage.simulator().cluster("myAKSCluster").unwrap();
+    let storefront = cluster.get("Service", "default", "storefront").unwrap();
+    assert_eq!(storefront["spec"]["ports"][0]["port"], 444);
+    // What is left is asked for, once more; the other one is not done twice.
+    let writes = stage.writes();
+    let rest = agent(&stage).ends(4);
+    assert_eq!(stage.writes(), writes);
+    contains(&rest.err, "privateendpoints/newcomer (Approved)");
 }

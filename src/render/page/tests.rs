@@ -24,6 +24,7 @@ fn documents(world: &World, plan: &Plan) -> BTreeMap<RepoPath, StatusDocument> {
         applied,
         failures: &failures,
         approved: None,
+        news: &[],
         now,
     })
 }

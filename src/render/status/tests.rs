@@ -29,6 +29,7 @@ fn files(world: &World, previous: &Files, time: &str) -> Files {
         applied: None,
         failures: &failures,
         approved: None,
+        news: &[],
         now,
     };
     let provenance =
