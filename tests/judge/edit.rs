@@ -47,6 +47,8 @@ const ADDRESSES: [&str; 16] = [
 ];
 /// The addresses above that are free in the beginning and fit the subnet of the nodes.
 const GOOD: usize = 5;
+/// What Azure keeps of the subnet of the nodes.
+const RESERVED: [&str; 3] = ["10.224.0.1", "10.224.0.2", "10.224.0.3"];
 /// Taken by somebody else in every world.
 pub(crate) const TAKEN: [(&str, &str); 2] = [("aks-subnet", "10.224.1.66"), ("pls-subnet", "10.225.1.6")];
 const SUBNETS: [&str; 6] = ["apps-subnet", "aks-subnet", "pls-subnet", "nowhere", "elsewhere", " "];
@@ -184,6 +186,11 @@ fn address(chance: &mut Chance, manifest: &mut Value) -> &'static str {
             put(chance, manifest, "azure-load-balancer-ipv4", addresses);
             "pinned address"
         }
+        3 if chance.once_in(4) => {
+            set(manifest, "azure-load-balancer-ipv4", chance.pick(&RESERVED));
+            unset(manifest, "azure-load-balancer-internal-subnet");
+            "pinned address that Azure keeps"
+        }
         3 => {
             unset(manifest, "azure-load-balancer-ipv4");
             "no pin"
@@ -260,7 +267,14 @@ fn link(chance: &mut Chance, key: &ObjectKey, manifest: &mut Value) -> &'static 
 }
 
 fn tune(chance: &mut Chance, manifest: &mut Value) {
-    match chance.below(11) {
+    match chance.below(13) {
+        11 | 12 => {
+            let count = "azure-pls-ip-configuration-ip-address-count";
+            let has = annotations(manifest).get(&format!("{PREFIX}{count}")).and_then(Value::as_str);
+            let other = if matches!(has, Some("2" | "3")) { "1" } else { "3" };
+            unset(manifest, "azure-pls-ip-configuration-ip-address");
+            set(manifest, count, other);
+        }
         7 | 8 => {
             unset(manifest, "azure-pls-ip-configuration-ip-address");
             put(chance, manifest, "azure-pls-ip-configuration-ip-address-count", &["1", "2", "3"]);
