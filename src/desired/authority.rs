@@ -93,6 +93,7 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
         approvers: settings.approvers.iter().map(|(name, approver)| (name.clone(), self::approver(approver))).collect(),
         committers: settings.committers.iter().map(|(name, it)| (name.clone(), keys(&it.ssh, &it.openpgp))).collect(),
         newcomers: BTreeSet::new(),
+        contested: BTreeMap::new(),
         loosening: Vec::new(),
         consumers: consumers
             .map(|(id, consumer)| {

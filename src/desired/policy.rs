@@ -59,6 +59,9 @@ pub struct Policy {
     pub windows: Vec<Calendar>,
     /// Whether one person may apply in spite of approvals, windows and a freeze, and be named for it.
     pub break_glass: bool,
+    /// The resources that somebody else changes back whenever they are healed, by their full identity as text; what is known
+    /// of that, as half a sentence. They are not healed.
+    pub contested: BTreeMap<String, String>,
     /// How its files are judged.
     pub levels: Levels,
     /// Who may say yes.

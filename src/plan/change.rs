@@ -347,7 +347,8 @@ pub struct LeftOut {
 impl LeftOut {
     /// True for drift that is only told: nothing keeps it from being put back but the settings.
     pub fn is_reported(&self) -> bool {
-        let is_withheld = |refusal: &Refusal| refusal.rule == Some(preflight::rule::DRIFT_REPORTED.id);
+        let reported = [preflight::rule::DRIFT_REPORTED.id, preflight::rule::DRIFT_CONTESTED.id];
+        let is_withheld = |refusal: &Refusal| refusal.rule.is_some_and(|rule| reported.contains(&rule));
         self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
     }
 }

@@ -83,6 +83,11 @@ pub fn fields_of(resource: &Resource) -> Fields {
     }
 }
 
+/// The digest of what is asked for of one resource.
+pub fn wish_digest(resource: &Resource) -> String {
+    digest(&canonical(&fields(&fields_of(resource))))
+}
+
 /// The digest under which one change is approved.
 pub fn change_digest(change: &Change) -> ChangeDigest {
     ChangeDigest(digest(&canonical(&change_body(change))))

@@ -7,18 +7,27 @@ use std::collections::BTreeSet;
 
 use crate::desired::policy::DriftRules;
 use crate::desired::policy::OnDrift;
+use crate::desired::policy::Policy;
 use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::plan::action::Actor;
 use crate::plan::change::Change;
 use crate::plan::change::Refusal;
+use crate::plan::document::key_text;
 use crate::plan::draft::Draft;
 use crate::plan::preflight::rule;
 use crate::plan::risk::Risk;
 
 /// What happens to a change, as far as it is drift; `None` if it is not.
-pub fn on_drift(rules: &DriftRules, change: &Change) -> Option<OnDrift> {
-    change.is_drift().then(|| of_risk(rules, change.risk))
+pub fn on_drift(policy: &Policy, change: &Change) -> Option<OnDrift> {
+    let usual = change.is_drift().then(|| of_risk(&policy.drift, change.risk))?;
+    // Whoever heals in the teeth of somebody else does so for ever, and the world flips between the two.
+    Some(if usual == OnDrift::Heal && contest(policy, change).is_some() { OnDrift::Report } else { usual })
+}
+
+/// What is known about somebody else's changing a resource back.
+fn contest<'a>(policy: &'a Policy, change: &Change) -> Option<&'a str> {
+    policy.contested.get(&key_text(&change.key)).map(String::as_str)
 }
 
 fn of_risk(rules: &DriftRules, risk: Risk) -> OnDrift {
@@ -42,26 +51,35 @@ pub(super) fn leader(change: &Change) -> Option<ResourceKey> {
 
 /// Leaves out what is only told.
 pub(super) fn withhold(draft: &mut Draft<'_>) {
-    let rules = &draft.desired.policy.drift;
-    let is_told = |change: &&Change| on_drift(rules, change) == Some(OnDrift::Report);
+    let policy = &draft.desired.policy;
+    let is_told = |change: &&Change| on_drift(policy, change) == Some(OnDrift::Report);
     let told: BTreeSet<ResourceKey> = draft.changes.values().filter(is_told).map(|it| it.key.clone()).collect();
     let withheld: Vec<(ResourceKey, Refusal)> = draft
         .changes
         .values()
         .filter(|change| change.is_drift())
         .filter_map(|change| {
-            let reason = match told.contains(&change.key) {
-                true => format!("drift of {} risk is only reported here", change.risk),
-                false => {
-                    format!("drift of what it brings about at {} is only reported here", led(draft, change, &told)?)
-                }
+            let refusal = if !told.contains(&change.key) {
+                let led = led(draft, change, &told)?;
+                let reason = format!("drift of what it brings about at {led} is only reported here");
+                Refusal::by(&rule::DRIFT_REPORTED, reason)
+            } else if let Some(contest) = contest(policy, change).filter(|_| is_healed(policy, change)) {
+                Refusal::by(&rule::DRIFT_CONTESTED, contest.to_owned())
+            } else {
+                let reason = format!("drift of {} risk is only reported here", change.risk);
+                Refusal::by(&rule::DRIFT_REPORTED, reason)
             };
-            Some((change.key.clone(), Refusal::by(&rule::DRIFT_REPORTED, reason)))
+            Some((change.key.clone(), refusal))
         })
         .collect();
     for (key, refusal) in withheld {
         draft.refuse_by(&key, refusal);
     }
+}
+
+/// True if nobody would be asked before it is put back.
+fn is_healed(policy: &Policy, change: &Change) -> bool {
+    of_risk(&policy.drift, change.risk) == OnDrift::Heal
 }
 
 /// What this change brings about and is only told.

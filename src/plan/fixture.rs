@@ -212,6 +212,7 @@ fn policy() -> Policy {
         freeze: None,
         windows: Vec::new(),
         break_glass: false,
+        contested: BTreeMap::new(),
         loosening: Vec::new(),
         consumers: BTreeMap::from([(subscription(2), acme)]),
         status: StatusTarget {

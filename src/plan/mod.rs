@@ -153,7 +153,7 @@ impl Plan {
 
     /// What happens to a change of it, as far as that is drift.
     pub fn on_drift(&self, change: &Change) -> Option<OnDrift> {
-        drift::on_drift(&self.policy.drift, change)
+        drift::on_drift(&self.policy, change)
     }
 
     /// True if nothing stands in the way of an apply: everything was read, nothing forbids it, and not all is left out.

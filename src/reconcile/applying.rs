@@ -13,8 +13,11 @@ pub use crate::apply::report::Progress;
 use crate::apply::report::Report;
 use crate::approval::Approval;
 use crate::config::Config;
+use crate::desired::policy::OnDrift;
 use crate::desired::policy::Policy;
 use crate::domain::commit::CommitId;
+use crate::plan::Plan;
+use crate::plan::change::Change;
 use crate::plan::document::change_digest;
 use crate::plan::document::key_text;
 use crate::plan::document::loosening_digest;
@@ -127,7 +130,8 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
         };
         let change = &step.change;
         let (key, action) = (key_text(&change.key), change.action.to_string());
-        AppliedStep { key, action, digest: change_digest(change), outcome, message }
+        let healed = healed(&planned.plan, change);
+        AppliedStep { key, action, digest: change_digest(change), healed, outcome, message }
     };
     let plan = &planned.plan;
     let mut record = AppliedRecord::new(&plan.policy.mark.environment, plan.id.clone(), Timestamp::now());
@@ -149,9 +153,16 @@ fn record(planned: &Planned, approval: &Approval, commit: Option<CommitId>, repo
         key: "rules".to_owned(),
         action: format!("loosen: {rule}"),
         digest: loosening_digest(rule),
+        healed: Vec::new(),
         outcome: StepOutcome::Done,
         message: None,
     });
     record.steps = rules.chain(plan.steps.iter().zip(&report.steps).map(step)).collect();
     record
+}
+
+/// The fields that a change puts back without asking.
+fn healed(plan: &Plan, change: &Change) -> Vec<String> {
+    let is_healed = plan.on_drift(change) == Some(OnDrift::Heal);
+    change.fields.iter().filter(|_| is_healed).map(|field| field.name.clone()).collect()
 }

@@ -1,5 +1,7 @@
 //! From files to a plan: resolve, observe, decide what has to happen.
 
+use jiff::Timestamp;
+
 use crate::config::Config;
 use crate::desired::Desired;
 use crate::desired::authority;
@@ -25,6 +27,7 @@ use crate::reconcile::waiting;
 use crate::reconcile::world::Purpose;
 use crate::reconcile::world::World;
 use crate::repo;
+use crate::status::contested;
 
 /// A plan, and everything it was made from.
 #[derive(Clone, Debug)]
@@ -117,7 +120,10 @@ async fn replan(
 ) -> Result<Planned, PassError> {
     let Memory { status, mut diagnostics } = memory;
     let (cluster, gap) = observe::managed_cluster(world, policy).await?;
-    let (desired, online) = resolve_files(loaded, policy, cluster.as_ref());
+    let (mut desired, online) = resolve_files(loaded, policy, cluster.as_ref());
+    if let Some(status) = status.environment() {
+        desired.policy.contested = contested(status, &desired, Timestamp::now());
+    }
     diagnostics = merged(&diagnostics, online);
     if diagnostics.has_errors() {
         return Err(PassError::Files(Box::new(diagnostics)));

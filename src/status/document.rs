@@ -329,6 +329,12 @@ pub struct EnvironmentStatus {
     /// The plan that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingPlan>,
+    /// What was put back without asking, within the hour before the last time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<HealRecord>,
+    /// What somebody else changes back every time: it is not put back any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contested: Vec<ContestRecord>,
     /// What could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapRecord>,
@@ -375,6 +381,31 @@ pub struct PendingPlan {
     /// What is new since people approved another plan of the same changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub since_approved: Vec<SinceApproved>,
+}
+
+/// A field that was put back without asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealRecord {
+    /// The full identity of the resource.
+    pub resource: String,
+    /// The field.
+    pub field: String,
+    /// When, the latest last.
+    #[schemars(with = "Vec<String>")]
+    pub times: Vec<jiff::Timestamp>,
+}
+
+/// A resource that somebody else changes back every time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContestRecord {
+    /// The full identity of the resource.
+    pub resource: String,
+    /// What is known, as half a sentence.
+    pub told: String,
+    /// The SHA-256 of what the repository asks for of it: once it asks for something else, healing begins again.
+    pub wish: String,
 }
 
 /// What is new since somebody approved another plan.

@@ -6,6 +6,7 @@ use crate::domain::commit::RepoPath;
 use crate::plan::Plan;
 use crate::plan::document::API_VERSION;
 use crate::status::StatusDocument;
+use crate::status::contest;
 use crate::status::document::AppliedRecord;
 use crate::status::document::BlockerRecord;
 use crate::status::document::BrokenGlass;
@@ -42,6 +43,8 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
         plan: record.map(|record| record.plan.clone()).or_else(|| previous.and_then(|previous| previous.plan.clone())),
         break_glass: broken_glass(record, previous),
         pending: pending(view, previous),
+        healed: contest::healed(record, previous),
+        contested: contest::records(input.plan, input.desired),
         gaps: gaps(view, previous),
         blockers: blockers(input.plan),
         failing: failing.collect(),

@@ -8,6 +8,7 @@
 
 mod compose;
 mod condition;
+mod contest;
 pub mod document;
 mod endpoint;
 mod environment;
@@ -29,6 +30,7 @@ use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::plan::document::PlanId;
 pub use compose::compose;
+pub use contest::contested;
 use document::AppliedRecord;
 use document::EnvironmentStatus;
 use document::Head;

@@ -49,6 +49,13 @@ fn endpoint(documents: &Documents) -> &PrivateEndpointStatus {
     }
 }
 
+fn environment(documents: &Documents) -> &EnvironmentStatus {
+    match &documents[&path::environment(&fixture::mark().environment)] {
+        StatusDocument::Environment(status) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn condition(head: &Head, kind: ConditionType) -> &Condition {
     head.conditions.iter().find(|condition| condition.kind == kind).unwrap()
 }
@@ -256,4 +263,88 @@ fn an_approved_plan_is_kept_as_long_as_one_waits() {
     // What was approved and never published is not made up.
     assert_eq!(kept(&world, &BTreeMap::new(), Some(&both)).1, [second]);
     assert_eq!(kept(&World::converged(), &documents, Some(&both)).1, []);
+}
+
+/// The environment's status after a resource was healed at these times.
+fn after_repairs(times: &[&str]) -> EnvironmentStatus {
+    let world = World::converged();
+    let plan = world.plan();
+    let mut documents = Documents::new();
+    for time in times {
+        let mut record = AppliedRecord::new(&fixture::mark().environment, plan.id.clone(), at(time));
+        record.steps.push(document::AppliedStep {
+            key: "service/shop/orders".to_owned(),
+            action: "update".to_owned(),
+            digest: crate::plan::document::loosening_digest(""),
+            healed: vec!["spec.selector.app".to_owned()],
+            outcome: document::StepOutcome::Done,
+            message: None,
+        });
+        let applied = Applied { commit: None, rules: None, record: Some(record) };
+        let World { desired, observed } = &world;
+        documents = compose(&Composition {
+            desired,
+            observed,
+            plan: &plan,
+            previous: &documents,
+            applied: Some(&applied),
+            failures: &BTreeMap::new(),
+            approved: None,
+            news: &[],
+            now: at(time),
+        });
+    }
+    environment(&documents).clone()
+}
+
+#[test]
+fn three_repairs_within_an_hour_are_a_fight() {
+    let desired = World::converged().desired;
+    let told = |times: &[&str], now: &str| {
+        let contested = contested(&after_repairs(times), &desired, at(now));
+        contested.into_iter().map(|(key, told)| format!("{key}: {told}")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told(&["10:00", "10:10"], "10:11"), "");
+    assert_eq!(
+        told(&["10:00", "10:10", "10:20"], "10:21"),
+        "service/shop/orders: spec.selector.app was put back 3 times since 2026-11-20T10:00:00Z and changed again each time"
+    );
+    assert_eq!(told(&["10:00", "10:10", "11:05"], "11:06"), "", "the first is too long ago");
+    assert_eq!(told(&["10:00", "10:10", "10:20"], "11:21"), "", "they left it alone for an hour");
+}
+
+#[test]
+fn a_fight_is_over_when_the_wish_changes_or_the_drift_is_gone() {
+    let mut world = World::converged();
+    world.desired.policy.drift.notable = crate::desired::policy::OnDrift::Heal;
+    let fight = after_repairs(&["10:00", "10:10", "10:20"]);
+    world.desired.policy.contested = contested(&fight, &world.desired, at("10:21"));
+    world.live_service().manifest["spec"]["selector"]["app"] = "other".into();
+    let previous =
+        Documents::from([(path::environment(&fixture::mark().environment), StatusDocument::Environment(fight))]);
+    let composed = |world: &World| {
+        let (plan, failures) = (world.plan_of_drift(), BTreeMap::new());
+        let World { desired, observed } = world;
+        let documents = compose(&Composition {
+            desired,
+            observed,
+            plan: &plan,
+            previous: &previous,
+            applied: None,
+            failures: &failures,
+            approved: None,
+            news: &[],
+            now: at("10:21"),
+        });
+        environment(&documents).clone()
+    };
+    let status = composed(&world);
+    assert_eq!(status.contested.len(), 1);
+    // It goes on for as long as nothing changes.
+    assert_eq!(contested(&status, &world.desired, at("23:00")).len(), 1);
+    let mut other = world.clone();
+    other.manifest()["spec"]["selector"]["app"] = "other".into();
+    assert!(contested(&status, &other.desired, at("23:00")).is_empty());
+    world.live_service().manifest["spec"]["selector"]["app"] = "orders".into();
+    assert!(composed(&world).contested.is_empty());
 }

@@ -189,3 +189,42 @@ fn a_status_that_may_not_be_pushed_keeps_nothing_from_being_applied() {
     machine.run(&["agent", "--repo", &url, "--once"]).ends(0);
     assert_eq!(stage.repo.count(STATUS), 1, "the status is there as soon as it may be");
 }
+
+/// Somebody sets the time to live of the example's record, as a program would that knows better.
+fn set_ttl(stage: &Stage, ttl: u64) {
+    let path = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/rg-dns/providers/Microsoft.Network/\
+                privateDnsZones/orders.internal/A/api?api-version=2024-06-01";
+    let arm = stage.simulator().arm();
+    let mut body = arm.call("GET", path, &[], None).body;
+    body["properties"]["ttl"] = ttl.into();
+    let reply = arm.call("PUT", path, &[], Some(body));
+    assert!(reply.is_success(), "{}", reply.body);
+}
+
+#[test]
+fn what_somebody_else_changes_back_every_time_is_left_until_the_document_says_something_else() {
+    let heals = |(path, text): (String, String)| match path.as_str() {
+        "privlink.toml" => (path, format!("{text}\n[environments.prod.drift]\nnotable = \"heal\"\n")),
+        _ => (path, text),
+    };
+    let files: Vec<_> = example().into_iter().map(heals).collect();
+    let stage = Stage::new(&files);
+    stage.apply().ends(0);
+    for _ in 0..3 {
+        set_ttl(&stage, 60);
+        stage.run(&["agent", "--once"]).ends(0).says("Applied: 1 of 1 step done");
+    }
+    set_ttl(&stage, 60);
+    let writes = stage.writes();
+    let run = stage.run(&["agent", "--once"]).ends(0);
+    assert_eq!(stage.writes(), writes, "{}", run.all());
+    let told = "ttl was put back 3 times since ";
+    assert!(stage.run(&["plan"]).ends(0).out.contains(told));
+    let text =
+        stage.repo.files("privlink/status/prod").into_iter().find(|(path, _)| path.ends_with("environment.yaml"));
+    assert!(text.unwrap().1.contains(told));
+    let (path, text) = files.iter().find(|(path, _)| path.ends_with("consume/orders.yaml")).unwrap();
+    let longer = (path.clone(), text.replace("ttl: 300", "ttl: 600"));
+    stage.repo.commit("main", "carol <carol@example.com>", &[longer]);
+    stage.run(&["agent", "--once"]).ends(0).says("Applied: 1 of 1 step done");
+}

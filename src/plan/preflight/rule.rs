@@ -116,6 +116,12 @@ rules! {
         "The settings of the environment say `report` for drift of this risk, or of something that putting this back would \
          bring about.";
         "Put it back by hand, make the document say what is there, or say \"propose\" in the environment's drift settings.";
+    DRIFT_CONTESTED = "PRE-DRIFT-CONTESTED", "Somebody else changes back what is healed", Documented, EVERY;
+        "Nothing: privlink puts it back no more, and leaves it as the other writer wants it.";
+        "A field was put back three times within an hour, without asking anybody, and was changed again each time. Two programs \
+         that each know better would go on for ever.";
+        "Find out who writes it, and have one of the two stop. Healing begins again once the resource is as the document says, \
+         or the document says something else of it.";
     CONNECTION_REJECTED = "PRE-CONNECTION-REJECTED", "A rejected connection may stay rejected", Inferred, AZURE;
         "Azure may refuse to approve it, or leave it as it is. A plan tries, and only warns.";
         "Microsoft documents that a request is approved or rejected; that a rejected one was approved later is reported by \

@@ -203,7 +203,7 @@ fn apply(record: &AppliedRecord) -> Vec<Element> {
 }
 
 fn step(step: &AppliedStep) -> Element {
-    let AppliedStep { key, action, digest: _, outcome, message } = step;
+    let AppliedStep { key, action, digest: _, healed: _, outcome, message } = step;
     let (tone, word) = match outcome {
         StepOutcome::Done => (Tone::Good, "done"),
         StepOutcome::Waiting => (Tone::Warn, "waiting"),

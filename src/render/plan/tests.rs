@@ -423,6 +423,28 @@ fn a_set_shows_who_comes_and_who_goes() {
 }
 
 #[test]
+fn what_somebody_else_changes_back_every_time_is_not_put_back_any_more() {
+    let mut world = World::converged();
+    world.desired.policy.drift.notable = OnDrift::Heal;
+    let told = "spec.selector.app was put back 3 times since 2026-11-20T10:00:00Z and changed again each time";
+    world.desired.policy.contested.insert("service/shop/orders".to_owned(), told.to_owned());
+    world.live_service().manifest["spec"]["selector"]["app"] = json!("orders-canary");
+    insta::assert_snapshot!(shown(&world.plan_of_drift()), @r#"
+    Nothing to change: 4 resources are as they shall be, 1 drifted resource only reported.
+
+    Drift that is only reported: what changed outside Git and stays as it is
+      ~ service/shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          ~ spec.selector.app  "orders-canary" -> "orders"
+          not put back because spec.selector.app was put back 3 times since 2026-11-20T10:00:00Z and changed again each time (PRE-DRIFT-CONTESTED)
+          help: Find out who writes it, and have one of the two stop. Healing begins again once the resource is as the document says, or the document says something else of it.
+    "#);
+    // A person who approves may do it as often as they like.
+    world.desired.policy.drift.notable = OnDrift::Propose;
+    assert_eq!(world.plan_of_drift().steps.len(), 1);
+}
+
+#[test]
 fn drift_that_is_healed_says_so_and_what_is_only_reported_stands_apart() {
     let mut world = World::converged();
     world.desired.policy.drift.notable = OnDrift::Heal;

@@ -75,6 +75,9 @@ pub struct AppliedStep {
     /// The digest under which the change was approved: once done, no older approval permits it again.
     #[schemars(with = "String")]
     pub digest: ChangeDigest,
+    /// The fields that had drifted and were put back without asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<String>,
     /// How it ended.
     pub outcome: StepOutcome,
     /// Why, where it is not done.
