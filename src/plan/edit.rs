@@ -31,10 +31,11 @@ pub(super) fn after(observed: &Observed, change: &Change) -> Option<Seen> {
     })
 }
 
-/// True if a change makes the cloud provider look at a Service: it is new, or says something else to it.
+/// True if a change makes the cloud provider look at a Service: it is new, or says something else to it. One that is no load
+/// balancer, or none any more, is not looked at for its Private Link Service.
 pub(super) fn is_synced(observed: &Observed, change: &Change) -> bool {
     let (ResourceKey::Service(key), Some(after)) = (&change.key, after(observed, change)) else { return false };
-    observed.services.get(key).is_none_or(|live| !before(live).asks_the_same(&after))
+    after.is_balanced() && observed.services.get(key).is_none_or(|live| !before(live).asks_the_same(&after))
 }
 
 /// The manifest of a Service as the change leaves it; `None` if it deletes it.

@@ -138,6 +138,18 @@ fn a_private_link_service_that_differs_by_others_hands_is_left_alone_and_told() 
 }
 
 #[test]
+fn a_service_that_is_no_load_balancer_changes_no_private_link_service() {
+    let mut world = converge(&annotated("true").resolve());
+    world.link("default/web").service.exposure.proxy_protocol = true;
+    world.service("default/web").manifest["spec"]["type"] = "ClusterIP".into();
+    let inside = annotated("true").edit("web", "type: LoadBalancer", "type: ClusterIP");
+    let plan = plan_of(&inside.edit("web", "selector: { app: web }", "selector: { app: shop }").resolve(), &world);
+    assert_eq!(steps(&plan), ["update service/default/web (notable)"]);
+    let told = notes(&plan, "privatelinkservice/default/web");
+    assert!(told[0].starts_with("left alone: proxyProtocol of pls-"), "{told:?}");
+}
+
+#[test]
 fn fewer_nat_addresses_of_our_own_force_a_replacement_and_cut_every_connection_first() {
     let mut world = converge(&Case::shop().resolve());
     let guest = network(CONSUMER, "rg-guest", "privateEndpoints/guest");

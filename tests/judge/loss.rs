@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use privlink::cloud_provider::rule::LINK_TAKEN_OVER;
 use privlink::cloud_provider::state::State;
 use privlink::domain::key::PublisherKey;
 use privlink::domain::key::ResourceKey;
 use privlink::domain::resource::private_link_service::Nat;
 use privlink::domain::resource::service::LiveService;
 use privlink::plan::Plan;
+use privlink::plan::change::Change;
 use privlink::plan::risk::Risk;
 use serde_json::Value;
 
@@ -193,7 +195,10 @@ pub(crate) fn judge_risk(planned: &Plan, tried: &[&Edit], (lost, tally): (&Losse
         Risk::Exposing => lost.is_public || touches(&EXPOSING),
         Risk::Disruptive | Risk::Severing => {
             let may_narrow = touches(&NARROWING) || lost.is_admitted && touches(&NARROWING_A_RULE);
-            is_lost || !lost.others.is_empty() || may_narrow
+            // What one edit takes and the next one takes back was away in between.
+            let takes = |change: &&&Change| change.consequences.iter().any(|own| own.rule == LINK_TAKEN_OVER.id);
+            let is_returned = steps.iter().filter(takes).count() > 1;
+            is_lost || !lost.others.is_empty() || may_narrow || is_returned
         }
     };
     (!is_fair).then(|| format!("FALSE ALARM: {risk}, and nobody lost anything\n      {}", why()))
