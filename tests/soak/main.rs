@@ -1,5 +1,5 @@
 //! Long runs of the real program against the simulator: `cargo bench --bench soak`, or `-- crashes` for a part of it.
-//! `-- passes 500 7` makes 500 passes with the dice of seed 7.
+//! `-- passes 500 7` makes 500 passes with the dice of seed 7, `-- crashes 4` runs the fourth scenario alone.
 //!
 //! Each prints figures and every end that is wrong; one such end fails the run.
 
@@ -32,18 +32,18 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
-    let passes = numbers.first().map(|count| usize::try_from(*count).unwrap());
+    let number = numbers.first().map(|count| usize::try_from(*count).unwrap());
     let seed = numbers.get(1).copied().unwrap_or(1);
     let is_wanted = |name: &str| words.len() == numbers.len() || words.iter().any(|own| own == name);
     let mut wrong = 0;
     if is_wanted("crashes") {
-        wrong += matrix::run();
+        wrong += matrix::run(number);
     }
     if is_wanted("passes") {
-        wrong += passes::run(passes, seed);
+        wrong += passes::run(number, seed);
     }
     if is_wanted("rivals") {
-        wrong += rivals::run(passes);
+        wrong += rivals::run(number);
     }
     if is_wanted("idle") {
         wrong += idle::run();

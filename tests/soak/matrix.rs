@@ -9,10 +9,12 @@ use super::crashes::{Bench, SCENARIOS, Scenario, Trouble, Whom};
 /// Scenarios at the same time.
 const AT_ONCE: usize = 2;
 
-/// Runs it, prints what came of it, and answers how many ends are wrong.
-pub(super) fn run() -> usize {
+/// Runs it, prints what came of it, and answers how many ends are wrong. A number, counted from one, is that of a scenario to
+/// run alone.
+pub(super) fn run(number: Option<usize>) -> usize {
     println!("crash matrix: cells by trouble, for the calls to the world and to Git");
-    let open = Mutex::new(SCENARIOS.iter());
+    let chosen = SCENARIOS.iter().enumerate().filter(|(at, _)| number.is_none_or(|number| number == at + 1));
+    let open = Mutex::new(chosen.map(|(_, scenario)| scenario));
     let worker = || {
         let mut wrong = 0;
         loop {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use privlink::sim::fault::{Fault, Probability};
+use serde_json::Value;
 
 use super::agent::{Agent, Ended};
 use super::process::{Stage, example_with_approval};
@@ -56,6 +57,12 @@ struct Tally {
     /// Memory of the agents that lived longest, early and late in their lives, in MB.
     memory: Vec<(f64, f64)>,
     wrong: Vec<String>,
+}
+
+/// A list of a YAML document.
+fn items(text: &str, name: &str) -> Vec<Value> {
+    let document: Value = serde_yaml::from_str(text).unwrap();
+    document[name].as_array().cloned().unwrap_or_default()
 }
 
 /// Runs it, prints what came of it, and answers how much is wrong.
@@ -215,23 +222,21 @@ impl Soak {
         self.waits = ended.plan.clone().filter(|_| ended.word == "waits");
     }
 
-    /// True if each change of an applied plan is in an approval file: what remained of an apply that was cut short.
+    /// True if each change of an applied plan is in an approval file, or what is left of a replacement that is: what remained
+    /// of an apply that was cut short, or of a plan that something new came to.
     fn is_rest_of_approved(&self, plan: &str) -> bool {
         let records = self.stage.repo.files(STATUS);
         let Some((_, record)) = records.iter().find(|(path, _)| path.ends_with(&format!("applied/{plan}.yaml"))) else {
             return false;
         };
-        let approvals: String = self
-            .stage
-            .repo
-            .files("main")
-            .into_iter()
-            .filter(|(path, _)| path.starts_with("approvals/"))
-            .map(|(_, text)| text)
-            .collect();
-        let mut digests =
-            record.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("digest: "));
-        digests.all(|digest| approvals.contains(digest))
+        let files = self.stage.repo.files("main");
+        let approvals = files.iter().filter(|(path, _)| path.starts_with("approvals/"));
+        let approved: Vec<Value> = approvals.flat_map(|(_, text)| items(text, "changes")).collect();
+        let is_approved = |step: &Value| {
+            let is_rest = |change: &Value| change["resource"] == step["key"] && change["action"] == "replace";
+            approved.iter().any(|change| change["digest"] == step["digest"] || is_rest(change))
+        };
+        items(record, "steps").iter().all(is_approved)
     }
 
     fn expect(&mut self, is_right: bool, told: &str) {
