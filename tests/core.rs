@@ -21,4 +21,5 @@ mod publishing;
 mod resolve;
 mod risk;
 mod signatures;
+mod suspension;
 mod windows;

@@ -342,12 +342,14 @@ pub struct LeftOut {
     pub refusals: Vec<Refusal>,
     /// What it needs that is left out too.
     pub needs: BTreeSet<ResourceKey>,
+    /// True if its document is suspended, or if it only waits for what is.
+    pub suspended: bool,
 }
 
 impl LeftOut {
     /// True for drift that is only told: nothing keeps it from being put back but the settings.
     pub fn is_reported(&self) -> bool {
         let is_withheld = |refusal: &Refusal| refusal.rule == Some(preflight::rule::DRIFT_REPORTED.id);
-        self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
+        !self.suspended && self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
     }
 }

@@ -15,6 +15,7 @@ use crate::plan::change::Refusal;
 use crate::plan::draft::Draft;
 use crate::plan::preflight::rule;
 use crate::plan::risk::Risk;
+use crate::plan::suspend;
 
 /// What happens to a change, as far as it is drift; `None` if it is not.
 pub fn on_drift(rules: &DriftRules, change: &Change) -> Option<OnDrift> {
@@ -48,7 +49,7 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
     let withheld: Vec<(ResourceKey, Refusal)> = draft
         .changes
         .values()
-        .filter(|change| change.is_drift())
+        .filter(|change| change.is_drift() && !is_suspended(draft, &change.key))
         .filter_map(|change| {
             let reason = match told.contains(&change.key) {
                 true => format!("drift of {} risk is only reported here", change.risk),
@@ -62,6 +63,11 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
     for (key, refusal) in withheld {
         draft.refuse_by(&key, refusal);
     }
+}
+
+/// True for what is left alone in any case.
+fn is_suspended(draft: &Draft<'_>, key: &ResourceKey) -> bool {
+    draft.refusals.get(key).is_some_and(|refusals| refusals.iter().any(suspend::is_suspension))
 }
 
 /// What this change brings about and is only told.

@@ -169,7 +169,7 @@ pub async fn pass(
         return Ok(PassEnd::Stuck { planned, status });
     }
     if !planned.plan.has_changes() {
-        let converged = planned.plan.is_settled();
+        let converged = planned.plan.is_carried_out();
         let status = publish(loaded, &planned, Done { ended: None, converged }).await.into();
         let postponed = planned.plan.postponed.iter().cloned().collect();
         return Ok(PassEnd::Converged { planned, postponed, status });

@@ -133,7 +133,7 @@ pub async fn conclude(
     };
     match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
-            let converged = ended.report.is_success() && after.plan.is_settled() && after.plan.is_whole();
+            let converged = ended.report.is_success() && after.plan.is_carried_out() && after.plan.is_whole();
             let done = Done { ended: Some(ended), converged };
             Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }

@@ -94,6 +94,8 @@ pub enum ConditionType {
     DnsReady,
     /// Consumers can reach the Service by Private Link.
     Published,
+    /// What the document asks for is carried out; it is there only while that is not so, because the document is suspended.
+    Reconciled,
 }
 
 impl std::fmt::Display for ConditionType {
@@ -105,6 +107,7 @@ impl std::fmt::Display for ConditionType {
             Self::ConnectionApproved => "ConnectionApproved",
             Self::DnsReady => "DnsReady",
             Self::Published => "Published",
+            Self::Reconciled => "Reconciled",
         })
     }
 }

@@ -189,3 +189,34 @@ fn a_status_that_may_not_be_pushed_keeps_nothing_from_being_applied() {
     machine.run(&["agent", "--repo", &url, "--once"]).ends(0);
     assert_eq!(stage.repo.count(STATUS), 1, "the status is there as soon as it may be");
 }
+
+#[test]
+fn a_suspended_document_is_left_alone_and_followed_once_its_suspension_ends() {
+    let stage = Stage::new(&quick(example()));
+    stage.apply().ends(0);
+    stage.idle();
+    stage.apply().ends(0);
+    stage.assert_converged();
+    let writes = stage.writes();
+    let path = "environments/prod/services/storefront.yaml";
+    let text = small().into_iter().find(|(name, _)| name == path).unwrap().1;
+    let held = |end: &str| {
+        let annotations = format!("annotations:\n    privlink.dev/suspend: the spring sale{end}\n");
+        let text = text.replace("app: storefront", "app: shop").replacen("annotations:\n", &annotations, 1);
+        pushes(&stage, &[(path.to_owned(), text)]);
+    };
+    held("");
+    stage.run(&["agent", "--once"]).ends(0).says("is suspended: the spring sale");
+    assert_eq!(stage.writes(), writes);
+    let status = |part: &str| stage.repo.files(STATUS).iter().any(|(_, text)| text.contains(part));
+    assert!(status("reason: Suspended"));
+    let agent = start(&stage, &STILL);
+    let until_then = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    held(&format!("\n    privlink.dev/suspend-until: \"{until_then}\""));
+    until("the end of the suspension is in the status", || status(&format!("suspended until {until_then}")));
+    assert_eq!(stage.writes(), writes);
+    until("it goes on without another commit", || stage.writes() > writes);
+    until("the status says so", || !status("reason: Suspended"));
+    agent.signal("TERM");
+    agent.wait().ends(0).says(&format!("is suspended until {until_then}"));
+}

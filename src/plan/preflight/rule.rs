@@ -116,6 +116,10 @@ rules! {
         "The settings of the environment say `report` for drift of this risk, or of something that putting this back would \
          bring about.";
         "Put it back by hand, make the document say what is there, or say \"propose\" in the environment's drift settings.";
+    SUSPENDED = "PRE-SUSPENDED", "The document is suspended", Documented, EVERY;
+        "Nothing: what the document asks for stays as it is, and what needs a change of it waits.";
+        "The document has the annotation privlink.dev/suspend, and the time of privlink.dev/suspend-until has not come.";
+        "Remove privlink.dev/suspend from the document, or wait for its end.";
     CONNECTION_REJECTED = "PRE-CONNECTION-REJECTED", "A rejected connection may stay rejected", Inferred, AZURE;
         "Azure may refuse to approve it, or leave it as it is. A plan tries, and only warns.";
         "Microsoft documents that a request is approved or rejected; that a rejected one was approved later is reported by \
