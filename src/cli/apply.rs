@@ -203,7 +203,7 @@ impl One<'_> {
         }
         if !planned.plan.has_changes() {
             let converged = planned.plan.is_carried_out();
-            publishing::publish(loaded, &planned, Done { ended: None, converged }).await?;
+            publishing::publish(loaded, &planned, Done { converged, ..Done::default() }).await?;
             return Ok(if planned.plan.is_settled() { Exit::Done } else { Exit::Partial });
         }
         if let Some(refused) = self.beyond_yes(&planned).filter(|_| self.arguments.break_glass.is_none()) {

@@ -170,7 +170,7 @@ pub async fn pass(
     }
     if !planned.plan.has_changes() {
         let converged = planned.plan.is_carried_out();
-        let status = publish(loaded, &planned, Done { ended: None, converged }).await.into();
+        let status = publish(loaded, &planned, Done { converged, ..Done::default() }).await.into();
         let postponed = planned.plan.postponed.iter().cloned().collect();
         return Ok(PassEnd::Converged { planned, postponed, status });
     }
@@ -178,7 +178,8 @@ pub async fn pass(
     let approval = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
         Decision::Approved(approval) => approval,
         Decision::Missing(missing) => {
-            let status = publish(loaded, &planned, Done::default()).await.into();
+            let done = Done { approvals: approvals.present.as_deref(), ..Done::default() };
+            let status = publish(loaded, &planned, done).await.into();
             let diagnostics = (approvals.diagnostics, approvals.sources);
             return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
         }

@@ -21,7 +21,10 @@ use crate::render::status_files::Pending;
 use crate::status;
 use crate::status::Applied;
 use crate::status::Composition;
+use crate::status::StatusDocument;
 use crate::status::document::BreakGlassRecord;
+use crate::status::document::SeenApproval;
+use crate::status::document::remember;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -32,6 +35,8 @@ pub struct Done<'a> {
     pub ended: Option<&'a Ended>,
     /// True if the world now is as the commit asks.
     pub converged: bool,
+    /// The signed approvals that were found, if somebody looked.
+    pub approvals: Option<&'a [SeenApproval]>,
 }
 
 /// Commits the status: what is there now, and what is still to do. Answers the commit, or `None` if nothing changed.
@@ -59,7 +64,7 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     };
     let locate = |place: &Place| locate(loaded, place);
     let compose = |previous: &StatusFiles| {
-        let documents = status::compose(&Composition {
+        let mut documents = status::compose(&Composition {
             desired: &planned.desired,
             observed: &planned.observed,
             plan: &planned.plan,
@@ -68,6 +73,11 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
             failures: &failures,
             now,
         });
+        for document in documents.values_mut() {
+            if let (StatusDocument::Environment(status), Some(present)) = (document, done.approvals) {
+                status.approvals = remember(&status.approvals, present, now);
+            }
+        }
         // Of the documents that are written, not of those that were there: a second look must not tell anything else.
         let first_seen = status::first_seen(&documents);
         let details = Details { locate: &locate, first_seen: Some(&first_seen) };
@@ -134,11 +144,11 @@ pub async fn conclude(
     match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
             let converged = ended.report.is_success() && after.plan.is_carried_out() && after.plan.is_whole();
-            let done = Done { ended: Some(ended), converged };
+            let done = Done { ended: Some(ended), converged, approvals: None };
             Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }
         Err(error) => {
-            let done = Done { ended: Some(ended), converged: false };
+            let done = Done { ended: Some(ended), ..Done::default() };
             Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, after: Err(error) })
         }
     }
