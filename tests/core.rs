@@ -22,4 +22,5 @@ mod remainder;
 mod resolve;
 mod risk;
 mod signatures;
+mod suspension;
 mod windows;

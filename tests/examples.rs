@@ -59,7 +59,13 @@ fn example() -> (Policy, Desired) {
     let policy = authority::policy(&settings, &"prod".parse().unwrap()).unwrap();
     let cluster = unseen_cluster(&policy.cluster.as_ref().unwrap().aks);
     let documents = &reading.documents;
-    let source = Source { documents, policy: &policy, cluster: Some(&cluster), path_exists: true };
+    let source = Source {
+        documents,
+        policy: &policy,
+        cluster: Some(&cluster),
+        path_exists: true,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
     let (desired, diagnostics) = resolve(source);
     assert!(diagnostics.is_empty(), "{}", render::diagnostic::render(&diagnostics, &reading.sources, false));
     (policy, desired)

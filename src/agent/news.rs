@@ -94,8 +94,10 @@ impl Ended {
             Ok(PassEnd::Applied { ended, .. }) if ended.report.is_success() => End::Unfinished,
             // What could not be read may be readable soon, and steps that failed may succeed.
             Ok(PassEnd::Stuck { .. } | PassEnd::Applied { .. }) => End::Failed,
-            Ok(PassEnd::Waits { missing, .. }) => missing.opens().map_or(End::Settled, |at| End::Opens(until(at))),
-            Ok(PassEnd::Converged { .. }) => End::Settled,
+            Ok(PassEnd::Waits { planned, missing, .. }) => {
+                opens(missing.opens().into_iter().chain(planned.next_resumption()).min())
+            }
+            Ok(PassEnd::Converged { planned, .. }) => opens(planned.next_resumption()),
             // Only another commit helps, and that is seen.
             Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => End::Settled,
             Err(_) => End::Failed,
@@ -160,6 +162,10 @@ impl Ended {
             );
         }
     }
+}
+
+fn opens(at: Option<Timestamp>) -> End {
+    at.map_or(End::Settled, |at| End::Opens(until(at)))
 }
 
 /// How long it is until a moment.

@@ -48,7 +48,7 @@ pub enum Why {
     Asked,
     /// It was time to look for drift.
     Drift,
-    /// The change window of a plan that waits for it opens.
+    /// The change window of a plan that waits for it opens, or a suspension ends.
     Window,
     /// The last pass left something for later.
     Unfinished,

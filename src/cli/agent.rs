@@ -368,10 +368,15 @@ impl<'a, 'p> Console<'a, 'p> {
                     runner::failed(environment, error, loaded, self.printer);
                 }
             }
-            Ok(PassEnd::Converged { postponed, status, .. }) => {
+            Ok(PassEnd::Converged { planned, postponed, status }) => {
                 let names = postponed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let is_news = self.is_news(environment, format!("converged {names}"));
+                let suspended = planned.desired.suspended.iter();
+                let suspended: Vec<String> = suspended.map(|(document, it)| format!("{document} is {it}")).collect();
+                let is_news = self.is_news(environment, format!("converged {names}, {}", suspended.join(", ")));
                 let is_news = is_news || matches!(status, Published::Commit(_));
+                for suspended in suspended.iter().filter(|_| is_news) {
+                    self.printer.line(Label::Notable, format!("{environment}: {}", render::shown::one_line(suspended)));
+                }
                 if is_news && postponed.is_empty() {
                     self.printer.line(Label::Added, format!("{environment}: no changes"));
                 } else if is_news {

@@ -202,9 +202,9 @@ impl One<'_> {
             return Ok(Exit::Incomplete);
         }
         if !planned.plan.has_changes() {
-            let converged = planned.plan.is_settled();
+            let converged = planned.plan.is_carried_out();
             publishing::publish(loaded, &planned, Done { converged, ..Done::default() }).await?;
-            return Ok(if converged { Exit::Done } else { Exit::Partial });
+            return Ok(if planned.plan.is_settled() { Exit::Done } else { Exit::Partial });
         }
         if let Some(refused) = self.beyond_yes(&planned).filter(|_| self.arguments.break_glass.is_none()) {
             printer.message(&refused);

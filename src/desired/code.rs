@@ -36,6 +36,10 @@ codes! {
     LEVELS = "DES011";
     /// A Private Link Service cannot replace this one.
     REPLACES = "DES012";
+    /// A suspension without a reason, or whose end is not a time.
+    SUSPENSION = "DES013";
+    /// A suspension whose end has passed: the document is followed again.
+    SUSPENSION_OVER = "DES014";
     /// An exception beside a line without a rule, an owner, a reason or an end.
     ALLOW_FORM = "ALW001";
     /// An exception whose end has passed.

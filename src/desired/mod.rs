@@ -24,6 +24,7 @@ use crate::domain::mark::DocumentMark;
 use crate::domain::name::DocumentName;
 use crate::domain::resource::Resource;
 use crate::domain::resource::connection::Verdict;
+use crate::domain::suspension::Suspension;
 use policy::Policy;
 
 /// Everything one environment asks for.
@@ -37,6 +38,8 @@ pub struct Desired {
     pub connections: BTreeMap<PublisherKey, ConnectionRules>,
     /// Whose consumers move where, by the Private Link Service that they move to.
     pub replacements: BTreeMap<PublisherKey, Replacement>,
+    /// The documents that are left alone for a while: what they ask for stays as it is.
+    pub suspended: BTreeMap<DocumentMark, Suspension>,
     /// False if the environment's folder is not in the tree: then nothing is pruned.
     pub path_exists: bool,
 }

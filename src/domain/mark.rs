@@ -21,6 +21,10 @@ pub const ENVIRONMENT_LABEL: &str = "privlink.dev/environment";
 pub const PUBLISHED_BY_ANNOTATION: &str = "privlink.dev/published-by";
 /// The annotation, on a document, that asks for the adoption of an existing resource by its full id.
 pub const ADOPT_ANNOTATION: &str = "privlink.dev/adopt";
+/// The annotation, on a document, that leaves what it asks for as it is, and says why.
+pub const SUSPEND_ANNOTATION: &str = "privlink.dev/suspend";
+/// The annotation beside it that says when that ends, as a time of RFC 3339.
+pub const SUSPEND_UNTIL_ANNOTATION: &str = "privlink.dev/suspend-until";
 
 /// Which config repository and environment a resource belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

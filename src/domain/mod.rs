@@ -24,4 +24,5 @@ pub mod resource;
 pub mod right;
 pub mod scope;
 pub mod secret;
+pub mod suspension;
 pub mod window;

@@ -14,6 +14,8 @@ use crate::domain::mark::ADOPT_ANNOTATION;
 use crate::domain::mark::ENVIRONMENT_LABEL;
 use crate::domain::mark::OWNER_LABEL;
 use crate::domain::mark::PUBLISHED_BY_ANNOTATION;
+use crate::domain::mark::SUSPEND_ANNOTATION;
+use crate::domain::mark::SUSPEND_UNTIL_ANNOTATION;
 use crate::domain::resource::service::LiveService;
 use crate::domain::resource::service::port_path;
 use crate::import::Draft;
@@ -106,7 +108,9 @@ fn document(live: &LiveService, adopts: Option<&str>) -> Json {
     let mut labels = live.labels();
     labels.retain(|key, _| key != OWNER_LABEL && key != ENVIRONMENT_LABEL);
     let mut annotations = live.annotations();
-    annotations.retain(|key, _| key != LAST_APPLIED && key != ADOPT_ANNOTATION && !is_ours_alone(live, key));
+    // What speaks to privlink in a document says nothing on a live object.
+    let left_behind = [LAST_APPLIED, ADOPT_ANNOTATION, SUSPEND_ANNOTATION, SUSPEND_UNTIL_ANNOTATION];
+    annotations.retain(|key, _| !left_behind.contains(&key.as_str()) && !is_ours_alone(live, key));
     annotations.extend(adopts.map(|key| (ADOPT_ANNOTATION.to_owned(), key.to_owned())));
     put(&mut metadata, "labels", labels);
     put(&mut metadata, "annotations", annotations);

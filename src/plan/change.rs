@@ -342,6 +342,8 @@ pub struct LeftOut {
     pub refusals: Vec<Refusal>,
     /// What it needs that is left out too.
     pub needs: BTreeSet<ResourceKey>,
+    /// True if its document is suspended, or if it only waits for what is.
+    pub suspended: bool,
 }
 
 impl LeftOut {
@@ -349,6 +351,6 @@ impl LeftOut {
     pub fn is_reported(&self) -> bool {
         let reported = [preflight::rule::DRIFT_REPORTED.id, preflight::rule::DRIFT_CONTESTED.id];
         let is_withheld = |refusal: &Refusal| refusal.rule.is_some_and(|rule| reported.contains(&rule));
-        self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
+        !self.suspended && self.change.as_ref().is_some_and(Change::is_drift) && self.refusals.iter().all(is_withheld)
     }
 }

@@ -17,6 +17,7 @@ use crate::plan::document::key_text;
 use crate::plan::draft::Draft;
 use crate::plan::preflight::rule;
 use crate::plan::risk::Risk;
+use crate::plan::suspend;
 
 /// What happens to a change, as far as it is drift; `None` if it is not.
 pub fn on_drift(policy: &Policy, change: &Change) -> Option<OnDrift> {
@@ -57,7 +58,7 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
     let withheld: Vec<(ResourceKey, Refusal)> = draft
         .changes
         .values()
-        .filter(|change| change.is_drift())
+        .filter(|change| change.is_drift() && !is_suspended(draft, &change.key))
         .filter_map(|change| {
             let refusal = if !told.contains(&change.key) {
                 let led = led(draft, change, &told)?;
@@ -80,6 +81,11 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
 /// True if nobody would be asked before it is put back.
 fn is_healed(policy: &Policy, change: &Change) -> bool {
     of_risk(&policy.drift, change.risk) == OnDrift::Heal
+}
+
+/// True for what is left alone in any case.
+fn is_suspended(draft: &Draft<'_>, key: &ResourceKey) -> bool {
+    draft.refusals.get(key).is_some_and(|refusals| refusals.iter().any(suspend::is_suspension))
 }
 
 /// What this change brings about and is only told.

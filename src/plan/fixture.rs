@@ -319,6 +319,7 @@ fn desired() -> Desired {
         intents: resources.into_iter().map(intent).collect(),
         connections: BTreeMap::new(),
         replacements: BTreeMap::new(),
+        suspended: BTreeMap::new(),
         path_exists: true,
     }
 }

@@ -13,6 +13,7 @@ use crate::plan::action::Action;
 use crate::plan::change::Change;
 use crate::plan::change::LeftOut;
 use crate::plan::change::Refusal;
+use crate::plan::suspend;
 
 /// Why changes are not made, by resource.
 pub(super) type Refusals = BTreeMap<ResourceKey, Vec<Refusal>>;
@@ -22,8 +23,11 @@ pub(super) fn divide(refused: Refusals, steps: Vec<Step>) -> (Vec<Step>, Vec<Lef
     let mut out: BTreeMap<ResourceKey, LeftOut> = refused
         .into_iter()
         .map(|(key, mut refusals)| {
+            // As long as nothing is tried, nothing fails.
+            let suspended = refusals.iter().any(suspend::is_suspension);
+            refusals.retain(|refusal| !suspended || suspend::is_suspension(refusal));
             refusals.sort();
-            (key.clone(), LeftOut { key, change: None, refusals, needs: BTreeSet::new() })
+            (key.clone(), LeftOut { key, change: None, refusals, needs: BTreeSet::new(), suspended })
         })
         .collect();
     let useless = useless_namespaces(&steps, &out);
@@ -46,9 +50,11 @@ pub(super) fn divide(refused: Refusals, steps: Vec<Step>) -> (Vec<Step>, Vec<Lef
             continue;
         }
         places.push(Err(key.clone()));
-        let left = out.entry(key.clone());
-        let left = left.or_insert_with(|| LeftOut { key, change: None, refusals: Vec::new(), needs: BTreeSet::new() });
-        (left.change, left.needs) = (Some(change), needs);
+        let waits = needs.iter().all(|needed| out.get(needed).is_none_or(|left| left.suspended));
+        let refused = out.remove(&key);
+        let suspended = refused.as_ref().map_or(waits, |left| left.suspended);
+        let refusals = refused.map(|left| left.refusals).unwrap_or_default();
+        out.insert(key.clone(), LeftOut { key, change: Some(change), refusals, needs, suspended });
     }
     (kept, out.into_values().collect())
 }

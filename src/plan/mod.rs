@@ -37,6 +37,7 @@ mod retire;
 pub mod risk;
 mod services;
 mod smaller;
+mod suspend;
 mod told;
 mod unpublish;
 
@@ -115,6 +116,14 @@ impl Plan {
         self.postponed.is_empty()
     }
 
+    /// True if nothing that a commit asks for waits: neither for a later plan, nor for the end of a suspension.
+    ///
+    /// What is suspended counts as asked for by its commit until it is done, and its authors as the authors of the change.
+    pub fn is_carried_out(&self) -> bool {
+        let is_open = |left: &LeftOut| !left.change.as_ref().is_some_and(Change::is_drift);
+        self.is_settled() && !self.suspended().any(is_open)
+    }
+
     /// True if everything that matters was read.
     pub fn is_complete(&self) -> bool {
         self.gaps.is_empty()
@@ -125,14 +134,19 @@ impl Plan {
         self.blockers.is_empty()
     }
 
-    /// True if nothing that is asked for is left out, drift that is only reported aside.
+    /// True if nothing that is asked for is left out, what is suspended and drift that is only reported aside.
     pub fn is_whole(&self) -> bool {
         self.unmet().next().is_none()
     }
 
     /// What is asked for and not done, because it would fail or needs what would.
     pub fn unmet(&self) -> impl Iterator<Item = &LeftOut> {
-        self.left_out.iter().filter(|left| !left.is_reported())
+        self.left_out.iter().filter(|left| !left.is_reported() && !left.suspended)
+    }
+
+    /// What is not done because its document is suspended, or because it needs what is.
+    pub fn suspended(&self) -> impl Iterator<Item = &LeftOut> {
+        self.left_out.iter().filter(|left| left.suspended)
     }
 
     /// The drift that is only reported.
@@ -174,6 +188,8 @@ impl Plan {
 pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) -> Plan {
     let mut draft = Draft::new(desired, observed);
     services::decide(&mut draft);
+    // Before anything is foreseen: what is left alone has no consequences.
+    suspend::withhold(&mut draft, baseline);
     namespaces::decide(&mut draft);
     private_links::decide(&mut draft);
     private_links::expect(&mut draft);
@@ -184,6 +200,8 @@ pub fn plan(desired: &Desired, observed: &Observed, baseline: Option<&Desired>) 
     prune::decide(&mut draft);
     guard::wait_for_unknown(&mut draft);
     unpublish::cut_before_replacement(&mut draft);
+    suspend::withhold(&mut draft, baseline);
+    suspend::note(&mut draft);
     guard::check(&mut draft);
     preflight::check(&mut draft);
     consequence::predict(&mut draft);

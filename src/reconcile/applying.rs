@@ -27,12 +27,14 @@ use crate::reconcile::keep::either;
 use crate::reconcile::keep::under_lease;
 use crate::reconcile::lease_store::FileLease;
 use crate::reconcile::lease_store::GitLease;
+use crate::reconcile::lease_store::Records;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::presence::Presence;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::world::Purpose;
 use crate::reconcile::world::World;
+use crate::render::status_files;
 use crate::status::document::AppliedRecord;
 use crate::status::document::AppliedStep;
 use crate::status::document::ApplyOutcome;
@@ -73,7 +75,8 @@ pub async fn apply(
     let Applying { config, settings, cancel } = applying;
     let policy = &planned.plan.policy;
     let world = World::connect(config, policy, Purpose::Apply).await?;
-    let store = lease_store(loaded, config, policy);
+    let records = Records::new(planned.status.published.clone());
+    let store = lease_store(loaded, config, (policy, records.clone()));
     let presence = Presence::begin(&config.state_dir);
     let request = LeaseRequest {
         writer: config.writer.clone(),
@@ -99,18 +102,23 @@ pub async fn apply(
         apply::apply(run, &backends, progress)
     })
     .await;
+    let record = record(planned, approval, loaded.source.commit.clone(), &report);
+    // With the lease itself: if nothing after this succeeds, or is even begun, it is known all the same what was used up.
+    records.leave(status_files::applied(&policy.mark.environment, &record));
     match lease.release(store.as_ref(), Timestamp::now()).await {
         Ok(()) => presence.end(),
         // What stays behind tells later runs on this machine that nobody holds it any more.
         Err(error) => tracing::warn!(error = error_chain(&error), "the lease runs out by itself"),
     }
-    let record = record(planned, approval, loaded.source.commit.clone(), &report);
     Ok(Ended { report, record })
 }
 
-fn lease_store(loaded: &Loaded, config: &Config, policy: &Policy) -> Box<dyn LeaseStore> {
+fn lease_store(loaded: &Loaded, config: &Config, (policy, records): (&Policy, Records)) -> Box<dyn LeaseStore> {
     match &loaded.source.upstream {
-        Some(upstream) => Box::new(GitLease::new(upstream.remote.clone(), &policy.mark, policy.status.author.clone())),
+        Some(upstream) => {
+            let author = policy.status.author.clone();
+            Box::new(GitLease::new(upstream.remote.clone(), &policy.mark, (author, records)))
+        }
         None => Box::new(FileLease::new(&config.state_dir, &policy.mark)),
     }
 }

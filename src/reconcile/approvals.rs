@@ -32,12 +32,16 @@ use crate::plan::document::PlanId;
 use crate::reconcile::source::Upstream;
 use crate::repo;
 use crate::repo::source::Sources;
+use crate::status::document::SeenApproval;
 
 /// What the repository says about approval.
 #[derive(Clone, Debug, Default)]
 pub struct Approvals {
     /// The approval files of the environment.
     pub evidence: Vec<Evidence>,
+    /// The signed ones among them by their commits, with those that were taken back and are there again; `None` where
+    /// signatures are not required.
+    pub present: Option<Vec<SeenApproval>>,
     /// Who made the change.
     pub authors: Authors,
     /// What is wrong with approval files; such a file does not count.
@@ -62,6 +66,8 @@ pub struct Question<'a> {
     pub environments: &'a BTreeSet<EnvironmentName>,
     /// The last applied commit: what came after it is the change.
     pub applied: Option<&'a CommitId>,
+    /// The commits of signed approvals that were taken back: they do not count if somebody puts them back.
+    pub withdrawn: &'a BTreeSet<CommitId>,
     /// The time: keys end.
     pub now: Timestamp,
 }
@@ -77,7 +83,8 @@ pub fn branch(environment: &EnvironmentName) -> RefName {
 /// # Errors
 /// If the mirror or the remote cannot be read.
 pub async fn read(upstream: &Upstream, question: Question<'_>) -> Result<Approvals, GitError> {
-    let mut approvals = Approvals::default();
+    let present = question.policy.approval.signatures_required.then(Vec::new);
+    let mut approvals = Approvals { present, ..Approvals::default() };
     collect(upstream, &upstream.tip, question, &mut approvals).await?;
     if question.policy.approval.signatures_required {
         let branch = branch(&question.policy.mark.environment);
@@ -118,11 +125,30 @@ async fn collect(
         let Some(commits) = wrote.get(&path) else { continue };
         let commits = vouching(upstream, (&path, &bytes), commits).await?;
         if let Some((commit, signed_by)) = voucher(upstream, &file, &commits, question).await? {
+            let is_proved = signed_by == Ok(Signer::Approver(file.approver.clone()));
+            if let Some(present) = approvals.present.as_mut().filter(|_| is_proved) {
+                present.push(seen(&file, &commit.id));
+            }
+            if question.withdrawn.contains(&commit.id) {
+                files::refuse_returned(approvals, &path);
+                continue;
+            }
             let brought_by = vec![commit.author.clone(), commit.committer.clone()];
             approvals.evidence.push(Evidence { file, brought_by, signed_by });
         }
     }
     Ok(())
+}
+
+/// What is remembered of a signed approval.
+fn seen(file: &ApprovalFile, commit: &CommitId) -> SeenApproval {
+    SeenApproval {
+        commit: commit.clone(),
+        approver: file.approver.to_string(),
+        plan: file.plan.clone(),
+        expires_at: file.expires_at,
+        withdrawn: false,
+    }
 }
 
 /// For each approval file, the commits that wrote it, newest first.

@@ -37,7 +37,10 @@ pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, 
     let applied = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
     let environments = loaded.settings.environments.keys().cloned().collect();
     let policy = &planned.plan.policy;
-    let question = Question { policy, environments: &environments, applied, now: Timestamp::now() };
+    let seen = planned.status.environment().map(|status| status.approvals.as_slice()).unwrap_or_default();
+    let withdrawn = seen.iter().filter(|seen| seen.withdrawn).map(|seen| seen.commit.clone()).collect();
+    let now = Timestamp::now();
+    let question = Question { policy, environments: &environments, applied, withdrawn: &withdrawn, now };
     Ok(approvals::read(upstream, question).await?)
 }
 

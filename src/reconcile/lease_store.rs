@@ -5,6 +5,8 @@ use std::io::Read as _;
 use std::io::Seek as _;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,10 +20,13 @@ use crate::domain::commit::Identity;
 use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
 use crate::domain::mark::Mark;
+use crate::domain::name::EnvironmentName;
 use crate::git::CommitText;
 use crate::git::Push;
 use crate::reconcile::error_chain;
 use crate::reconcile::remote::Remote;
+use crate::reconcile::status_branch::text_files;
+use crate::render::status_files::Files;
 
 const RECORD: &str = "lease.json";
 
@@ -37,19 +42,56 @@ fn encode(record: &LeaseRecord) -> Vec<u8> {
     serde_json::to_vec_pretty(record).expect("a lease is plain data")
 }
 
+/// The ref of an environment's lease.
+pub(super) fn reference(environment: &EnvironmentName) -> RefName {
+    format!("refs/privlink/lease/{environment}").parse().expect("a legal ref")
+}
+
+/// The records of applies that lie beside a lease until the status branch has them.
+///
+/// Whoever gives a lease back leaves the record of its apply there by the same write. So what was carried out, and which approvals
+/// that used up, is known to the next one on any machine, whether the status could be pushed or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records {
+    /// Those that the status branch has: they are not kept any longer.
+    published: Files,
+    left: Arc<Mutex<Files>>,
+}
+
+impl Records {
+    /// Nothing is left yet.
+    pub(super) fn new(published: Files) -> Self {
+        Self { published, left: Arc::default() }
+    }
+
+    /// Leaves a record with the next write of the lease.
+    pub(super) fn leave(&self, (path, text): (RepoPath, String)) {
+        self.left.lock().expect("nobody panics while holding it").insert(path, text);
+    }
+
+    /// What lies beside the next lease, if these lie beside the one before.
+    fn beside(&self, mut files: Files) -> Files {
+        files.retain(|path, text| self.published.get(path) != Some(text));
+        files.extend(self.left.lock().expect("nobody panics while holding it").clone());
+        files
+    }
+}
+
 /// A lease on `refs/privlink/lease/<environment>`.
 #[derive(Clone, Debug)]
 pub struct GitLease {
     remote: Remote,
     reference: RefName,
+    environment: EnvironmentName,
     author: Identity,
+    records: Records,
 }
 
 impl GitLease {
     /// Names the lease of an environment.
-    pub fn new(remote: Remote, mark: &Mark, author: Identity) -> Self {
-        let reference = format!("refs/privlink/lease/{}", mark.environment).parse().expect("a legal ref");
-        Self { remote, reference, author }
+    pub(super) fn new(remote: Remote, mark: &Mark, (author, records): (Identity, Records)) -> Self {
+        let environment = mark.environment.clone();
+        Self { remote, reference: reference(&environment), environment, author, records }
     }
 }
 
@@ -69,7 +111,14 @@ impl LeaseStore for GitLease {
             None => None,
             Some(text) => Some(text.parse().map_err(|error: crate::domain::name::InvalidName| failed(&error))?),
         };
-        let edits = vec![FileEdit::Put(RECORD.parse().expect("a legal path"), encode(record))];
+        let before = match &expected {
+            Some(tip) => text_files(&self.remote, tip, &self.environment).await.map_err(|error| failed(&error))?,
+            None => Files::new(),
+        };
+        let records =
+            self.records.beside(before).into_iter().map(|(path, text)| FileEdit::Put(path, text.into_bytes()));
+        let lease = FileEdit::Put(RECORD.parse().expect("a legal path"), encode(record));
+        let edits = records.chain([lease]).collect();
         let text = CommitText {
             author: self.author.clone(),
             committer: self.author.clone(),

@@ -169,7 +169,7 @@ pub async fn pass(
         return Ok(PassEnd::Stuck { planned, status });
     }
     if !planned.plan.has_changes() {
-        let converged = planned.plan.is_settled();
+        let converged = planned.plan.is_carried_out();
         let status = publish(loaded, &planned, Done { converged, ..Done::default() }).await.into();
         let postponed = planned.plan.postponed.iter().cloned().collect();
         return Ok(PassEnd::Converged { planned, postponed, status });
@@ -180,8 +180,7 @@ pub async fn pass(
         Decision::Missing(missing) => match deciding::in_part(&planned, &approvals, first_seen) {
             Some((part, approval)) => (Arc::new(part), approval),
             None => {
-                let approved = approvals.plans();
-                let done = Done { approved: Some(&approved), missing: Some(&missing), ..Done::default() };
+                let done = Done { approvals: Some(&approvals), missing: Some(&missing), ..Done::default() };
                 let status = publish(loaded, &planned, done).await.into();
                 let diagnostics = (approvals.diagnostics, approvals.sources);
                 return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });

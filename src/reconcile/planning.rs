@@ -45,6 +45,13 @@ pub struct Planned {
     pub(super) cluster: Option<ManagedCluster>,
 }
 
+impl Planned {
+    /// When the first suspension ends by itself.
+    pub fn next_resumption(&self) -> Option<Timestamp> {
+        self.desired.suspended.values().filter_map(|suspension| suspension.until).min()
+    }
+}
+
 /// The rules of an environment.
 ///
 /// # Errors
@@ -75,7 +82,8 @@ fn unseen(policy: &Policy) -> Option<ManagedCluster> {
 
 fn files<'a>(loaded: &'a Loaded, policy: &'a Policy, cluster: Option<&'a ManagedCluster>) -> resolve::Source<'a> {
     let path_exists = loaded.source.snapshot.files.keys().any(|path| path.is_under(&policy.path));
-    resolve::Source { documents: &loaded.reading.documents, policy, cluster, path_exists }
+    let documents = &loaded.reading.documents;
+    resolve::Source { documents, policy, cluster, path_exists, now: Timestamp::now() }
 }
 
 /// With what is said across environments, and without what is allowed.
@@ -164,7 +172,8 @@ async fn baseline(
     let reading = repo::read(&snapshot, &loaded.settings);
     let unseen = unseen(policy);
     let cluster = cluster.or(unseen.as_ref());
-    let source = resolve::Source { documents: &reading.documents, policy, cluster, path_exists: true };
+    let now = Timestamp::now();
+    let source = resolve::Source { documents: &reading.documents, policy, cluster, path_exists: true, now };
     let (desired, diagnostics) = resolve::resolve(source);
     let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: None };
     let diagnostics = allow::apply(diagnostics, &reading.sources, terms);

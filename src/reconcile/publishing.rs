@@ -29,6 +29,7 @@ use crate::status::Composition;
 use crate::status::StatusDocument;
 use crate::status::document::BreakGlassRecord;
 use crate::status::document::SinceApproved;
+use crate::status::document::remember;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -42,8 +43,8 @@ pub struct Done<'a> {
     pub ended: Option<&'a Ended>,
     /// True if the world now is as the commit asks.
     pub converged: bool,
-    /// The plans that approvals on file are for; `None` if nobody looked.
-    pub approved: Option<&'a BTreeSet<PlanId>>,
+    /// What approvals were found; `None` if nobody looked.
+    pub approvals: Option<&'a Approvals>,
     /// What the plan still needs, if it waits.
     pub missing: Option<&'a Missing>,
 }
@@ -109,17 +110,25 @@ pub fn composed(
         record,
     });
     let news: Vec<SinceApproved> = done.missing.into_iter().flat_map(|missing| &missing.news).map(since).collect();
-    status::compose(&Composition {
+    let approved = done.approvals.map(Approvals::plans);
+    let mut documents = status::compose(&Composition {
         desired: &planned.desired,
         observed: &planned.observed,
         plan: &planned.plan,
         previous,
         applied: applied.as_ref(),
         failures: &failures(done.ended),
-        approved: done.approved,
+        approved: approved.as_ref(),
         news: &news,
         now,
-    })
+    });
+    let present = done.approvals.and_then(|approvals| approvals.present.as_deref());
+    for document in documents.values_mut() {
+        if let (StatusDocument::Environment(status), Some(present)) = (document, present) {
+            status.approvals = remember(&status.approvals, present, now);
+        }
+    }
+    documents
 }
 
 fn since(news: &News) -> SinceApproved {
@@ -158,7 +167,6 @@ pub async fn conclude(
     approvals: &Approvals,
     config: &Config,
 ) -> Result<Concluded, PassError> {
-    let approved = &approvals.plans();
     let loosening = match ended.record.break_glass {
         Some(_) => planned.plan.loosening().to_vec(),
         // What was to be agreed to about the rules was, or nothing would have been applied.
@@ -167,12 +175,12 @@ pub async fn conclude(
     match planning::look_again(loaded, planned, (config, loosening)).await {
         Ok(after) => {
             let is_whole = planned.plan.is_whole() && after.plan.is_whole();
-            let converged = ended.report.is_success() && after.plan.is_settled() && is_whole;
-            let done = Done { ended: Some(ended), converged, approved: Some(approved), missing: None };
+            let converged = ended.report.is_success() && after.plan.is_carried_out() && is_whole;
+            let done = Done { ended: Some(ended), converged, approvals: Some(approvals), missing: None };
             Ok(Concluded { status: publish(loaded, &after, done).await?, converged, after: Ok(after) })
         }
         Err(error) => {
-            let done = Done { ended: Some(ended), converged: false, approved: Some(approved), missing: None };
+            let done = Done { ended: Some(ended), converged: false, approvals: Some(approvals), missing: None };
             Ok(Concluded { status: publish(loaded, planned, done).await?, converged: false, after: Err(error) })
         }
     }

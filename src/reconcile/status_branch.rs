@@ -16,6 +16,7 @@ use crate::git::CommitText;
 use crate::git::GitError;
 use crate::git::Limits;
 use crate::git::Push;
+use crate::reconcile::lease_store;
 use crate::reconcile::remote::Remote;
 use crate::render::status_files;
 use crate::render::status_files::Files;
@@ -47,6 +48,8 @@ pub struct StatusFiles {
     pub files: Files,
     /// The documents among them.
     pub documents: std::collections::BTreeMap<RepoPath, StatusDocument>,
+    /// Records of applies beside the lease that the branch has, too.
+    pub(super) published: Files,
 }
 
 /// The status could not be written.
@@ -82,6 +85,20 @@ impl StatusFiles {
         })
     }
 
+    /// Adds the records of applies that lie beside the lease, where their own push failed or was never made: what they used up
+    /// is used up, and the next status has them.
+    fn add_records(&mut self, beside: Files) {
+        for (path, document) in status_files::read(&beside).0 {
+            let StatusDocument::Applied(record) = &document else { continue };
+            let known = self.documents.get(&path);
+            let is_published = matches!(known, Some(StatusDocument::Applied(it)) if it.applied_at >= record.applied_at);
+            match beside.get(&path).filter(|_| is_published) {
+                Some(text) => drop(self.published.insert(path, text.clone())),
+                None => drop(self.documents.insert(path, document)),
+            }
+        }
+    }
+
     /// The records of applies.
     pub fn applied(&self) -> impl Iterator<Item = &AppliedRecord> {
         self.documents.values().filter_map(|document| match document {
@@ -104,21 +121,23 @@ impl StatusBranch {
     /// # Errors
     /// As every call to a remote.
     pub async fn read(&self) -> Result<StatusFiles, GitError> {
-        let tips = self.remote.fetch(std::slice::from_ref(&self.branch)).await?;
-        let Some(tip) = tips.get(&self.branch).cloned() else { return Ok(StatusFiles::default()) };
-        let limits = Limits { paths: vec![path::folder(&self.environment)], ..Limits::default() };
-        let snapshot = self.remote.snapshot(&tip, limits).await?;
-        let text = |(path, file): (RepoPath, File)| match file {
-            File::Bytes(bytes) => Some((path, String::from_utf8(bytes).ok()?)),
-            File::TooLarge { .. } | File::Symlink | File::Submodule => None,
-        };
-        let files: Files = snapshot.files.into_iter().filter_map(text).collect();
-        let (documents, errors) = status_files::read(&files);
+        let lease = lease_store::reference(&self.environment);
+        let tips = self.remote.fetch(&[self.branch.clone(), lease.clone()]).await?;
+        let mut status = StatusFiles::default();
+        if let Some(tip) = tips.get(&self.branch) {
+            status.files = text_files(&self.remote, tip, &self.environment).await?;
+            status.committed_at = self.remote.committed_at(tip).await?;
+            status.tip = Some(tip.clone());
+        }
+        let (documents, errors) = status_files::read(&status.files);
+        status.documents = documents;
         for error in errors {
             tracing::warn!(%error, "a status file is not readable and is written anew");
         }
-        let committed_at = self.remote.committed_at(&tip).await?;
-        Ok(StatusFiles { tip: Some(tip), committed_at, files, documents })
+        if let Some(tip) = tips.get(&lease) {
+            status.add_records(text_files(&self.remote, tip, &self.environment).await?);
+        }
+        Ok(status)
     }
 
     /// Writes the files that `compose` makes of what is there. Answers the commit, or `None` if nothing changed.
@@ -154,6 +173,21 @@ impl StatusBranch {
         }
         Err(StatusError::Busy { branch: self.branch.clone() })
     }
+}
+
+/// The files of an environment's status in a fetched commit, as text.
+pub(super) async fn text_files(
+    remote: &Remote,
+    commit: &CommitId,
+    environment: &EnvironmentName,
+) -> Result<Files, GitError> {
+    let limits = Limits { paths: vec![path::folder(environment)], ..Limits::default() };
+    let snapshot = remote.snapshot(commit, limits).await?;
+    let text = |(path, file): (RepoPath, File)| match file {
+        File::Bytes(bytes) => Some((path, String::from_utf8(bytes).ok()?)),
+        File::TooLarge { .. } | File::Symlink | File::Submodule => None,
+    };
+    Ok(snapshot.files.into_iter().filter_map(text).collect())
 }
 
 /// Spreads writers that race: up to 50 ms, doubling, at most 5 s.

@@ -214,6 +214,8 @@ pub struct LeftOutV1 {
     pub cause: Option<&'static str>,
     /// True for drift that is only reported: nothing but the settings keeps it from being put back.
     pub reported: bool,
+    /// True if its document is suspended, or if it only waits for what is.
+    pub suspended: bool,
     /// Why it would fail; empty if it only needs what is left out.
     pub refusals: Vec<RefusalV1>,
     /// The keys of what it needs that is left out too.
@@ -379,7 +381,7 @@ fn mode(mode: &Mode) -> ModeV1 {
 }
 
 fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
-    let LeftOut { key, change, refusals, needs } = left;
+    let LeftOut { key, change, refusals, needs, suspended } = left;
     let change = change.as_ref();
     let refusal = |refusal: &Refusal| RefusalV1 {
         rule: refusal.rule,
@@ -395,6 +397,7 @@ fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
         risk: change.map(|change| change.risk.to_string()),
         cause: change.map(cause),
         reported: left.is_reported(),
+        suspended: *suspended,
         refusals: refusals.iter().map(refusal).collect(),
         needs: needs.iter().map(document::key_text).collect(),
         consequences: change

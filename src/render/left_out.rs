@@ -15,25 +15,30 @@ use crate::render::step;
 use crate::render::table;
 
 /// The heading of the block.
-pub(super) const TITLE: &str = "Left out: bound to fail, or of no use without what is";
+const TITLE: &str = "Left out: bound to fail, or of no use without what is";
 
 /// The heading of drift that is only told.
-pub(super) const REPORTED: &str = "Drift that is only reported: what changed outside Git and stays as it is";
+const REPORTED: &str = "Drift that is only reported: what changed outside Git and stays as it is";
+
+/// The heading of what suspended documents ask for.
+const SUSPENDED: &str = "Suspended: stays as it is for as long as its document says so";
+
+/// What is left out, by its headings, the worst first.
+pub(super) fn groups(plan: &Plan) -> [(&'static str, Vec<&LeftOut>); 3] {
+    [(TITLE, plan.unmet().collect()), (SUSPENDED, plan.suspended().collect()), (REPORTED, plan.reported().collect())]
+}
 
 /// Writes everything that is left out; nothing if nothing is.
 pub(super) fn text(plan: &Plan, details: Details<'_>) -> Text {
     let mut text = Text::new();
-    if !plan.is_whole() {
-        text.end().line(Label::Error, TITLE);
-    }
-    for left in plan.unmet() {
-        text.append(one(left, plan, details));
-    }
-    for (at, left) in plan.reported().enumerate() {
-        if at == 0 {
-            text.end().line(Label::Heading, REPORTED);
+    for (heading, left_out) in groups(plan) {
+        if !left_out.is_empty() {
+            let label = if heading == TITLE { Label::Error } else { Label::Heading };
+            text.end().line(label, heading);
         }
-        text.append(one(left, plan, details));
+        for left in left_out {
+            text.append(one(left, plan, details));
+        }
     }
     text
 }
@@ -71,7 +76,11 @@ fn one(left: &LeftOut, plan: &Plan, details: Details<'_>) -> Text {
 /// Why it is not applicable, one reason a line.
 pub(super) fn because(left: &LeftOut) -> Vec<String> {
     let rule = |rule: Option<&'static str>| rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-    let verdict = if left.is_reported() { "not put back" } else { "not applicable" };
+    let verdict = match (left.suspended, left.is_reported()) {
+        (true, _) => "not done",
+        (false, true) => "not put back",
+        (false, false) => "not applicable",
+    };
     let refused = left.refusals.iter().map(|refusal| {
         let named = if refusal.rule.is_some_and(|rule| refusal.problem.contains(rule)) { None } else { refusal.rule };
         format!("{verdict} because {}{}", shown::one_line(&refusal.problem), rule(named))

@@ -276,8 +276,10 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Vec<String> {
         let hit = hit.map(|row| format!("<br>would be hit: {}", inert(&row))).collect::<String>();
         format!("- {}{action}{source}{because}{hit}{cures}", code(&left.key.to_string()))
     };
-    let unmet = block(left_out::TITLE, plan.unmet().map(item).collect());
-    [unmet, block(left_out::REPORTED, plan.reported().map(item).collect())].concat()
+    left_out::groups(plan)
+        .into_iter()
+        .flat_map(|(title, left)| block(title, left.into_iter().map(item).collect()))
+        .collect()
 }
 
 fn modes(plan: &Plan) -> Vec<String> {

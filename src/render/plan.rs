@@ -56,14 +56,10 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     let verb = if plan.unchanged == 1 { "is" } else { "are" };
     let resources = count(plan.unchanged, "resource");
     let environment = &plan.policy.mark.environment;
-    let reported = plan.reported().count();
+    let waiting = waiting(plan);
     match (plan.is_applicable() && plan.is_whole(), plan.is_complete()) {
-        (true, true) if reported > 0 => {
-            format!(
-                "Nothing to change: {resources} {verb} as {} shall be, {} only reported.",
-                they(plan.unchanged),
-                drifted(reported)
-            )
+        (true, true) if !waiting.is_empty() => {
+            format!("Nothing to change: {resources} {verb} as {} shall be{waiting}.", they(plan.unchanged))
         }
         (true, true) => format!("No changes: {resources} {verb} as {} shall be.", they(plan.unchanged)),
         (false, _) => format!("Nothing can be changed in {environment} before this is out of the way."),
@@ -73,9 +69,17 @@ pub(super) fn unchanged(plan: &Plan) -> String {
     }
 }
 
-/// `1 drifted resource`.
-fn drifted(number: usize) -> String {
-    count(number, "drifted resource")
+/// `, 2 changes suspended, 1 drifted resource only reported`; empty where nothing is.
+fn waiting(plan: &Plan) -> String {
+    let mut words = String::new();
+    let (suspended, reported) = (plan.suspended().count(), plan.reported().count());
+    if suspended > 0 {
+        words.push_str(&format!(", {} suspended", count(suspended, "change")));
+    }
+    if reported > 0 {
+        words.push_str(&format!(", {} only reported", count(reported, "drifted resource")));
+    }
+    words
 }
 
 fn they(number: usize) -> &'static str {
@@ -94,11 +98,7 @@ pub(super) fn verdict(plan: &Plan) -> String {
     if !plan.is_whole() {
         words.push_str(&format!(", {} left out", count(plan.unmet().count(), "change")));
     }
-    let reported = plan.reported().count();
-    if reported > 0 {
-        words.push_str(&format!(", {} only reported", drifted(reported)));
-    }
-    words
+    words + &waiting(plan)
 }
 
 /// How many changes of each action; adoptions only where there are some.

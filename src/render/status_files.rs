@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use crate::domain::commit::RepoPath;
+use crate::domain::name::EnvironmentName;
 use crate::plan::Plan;
 use crate::render::count;
 use crate::render::markdown;
@@ -20,10 +21,12 @@ use crate::render::status::broken_glass;
 use crate::render::yaml;
 use crate::render::yaml::YamlError;
 use crate::status::StatusDocument;
+use crate::status::document::AppliedRecord;
 use crate::status::document::EnvironmentStatus;
 use crate::status::document::Overview;
 use crate::status::document::OverviewRow;
 use crate::status::document::SinceApproved;
+use crate::status::path;
 
 /// Files by path, as text.
 pub type Files = BTreeMap<RepoPath, String>;
@@ -63,6 +66,11 @@ pub fn files(documents: &BTreeMap<RepoPath, StatusDocument>, pending: &Pending<'
         (path.clone(), text)
     };
     documents.iter().map(bytes).collect()
+}
+
+/// The file of one record.
+pub fn applied(environment: &EnvironmentName, record: &AppliedRecord) -> (RepoPath, String) {
+    (path::applied(environment, &record.plan), yaml::write(record))
 }
 
 /// Reads files of the status branch back. What privlink does not know is passed over; what it knows and cannot read is

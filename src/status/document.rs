@@ -3,6 +3,7 @@
 //! Text fields hold what Azure and Kubernetes say, as they say it. Times occur only where something changed, so that a world
 //! that stands still gives the same bytes.
 
+mod approval;
 mod record;
 
 use schemars::JsonSchema;
@@ -12,6 +13,8 @@ use serde::Serialize;
 use crate::domain::commit::CommitId;
 use crate::plan::document::PlanId;
 
+pub use approval::SeenApproval;
+pub use approval::remember;
 pub use record::AppliedRecord;
 pub use record::AppliedStep;
 pub use record::ApplyOutcome;
@@ -94,6 +97,8 @@ pub enum ConditionType {
     DnsReady,
     /// Consumers can reach the Service by Private Link.
     Published,
+    /// What the document asks for is carried out; it is there only while that is not so, because the document is suspended.
+    Reconciled,
 }
 
 impl std::fmt::Display for ConditionType {
@@ -105,6 +110,7 @@ impl std::fmt::Display for ConditionType {
             Self::ConnectionApproved => "ConnectionApproved",
             Self::DnsReady => "DnsReady",
             Self::Published => "Published",
+            Self::Reconciled => "Reconciled",
         })
     }
 }
@@ -344,6 +350,9 @@ pub struct EnvironmentStatus {
     /// The steps that failed in the last apply and are still to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<FailingStep>,
+    /// The signed approvals that were seen and have not expired: one that was taken back counts no more, wherever it comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<SeenApproval>,
 }
 
 /// How often the glass was broken, and the last time. The records of the applies have all of them.

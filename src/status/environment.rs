@@ -48,6 +48,7 @@ pub(super) fn compose(view: &View<'_>, previous: Option<&EnvironmentStatus>) -> 
         gaps: gaps(view, previous),
         blockers: blockers(input.plan),
         failing: failing.collect(),
+        approvals: previous.map(|previous| previous.approvals.clone()).unwrap_or_default(),
     }
 }
 

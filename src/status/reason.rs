@@ -14,6 +14,8 @@ pub const PROVISIONING: &str = "Provisioning";
 pub const PROVISIONING_FAILED: &str = "ProvisioningFailed";
 /// The last apply failed on it.
 pub const APPLY_FAILED: &str = "ApplyFailed";
+/// The document is suspended: what it asks for stays as it is.
+pub const SUSPENDED: &str = "Suspended";
 /// The area could not be read; the rest of the file is what was seen last.
 pub const NOT_READ: &str = "NotRead";
 /// The Private Link Service serves.

@@ -348,3 +348,22 @@ fn a_fight_is_over_when_the_wish_changes_or_the_drift_is_gone() {
     world.live_service().manifest["spec"]["selector"]["app"] = "orders".into();
     assert!(composed(&world).contested.is_empty());
 }
+
+#[test]
+fn a_suspended_document_says_so_until_it_is_followed_again() {
+    let mut world = World::converged();
+    let intent = &world.desired.intents[&fixture::endpoint_key()];
+    let suspension = crate::domain::suspension::Suspension { reason: "INC-7".to_owned(), until: None };
+    world.desired.suspended.insert(intent.document.clone(), suspension);
+    world.endpoint().tags.insert("team".to_owned(), "shop".to_owned());
+    let first = composed(&world, &Documents::new(), "10:00");
+    let head = &endpoint(&first).head;
+    let reconciled = condition(head, ConditionType::Reconciled);
+    assert_eq!((reconciled.status, reconciled.reason.as_str()), (ConditionStatus::False, "Suspended"));
+    assert_eq!(reconciled.message, "suspended: INC-7");
+    assert!(head.pending[0].starts_with("suspended: update privateendpoint/"), "{:?}", head.pending);
+    assert_eq!(composed(&world, &first, "11:00"), first);
+    world.desired.suspended.clear();
+    let after = composed(&world, &first, "12:00");
+    assert!(endpoint(&after).head.conditions.iter().all(|it| it.kind != ConditionType::Reconciled));
+}

@@ -16,11 +16,13 @@ use crate::status::Composition;
 use crate::status::StatusDocument;
 use crate::status::condition::Finding;
 use crate::status::condition::settle;
+use crate::status::document::ConditionType;
 use crate::status::document::FailingStep;
 use crate::status::document::Head;
 use crate::status::document::Metadata;
 use crate::status::document::StepOutcome;
 use crate::status::path;
+use crate::status::reason;
 
 /// A composition with what follows from it for all documents.
 pub(super) struct View<'a> {
@@ -64,6 +66,9 @@ impl<'a> View<'a> {
     pub(super) fn head(&self, subject: Subject<'_>, findings: Vec<Finding>, previous: Option<&Head>) -> Head {
         let Subject { kind, metadata, intent, keys } = subject;
         let before = previous.map(|head| head.conditions.as_slice()).unwrap_or_default();
+        let suspension = intent.and_then(|intent| self.input.desired.suspended.get(&intent.document));
+        let suspended = suspension
+            .map(|suspension| Finding::no(ConditionType::Reconciled, reason::SUSPENDED, suspension.to_string()));
         let last = self.last_change(&keys);
         let applied = self.input.applied.and_then(|applied| applied.commit.clone());
         let (mut pending, mut drift) = (Vec::new(), Vec::new());
@@ -73,6 +78,9 @@ impl<'a> View<'a> {
                 list.push(self.words(&step.change));
             }
         }
+        let waiting = self.input.plan.suspended().filter_map(|left| left.change.as_ref());
+        let waiting = waiting.filter(|change| belongs(&change.key, &keys));
+        pending.extend(waiting.map(|change| format!("suspended: {}", self.words(change))));
         let reported = self.input.plan.reported().filter_map(|left| left.change.as_ref());
         let reported = reported.filter(|change| belongs(&change.key, &keys));
         drift.extend(reported.map(|change| format!("only reported: {}", self.words(change))));
@@ -89,7 +97,7 @@ impl<'a> View<'a> {
                 (None, Some(previous)) => previous.applied_commit.clone().or(applied),
             },
             plan: last.or_else(|| previous.and_then(|previous| previous.plan.clone())),
-            conditions: settle(findings, before, self.input.now),
+            conditions: settle(findings.into_iter().chain(suspended).collect(), before, self.input.now),
             pending,
             drift,
         }

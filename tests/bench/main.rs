@@ -122,7 +122,13 @@ fn document(number: usize) -> String {
 fn resolved(reading: &Reading, policy: &Policy) -> Desired {
     let aks = &policy.cluster.as_ref().expect("the settings name one").aks;
     let cluster = unseen_cluster(aks);
-    let source = Source { documents: &reading.documents, policy, cluster: Some(&cluster), path_exists: true };
+    let source = Source {
+        documents: &reading.documents,
+        policy,
+        cluster: Some(&cluster),
+        path_exists: true,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
     let (desired, diagnostics) = resolve(source);
     assert!(diagnostics.is_empty(), "the documents agree");
     desired

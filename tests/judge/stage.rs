@@ -142,7 +142,13 @@ impl Stage {
         let snapshot = Snapshot { files: manifests.iter().map(file).collect(), ..Snapshot::default() };
         let reading = repo::read(&snapshot, &self.settings);
         let cluster = Some(&self.managed);
-        let source = Source { documents: &reading.documents, policy: &self.policy, cluster, path_exists: true };
+        let source = Source {
+            documents: &reading.documents,
+            policy: &self.policy,
+            cluster,
+            path_exists: true,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
         resolve(source).0
     }
 

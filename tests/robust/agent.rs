@@ -228,3 +228,34 @@ fn what_somebody_else_changes_back_every_time_is_left_until_the_document_says_so
     stage.repo.commit("main", "carol <carol@example.com>", &[longer]);
     stage.run(&["agent", "--once"]).ends(0).says("Applied: 1 of 1 step done");
 }
+
+#[test]
+fn a_suspended_document_is_left_alone_and_followed_once_its_suspension_ends() {
+    let stage = Stage::new(&quick(example()));
+    stage.apply().ends(0);
+    stage.idle();
+    stage.apply().ends(0);
+    stage.assert_converged();
+    let writes = stage.writes();
+    let path = "environments/prod/services/storefront.yaml";
+    let text = small().into_iter().find(|(name, _)| name == path).unwrap().1;
+    let held = |end: &str| {
+        let annotations = format!("annotations:\n    privlink.dev/suspend: the spring sale{end}\n");
+        let text = text.replace("app: storefront", "app: shop").replacen("annotations:\n", &annotations, 1);
+        pushes(&stage, &[(path.to_owned(), text)]);
+    };
+    held("");
+    stage.run(&["agent", "--once"]).ends(0).says("is suspended: the spring sale");
+    assert_eq!(stage.writes(), writes);
+    let status = |part: &str| stage.repo.files(STATUS).iter().any(|(_, text)| text.contains(part));
+    assert!(status("reason: Suspended"));
+    let agent = start(&stage, &STILL);
+    let until_then = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    held(&format!("\n    privlink.dev/suspend-until: \"{until_then}\""));
+    until("the end of the suspension is in the status", || status(&format!("suspended until {until_then}")));
+    assert_eq!(stage.writes(), writes);
+    until("it goes on without another commit", || stage.writes() > writes);
+    until("the status says so", || !status("reason: Suspended"));
+    agent.signal("TERM");
+    agent.wait().ends(0).says(&format!("is suspended until {until_then}"));
+}

@@ -210,3 +210,40 @@ fn what_was_approved_goes_on_although_something_else_waits_again() {
     assert_eq!(stage.writes(), writes);
     contains(&rest.err, "privateendpoints/newcomer (Approved)");
 }
+
+/// Refuses the status, and lets everything else in.
+const NO_STATUS: &str = "#!/bin/sh\nwhile read -r old new ref; do\n  case \"$ref\" in refs/heads/privlink/status/*)\n    \
+                         echo 'GH006: Protected branch update failed' >&2; exit 1;;\n  esac\ndone\n";
+
+#[test]
+fn an_approval_works_once_even_if_nobody_could_publish_that_it_did() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = Stage::new(&files());
+    let Some(server) = crate::git::server::Server::start(stage.folder().to_owned()) else { return };
+    let machine = stage.machine.clone().with("PRIVLINK_GIT_TOKEN", "good");
+    let url = server.url("config.git");
+    let pass = || machine.run(&["agent", "--repo", &url, "--once"]);
+    pass().ends(4);
+    approved(&stage);
+    let hook = stage.folder().join("config.git/hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, NO_STATUS).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    pass().ends(1).says("Applied: 2 of 2 steps done").says("GH006");
+    let records = || {
+        let files = stage.repo.files("privlink/status/prod");
+        files.into_iter().filter(|(path, _)| path.contains("/applied/")).count()
+    };
+    assert_eq!(records(), 0);
+    // Somebody deletes what was made, before anybody looked again.
+    stage.idle();
+    let cluster = stage.simulator().cluster("myAKSCluster").unwrap();
+    cluster.delete("Service", "default", "storefront").unwrap();
+    stage.idle();
+    let writes = stage.writes();
+    contains(&pass().err, "was used up when that was applied");
+    std::fs::remove_file(&hook).unwrap();
+    contains(&pass().ends(4).err, "was used up when that was applied");
+    assert_eq!((stage.writes(), records()), (writes, 1), "the record is published as soon as it may be");
+    contains(&pass().ends(4).err, "was used up when that was applied");
+}

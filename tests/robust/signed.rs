@@ -190,3 +190,56 @@ fn the_floor_of_the_runner_is_in_force_whatever_the_repository_says() {
     with(&["agent", "--once"], strict).ends(0);
     stage.assert_converged();
 }
+
+#[test]
+fn an_approval_that_was_taken_back_does_not_return_by_a_rewritten_branch() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let stage = stage(2);
+    let id = plan_id(&agent(&stage).ends(4));
+    approve(&stage, ("bob", BOB), &id, &bob()).ends(0);
+    agent(&stage).ends(4).says("2 people, and 1 counts so far");
+    let tip = || stage.repo.open().find_reference(&format!("refs/heads/{BRANCH}")).unwrap().target().unwrap();
+    let approved = tip();
+    let (path, text) = as_another(&stage, "bob", "bob");
+    stage.repo.edit_signed((BRANCH, BOB), &[(path, None)], Some(&|bytes| bob().sign("git", bytes)));
+    assert!(!agent(&stage).ends(4).all().contains("so far"));
+    // Anybody may push to the branch, and so rewrite it.
+    stage.repo.open().reference(&format!("refs/heads/{BRANCH}"), approved, true, "test").unwrap();
+    let run = agent(&stage).ends(4).says("it was taken back before, and is there again");
+    assert!(!run.all().contains("so far"), "{}", run.all());
+    let by_carol = |text: &str| text.replace("approver: bob", "approver: carol");
+    let (path, _) = as_another(&stage, "bob", "carol");
+    let file = [(path, Some(by_carol(&text).into_bytes()))];
+    stage.repo.edit_signed((BRANCH, CAROL), &file, Some(&|bytes| carol().sign_by_subkey(bytes)));
+    agent(&stage).ends(4).says("2 people, and 1 counts so far");
+    assert_eq!(stage.writes(), 0);
+    // A new approval is by another commit, and counts.
+    let again = text.replace("approver: bob", "reason: once more\napprover: bob");
+    let (path, _) = as_another(&stage, "bob", "bob");
+    let file = [(path, Some(again.into_bytes()))];
+    stage.repo.edit_signed((BRANCH, BOB), &file, Some(&|bytes| bob().sign("git", bytes)));
+    agent(&stage).ends(0).says("Applied: 2 of 2 steps done");
+}
+
+#[test]
+fn a_branch_that_goes_back_to_before_an_approval_takes_it_back_for_good() {
+    if !has("ssh-keygen") {
+        return;
+    }
+    let stage = stage(2);
+    let id = plan_id(&agent(&stage).ends(4));
+    approve(&stage, ("bob", BOB), &id, &bob()).ends(0);
+    agent(&stage).ends(4).says("2 people, and 1 counts so far");
+    let name = format!("refs/heads/{BRANCH}");
+    let approved = stage.repo.open().find_reference(&name).unwrap().target().unwrap();
+    stage.repo.open().find_reference(&name).unwrap().delete().unwrap();
+    assert!(!agent(&stage).ends(4).all().contains("so far"));
+    let commits = stage.repo.count("privlink/status/prod");
+    agent(&stage).ends(4);
+    assert_eq!(stage.repo.count("privlink/status/prod"), commits, "nothing new is nothing to say");
+    stage.repo.open().reference(&name, approved, true, "test").unwrap();
+    assert!(!agent(&stage).ends(4).all().contains("so far"));
+    assert_eq!(stage.writes(), 0);
+}

@@ -28,6 +28,9 @@ pub(crate) const CONSUMER: &str = "00000000-0000-0000-0000-000000000002";
 /// Somebody else's subscription.
 pub(crate) const STRANGER: &str = "00000000-0000-0000-0000-000000000003";
 
+/// The time at which files are read: suspensions end.
+const NOW: &str = "2026-06-01T12:00:00Z";
+
 /// The settings of the repository.
 pub(crate) const SETTINGS: &str = r#"version = 1
 owner = "6f1c0000-0000-4000-8000-000000000001"
@@ -277,6 +280,7 @@ impl Case {
             policy: &policy,
             cluster: policy.cluster.as_ref().map(|_| &cluster),
             path_exists: self.path_exists,
+            now: NOW.parse().unwrap(),
         };
         let (desired, mut diagnostics) = resolve(source);
         assert_eq!(diagnose(source), diagnostics, "`check` says what `plan` says");

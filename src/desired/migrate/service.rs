@@ -10,6 +10,8 @@ use crate::domain::annotation;
 use crate::domain::kubernetes::ServiceName;
 use crate::domain::mark::ADOPT_ANNOTATION;
 use crate::domain::mark::PUBLISHED_BY_ANNOTATION;
+use crate::domain::mark::SUSPEND_ANNOTATION;
+use crate::domain::mark::SUSPEND_UNTIL_ANNOTATION;
 use crate::repo::document::ServiceManifest;
 
 /// Fields of the spec that belong to one Service: the API server picks them, or they are addresses.
@@ -19,12 +21,14 @@ const OF_ONE: [&str; 5] = ["clusterIP", "clusterIPs", "externalIPs", "healthChec
 const LIFE: [&str; 2] = ["finalizers", "ownerReferences"];
 
 /// Annotations that say where one frontend or one Private Link Service is, or who wrote the object.
-const ANNOTATIONS: [&str; 7] = [
+const ANNOTATIONS: [&str; 9] = [
     annotation::IPV4,
     annotation::IPV6,
     annotation::PLS_NAME,
     annotation::PLS_ADDRESSES,
     ADOPT_ANNOTATION,
+    SUSPEND_ANNOTATION,
+    SUSPEND_UNTIL_ANNOTATION,
     PUBLISHED_BY_ANNOTATION,
     "kubectl.kubernetes.io/last-applied-configuration",
 ];

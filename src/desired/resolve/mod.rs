@@ -3,11 +3,14 @@
 mod endpoints;
 mod publish;
 mod services;
+mod suspend;
 
 pub(super) use publish::encode as link_annotations;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 
 use crate::desired::ConnectionRules;
 use crate::desired::Desired;
@@ -27,6 +30,7 @@ use crate::domain::key::PublisherKey;
 use crate::domain::key::ResourceKey;
 use crate::domain::mark::DocumentMark;
 use crate::domain::resource::Resource;
+use crate::domain::suspension::Suspension;
 use crate::repo::document::Body;
 use crate::repo::document::Document;
 
@@ -41,6 +45,8 @@ pub struct Source<'a> {
     pub cluster: Option<&'a ManagedCluster>,
     /// Whether the environment's folder is in the tree.
     pub path_exists: bool,
+    /// The time: suspensions end.
+    pub now: Timestamp,
 }
 
 /// A stand-in for a cluster that was not read: good enough to find mistakes in files, never to plan.
@@ -61,9 +67,9 @@ pub fn unseen_cluster(id: &ResourceId) -> ManagedCluster {
 
 /// Resolves the documents of one environment, and says everything that is wrong with them.
 pub fn resolve(source: Source<'_>) -> (Desired, Diagnostics) {
-    let (Resolver { intents, connections, replacements, .. }, diagnostics) = run(source, Manifests::Whole);
+    let (Resolver { intents, connections, replacements, suspended, .. }, diagnostics) = run(source, Manifests::Whole);
     let (policy, path_exists) = (source.policy.clone(), source.path_exists);
-    let desired = Desired { policy, intents, connections, replacements, path_exists };
+    let desired = Desired { policy, intents, connections, replacements, suspended, path_exists };
     (desired, diagnostics)
 }
 
@@ -88,6 +94,7 @@ fn run(source: Source<'_>, manifests: Manifests) -> (Resolver<'_>, Diagnostics) 
         intents: BTreeMap::new(),
         connections: BTreeMap::new(),
         replacements: BTreeMap::new(),
+        suspended: BTreeMap::new(),
         diagnostics: Diagnostics::new(),
     };
     let environment = &source.policy.mark.environment;
@@ -96,6 +103,7 @@ fn run(source: Source<'_>, manifests: Manifests) -> (Resolver<'_>, Diagnostics) 
     services::resolve(&mut resolver, &documents);
     publish::resolve(&mut resolver, &documents);
     endpoints::resolve(&mut resolver, &documents);
+    suspend::resolve(&mut resolver, &documents);
     let resolved = std::mem::take(&mut resolver.diagnostics);
     let diagnostics = with_rules(resolved, check::check(&documents, source.policy));
     (resolver, diagnostics)
@@ -121,6 +129,7 @@ struct Resolver<'a> {
     intents: BTreeMap<ResourceKey, Intent>,
     connections: BTreeMap<PublisherKey, ConnectionRules>,
     replacements: BTreeMap<PublisherKey, Replacement>,
+    suspended: BTreeMap<DocumentMark, Suspension>,
     diagnostics: Diagnostics,
 }
 

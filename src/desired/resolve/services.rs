@@ -8,6 +8,8 @@ use crate::desired::resolve::Origin;
 use crate::desired::resolve::Resolver;
 use crate::domain::mark::ADOPT_ANNOTATION;
 use crate::domain::mark::Mark;
+use crate::domain::mark::SUSPEND_ANNOTATION;
+use crate::domain::mark::SUSPEND_UNTIL_ANNOTATION;
 use crate::domain::resource::Resource;
 use crate::domain::resource::service::Deployment;
 use crate::domain::resource::service::Service;
@@ -44,7 +46,9 @@ fn normalise(service: &ServiceManifest, mark: &Mark) -> Json {
         metadata["labels"][name] = json!(value);
     }
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Json::as_object_mut) {
-        annotations.remove(ADOPT_ANNOTATION);
+        for own in [ADOPT_ANNOTATION, SUSPEND_ANNOTATION, SUSPEND_UNTIL_ANNOTATION] {
+            annotations.remove(own);
+        }
     }
     // Kubernetes merges ports by port and protocol: a protocol left out would be another key than the defaulted one.
     for port in manifest.pointer_mut("/spec/ports").and_then(Json::as_array_mut).into_iter().flatten() {

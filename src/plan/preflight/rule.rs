@@ -122,6 +122,10 @@ rules! {
          that each know better would go on for ever.";
         "Find out who writes it, and have one of the two stop. Healing begins again once the resource is as the document says, \
          or the document says something else of it.";
+    SUSPENDED = "PRE-SUSPENDED", "The document is suspended", Documented, EVERY;
+        "Nothing: what the document asks for stays as it is, and what needs a change of it waits.";
+        "The document has the annotation privlink.dev/suspend, and the time of privlink.dev/suspend-until has not come.";
+        "Remove privlink.dev/suspend from the document, or wait for its end.";
     CONNECTION_REJECTED = "PRE-CONNECTION-REJECTED", "A rejected connection may stay rejected", Inferred, AZURE;
         "Azure may refuse to approve it, or leave it as it is. A plan tries, and only warns.";
         "Microsoft documents that a request is approved or rejected; that a rejected one was approved later is reported by \

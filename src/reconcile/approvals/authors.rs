@@ -11,7 +11,7 @@ use crate::reconcile::source::Upstream;
 
 /// Who made the change. `None` if the history was not looked at to its end.
 pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Result<Option<Authors>, GitError> {
-    let Question { policy, environments: _, applied, now } = question;
+    let Question { policy, environments: _, applied, withdrawn: _, now } = question;
     let known = match applied {
         Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
         _ => None,

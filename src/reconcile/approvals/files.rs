@@ -73,6 +73,12 @@ fn one(path: &RepoPath, file: &File, approvals: &mut Approvals) -> Option<Found>
     Some((path.clone(), bytes.clone(), read))
 }
 
+/// Tells that an approval which was taken back is there again: its branch was rewritten.
+pub(super) fn refuse_returned(approvals: &mut Approvals, path: &RepoPath) {
+    let why = "it was taken back before, and is there again by an older commit";
+    refuse(approvals, repo::code::MISPLACED, Place::file(path), why);
+}
+
 /// Tells that a file does not count, and why.
 fn refuse(approvals: &mut Approvals, code: Code, place: Place, why: &str) {
     let diagnostic = Diagnostic::warning(code, format!("this approval does not count: {why}"));

@@ -178,9 +178,6 @@ fn fields(step: &Step, shown: &Shown) -> Html {
 }
 
 fn left_out(plan: &Plan, details: Details<'_>) -> Html {
-    if plan.is_whole() {
-        return Html::default();
-    }
     let item = |left: &LeftOut| {
         let lines = left_out::because(left).into_iter();
         let hit = left_out::hit(left, plan, details).into_iter().map(|row| format!("would be hit: {}", row.join(" ")));
@@ -188,8 +185,12 @@ fn left_out(plan: &Plan, details: Details<'_>) -> Html {
         let lines = lines.chain(hit).chain(cures).map(|line| el("li").text(line));
         el("li").child(el("code").text(left.key.to_string())).child(el("ul").children(lines))
     };
-    let list = el("ul").children(plan.left_out.iter().map(item));
-    el("div").class("panel warn").child(el("h3").text(left_out::TITLE)).child(list).into()
+    let panel = |(title, left): (&str, Vec<&LeftOut>)| {
+        let list = el("ul").children(left.into_iter().map(item));
+        el("div").class("panel warn").child(el("h3").text(title)).child(list)
+    };
+    let groups = left_out::groups(plan).into_iter().filter(|(_, left)| !left.is_empty());
+    groups.map(panel).collect()
 }
 
 /// What it needs, what it has, and how to give it.

@@ -513,3 +513,27 @@ fn drift_that_is_healed_says_so_and_what_is_only_reported_stands_apart() {
     "dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api" "drift" true
     "#);
 }
+
+#[test]
+fn what_is_suspended_stands_apart_and_says_why_and_until_when() {
+    let mut world = World::converged();
+    let document = world.desired.intents[&fixture::service_key()].document.clone();
+    let until = Some("2026-12-01T07:00:00Z".parse().unwrap());
+    let reason = "INC-7: ACME moves its gateway".to_owned();
+    world.desired.suspended.insert(document, crate::domain::suspension::Suspension { reason, until });
+    world.manifest()["spec"]["ports"][0]["port"] = 8443.into();
+    insta::assert_snapshot!(shown(&world.plan()), @r#"
+    Nothing to change: 4 resources are as they shall be, 1 change suspended.
+
+    Suspended: stays as it is for as long as its document says so
+      ~ service/shop/orders: update  [notable]
+          asked for in environments/prod/orders.yaml
+          + spec.ports[8443/TCP]             "open"
+          + spec.ports[8443/TCP].targetPort  8443
+          not done because service/orders is suspended until 2026-12-01T07:00:00Z: INC-7: ACME moves its gateway (PRE-SUSPENDED)
+          help: Remove privlink.dev/suspend from the document, or wait for its end.
+
+    Notes
+      service/orders: suspended until 2026-12-01T07:00:00Z: INC-7: ACME moves its gateway; what it asks for stays as it is
+    "#);
+}

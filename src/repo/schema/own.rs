@@ -44,6 +44,19 @@ pub struct Annotations {
     #[serde(default, rename = "privlink.dev/adopt")]
     #[schemars(with = "Option<word::Ids>")]
     pub adopt: Adopt,
+    /// Why what this document asks for is left as it is for a while. Remove it to go on.
+    #[serde(default, rename = "privlink.dev/suspend")]
+    pub suspend: Option<String>,
+    /// When that ends, with its offset: `2026-12-24T08:00:00+01:00`. Without it, the suspension lasts until it is removed.
+    #[serde(default, rename = "privlink.dev/suspend-until")]
+    pub suspend_until: Option<String>,
+}
+
+impl Annotations {
+    /// The texts that suspend a document: the reason, and the end.
+    pub fn suspension(&self) -> (Option<&str>, Option<&str>) {
+        (self.suspend.as_deref(), self.suspend_until.as_deref())
+    }
 }
 
 /// The existing resources that a document takes over.
