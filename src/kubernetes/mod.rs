@@ -7,6 +7,7 @@ pub mod error;
 
 mod codec;
 mod connect;
+mod lease;
 mod namespace;
 mod ownership;
 mod request;
