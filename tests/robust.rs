@@ -10,6 +10,7 @@ mod approvals;
 mod crashes;
 mod emergency;
 mod files;
+mod fleet;
 mod hostile;
 mod kills;
 mod large;

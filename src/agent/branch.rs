@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::agent::schedule::Sight;
+use crate::agent::share::Share;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::RefName;
 use crate::domain::name::EnvironmentName;
@@ -101,21 +102,20 @@ impl ConfigBranch {
 }
 
 impl Look {
-    /// The environments that are meant: those named, or all.
-    pub fn environments(&self, named: &[EnvironmentName]) -> BTreeSet<EnvironmentName> {
+    /// The environments that are meant.
+    pub fn environments(&self, share: &Share) -> BTreeSet<EnvironmentName> {
         match &self.contents {
             Contents::Unreadable(_) => BTreeSet::new(),
-            Contents::Loaded(_) if !named.is_empty() => named.iter().cloned().collect(),
-            Contents::Loaded(loaded) => loaded.settings.environments.keys().cloned().collect(),
+            Contents::Loaded(loaded) => share.of(loaded.settings.environments.keys()),
         }
     }
 
     /// What the scheduler needs of it.
-    pub fn sight(&self, named: &[EnvironmentName]) -> Sight {
+    pub fn sight(&self, share: &Share) -> Sight {
         let approvals = self.refs.iter().filter_map(|(name, tip)| {
             let environment = name.as_str().strip_prefix(APPROVALS)?.parse().ok()?;
             Some((environment, tip.clone()))
         });
-        Sight { tip: self.tip.clone(), environments: self.environments(named), approvals: approvals.collect() }
+        Sight { tip: self.tip.clone(), environments: self.environments(share), approvals: approvals.collect() }
     }
 }
