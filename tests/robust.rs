@@ -11,6 +11,7 @@ mod crashes;
 mod emergency;
 mod files;
 mod fleet;
+mod history;
 mod hostile;
 mod kills;
 mod large;
