@@ -22,6 +22,7 @@ mod simulator;
 mod snapshot;
 mod status;
 mod storm;
+mod traces;
 mod webhook;
 mod worlds;
 mod writers;

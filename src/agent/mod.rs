@@ -61,6 +61,7 @@ use crate::reconcile::pass;
 use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::pass::Passing;
+use crate::reconcile::remote::LOGGED;
 use crate::reconcile::source::Loaded;
 
 pub use branch::ConfigBranch;
@@ -148,6 +149,7 @@ impl Agent {
             return End::Unfinished;
         };
         ended.log();
+        ended.trace();
         let end = ended.end();
         herald.tell(News::Ended(Box::new(ended)));
         if end == End::Failed {
@@ -252,7 +254,24 @@ impl Duty for Agent {
         // Of the highest level, so that no filter takes it away from the lines of a pass.
         let id = uuid::Uuid::new_v4();
         let span = tracing::error_span!("pass", pass_id = %id, environment = %order.environment);
-        self.attend(order, herald).instrument(span).await
+        let trace = tracing::info_span!(
+            target: "otel",
+            "pass",
+            pass_id = %id,
+            environment = %order.environment,
+            plan_id = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        // The one for the log is around the other, which the log does not know.
+        let attended = async {
+            let end = self.attend(order, herald).instrument(trace.clone()).await;
+            if end == End::Failed {
+                trace.record("otel.status_code", "ERROR");
+            }
+            end
+        };
+        LOGGED.scope(span.clone(), attended).instrument(span).await
     }
 }
 

@@ -147,6 +147,15 @@ impl Ended {
         }
     }
 
+    /// Notes on the span of its pass how it ended.
+    pub(super) fn trace(&self) {
+        let span = tracing::Span::current();
+        span.record("outcome", self.word());
+        if let Some(planned) = self.planned() {
+            span.record("plan_id", tracing::field::display(&planned.plan.id));
+        }
+    }
+
     /// Logs it, within the span of its pass.
     pub(super) fn log(&self) {
         let (end, seconds) = (self.word(), self.took.as_secs_f64());

@@ -235,5 +235,5 @@ fn a_server_with_a_cut_history_is_one_sentence_behind_every_address() {
         run.errors().replace(&url, "<url>")
     });
     assert_eq!(told[0], told[1]);
-    insta::assert_snapshot!(told[0], @"");
+    insta::assert_snapshot!(told[0], @"error: the history of <url> is cut off, because it is a shallow clone: give privlink the repository it was cloned from, or complete it by `git fetch --unshallow` there; who wrote a change is told by its history");
 }
