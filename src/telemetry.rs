@@ -1,22 +1,80 @@
-//! Logs: on stderr; warnings only, unless more is asked for.
+//! Logs, on stderr: warnings only, unless more is asked for. And traces for OpenTelemetry, if a variable names a collector.
+//!
+//! What is traced are spans of the target `otel`, and they are in no log: a line there belongs to its pass, whatever part of
+//! it is at work.
+
+use std::collections::BTreeMap;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging by a filter such as `info` or `privlink=debug`; warnings are always logged.
+#[cfg(feature = "otel")]
+mod otlp;
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// What has to be finished before the program ends: traces that were not sent yet.
+#[derive(Debug, Default)]
+#[must_use = "traces that were not sent are lost"]
+pub struct Telemetry {
+    #[cfg(feature = "otel")]
+    traces: Option<otlp::Traces>,
+}
+
+impl Telemetry {
+    /// Sends what was not sent yet, for a moment at most.
+    pub fn finish(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.traces {
+            traces.finish();
+        }
+    }
+}
+
+/// Starts logging by a filter such as `info` or `privlink=debug`; warnings are always logged. Starts tracing if `environment`
+/// names a collector.
 ///
 /// As JSON, which machines read, it logs from `info` on, and panics too: each line is an object of its own.
 ///
 /// A second start in one process (tests) keeps the first.
-pub fn start(filter: Option<&str>, json: bool) {
+pub fn start(filter: Option<&str>, json: bool, environment: &BTreeMap<String, String>) -> Telemetry {
     let filter = filter.unwrap_or(if json { "info" } else { "warn" });
     // kube logs every 5xx as an error, and we tell them as our own.
-    let filter = EnvFilter::new(format!("{filter},kube_client=off"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if json {
-        if subscriber.json().with_current_span(true).with_span_list(false).try_init().is_ok() {
-            std::panic::set_hook(Box::new(|panic| tracing::error!(panic = %panic, "a mistake in privlink")));
-        }
+    let filter = EnvFilter::new(format!("{filter},kube_client=off,otel=off"));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines: BoxedLayer = if json {
+        Box::new(lines.json().with_current_span(true).with_span_list(false).with_filter(filter))
     } else {
-        let _ = subscriber.try_init();
+        Box::new(lines.with_filter(filter))
+    };
+    let (traces, telemetry, trouble) = traces(environment);
+    let layers: Vec<BoxedLayer> = std::iter::once(lines).chain(traces).collect();
+    let is_first = tracing_subscriber::registry().with(layers).try_init().is_ok();
+    if let Some(trouble) = trouble {
+        tracing::warn!("no traces are sent: {trouble}");
     }
+    if json && is_first {
+        std::panic::set_hook(Box::new(|panic| tracing::error!(panic = %panic, "a mistake in privlink")));
+    }
+    telemetry
+}
+
+#[cfg(feature = "otel")]
+fn traces(environment: &BTreeMap<String, String>) -> (Option<BoxedLayer>, Telemetry, Option<String>) {
+    match otlp::start(environment) {
+        Ok(None) => (None, Telemetry::default(), None),
+        Ok(Some((layer, traces))) => (Some(layer), Telemetry { traces: Some(traces) }, None),
+        Err(trouble) => (None, Telemetry::default(), Some(trouble)),
+    }
+}
+
+/// Without that part of the program nobody asks for traces in vain: it is said.
+#[cfg(not(feature = "otel"))]
+fn traces(environment: &BTreeMap<String, String>) -> (Option<BoxedLayer>, Telemetry, Option<String>) {
+    let names = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+    let is_asked = names.iter().any(|name| environment.get(*name).is_some_and(|value| !value.is_empty()));
+    (None, Telemetry::default(), is_asked.then(|| "this privlink was built without the feature otel".to_owned()))
 }

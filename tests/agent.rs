@@ -3,5 +3,6 @@
 #![expect(clippy::panic, reason = "a test that cannot go on should stop, and some are about panics")]
 
 mod daemon;
+mod election;
 mod schedule;
 mod webhook;

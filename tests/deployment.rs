@@ -8,6 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Namespace, PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +101,38 @@ fn the_pod_has_no_rights_that_it_does_not_need_and_writes_only_to_its_volumes() 
     }
     let volumes: BTreeSet<String> = pod.volumes.unwrap().into_iter().map(|volume| volume.name).collect();
     assert_eq!(volumes, mounts.into_iter().map(|mount| mount.name).collect());
+}
+
+#[test]
+fn the_replicas_elect_a_leader_by_a_lease_that_their_account_may_write() {
+    let deployment: Deployment = manifest("deployment.yaml");
+    assert!(deployment.spec.replicas >= Some(2), "a leader alone needs no election");
+    let arguments = container().args.unwrap();
+    let lease = arguments.iter().find_map(|argument| argument.strip_prefix("--leader-election-lease=")).unwrap();
+    let (namespace, name) = lease.split_once('/').unwrap();
+    let (role, binding): (Role, RoleBinding) = (manifest("role.yaml"), manifest("rolebinding.yaml"));
+    let rules = role.rules.unwrap();
+    let may = |verb: &str| {
+        let allows = |rule: &k8s_openapi::api::rbac::v1::PolicyRule| {
+            let has = |list: &Option<Vec<String>>, word: &str| list.iter().flatten().any(|own| own == word);
+            let is_named = rule.resource_names.is_none() || has(&rule.resource_names, name);
+            has(&rule.api_groups, "coordination.k8s.io")
+                && has(&rule.resources, "leases")
+                && rule.verbs.iter().any(|own| own == verb)
+                && is_named
+        };
+        rules.iter().any(allows)
+    };
+    assert!(["get", "create", "patch"].into_iter().all(may) && !may("delete"));
+    let account: ServiceAccount = manifest("serviceaccount.yaml");
+    let kustomization: Value = serde_yaml::from_str(&read("kubernetes/kustomization.yaml")).unwrap();
+    assert_eq!(kustomization["namespace"], namespace);
+    let subject = &binding.subjects.unwrap()[0];
+    assert_eq!((Some(&subject.name), subject.namespace.as_deref()), (account.metadata.name.as_ref(), Some(namespace)));
+    assert_eq!((Some(binding.role_ref.name), binding.role_ref.kind.as_str()), (role.metadata.name, "Role"));
+    // What they remember has to be there for whoever leads.
+    let volume: PersistentVolumeClaim = manifest("volume.yaml");
+    assert_eq!(volume.spec.unwrap().access_modes, Some(vec!["ReadWriteMany".to_owned()]));
 }
 
 #[test]

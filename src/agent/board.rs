@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 
+use crate::agent::leader::Standing;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
@@ -80,6 +81,14 @@ impl Board {
                 }
                 for name in environments {
                     posted.environments.entry(name.clone()).or_default();
+                }
+            }
+            News::Standing(standing) => {
+                // What was seen before is old by the time this one leads again.
+                let mut posted = lock(&self.posted);
+                posted.trouble = matches!(standing, Standing::StandsBy { .. }).then(|| standing.to_string());
+                if posted.trouble.is_some() {
+                    posted.environments.clear();
                 }
             }
             News::Unreachable(error) => lock(&self.posted).trouble = Some(error_chain(error.as_ref())),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::agent::schedule::Sight;
+use crate::agent::share::Share;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::RefName;
 use crate::domain::name::EnvironmentName;
@@ -25,6 +27,8 @@ const APPROVALS: &str = "refs/heads/privlink/approvals/";
 pub struct ConfigBranch {
     remote: Remote,
     named: Option<String>,
+    /// The main branch, once it was read: if it is deleted, no other takes its place.
+    main: OnceLock<String>,
     last: Mutex<Option<Last>>,
 }
 
@@ -62,7 +66,7 @@ pub struct Look {
 impl ConfigBranch {
     /// Names a branch; without a name the repository's main one. Nothing is sent yet.
     pub fn new(remote: Remote, named: Option<String>) -> Self {
-        Self { remote, named, last: Mutex::default() }
+        Self { remote, named, main: OnceLock::new(), last: Mutex::default() }
     }
 
     /// The repository.
@@ -77,13 +81,20 @@ impl ConfigBranch {
     pub async fn look(&self) -> Result<Look, SourceError> {
         let mut last = self.last.lock().await;
         let refs = self.remote.list().await?;
-        let tip = source::config_branch(&refs, self.named.as_deref()).map(|(_, tip)| tip);
+        let named = self.named.as_deref().or_else(|| self.main.get().map(String::as_str));
+        let tip = source::config_branch(&refs, named).map(|(_, tip)| tip);
+        if let (None, Some(branch)) = (&tip, self.main.get()) {
+            let (url, branch) = (self.remote.url().to_string(), branch.clone());
+            return Err(SourceError::NoBranch { url, branch });
+        }
         let day = source::today();
         if let Some(last) = last.as_ref().filter(|last| tip.is_some() && last.tip == tip && last.day == day) {
             return Ok(Look { refs, tip, contents: last.contents.clone(), is_new: false });
         }
-        let named = self.named.as_deref();
         let found = source::from_refs(self.remote.clone(), &refs, named, named).await?;
+        if let Some(upstream) = &found.upstream {
+            self.main.get_or_init(|| upstream.branch.as_str().trim_start_matches("refs/heads/").to_owned());
+        }
         // The branch may have moved once more since it was listed: what counts is what was fetched.
         let tip = found.upstream.as_ref().map(|upstream| upstream.tip.clone());
         let contents = match source::load(found) {
@@ -101,21 +112,20 @@ impl ConfigBranch {
 }
 
 impl Look {
-    /// The environments that are meant: those named, or all.
-    pub fn environments(&self, named: &[EnvironmentName]) -> BTreeSet<EnvironmentName> {
+    /// The environments that are meant.
+    pub fn environments(&self, share: &Share) -> BTreeSet<EnvironmentName> {
         match &self.contents {
             Contents::Unreadable(_) => BTreeSet::new(),
-            Contents::Loaded(_) if !named.is_empty() => named.iter().cloned().collect(),
-            Contents::Loaded(loaded) => loaded.settings.environments.keys().cloned().collect(),
+            Contents::Loaded(loaded) => share.of(loaded.settings.environments.keys()),
         }
     }
 
     /// What the scheduler needs of it.
-    pub fn sight(&self, named: &[EnvironmentName]) -> Sight {
+    pub fn sight(&self, share: &Share) -> Sight {
         let approvals = self.refs.iter().filter_map(|(name, tip)| {
             let environment = name.as_str().strip_prefix(APPROVALS)?.parse().ok()?;
             Some((environment, tip.clone()))
         });
-        Sight { tip: self.tip.clone(), environments: self.environments(named), approvals: approvals.collect() }
+        Sight { tip: self.tip.clone(), environments: self.environments(share), approvals: approvals.collect() }
     }
 }

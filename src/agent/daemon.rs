@@ -1,7 +1,8 @@
 //! The agent as a daemon: begins what the scheduler says is due, each in a task of its own, and tells what came of it.
 //!
 //! A pass that panics takes nothing down: it is told, and tried again later. To stop, nothing new is begun, passes that
-//! write finish the writes in flight, the others are given up, and what is left is said.
+//! write finish the writes in flight, the others are given up, and what is left is said. Of several replicas only the leader
+//! begins anything.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::agent::leader::Standing;
 use crate::agent::news::Audience;
 use crate::agent::news::Herald;
 use crate::agent::news::News;
@@ -46,6 +48,8 @@ pub struct Inlet {
     pub signs: mpsc::UnboundedReceiver<Sign>,
     /// Set when it shall stop.
     pub cancel: watch::Receiver<bool>,
+    /// Whether it works or stands by.
+    pub standing: watch::Receiver<Standing>,
 }
 
 /// What a task came to; `Err` is what a panic said.
@@ -56,7 +60,7 @@ enum Done {
 
 /// Serves until it is told to stop.
 pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience: &mut (dyn Audience + Send)) {
-    let Inlet { mut signs, mut cancel } = inlet;
+    let Inlet { mut signs, mut cancel, mut standing } = inlet;
     let (herald, mut news) = Herald::new();
     let mut desk = Desk {
         scheduler: Scheduler::new(timing, uuid::Uuid::new_v4().as_u64_pair().0),
@@ -65,8 +69,13 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
         running: BTreeSet::new(),
         duty,
         herald,
+        standing: Standing::Alone,
     };
     while !*cancel.borrow() {
+        let now = standing.borrow_and_update().clone();
+        if desk.stand(now) {
+            audience.hear(&News::Standing(desk.standing.clone()));
+        }
         let wait = desk.begin();
         audience.hear(&News::Turned);
         tokio::select! {
@@ -74,6 +83,8 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
             Some(news) = news.recv() => audience.hear(&news),
             Some(done) = desk.tasks.join_next() => desk.take(done),
             () = tokio::time::sleep(wait) => {}
+            // Without an election nobody is left who could change it.
+            Ok(()) = standing.changed() => {}
             _ = cancel.wait_for(|stop| *stop) => {}
         }
     }
@@ -91,7 +102,7 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
     while let Ok(news) = news.try_recv() {
         audience.hear(&news);
     }
-    audience.hear(&News::Stopped { unanswered: desk.scheduler.unanswered() });
+    audience.hear(&News::Stopped { unanswered: desk.unanswered() });
 }
 
 /// A scheduler and the tasks that it began.
@@ -102,6 +113,7 @@ struct Desk<D> {
     running: BTreeSet<EnvironmentName>,
     duty: Arc<D>,
     herald: Herald,
+    standing: Standing,
 }
 
 impl<D: Duty> Desk<D> {
@@ -109,8 +121,31 @@ impl<D: Duty> Desk<D> {
         self.began.elapsed()
     }
 
+    /// Takes whether it works; true if that is news. Who begins to lead looks at everything: what was seen before is old.
+    fn stand(&mut self, standing: Standing) -> bool {
+        let is_news = !self.standing.is_like(&standing);
+        if is_news && matches!(standing, Standing::Leads { .. }) {
+            let now = self.now();
+            self.scheduler.begin_anew(now);
+        }
+        self.standing = standing;
+        is_news
+    }
+
+    fn works(&self) -> bool {
+        self.standing.works(Instant::now())
+    }
+
+    /// What nobody has looked at; of one that stands by, another does.
+    fn unanswered(&self) -> Vec<Order> {
+        if self.works() { self.scheduler.unanswered() } else { Vec::new() }
+    }
+
     /// Begins what is due, and answers how long nothing else is.
     fn begin(&mut self) -> Duration {
+        if !self.works() {
+            return TURN;
+        }
         let now = self.now();
         for start in self.scheduler.starts(now) {
             let (duty, herald) = (Arc::clone(&self.duty), self.herald.clone());

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
@@ -22,6 +23,8 @@ use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::Registry;
 use prometheus_client::registry::Unit;
 
+use crate::agent::leader::Seat;
+use crate::agent::leader::Standing;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
 use crate::agent::vitals::Condition;
@@ -103,6 +106,7 @@ impl Metrics {
             }
             News::Ended(ended) => self.ended(ended),
             News::Turned
+            | News::Standing(_)
             | News::Unreadable(_)
             | News::Applies { .. }
             | News::Progress { .. }
@@ -177,7 +181,17 @@ impl Collector for Now {
         let refusals = self.calls.refusals().into_iter();
         let refusals = refusals.map(|(whom, count)| (vec![("system", whom.to_owned())], count));
         page.counters("throttled_calls", "Calls that were refused because there were too many", refusals)?;
-        page.environments(&lock(&self.state))
+        let state = lock(&self.state);
+        let seat = |seat: &Seat| vec![("lease", seat.lease.to_string()), ("id", seat.id.clone())];
+        let leads = match &state.standing {
+            Standing::Alone => None,
+            standing @ Standing::Leads { seat: own, .. } => {
+                Some((seat(own), f64::from(standing.works(Instant::now()))))
+            }
+            Standing::StandsBy { seat: own, .. } => Some((seat(own), 0.0)),
+        };
+        page.gauges("leader", "1 if this replica leads, by the Lease of an election", leads)?;
+        page.environments(&state)
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!  push, webhook, SIGHUP, cluster ─ Sign ─▶ daemon ◀─▶ schedule      what is due, purely
-//!  time ─────────────────────────────────▶   │  spawns
+//!  time ─────────────────────────────────▶   │  ▲       election        who leads, purely
+//!  Lease ─────────────── leader ─ Standing ──┼──┘
+//!                                            │  spawns
 //!                                            ▼
 //!                          Agent: look, pass ─ News ─▶ terminal, logs, metrics
 //! ```
@@ -14,11 +16,14 @@ pub mod board;
 mod branch;
 pub mod clusters;
 pub mod daemon;
+pub mod election;
+pub mod leader;
 mod metrics;
 pub mod news;
 pub mod page;
 pub mod probes;
 pub mod schedule;
+pub mod share;
 pub mod vitals;
 pub mod wake;
 pub mod webhook;
@@ -47,6 +52,7 @@ use crate::agent::schedule::End;
 use crate::agent::schedule::Order;
 use crate::agent::schedule::Sight;
 use crate::agent::schedule::Why;
+use crate::agent::share::Share;
 use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::applying::ApplySettings;
@@ -55,6 +61,7 @@ use crate::reconcile::pass;
 use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::pass::Passing;
+use crate::reconcile::remote::LOGGED;
 use crate::reconcile::source::Loaded;
 
 pub use branch::ConfigBranch;
@@ -66,13 +73,13 @@ use branch::Look;
 pub struct Agent {
     /// The config branch.
     pub branch: ConfigBranch,
-    /// The environments it serves; none means all.
-    pub environments: Vec<EnvironmentName>,
+    /// The environments it serves.
+    pub share: Share,
     /// The runner.
     pub config: Config,
     /// How patient applies are.
     pub settings: ApplySettings,
-    /// Set when it shall stop.
+    /// Set when passes shall stop: the agent is to end, or does not lead any more.
     pub cancel: watch::Receiver<bool>,
     /// What watches the clusters; nothing for an agent that makes one pass.
     pub clusters: Option<Clusters>,
@@ -86,7 +93,7 @@ impl Agent {
     pub async fn once(&self, audience: &mut dyn Audience) -> anyhow::Result<()> {
         let (herald, mut news) = Herald::new();
         let look = self.read(&herald).await?;
-        for environment in look.environments(&self.environments) {
+        for environment in look.environments(&self.share) {
             let order = Order { environment, why: [Why::Asked].into() };
             let mut pass = std::pin::pin!(self.pass(&order, &herald));
             loop {
@@ -109,9 +116,9 @@ impl Agent {
             herald.tell(News::Unreadable(Arc::clone(what)));
         }
         if let (true, Contents::Loaded(loaded), Some(clusters)) = (look.is_new, &look.contents, &self.clusters) {
-            clusters.tend(loaded, &look.environments(&self.environments));
+            clusters.tend(loaded, &look.environments(&self.share));
         }
-        herald.tell(News::Looked { environments: look.environments(&self.environments) });
+        herald.tell(News::Looked { environments: look.environments(&self.share) });
         Ok(look)
     }
 
@@ -135,11 +142,14 @@ impl Agent {
         let Contents::Loaded(loaded) = look.contents else { return End::Settled };
         let environment = &order.environment;
         let Some(ended) = self.unless_stopped(&loaded, (environment, first_seen), herald).await else {
-            tracing::info!("the pass was given up before it wrote anything, because the agent is to stop");
+            tracing::info!(
+                "the pass was given up before it wrote anything, because the agent is to stop, or does not lead any more"
+            );
             herald.tell(News::Left(environment.clone()));
             return End::Unfinished;
         };
         ended.log();
+        ended.trace();
         let end = ended.end();
         herald.tell(News::Ended(Box::new(ended)));
         if end == End::Failed {
@@ -192,8 +202,12 @@ impl Agent {
         Duration::try_from(Timestamp::now().duration_since(committed)).ok()
     }
 
-    /// When this agent first saw the repository: approvals that are older were not made for it.
-    fn first_seen(&self) -> anyhow::Result<Timestamp> {
+    /// When this agent first saw the repository: approvals that are older were not made for it. The first call decides: a
+    /// replica that stands by asks when it begins, or what was approved before it leads would have to be approved again.
+    ///
+    /// # Errors
+    /// A state folder that cannot be written.
+    pub fn first_seen(&self) -> anyhow::Result<Timestamp> {
         let file = self.first_seen_file();
         if let Ok(text) = std::fs::read_to_string(&file)
             && let Ok(seen) = text.trim().parse()
@@ -226,7 +240,7 @@ impl Duty for Agent {
         match self.read(herald).await {
             Ok(look) => {
                 tracing::debug!(moved = look.is_new, "looked at the repository");
-                Some(look.sight(&self.environments))
+                Some(look.sight(&self.share))
             }
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "the repository cannot be read");
@@ -240,7 +254,24 @@ impl Duty for Agent {
         // Of the highest level, so that no filter takes it away from the lines of a pass.
         let id = uuid::Uuid::new_v4();
         let span = tracing::error_span!("pass", pass_id = %id, environment = %order.environment);
-        self.attend(order, herald).instrument(span).await
+        let trace = tracing::info_span!(
+            target: "otel",
+            "pass",
+            pass_id = %id,
+            environment = %order.environment,
+            plan_id = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        // The one for the log is around the other, which the log does not know.
+        let attended = async {
+            let end = self.attend(order, herald).instrument(trace.clone()).await;
+            if end == End::Failed {
+                trace.record("otel.status_code", "ERROR");
+            }
+            end
+        };
+        LOGGED.scope(span.clone(), attended).instrument(span).await
     }
 }
 

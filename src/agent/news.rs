@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::agent::leader::Standing;
 use crate::agent::schedule::End;
 use crate::agent::schedule::Order;
 use crate::domain::name::EnvironmentName;
@@ -25,6 +26,8 @@ use crate::reconcile::source::Unreadable;
 pub enum News {
     /// The scheduler turned: it lives.
     Turned,
+    /// The agent works from now on, or stands by.
+    Standing(Standing),
     /// The repository was read.
     Looked {
         /// The environments of its tip that this agent serves.
@@ -143,6 +146,15 @@ impl Ended {
         match self.status()? {
             Published::Failed(error) => Some(error),
             Published::Unchanged | Published::Commit(_) => None,
+        }
+    }
+
+    /// Notes on the span of its pass how it ended.
+    pub(super) fn trace(&self) {
+        let span = tracing::Span::current();
+        span.record("outcome", self.word());
+        if let Some(planned) = self.planned() {
+            span.record("plan_id", tracing::field::display(&planned.plan.id));
         }
     }
 

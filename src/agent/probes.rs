@@ -29,21 +29,22 @@ pub async fn serve(listener: TcpListener, vitals: Arc<Vitals>) {
 
 /// Alive as long as the scheduler turns.
 async fn healthz(State(vitals): State<Arc<Vitals>>) -> impl IntoResponse {
-    verdict(vitals.illness().into_iter().collect())
+    verdict(vitals.illness().into_iter().collect(), None)
 }
 
-/// Ready once the repository was read and each environment had a pass that did not fail.
+/// Ready once the repository was read and each environment had a pass that did not fail. One that stands by is ready, too:
+/// else neither a rollout nor the drain of a node would ever get past it.
 async fn readyz(State(vitals): State<Arc<Vitals>>) -> impl IntoResponse {
-    verdict(vitals.unready())
+    verdict(vitals.unready(), vitals.standby())
 }
 
 async fn metrics(State(vitals): State<Arc<Vitals>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, OPEN_METRICS)], vitals.exposition())
 }
 
-fn verdict(troubles: Vec<String>) -> (StatusCode, String) {
+fn verdict(troubles: Vec<String>, instead: Option<String>) -> (StatusCode, String) {
     if troubles.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+        return (StatusCode::OK, instead.unwrap_or_else(|| "ok".to_owned()) + "\n");
     }
     (StatusCode::SERVICE_UNAVAILABLE, troubles.join("\n") + "\n")
 }

@@ -36,7 +36,7 @@ pub struct Timing {
 /// Why a pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// The environment is new to this agent.
+    /// The environment is new to this agent, or this agent begins to lead.
     Start,
     /// The config branch moved.
     Commit,
@@ -229,6 +229,14 @@ impl Scheduler {
                     lane.want(why, now, wait);
                 }
             }
+        }
+    }
+
+    /// Asks for everything: the agent begins to work after others did.
+    pub fn begin_anew(&mut self, now: Duration) {
+        self.repository.want(Why::Start, now, Duration::ZERO);
+        for lane in self.environments.values_mut() {
+            lane.want(Why::Start, now, Duration::ZERO);
         }
     }
 

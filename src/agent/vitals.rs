@@ -11,6 +11,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::agent::daemon::TURN;
+use crate::agent::leader::Standing;
 use crate::agent::metrics::Metrics;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
@@ -36,6 +37,7 @@ pub(super) struct State {
     turned: Instant,
     has_looked: bool,
     is_stopping: bool,
+    pub(super) standing: Standing,
     pub(super) environments: BTreeMap<EnvironmentName, Condition>,
 }
 
@@ -63,8 +65,13 @@ pub(super) struct Condition {
 impl Vitals {
     /// Nothing has happened yet. Calls are counted where `calls` counts them.
     pub fn new(calls: CallLog) -> Self {
-        let state =
-            State { turned: Instant::now(), has_looked: false, is_stopping: false, environments: BTreeMap::new() };
+        let state = State {
+            turned: Instant::now(),
+            has_looked: false,
+            is_stopping: false,
+            standing: Standing::Alone,
+            environments: BTreeMap::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let metrics = Metrics::new(Arc::clone(&state), calls);
         Self { state, metrics }
@@ -76,13 +83,23 @@ impl Vitals {
         (still > STUCK).then(|| format!("the scheduler has not turned for {} s", still.as_secs()))
     }
 
+    /// What it does as a replica that does not lead: it stands by, for whom.
+    pub fn standby(&self) -> Option<String> {
+        let state = lock(&self.state);
+        matches!(state.standing, Standing::StandsBy { .. }).then(|| state.standing.to_string())
+    }
+
     /// Why the agent does not do its work yet, a line for each reason; none once the repository was read and each
-    /// environment had a pass that did not fail.
+    /// environment had a pass that did not fail. One that stands by only has to see the Lease.
     pub fn unready(&self) -> Vec<String> {
         let state = lock(&self.state);
         let mut why = Vec::new();
         if state.is_stopping {
             why.push("the agent is stopping".to_owned());
+        }
+        if let Standing::StandsBy { is_blind, .. } = &state.standing {
+            why.extend(is_blind.then(|| state.standing.to_string()));
+            return why;
         }
         if !state.has_looked {
             why.push("the repository was not read yet".to_owned());
@@ -106,6 +123,13 @@ impl Vitals {
         let mut state = lock(&self.state);
         match news {
             News::Turned => state.turned = Instant::now(),
+            News::Standing(standing) => {
+                state.standing = standing.clone();
+                // Another agent serves them now, and tells how they are.
+                if matches!(standing, Standing::StandsBy { .. }) {
+                    (state.has_looked, state.environments) = (false, BTreeMap::new());
+                }
+            }
             News::Looked { environments } => {
                 state.has_looked = true;
                 state.environments.retain(|name, _| environments.contains(name));

@@ -63,6 +63,19 @@ pub enum Task {
     CheckReady,
 }
 
+impl Task {
+    /// What it does, in one word of a bounded set.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Write { .. } => "write",
+            Self::Poll { .. } => "poll",
+            Self::CheckGone => "check-gone",
+            Self::CheckReady => "check-ready",
+        }
+    }
+}
+
 /// What a piece of work came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use crate::desired::policy::Consent;
 use crate::desired::policy::Freeze;
 use crate::desired::policy::OnDrift;
+use crate::domain::commit::CommitId;
 use crate::domain::commit::Identity;
 use crate::domain::name::ApproverName;
 use crate::domain::window::Grade;
@@ -91,6 +92,9 @@ pub struct Authors {
     pub signers: BTreeSet<Signer>,
     /// Its commits that nobody known has signed, each with its reason. Only looked at where signatures are required.
     pub unsigned: Vec<String>,
+    /// The commit that was applied last, if the history does not contain it: nobody can tell what came after it, so nothing
+    /// counts as merged, and whoever wrote anything counts as an author.
+    pub lost: Option<CommitId>,
 }
 
 /// What a local person said.
@@ -139,6 +143,9 @@ pub struct Missing {
     pub refused: Vec<Refused>,
     /// Commits of the change that nobody known has signed, where signatures are required: nobody can tell who made it.
     pub unsigned: Vec<String>,
+    /// The commit that was applied last, if the history does not contain it: nobody can tell what was merged since, and by
+    /// whom.
+    pub lost: Option<CommitId>,
     /// What is new since people approved another plan of the same changes.
     pub news: Vec<News>,
     /// That nothing at all is applied now, whoever approves.
@@ -211,9 +218,9 @@ pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances)
     let closed = window::closed(&plan.policy.windows, &grades(plan), thaws);
     if !needs.is_empty() || frozen.is_some() || closed.is_some() {
         refused.extend(valid.iter().filter_map(|file| uncovering(plan, &coverage, file)));
-        let unsigned = circumstances.authors.unsigned.clone();
+        let Authors { unsigned, lost, .. } = circumstances.authors.clone();
         let news = valid.iter().filter_map(|file| since(plan, &coverage, file)).collect();
-        return Decision::Missing(Missing { needs, refused, unsigned, news, frozen, closed });
+        return Decision::Missing(Missing { needs, refused, unsigned, lost, news, frozen, closed });
     }
     if circumstances.local == LocalConsent::Person {
         approvers.insert("local".to_owned());
@@ -304,8 +311,11 @@ fn items(plan: &Plan) -> Vec<Item<'_>> {
 fn is_met(consent: Consent, is_merged: bool, have: u32, circumstances: &Circumstances) -> bool {
     match consent {
         Consent::Automatic => true,
-        // What anybody may have pushed is nobody's merge.
-        Consent::Merge => (is_merged && circumstances.authors.unsigned.is_empty()) || have > 0,
+        // What anybody may have pushed is nobody's merge, and what was merged cannot be told without the commit to tell it from.
+        Consent::Merge => {
+            let Authors { unsigned, lost, .. } = &circumstances.authors;
+            (is_merged && unsigned.is_empty() && lost.is_none()) || have > 0
+        }
         Consent::People(needed) => have >= needed,
     }
 }

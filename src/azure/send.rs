@@ -152,6 +152,12 @@ impl Sender {
         self.exchange(purpose, request).await
     }
 
+    #[tracing::instrument(
+        target = "otel",
+        name = "call",
+        skip_all,
+        fields(otel.kind = "client", system = "Azure", method, kind, status)
+    )]
     async fn exchange(&self, purpose: &Purpose, mut request: Request<Vec<u8>>) -> Result<Answer, AzureError> {
         request.headers_mut().insert("x-ms-correlation-request-id", self.correlation.clone());
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
@@ -164,10 +170,14 @@ impl Sender {
         let request = reqwest::Request::try_from(request).map_err(unreachable)?;
         tracing::debug!(method = %request.method(), path = request.url().path(), "request to Azure");
         let turn = self.traffic.admit(Lane::of(&self.principal, request.method(), request.url().path())).await;
-        self.calls.count(call(&request));
+        let call = call(&request);
+        let span = tracing::Span::current();
+        span.record("method", &call.method).record("kind", &call.kind);
+        self.calls.count(call);
         let response = self.client.execute(request).await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        span.record("status", status);
         tracing::debug!(status, "answer from Azure");
         match read_capped(response).await {
             Ok(Some(body)) => {

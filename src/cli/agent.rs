@@ -1,5 +1,7 @@
 //! `privlink agent`: passes over a config repository, once or for ever.
 
+mod fleet;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -22,6 +24,8 @@ use crate::agent::board::Board;
 use crate::agent::clusters::Clusters;
 use crate::agent::daemon;
 use crate::agent::daemon::Inlet;
+use crate::agent::leader::Leadership;
+use crate::agent::leader::Standing;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
@@ -38,6 +42,7 @@ use crate::agent::webhook::Hook;
 use crate::agent::webhook::SecretSource;
 use crate::apply::engine::Settings;
 use crate::cli::Exit;
+use crate::cli::agent::fleet::FleetOptions;
 use crate::cli::apply::missing_text;
 use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
@@ -75,6 +80,8 @@ pub struct AgentArguments {
     reference: Option<String>,
     #[command(flatten)]
     environments: EnvironmentOptions,
+    #[command(flatten)]
+    fleet: FleetOptions,
     #[command(flatten)]
     floor: FloorOptions,
     /// Make one pass and end
@@ -143,6 +150,7 @@ pub(super) async fn run(
         repo,
         reference,
         environments,
+        fleet,
         once,
         deadline,
         probes,
@@ -152,16 +160,21 @@ pub(super) async fn run(
         ..
     } = arguments;
     let url: RemoteUrl = repo.parse()?;
-    let cancel = until_stopped();
+    let stop = until_stopped();
+    let leadership = fleet.campaign(config, stop.clone()).await?;
+    let cancel = leadership.as_ref().map_or_else(|| stop.clone(), |leadership| leadership.halt.clone());
     let settings = Settings { deadline, check_interval: config.poll_interval, ..Settings::default() };
     let agent = Agent {
         branch: ConfigBranch::new(Remote::new(url, config), reference.clone()),
-        environments: environments.environments,
+        share: fleet.share(environments),
         config: config.clone(),
         settings,
         cancel,
         clusters: None,
     };
+    if leadership.is_some() {
+        agent.first_seen()?;
+    }
     let mut console = Console::new(printer);
     console.is_quiet = log_format == LogFormat::Json;
     if once {
@@ -188,7 +201,7 @@ pub(super) async fn run(
         let listener = bind(address, "webhook").await?;
         listeners.spawn(webhook::serve(listener, hook, (sender.clone(), Arc::clone(&vitals))));
     }
-    serve(agent, timing, (sender, signs), (&mut console, vitals, board)).await;
+    serve(agent, timing, (sender, signs), (stop, leadership), (&mut console, vitals, board)).await;
     Ok(Exit::Done)
 }
 
@@ -233,19 +246,24 @@ async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpList
     Ok(listener)
 }
 
-/// Serves until the agent is told to stop.
+/// Serves until `stop` is set; what leads a fleet then gives its Lease back.
 pub(super) async fn serve(
     mut agent: Agent,
     timing: Timing,
     (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
+    (stop, leadership): (watch::Receiver<bool>, Option<Leadership>),
     (console, vitals, board): (&mut Console<'_, '_>, Arc<Vitals>, Option<Arc<Board>>),
 ) {
     let _wake = Wake::watch(agent.branch.remote(), sender.clone());
     agent.clusters = Some(Clusters::new(agent.config.clone(), sender.clone()));
     let asks = tokio::spawn(asked(sender));
-    let inlet = Inlet { signs, cancel: agent.cancel.clone() };
+    let standing = leadership.as_ref().map_or_else(Standing::alone, |leadership| leadership.standing.clone());
+    let inlet = Inlet { signs, cancel: stop, standing };
     daemon::serve(Arc::new(agent), timing, inlet, &mut (&mut (console, vitals), board)).await;
     asks.abort();
+    if let Some(leadership) = leadership {
+        leadership.resign().await;
+    }
 }
 
 /// Gives a sign whenever somebody asks for a pass now (SIGHUP).
@@ -311,6 +329,7 @@ impl<'a, 'p> Console<'a, 'p> {
     fn says(&mut self, news: &News) {
         match news {
             News::Turned => {}
+            News::Standing(standing) => self.printer.line(Label::Heading, standing.to_string()),
             News::Looked { .. } => self.unreachable = None,
             News::Unreachable(error) => {
                 let text = format!("error: {}", error_chain(error.as_ref()));
@@ -444,6 +463,7 @@ fn exit(news: &News) -> Exit {
             })
         }
         News::Turned
+        | News::Standing(_)
         | News::Looked { .. }
         | News::Applies { .. }
         | News::Progress { .. }

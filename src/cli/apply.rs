@@ -397,7 +397,7 @@ fn refusal(missing: &Missing) -> render::Text {
 
 /// Says what a plan still needs.
 pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned, news, frozen, closed } = missing;
+    let Missing { needs, refused, unsigned, lost, news, frozen, closed } = missing;
     let mut text = render::Text::new();
     if let Some(Freeze { reason, until }) = frozen {
         text.line(Label::Notable, format!("  nothing is applied before {until}: {}", render::shown::one_line(reason)));
@@ -426,6 +426,10 @@ pub(super) fn missing_text(missing: &Missing) -> render::Text {
     }
     if !unsigned.is_empty() {
         text.line(Label::Plain, format!("  nobody can tell who made the change: {}", few(unsigned)));
+    }
+    if let Some(commit) = lost {
+        text.line(Label::Notable, format!("  {}", render::shown::lost(commit)));
+        text.line(Label::Hint, format!("  help: {}", render::shown::WHEN_LOST));
     }
     text
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::agent::Agent;
 use crate::agent::ConfigBranch;
 use crate::agent::schedule::Timing;
+use crate::agent::share::Share;
 use crate::agent::vitals::Vitals;
 use crate::apply::engine::Settings;
 use crate::approval::file::ApprovalFile;
@@ -198,7 +199,7 @@ impl Demo {
     fn agent(&self, cancel: watch::Receiver<bool>) -> Agent {
         Agent {
             branch: ConfigBranch::new(self.remote.clone(), Some("main".to_owned())),
-            environments: Vec::new(),
+            share: Share::All,
             config: self.config.clone(),
             settings: Settings { check_interval: POLL, ..Settings::default() },
             cancel,
@@ -364,7 +365,8 @@ impl Demo {
         };
         let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
         let signs = mpsc::unbounded_channel();
-        crate::cli::agent::serve(agent, timing, signs, (&mut Console::new(printer), vitals, board)).await;
+        let stop = (agent.cancel.clone(), None);
+        crate::cli::agent::serve(agent, timing, signs, stop, (&mut Console::new(printer), vitals, board)).await;
         Ok(())
     }
 }

@@ -140,10 +140,11 @@ pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: 
             return Exit::Failed;
         }
     };
-    crate::telemetry::start(global.log.as_deref(), global.log_format == LogFormat::Json);
+    let telemetry = crate::telemetry::start(global.log.as_deref(), global.log_format == LogFormat::Json, &environment);
     let result = runtime.block_on(dispatch(command, &global, environment, &mut printer));
     printer.end_live();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    telemetry.finish();
     result.unwrap_or_else(|error| {
         report(&error, &mut printer);
         Exit::Failed

@@ -9,10 +9,12 @@ use std::fmt::Display;
 
 use crate::desired::policy::ApprovalRules;
 use crate::desired::policy::Approver;
+use crate::desired::policy::Consent;
 use crate::desired::policy::DriftRules;
 use crate::desired::policy::Floor;
 use crate::desired::policy::Keys;
 use crate::desired::policy::Policy;
+use crate::domain::commit::CommitId;
 use crate::domain::window::Calendar;
 
 /// The rules of the tip, made as strict as those that were accepted last, with what is loosened in `loosening`.
@@ -39,6 +41,22 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     if knew_keys {
         policy.committers.retain(|name, keys| accepted.committers.get(name) == Some(keys));
     }
+    policy
+}
+
+/// The rules of the tip where nobody can tell what they loosen: the commit with those that were accepted last is gone. They are
+/// in force as far as they are not looser than the usual ones, and somebody has to agree to them.
+pub fn unknown(tip: Policy, accepted: &CommitId) -> Policy {
+    let mut policy = tip;
+    // Two people without signatures would be more than anybody can give.
+    let one = Consent::People(1);
+    let usual = ApprovalRules { disruptive: one, severing: one, ..ApprovalRules::default() };
+    policy.approval = stricter(&policy.approval, &usual);
+    policy.break_glass = false;
+    let short = accepted.short();
+    policy
+        .loosening
+        .push(format!("those of {short}, which were accepted last, are gone with the history of the branch"));
     policy
 }
 

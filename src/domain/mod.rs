@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod failure;
 pub mod key;
 pub mod kubernetes;
+pub mod lease;
 pub mod mark;
 pub mod name;
 pub mod operation;

@@ -20,6 +20,9 @@ pub(super) enum AdvertisementError {
     /// The server refused in the protocol's own way.
     #[error("the server refuses: {0}")]
     Refused(String),
+    /// The server's history is cut off.
+    #[error("the repository is shallow")]
+    Shallow,
     /// The bytes are not a list of refs.
     #[error("the list of refs is malformed: {0}")]
     Malformed(&'static str),
@@ -42,7 +45,9 @@ pub(super) fn read(stream: &mut impl Read) -> Result<BTreeMap<RefName, CommitId>
             preamble = true;
         } else if let Some(reason) = line.strip_prefix(b"ERR ") {
             return Err(AdvertisementError::Refused(crate::git::error::one_line(reason)));
-        } else if !line.starts_with(b"version ") && !line.starts_with(b"shallow ") {
+        } else if line.starts_with(b"shallow ") {
+            return Err(AdvertisementError::Shallow);
+        } else if !line.starts_with(b"version ") {
             add(&mut refs, &line)?;
         }
         lines += 1;

@@ -172,6 +172,15 @@ pub enum GitError {
         /// The repository.
         folder: PathBuf,
     },
+    /// The remote is a shallow clone: commits that what it holds is based on are nowhere.
+    #[error(
+        "the history of {url} is cut off, because it is a shallow clone: give privlink the repository it was cloned from, or \
+         complete it by `git fetch --unshallow` there; who wrote a change is told by its history"
+    )]
+    CutOff {
+        /// The remote.
+        url: String,
+    },
     /// Two commits have nothing in common.
     #[error("{base} and {head} have no common ancestor: rebase the branch on its target")]
     Unrelated {
@@ -272,6 +281,7 @@ impl GitError {
             | Self::Sign { .. }
             | Self::Settings { .. }
             | Self::Shallow { .. }
+            | Self::CutOff { .. }
             | Self::Unrelated { .. }
             | Self::OverLimit { .. }
             | Self::Edit { .. } => ErrorClass::Invalid,

@@ -62,6 +62,9 @@ impl LocalRemote {
     /// The refs that lead to a commit.
     pub(super) fn list(&self) -> Result<BTreeMap<RefName, CommitId>, GitError> {
         let repository = self.open()?;
+        if repository.is_shallow() {
+            return Err(GitError::CutOff { url: self.url.to_string() });
+        }
         tips(&repository).map_err(|error| self.failed("list the refs of", error))
     }
 

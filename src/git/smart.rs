@@ -50,6 +50,7 @@ impl SmartRemote {
         let url = self.0.url.to_string();
         match error {
             AdvertisementError::Refused(server) => GitError::NoRepository { url, server },
+            AdvertisementError::Shallow => GitError::CutOff { url },
             AdvertisementError::Malformed(why) => {
                 GitError::NotGit { url, why: format!("its list of refs is odd: {why}") }
             }

@@ -7,6 +7,7 @@ pub mod error;
 
 mod codec;
 mod connect;
+mod lease;
 mod namespace;
 mod ownership;
 mod request;
@@ -373,11 +374,20 @@ impl Cluster {
         Ok(request)
     }
 
+    #[tracing::instrument(
+        target = "otel",
+        name = "call",
+        skip_all,
+        fields(otel.kind = "client", system = "Kubernetes", method, kind, status)
+    )]
     async fn send_once(&self, call: &str, request: Request<Vec<u8>>) -> Result<Response<Body>, ClusterError> {
         let (method, kind) = (request.method().to_string(), request::kind_of(request.uri().path()));
+        let span = tracing::Span::current();
+        span.record("method", &method).record("kind", &kind);
         self.calls.count(Call { whom: "Kubernetes", method, kind });
         let sent = tokio::time::timeout(self.timeout, self.client.send(request.map(Body::from))).await;
         let answer = sent.map_err(|_| self.silent(call))?.map_err(|error| self.failed(call, error))?;
+        span.record("status", answer.status().as_u16());
         if answer.status() == http::StatusCode::TOO_MANY_REQUESTS {
             self.calls.throttled("Kubernetes");
         }

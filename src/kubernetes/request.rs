@@ -12,6 +12,7 @@ use crate::domain::kubernetes::Namespace;
 use crate::domain::kubernetes::ObjectKey;
 use crate::domain::kubernetes::ResourceVersion;
 use crate::domain::kubernetes::Uid;
+use crate::domain::lease::LeaseKey;
 use crate::domain::resource::namespace::NewNamespace;
 use crate::domain::resource::service::Service;
 use crate::domain::right::Access;
@@ -70,6 +71,35 @@ pub(crate) fn create_namespace(namespace: &NewNamespace) -> Request<Vec<u8>> {
     let query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")];
     let builder = builder(Method::PATCH, &format!("/api/v1/namespaces/{name}"), &query);
     build(builder.header(header::CONTENT_TYPE, "application/apply-patch+yaml"), body.to_string().into_bytes())
+}
+
+/// One Lease.
+pub(crate) fn lease(key: &LeaseKey) -> Request<Vec<u8>> {
+    get(&lease_path(key, true), &[])
+}
+
+/// A Lease that must not be there yet.
+pub(crate) fn create_lease(key: &LeaseKey, spec: &Json) -> Request<Vec<u8>> {
+    let metadata = json!({"namespace": key.namespace, "name": key.name});
+    let body = json!({"apiVersion": LEASES, "kind": "Lease", "metadata": metadata, "spec": spec});
+    let builder = builder(Method::POST, &lease_path(key, false), &LEASE_FIELDS);
+    build(builder.header(header::CONTENT_TYPE, "application/json"), body.to_string().into_bytes())
+}
+
+/// A change of a Lease that is still as it was seen. A patch, because a replacement would drop what others noted on it.
+pub(crate) fn update_lease(key: &LeaseKey, seen: &ResourceVersion, spec: &Json) -> Request<Vec<u8>> {
+    let body = json!({"metadata": {"resourceVersion": seen}, "spec": spec});
+    let builder = builder(Method::PATCH, &lease_path(key, true), &LEASE_FIELDS);
+    build(builder.header(header::CONTENT_TYPE, "application/merge-patch+json"), body.to_string().into_bytes())
+}
+
+/// The API of Leases.
+const LEASES: &str = "coordination.k8s.io/v1";
+const LEASE_FIELDS: [(&str, &str); 2] = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")];
+
+fn lease_path(key: &LeaseKey, is_named: bool) -> String {
+    let leases = format!("/apis/{LEASES}/namespaces/{}/leases", key.namespace);
+    if is_named { format!("{leases}/{}", key.name) } else { leases }
 }
 
 /// What the server is.
@@ -271,6 +301,21 @@ mod tests {
         let one = Access { namespace: Some("shop".parse().unwrap()), ..all };
         let body: Json = serde_json::from_slice(may(&one).body()).unwrap();
         assert_eq!(body["spec"]["resourceAttributes"]["namespace"], "shop");
+    }
+
+    #[test]
+    fn a_lease_is_changed_as_it_was_seen_and_made_only_where_there_is_none() {
+        let key: LeaseKey = "privlink/agent".parse().unwrap();
+        let request = update_lease(&key, &"7".parse().unwrap(), &json!({"holderIdentity": "a"}));
+        assert_eq!(
+            request.uri(),
+            "/apis/coordination.k8s.io/v1/namespaces/privlink/leases/agent?fieldManager=privlink&fieldValidation=Strict"
+        );
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(body, json!({"metadata": {"resourceVersion": "7"}, "spec": {"holderIdentity": "a"}}));
+        let request = create_lease(&key, &json!({}));
+        assert_eq!((request.method(), kind_of(request.uri().path())), (&Method::POST, "leases".to_owned()));
+        assert!(!is_read(&request));
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub struct Ended {
 ///
 /// # Errors
 /// If somebody else holds the lease, or there is no way to the world.
+#[tracing::instrument(target = "otel", skip_all, fields(plan_id = %planned.plan.id))]
 pub async fn apply(
     (loaded, planned): (&Loaded, &Planned),
     approval: &Approval,

@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// If the mirror cannot be read.
+#[tracing::instrument(target = "otel", name = "approve", skip_all, fields(plan_id = %planned.plan.id))]
 pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, PassError> {
     let Some(upstream) = &loaded.source.upstream else { return Ok(Approvals::default()) };
     if !planned.plan.has_changes() {

@@ -133,7 +133,10 @@ impl LeaseStore for GitLease {
         match push {
             Push::Done => Ok(Some(commit.to_string())),
             Push::Moved => Ok(None),
-            Push::Refused { reason } => Err(StoreError(format!("{} cannot be pushed: {reason}", self.reference))),
+            Push::Refused { reason } => Err(StoreError(format!(
+                "{} cannot be pushed: {reason}; let privlink push to refs/privlink/*, where it says that it alone writes",
+                self.reference
+            ))),
         }
     }
 }

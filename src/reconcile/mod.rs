@@ -10,6 +10,7 @@ pub mod backends;
 pub mod checking;
 pub mod deciding;
 pub mod doctor;
+pub mod electing;
 pub mod importing;
 mod keep;
 pub mod lease_store;

@@ -61,6 +61,7 @@ pub async fn managed_cluster(world: &World, policy: &Policy) -> Result<(Option<M
 ///
 /// # Errors
 /// If nothing of Azure can be read, or the cluster does not answer.
+#[tracing::instrument(target = "otel", skip_all)]
 pub async fn observe(
     world: &World,
     policy: &Policy,

@@ -98,6 +98,7 @@ fn beside_others(loaded: &Loaded, policy: &Policy, mut diagnostics: Diagnostics)
 ///
 /// # Errors
 /// Errors in the files, no way to the world, or nothing of it readable.
+#[tracing::instrument(target = "otel", skip_all, fields(%environment))]
 pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Config) -> Result<Planned, PassError> {
     let policy = policy(loaded, environment)?;
     let (_, offline) = resolve_files(loaded, &policy, None);

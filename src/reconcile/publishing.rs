@@ -53,6 +53,7 @@ pub struct Done<'a> {
 ///
 /// # Errors
 /// If the branch cannot be read or written.
+#[tracing::instrument(target = "otel", skip_all)]
 pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Result<Option<CommitId>, PassError> {
     let Some(upstream) = &loaded.source.upstream else { return Ok(None) };
     let Some(commit) = loaded.source.commit.clone() else { return Ok(None) };
@@ -161,6 +162,7 @@ pub struct Concluded {
 ///
 /// # Errors
 /// If the branch cannot be read or written.
+#[tracing::instrument(target = "otel", skip_all)]
 pub async fn conclude(
     (loaded, planned): (&Loaded, &Planned),
     ended: &Ended,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
+use tracing::Span;
 
 use crate::config::Config;
 use crate::domain::commit::CommitId;
@@ -26,6 +27,11 @@ use crate::git::Push;
 use crate::git::RemoteUrl;
 use crate::git::Signing;
 use crate::git::SigningKey;
+
+tokio::task_local! {
+    /// The span of the log that a pass runs in.
+    pub static LOGGED: Span;
+}
 
 /// How many commits back a history is looked at.
 const HISTORY: usize = 100_000;
@@ -50,14 +56,17 @@ impl Remote {
         &self.url
     }
 
+    #[tracing::instrument(target = "otel", name = "git", skip_all, fields(url = %self.url))]
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Mirror) -> Result<T, GitError> + Send + 'static,
     ) -> Result<T, GitError> {
         let _turn = self.turn.lock().await;
         let Self { url, cache, access, turn: _ } = self.clone();
-        let span = tracing::Span::current(); // What is logged on the other thread is part of the same pass.
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&Mirror::open(&url, &cache, access)?)));
+        let (logged, span) = (LOGGED.try_with(Span::clone).unwrap_or_else(|_| Span::none()), Span::current());
+        // What is logged on the other thread is part of the same pass. The log knows nothing of the spans within it.
+        let work = move || logged.in_scope(|| span.in_scope(|| work(&Mirror::open(&url, &cache, access)?)));
+        let task = tokio::task::spawn_blocking(work);
         match task.await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

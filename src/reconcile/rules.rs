@@ -1,12 +1,13 @@
 //! The rules in force: those of the authority, made as strict as those that were accepted last, and as the runner demands.
 //!
 //! The status branch says which commit's rules were accepted. It moves on with every apply and every converged pass, and both
-//! need the consent that a loosening asks for.
+//! need the consent that a loosening asks for. Rules that are gone with a rewritten history are not taken for equal.
 
 use crate::config::Config;
 use crate::desired::authority;
 use crate::desired::loosening;
 use crate::desired::policy::Policy;
+use crate::domain::commit::CommitId;
 use crate::domain::commit::File;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::source::Loaded;
@@ -24,8 +25,10 @@ pub(super) async fn in_force(
     policy: Policy,
     (status, config): (&StatusFiles, &Config),
 ) -> Result<Policy, PassError> {
-    let accepted = accepted(loaded, &policy, status).await;
-    let mut policy = loosening::in_force(policy, accepted.as_ref());
+    let mut policy = match accepted(loaded, &policy, status).await {
+        Ok(accepted) => loosening::in_force(policy, accepted.as_ref()),
+        Err(commit) => loosening::unknown(policy, &commit),
+    };
     // A change under review decides nothing, but whoever reads its plan has to see what its rules would be.
     if let Some(proposed) = proposed(loaded, &policy) {
         let more = loosening::loosening(&proposed, &policy).into_iter().filter(|rule| !policy.loosening.contains(rule));
@@ -39,17 +42,23 @@ pub(super) async fn in_force(
     }
 }
 
-/// The rules that were accepted last; `None` if there are none, or the commit that has them is gone.
-async fn accepted(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Option<Policy> {
-    let upstream = loaded.source.upstream.as_ref()?;
-    let environment = status.environment()?;
-    let commit = environment.rules_commit.as_ref().or(environment.applied_commit.as_ref())?;
+/// The rules that were accepted last, if there are any.
+///
+/// # Errors
+/// The commit that has them, if it is gone: the branch was rewritten, and no mirror kept what it was.
+async fn accepted(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Result<Option<Policy>, CommitId> {
+    let commit = || {
+        let (upstream, environment) = (loaded.source.upstream.as_ref()?, status.environment()?);
+        let commit = environment.rules_commit.as_ref().or(environment.applied_commit.as_ref())?;
+        Some((upstream, commit))
+    };
+    let Some((upstream, commit)) = commit() else { return Ok(None) };
     let path = SETTINGS_FILE.parse().expect("a legal path");
     match upstream.remote.read_file(commit, &path).await {
-        Ok(bytes) => of(policy, &bytes?),
+        Ok(bytes) => Ok(bytes.and_then(|bytes| of(policy, &bytes))),
         Err(error) => {
-            tracing::warn!(%commit, %error, "the rules that were accepted last cannot be read: those of the tip are in force");
-            None
+            tracing::warn!(%commit, %error, "the rules that were accepted last cannot be read");
+            Err(commit.clone())
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::diagnostic::Place;
 use crate::domain::annotation;
 use crate::domain::azure::ResourceId;
 use crate::domain::azure::SubscriptionId;
+use crate::domain::commit::CommitId;
 use crate::plan::action::Action;
 use crate::plan::action::Actor;
 use crate::plan::change::Consequence;
@@ -98,6 +99,20 @@ pub fn field_name(name: &str) -> String {
     };
     one_line(&short)
 }
+
+/// Says that the history of the config branch does not explain what was applied last, and what follows.
+pub fn lost(applied: &CommitId) -> String {
+    let commit = applied.short();
+    format!(
+        "the history of the config branch does not contain commit {commit}, which was applied last: it was rewritten. \
+         Nobody can tell what was merged since, and by whom: nothing counts as merged, and no approval by anybody who wrote \
+         any commit of it"
+    )
+}
+
+/// What helps then.
+pub const WHEN_LOST: &str =
+    "let somebody look at the plan and apply it once by `privlink apply`: what came before is not looked at again";
 
 /// Text without line breaks: a value must not be able to forge a line of the plan.
 pub fn one_line(text: &str) -> String {

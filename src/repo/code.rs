@@ -46,6 +46,8 @@ codes! {
     SERVICE = "REPO017";
     /// Plain text that kubectl, which reads YAML 1.1, takes for a boolean or a number.
     AMBIGUOUS = "REPO018";
+    /// The file is a pointer of Git LFS: what it stands for is not in the repository.
+    LFS_POINTER = "REPO019";
     /// `version` of privlink.toml is not one this program knows.
     VERSION = "CONF001";
     /// Two environments overlap in the tree.

@@ -90,8 +90,23 @@ pub(crate) fn decode(path: &FileName, bytes: &[u8], diagnostics: &mut Diagnostic
             diagnostics.push(not_utf8(path, bytes, error.valid_up_to()));
             None
         }
+        Ok(text) if text.starts_with(LFS_POINTER) => {
+            diagnostics.push(lfs_pointer(path));
+            None
+        }
         Ok(text) => clean(path, text, diagnostics),
     }
+}
+
+/// How every pointer file begins, by the specification of Git LFS; the rest of the address is its version.
+const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
+
+fn lfs_pointer(path: &FileName) -> Diagnostic {
+    Diagnostic::error(code::LFS_POINTER, format!("{path} is a pointer of Git LFS, and what it stands for is not here"))
+        .label(Place::file(path.clone()), "")
+        .help(format!(
+            "commit the text itself: take the pattern that matches it out of .gitattributes, run `git add --renormalize {path}`, and commit"
+        ))
 }
 
 fn not_utf8(path: &FileName, bytes: &[u8], at: usize) -> Diagnostic {

@@ -14,6 +14,8 @@ use privlink::domain::kubernetes::Namespace;
 use privlink::domain::kubernetes::ObjectKey;
 use privlink::domain::kubernetes::ResourceVersion;
 use privlink::domain::kubernetes::Uid;
+use privlink::domain::lease::LeaseKey;
+use privlink::domain::lease::LeaseRecord;
 use privlink::domain::resource::namespace::LiveNamespace;
 use privlink::domain::resource::namespace::NewNamespace;
 use privlink::domain::resource::service::Deployment;
@@ -50,6 +52,7 @@ macro_rules! for_each_case {
             a_user_is_told_what_it_may_do_and_refused_the_rest
             a_namespace_is_made_with_its_labels_and_goes
             what_changes_is_told_as_it_happens
+            a_lease_is_changed_only_as_it_was_seen
         }
     };
 }
@@ -431,4 +434,33 @@ pub(super) async fn what_changes_is_told_as_it_happens(server: &Server) {
     let Sign::Lost(error) = sign else { unreachable!("{sign:?}") };
     assert_eq!(error.class(), ErrorClass::Denied, "{error}");
     assert!(error.to_string().contains("watch"), "{error}");
+}
+
+pub(super) async fn a_lease_is_changed_only_as_it_was_seen(server: &Server) {
+    let cluster = &server.cluster;
+    let key: LeaseKey = format!("{}/privlink-agent", server.namespace).parse().unwrap();
+    assert_eq!(cluster.lease(&key).await.unwrap(), None);
+    let at = Some("2026-01-02T03:04:05.000070Z".parse().unwrap());
+    let record = |holder: &str| LeaseRecord {
+        holder: holder.to_owned(),
+        duration: Duration::from_secs(15),
+        acquired_at: at,
+        renewed_at: at,
+        transitions: 2,
+    };
+    let first = cluster.create_lease(&key, &record("a")).await.unwrap().unwrap();
+    assert_eq!(first.record, record("a"), "it says what was written, to the microsecond");
+    assert_eq!(cluster.create_lease(&key, &record("b")).await.unwrap(), None, "there is one already");
+    let second = cluster.update_lease(&key, &first.version, &record("b")).await.unwrap().unwrap();
+    assert_ne!(second.version, first.version);
+    assert_eq!(cluster.update_lease(&key, &first.version, &record("a")).await.unwrap(), None, "it was stale");
+    assert_eq!(cluster.lease(&key).await.unwrap(), Some(second.clone()));
+    // Given back: nobody holds it, and it is still there.
+    let free = cluster.update_lease(&key, &second.version, &record("")).await.unwrap().unwrap();
+    assert_eq!(free.record.holder, "");
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/privlink-agent", server.namespace);
+    server.does("DELETE", &path, ("application/json", &json!({}))).await;
+    assert_eq!(cluster.update_lease(&key, &free.version, &record("a")).await.unwrap(), None, "it is gone");
+    let error = server.limited.lease(&key).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied, "{error}");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use privlink::agent::daemon::{Duty, Inlet, serve};
+use privlink::agent::leader::Standing;
 use privlink::agent::news::{Audience, Herald, News};
 use privlink::agent::schedule::{End, Order, Sight, Sign, Timing, Why};
 use privlink::domain::name::EnvironmentName;
@@ -83,7 +84,7 @@ impl Daemon {
         let script = Arc::new(Script { began: sender, permits: Semaphore::new(0) });
         let (signs, inlet_signs) = unbounded_channel();
         let (stop, cancel) = watch::channel(false);
-        let (duty, inlet) = (Arc::clone(&script), Inlet { signs: inlet_signs, cancel });
+        let (duty, inlet) = (Arc::clone(&script), Inlet { signs: inlet_signs, cancel, standing: Standing::alone() });
         let task = tokio::spawn(async move {
             let mut ear = Ear::default();
             serve(duty, TIMING, inlet, &mut ear).await;

@@ -132,6 +132,18 @@ impl Desk {
 }
 
 #[test]
+fn who_begins_to_lead_looks_at_everything_whatever_failed_before() {
+    let mut desk = Desk::settled(2);
+    desk.now += seconds(1);
+    desk.scheduler.begin_anew(desk.now);
+    desk.turn();
+    assert!(desk.looks, "at the repository, too");
+    let began: BTreeSet<_> =
+        desk.began.iter().rev().take(2).map(|(_, name, why)| (name.clone(), why.clone())).collect();
+    assert_eq!(began, [(name(0), [Why::Start].into()), (name(1), [Why::Start].into())].into());
+}
+
+#[test]
 fn a_plan_that_waits_for_its_window_is_looked_at_when_that_opens() {
     let mut desk = Desk::settled(1);
     desk.want(0, Why::Asked);

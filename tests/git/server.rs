@@ -32,6 +32,17 @@ pub(crate) enum Trouble {
     Forbidden,
     /// The refs are those that were there when the trouble was made.
     Stale,
+    /// From now on the credentials are of nobody any more.
+    Expired,
+    /// From now on the account may not do this any more.
+    Revoked,
+}
+
+impl Trouble {
+    /// True if it stays until somebody ends it.
+    fn lasts(self) -> bool {
+        matches!(self, Self::Expired | Self::Revoked)
+    }
 }
 
 /// A trouble in waiting.
@@ -50,7 +61,7 @@ impl Ahead {
     fn next(&mut self) -> Option<Trouble> {
         let (trouble, at) = self.trouble?;
         self.seen += 1;
-        let is_hit = self.seen == at + 1;
+        let is_hit = self.seen == at + 1 || (trouble.lasts() && self.seen > at);
         self.is_hit |= is_hit;
         is_hit.then_some(trouble)
     }
@@ -151,7 +162,11 @@ fn answer<S: Read + Write>(
         // Until the client is gone.
         Some(Trouble::Hang) => return stream.read(&mut [0]).map(drop),
         Some(Trouble::Unavailable) => return send(stream, b"503 Broken\r\ncontent-length: 0\r\n\r\n"),
-        Some(Trouble::Forbidden) => return send(stream, b"403 No\r\ncontent-length: 0\r\n\r\n"),
+        Some(Trouble::Expired) => {
+            let answer = b"401 Unauthorized\r\nwww-authenticate: Basic realm=\"x\"\r\ncontent-length: 0\r\n\r\n";
+            return send(stream, answer);
+        }
+        Some(Trouble::Forbidden | Trouble::Revoked) => return send(stream, b"403 No\r\ncontent-length: 0\r\n\r\n"),
         _ => {}
     }
     let answer = match trick(target) {

@@ -6,29 +6,34 @@ use std::net::{TcpListener, TcpStream};
 
 use privlink::sim::fault::Fault;
 
-use super::process::{Running, Stage, example, example_with_approval, small, until};
+use super::process::{Machine, Run, Running, Stage, example, example_with_approval, small, until};
 
 /// Passes over a converged repository.
 const PASSES: f64 = 100.0;
 
 /// An agent with probes.
-struct Probed {
-    agent: Running,
+pub(super) struct Probed {
+    pub(super) agent: Running,
     address: String,
 }
 
 impl Probed {
-    fn start(stage: &Stage, arguments: &[&str]) -> Self {
+    pub(super) fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        Self::on(&stage.machine, &stage.url(), arguments)
+    }
+
+    /// One of a machine, for a repository.
+    pub(super) fn on(machine: &Machine, url: &str, arguments: &[&str]) -> Self {
         let address = free();
-        let mut all = vec!["agent", "--probes", address.as_str()];
+        let mut all = vec!["agent", "--repo", url, "--probes", address.as_str()];
         all.extend(arguments);
-        let agent = stage.start(&all);
+        let agent = machine.start(&all);
         until("it listens", || TcpStream::connect(&address).is_ok());
         Self { agent, address }
     }
 
     /// Status and body of an answer.
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(super) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
@@ -37,15 +42,19 @@ impl Probed {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    fn metrics(&self) -> Samples {
+    pub(super) fn metrics(&self) -> Samples {
         let (status, text) = self.get("/metrics");
         assert_eq!(status, 200);
         Samples::parse(&text)
     }
 
-    fn stop(self) {
+    pub(super) fn stop(self) -> Run {
         self.agent.signal("TERM");
-        self.agent.wait().ends(0);
+        self.agent.wait().ends(0)
+    }
+
+    pub(super) fn kill(self) -> Run {
+        self.agent.kill()
     }
 }
 
@@ -55,7 +64,7 @@ fn free() -> String {
 }
 
 /// The samples of an exposition, by name and labels as they are written.
-struct Samples(BTreeMap<String, f64>);
+pub(super) struct Samples(BTreeMap<String, f64>);
 
 impl Samples {
     /// Reads an exposition strictly: each sample belongs to a family that was declared before, with its type's ending.
@@ -89,12 +98,12 @@ impl Samples {
         Self(samples)
     }
 
-    fn get(&self, sample: &str) -> f64 {
+    pub(super) fn get(&self, sample: &str) -> f64 {
         self.0.get(sample).copied().unwrap_or_default()
     }
 
     /// The sum of all samples of a name.
-    fn sum(&self, name: &str) -> f64 {
+    pub(super) fn sum(&self, name: &str) -> f64 {
         let of = |sample: &&String| sample.split('{').next() == Some(name);
         self.0.keys().filter(of).map(|sample| self.0[sample]).sum()
     }

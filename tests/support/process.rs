@@ -204,6 +204,11 @@ impl Machine {
             .with("KUBECONFIG", kubeconfig.to_str().unwrap())
     }
 
+    /// What it must never tell.
+    pub(crate) fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+
     /// Takes a variable away.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.variables.remove(name);

@@ -12,9 +12,16 @@ use crate::reconcile::source::Upstream;
 /// Who made the change. `None` if the history was not looked at to its end.
 pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Result<Option<Authors>, GitError> {
     let Question { policy, environments: _, applied, withdrawn: _, now } = question;
-    let known = match applied {
-        Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => Some(commit),
-        _ => None,
+    let (known, lost) = match applied {
+        None => (None, None),
+        Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => {
+            (Some(commit), None)
+        }
+        // Somebody rewrote the branch: its history may show other authors than those of the change, so all of it counts.
+        Some(commit) => {
+            tracing::warn!(%commit, "the history does not contain what was applied last: nothing counts as merged");
+            (None, Some(commit))
+        }
     };
     let history = upstream.remote.history(known, &upstream.tip).await?;
     if !history.complete {
@@ -25,7 +32,7 @@ pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Resu
     let changes: Vec<&CommitRecord> = changes.collect();
     let people = changes.iter().flat_map(|commit| [&commit.author, &commit.committer]);
     let addresses = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
-    let mut authors = Authors { addresses, ..Authors::default() };
+    let mut authors = Authors { addresses, lost: lost.cloned(), ..Authors::default() };
     if policy.approval.signatures_required {
         let ids = changes.iter().map(|commit| commit.id.clone()).collect();
         let signatures = upstream.remote.signatures(ids).await?;

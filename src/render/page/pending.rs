@@ -223,7 +223,8 @@ fn lacks(missing: &Missing) -> Vec<Element> {
         news.differences.iter().map(move |it| format!("new since {} approved another plan: {it}", news.approver))
     });
     let unsigned = missing.unsigned.iter().map(|commit| format!("nobody can tell who made the change {commit}"));
-    frozen.chain(have).chain(refused).chain(news).chain(unsigned).map(|line| el("li").text(line)).collect()
+    let lost = missing.lost.iter().map(shown::lost);
+    frozen.chain(have).chain(refused).chain(news).chain(unsigned).chain(lost).map(|line| el("li").text(line)).collect()
 }
 
 fn count_of(have: u32) -> String {
