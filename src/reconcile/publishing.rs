@@ -8,7 +8,6 @@ use crate::diagnostic::Place;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::RepoPath;
 use crate::domain::key::ResourceKey;
-use crate::plan::document::PlanId;
 use crate::reconcile::applying::Ended;
 use crate::reconcile::approvals::Approvals;
 use crate::reconcile::pass::PassError;
@@ -32,7 +31,6 @@ use crate::status::document::SinceApproved;
 use crate::status::document::remember;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 type Documents = BTreeMap<RepoPath, StatusDocument>;
 

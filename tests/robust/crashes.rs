@@ -119,13 +119,8 @@ fn healed(stage: &Stage) {
     delete(stage, &format!("{network}/privateEndpoints/myOrdersPE?api-version=2025-05-01"));
     let zone = format!("{CONSUMER}/rg-dns/providers/Microsoft.Network/privateDnsZones/orders.internal");
     delete(stage, &format!("{zone}/A/api?api-version=2024-06-01"));
-    let patch = serde_json::json!({"metadata": {"labels": {"changed": "by-hand"}}, "spec": {"ports": [{"port": 80, "targetPort": 9999}]}});
-    stage
-        .simulator()
-        .cluster("myAKSCluster")
-        .unwrap()
-        .patch_service("default", "inventory", (&patch, "kubectl"))
-        .unwrap();
+    // What somebody else writes into a Service is theirs until a person says otherwise; what they take away is made again.
+    stage.simulator().cluster("myAKSCluster").unwrap().delete("Service", "default", "inventory").unwrap();
 }
 
 fn delete(stage: &Stage, path: &str) {
