@@ -26,6 +26,7 @@ const ASYNC: &[&str] = &[
     "agent/",
     "agent.rs",
     "cli/",
+    "telemetry/otlp.rs",
     "sim/",
 ];
 
