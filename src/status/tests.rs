@@ -256,7 +256,7 @@ fn an_approved_plan_is_kept_as_long_as_one_waits() {
     world.manifest()["spec"]["ports"][0]["port"] = 445.into();
     let second = world.plan().id;
     let both = BTreeSet::from([first.clone(), second.clone()]);
-    assert_eq!(kept(&world, &documents, Some(&BTreeSet::new())).1, [second.clone()]);
+    assert_eq!(kept(&world, &documents, Some(&BTreeSet::new())).1, std::slice::from_ref(&second));
     for approved in [None, Some(&BTreeSet::from([first.clone()]))] {
         assert_eq!(BTreeSet::from_iter(kept(&world, &documents, approved).1), both);
     }
