@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use privlink::domain::lease::LeaseRecord;
 use privlink::domain::resource::namespace::NewNamespace;
 use privlink::domain::resource::service::Deployment;
 use privlink::domain::resource::service::Service;
@@ -70,6 +71,14 @@ async fn book() -> Book {
     drop(book.note("apply", "our annotations on one", cluster.apply(&ours, Some(&seen), false)).await);
     drop(book.note("dry_run", "", cluster.dry_run(&whole, Some(&seen), true)).await);
     drop(book.note("delete", "", cluster.delete(key, &seen.0)).await);
+    let lease = "privlink/agent".parse().unwrap();
+    let at = Some("2026-11-20T10:00:00Z".parse().unwrap());
+    let duration = std::time::Duration::from_secs(15);
+    let record =
+        LeaseRecord { holder: "agent-0".to_owned(), duration, acquired_at: at, renewed_at: at, transitions: 1 };
+    drop(book.note("lease", "", cluster.lease(&lease)).await);
+    drop(book.note("create_lease", "", cluster.create_lease(&lease, &record)).await);
+    drop(book.note("update_lease", "", cluster.update_lease(&lease, &seen.1, &record)).await);
     book
 }
 
@@ -84,7 +93,7 @@ async fn every_operation_on_a_cluster_has_its_record() {
     let silent = ["connect", "from_azure", "in_cluster"].map(ToOwned::to_owned);
     let book = book().await;
     let mut operations = declared("src/kubernetes/mod.rs", "pub async fn ");
-    for file in ["namespace", "trial", "watch"] {
+    for file in ["lease", "namespace", "trial", "watch"] {
         operations.extend(declared(&format!("src/kubernetes/{file}.rs"), "pub async fn "));
     }
     operations.retain(|name| !silent.contains(name));
@@ -95,13 +104,16 @@ async fn every_operation_on_a_cluster_has_its_record() {
     built.retain(|name| !["is_read", "kind_of"].contains(&name.as_str()));
     let sent = [
         "apply",
+        "create_lease",
         "create_namespace",
         "delete",
+        "lease",
         "list",
         "may",
         "namespace",
         "read",
         "syncs",
+        "update_lease",
         "version",
         "warnings",
         "watch",
