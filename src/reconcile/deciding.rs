@@ -19,6 +19,7 @@ use crate::reconcile::planning::Planned;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusFiles;
 use crate::render::saved_plan::read_saved_plan;
+use crate::status::document::AppliedStep;
 use crate::status::document::StepOutcome;
 use crate::status::path;
 use jiff::Timestamp;
@@ -105,15 +106,24 @@ fn in_detail(news: News, planned: &Planned) -> News {
     }
 }
 
-/// What was carried out after an approval was given is not carried out under it again.
+/// What was carried out after an approval was given is not carried out under it again: neither the same change, nor, if the
+/// approval was among those that permitted it, any other of the resource. What is left of a replacement bears another digest.
+///
+/// A step that was begun and not waited for is not done: what is left of it is still approved.
 fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
     let mut used = BTreeSet::new();
     for record in status.applied() {
-        let wrote = [StepOutcome::Done, StepOutcome::Waiting, StepOutcome::Interrupted];
-        let done = record.steps.iter().filter(|step| wrote.contains(&step.outcome));
-        for step in done {
-            let older = evidence.iter().filter(|evidence| evidence.file.approved_at <= record.applied_at);
-            used.extend(older.map(|evidence| (evidence.file.plan.clone(), step.digest.clone())));
+        let done = |step: &&AppliedStep| matches!(step.outcome, StepOutcome::Done | StepOutcome::Waiting);
+        let steps: Vec<&AppliedStep> = record.steps.iter().filter(done).collect();
+        let files = evidence.iter().map(|evidence| &evidence.file);
+        for file in files.filter(|file| file.approved_at <= record.applied_at) {
+            used.extend(steps.iter().map(|step| (file.plan.clone(), step.digest.clone())));
+            if !record.approvers.iter().any(|approver| *approver == file.approver.as_str()) {
+                continue;
+            }
+            let keys: BTreeSet<&str> = steps.iter().map(|step| step.key.as_str()).collect();
+            let changes = file.changes.iter().filter(|change| keys.contains(change.resource.as_str()));
+            used.extend(changes.map(|change| (file.plan.clone(), change.digest.clone())));
         }
     }
     used

@@ -1,5 +1,6 @@
 //! Approval files that do not count, each with its reason; and one that counts once.
 
+use privlink::sim::fault::Fault;
 use serde_json::json;
 
 use super::process::{Run, Stage, example_with_approval};
@@ -246,4 +247,34 @@ fn an_approval_works_once_even_if_nobody_could_publish_that_it_did() {
     contains(&pass().ends(4).err, "was used up when that was applied");
     assert_eq!((stage.writes(), records()), (writes, 1), "the record is published as soon as it may be");
     contains(&pass().ends(4).err, "was used up when that was applied");
+}
+
+#[test]
+fn what_was_left_of_a_replacement_is_done_once_under_its_approval() {
+    let stage = edited_and_approved(&[MOVED]);
+    let endpoint = "/privateEndpoints/myOrdersPE";
+    stage.simulator().add_fault(Fault {
+        method: Some("PUT".to_owned()),
+        path: endpoint.to_owned(),
+        status: 403,
+        code: "AuthorizationFailed".to_owned(),
+        ..Fault::default()
+    });
+    agent(&stage).ends(5);
+    stage.simulator().clear_faults();
+    // Half of the replacement is left: nobody is asked.
+    agent(&stage).ends(0).says("create privateendpoint/myOrdersPE");
+    stage.idle();
+    agent(&stage).ends(0).says("no changes");
+    // Somebody deletes it: to make it once more was not approved.
+    let id = format!(
+        "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/myOtherResourceGroup/providers/Microsoft.Network{endpoint}"
+    );
+    let arm = stage.simulator().arm();
+    let reply = arm.call("DELETE", &format!("{id}?api-version=2025-05-01"), &[], None);
+    assert!(arm.settle(&reply).is_success(), "{}", reply.body);
+    let writes = stage.writes();
+    let run = agent(&stage).ends(4);
+    assert_eq!(stage.writes(), writes);
+    contains(&run.err, "was used up when that was applied");
 }
