@@ -222,8 +222,8 @@ impl Soak {
         self.waits = ended.plan.clone().filter(|_| ended.word == "waits");
     }
 
-    /// True if each change of an applied plan is in an approval file, or what is left of a replacement that is: what remained
-    /// of an apply that was cut short, or of a plan that something new came to.
+    /// True if each change of an applied plan is in an approval file, or is what is left of one that is: what remained of an apply
+    /// that was cut short, or of a plan that something new came to.
     fn is_rest_of_approved(&self, plan: &str) -> bool {
         let records = self.stage.repo.files(STATUS);
         let Some((_, record)) = records.iter().find(|(path, _)| path.ends_with(&format!("applied/{plan}.yaml"))) else {
@@ -233,10 +233,15 @@ impl Soak {
         let approvals = files.iter().filter(|(path, _)| path.starts_with("approvals/"));
         let approved: Vec<Value> = approvals.flat_map(|(_, text)| items(text, "changes")).collect();
         let is_approved = |step: &Value| {
-            let is_rest = |change: &Value| change["resource"] == step["key"] && change["action"] == "replace";
+            let is_rest = |change: &Value| {
+                let contains = change["action"] == step["action"] || change["action"] == "replace";
+                change["resource"] == step["key"] && contains
+            };
             approved.iter().any(|change| change["digest"] == step["digest"] || is_rest(change))
         };
-        items(record, "steps").iter().all(is_approved)
+        let unapproved: Vec<Value> = items(record, "steps").into_iter().filter(|step| !is_approved(step)).collect();
+        unapproved.iter().for_each(|step| println!("  nobody approved {step}"));
+        unapproved.is_empty()
     }
 
     fn expect(&mut self, is_right: bool, told: &str) {
