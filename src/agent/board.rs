@@ -157,7 +157,7 @@ fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
         PassEnd::Applied { ended: apply, converged, .. } => {
             Done { ended: Some(apply), converged: *converged, ..Done::default() }
         }
-        PassEnd::Converged { postponed, .. } => Done { converged: postponed.is_empty(), ..Done::default() },
+        PassEnd::Converged { .. } => Done { converged: planned.plan.is_carried_out(), ..Done::default() },
         PassEnd::Waits { missing, .. } => Done { missing: Some(missing), ..Done::default() },
         PassEnd::Stuck { .. } => Done::default(),
     };

@@ -326,15 +326,20 @@ fn counted(people: &BTreeSet<&ApproverName>, local: LocalConsent) -> u32 {
     files.max(u32::from(local == LocalConsent::Person))
 }
 
-/// The people whose approval covers this change. Without signatures one counts at most: a file names whom it likes.
+/// The people whose approval covers this change.
 fn people<'a>(
     plan: &Plan,
     coverage: &Coverage<'_>,
     item: &Item<'_>,
     valid: &[&'a ApprovalFile],
 ) -> BTreeSet<&'a ApproverName> {
-    let covering = valid.iter().filter(|file| coverage.of_item(file, item) == Covered::Yes);
-    let mut people: BTreeSet<&ApproverName> = covering.map(|file| &file.approver).collect();
+    let covering = valid.iter().copied().filter(|file| coverage.of_item(file, item) == Covered::Yes);
+    signatories(plan, covering)
+}
+
+/// Who gave some approvals. Without signatures one counts at most: a file names whom it likes.
+fn signatories<'a>(plan: &Plan, files: impl Iterator<Item = &'a ApprovalFile>) -> BTreeSet<&'a ApproverName> {
+    let mut people: BTreeSet<&ApproverName> = files.map(|file| &file.approver).collect();
     if !plan.policy.approval.signatures_required {
         people = people.into_iter().take(1).collect();
     }

@@ -7,6 +7,7 @@ use crate::approval::Circumstances;
 use crate::approval::Decision;
 use crate::approval::Evidence;
 use crate::approval::Item;
+use crate::approval::LocalConsent;
 use crate::approval::counted;
 use crate::approval::coverage::Coverage;
 use crate::approval::coverage::Covered;
@@ -16,8 +17,8 @@ use crate::approval::is_met;
 use crate::approval::items;
 use crate::approval::of_risk;
 use crate::approval::people;
+use crate::approval::signatories;
 use crate::approval::valid;
-use crate::desired::policy::Consent;
 use crate::domain::key::ResourceKey;
 use crate::plan::Plan;
 use crate::plan::change::Change;
@@ -35,7 +36,7 @@ pub fn in_part(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances
     let earlier: Vec<&ApprovalFile> = valid
         .iter()
         .copied()
-        .filter(|file| file.plan != plan.id && was_approved(&file.plan, plan, &coverage, &valid))
+        .filter(|file| file.plan != plan.id && was_approved(&file.plan, plan, (&coverage, circumstances), &valid))
         .collect();
     let goes_on = |item: &Item<'_>| {
         let is_known = earlier.iter().any(|file| coverage.of_item(file, item) == Covered::Yes);
@@ -71,14 +72,15 @@ pub fn in_part(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances
 }
 
 /// True if everybody said yes to another plan whom its changes needed, by the rules of now.
-fn was_approved(id: &PlanId, plan: &Plan, coverage: &Coverage<'_>, valid: &[&ApprovalFile]) -> bool {
-    let people: BTreeSet<_> = valid.iter().filter(|file| file.plan == *id).map(|file| &file.approver).collect();
-    let have = if plan.policy.approval.signatures_required { people.len() } else { people.len().min(1) };
-    let needed = |consent: Consent| match consent {
-        Consent::Automatic | Consent::Merge => 0,
-        Consent::People(needed) => needed as usize,
-    };
+fn was_approved(
+    id: &PlanId,
+    plan: &Plan,
+    (coverage, circumstances): (&Coverage<'_>, &Circumstances),
+    valid: &[&ApprovalFile],
+) -> bool {
+    let people = signatories(plan, valid.iter().copied().filter(|file| file.plan == *id));
+    let have = counted(&people, LocalConsent::None);
     // What it asked for is only known of a plan that was kept.
     let Some(risks) = coverage.risks(id) else { return false };
-    have > 0 && risks.into_iter().all(|risk| needed(of_risk(plan, risk)) <= have)
+    have > 0 && risks.into_iter().all(|risk| is_met(of_risk(plan, risk), false, have, circumstances))
 }

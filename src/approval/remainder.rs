@@ -64,6 +64,9 @@ fn consequences(step: &Json) -> impl Iterator<Item = ((String, String), String)>
     })
 }
 
+/// What is as it was approved, or not there any more.
+const SAME: [&str; 4] = ["actor", "storedOtherwise", "removedBy", "existing"];
+
 /// The digest of the approved change of which the change of a resource in the plan of now is what is left; `None` if there is
 /// none, or if this one does more.
 pub(super) fn part_of(approved: &Body, now: &Body, key: &str) -> Option<ChangeDigest> {
@@ -74,8 +77,7 @@ pub(super) fn part_of(approved: &Body, now: &Body, key: &str) -> Option<ChangeDi
         && risk(after)? <= risk(before)?
         && within(before, after, "irreversible")
         && within(before, after, "force")
-        && ["actor", "storedOtherwise"].into_iter().all(|name| after[name].is_null() || after[name] == before[name])
-        && ["removedBy", "existing"].into_iter().all(|name| after[name].is_null() || after[name] == before[name])
+        && SAME.into_iter().all(|name| after[name].is_null() || after[name] == before[name])
         && consequences(after).all(|(whom, status)| is_known(approved, &whom, &status));
     is_part.then(|| step_digest(before))
 }

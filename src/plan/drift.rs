@@ -21,14 +21,15 @@ use crate::plan::suspend;
 
 /// What happens to a change, as far as it is drift; `None` if it is not.
 pub fn on_drift(policy: &Policy, change: &Change) -> Option<OnDrift> {
-    let usual = change.is_drift().then(|| of_risk(&policy.drift, change.risk))?;
     // Whoever heals in the teeth of somebody else does so for ever, and the world flips between the two.
-    Some(if usual == OnDrift::Heal && contest(policy, change).is_some() { OnDrift::Report } else { usual })
+    let usual = || contest(policy, change).map_or_else(|| of_risk(&policy.drift, change.risk), |_| OnDrift::Report);
+    change.is_drift().then(usual)
 }
 
-/// What is known about somebody else's changing a resource back.
+/// What is known about somebody else's changing back what would be healed.
 fn contest<'a>(policy: &'a Policy, change: &Change) -> Option<&'a str> {
-    policy.contested.get(&key_text(&change.key)).map(String::as_str)
+    let is_healed = of_risk(&policy.drift, change.risk) == OnDrift::Heal;
+    policy.contested.get(&key_text(&change.key)).filter(|_| is_healed).map(String::as_str)
 }
 
 fn of_risk(rules: &DriftRules, risk: Risk) -> OnDrift {
@@ -64,7 +65,7 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
                 let led = led(draft, change, &told)?;
                 let reason = format!("drift of what it brings about at {led} is only reported here");
                 Refusal::by(&rule::DRIFT_REPORTED, reason)
-            } else if let Some(contest) = contest(policy, change).filter(|_| is_healed(policy, change)) {
+            } else if let Some(contest) = contest(policy, change) {
                 Refusal::by(&rule::DRIFT_CONTESTED, contest.to_owned())
             } else {
                 let reason = format!("drift of {} risk is only reported here", change.risk);
@@ -76,11 +77,6 @@ pub(super) fn withhold(draft: &mut Draft<'_>) {
     for (key, refusal) in withheld {
         draft.refuse_by(&key, refusal);
     }
-}
-
-/// True if nobody would be asked before it is put back.
-fn is_healed(policy: &Policy, change: &Change) -> bool {
-    of_risk(&policy.drift, change.risk) == OnDrift::Heal
 }
 
 /// True for what is left alone in any case.

@@ -25,6 +25,7 @@ use crate::status::path;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The approvals on file; none without a remote.
 ///
@@ -53,21 +54,37 @@ pub fn decide(
     consent: LocalConsent,
     first_seen: Option<Timestamp>,
 ) -> Decision {
-    let circumstances = circumstances(planned, approvals, consent, first_seen);
-    match approval::decide(&planned.plan, &approvals.evidence, &circumstances) {
+    decide_in(planned, approvals, &circumstances(planned, approvals, consent, first_seen))
+}
+
+/// Decides what may run where nobody can be asked: the plan; or the part of it that was in another plan which was approved; or
+/// nothing.
+///
+/// # Errors
+/// What the plan still needs.
+pub fn unattended(
+    planned: &Arc<Planned>,
+    approvals: &Approvals,
+    first_seen: Timestamp,
+) -> Result<(Arc<Planned>, Approval), Box<Missing>> {
+    let circumstances = circumstances(planned, approvals, LocalConsent::None, Some(first_seen));
+    let missing = match decide_in(planned, approvals, &circumstances) {
+        Decision::Approved(approval) => return Ok((Arc::clone(planned), approval)),
+        Decision::Missing(missing) => missing,
+    };
+    let part = approval::in_part(&planned.plan, &approvals.evidence, &circumstances);
+    let (plan, approval) = part.ok_or_else(|| Box::new(missing))?;
+    Ok((Arc::new(Planned { plan, ..Planned::clone(planned) }), approval))
+}
+
+fn decide_in(planned: &Planned, approvals: &Approvals, circumstances: &Circumstances) -> Decision {
+    match approval::decide(&planned.plan, &approvals.evidence, circumstances) {
         Decision::Approved(approval) => Decision::Approved(approval),
         Decision::Missing(missing) => {
             let news = missing.news.into_iter().map(|news| in_detail(news, planned)).collect();
             Decision::Missing(Missing { news, ..missing })
         }
     }
-}
-
-/// The part of a plan that lacks an approval which may run all the same, because another plan that contained it was approved.
-pub fn in_part(planned: &Planned, approvals: &Approvals, first_seen: Timestamp) -> Option<(Planned, Approval)> {
-    let circumstances = circumstances(planned, approvals, LocalConsent::None, Some(first_seen));
-    let (plan, approval) = approval::in_part(&planned.plan, &approvals.evidence, &circumstances)?;
-    Some((Planned { plan, ..planned.clone() }, approval))
 }
 
 fn circumstances(

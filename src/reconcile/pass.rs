@@ -6,8 +6,6 @@ use jiff::Timestamp;
 
 use crate::apply::lease::LeaseError;
 use crate::apply::report::Progress;
-use crate::approval::Decision;
-use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::diagnostic::Diagnostics;
 use crate::domain::commit::CommitId;
@@ -175,17 +173,14 @@ pub async fn pass(
         return Ok(PassEnd::Converged { planned, postponed, status });
     }
     let approvals = deciding::approvals(loaded, &planned).await?;
-    let (planned, approval) = match deciding::decide(&planned, &approvals, LocalConsent::None, Some(first_seen)) {
-        Decision::Approved(approval) => (planned, approval),
-        Decision::Missing(missing) => match deciding::in_part(&planned, &approvals, first_seen) {
-            Some((part, approval)) => (Arc::new(part), approval),
-            None => {
-                let done = Done { approvals: Some(&approvals), missing: Some(&missing), ..Done::default() };
-                let status = publish(loaded, &planned, done).await.into();
-                let diagnostics = (approvals.diagnostics, approvals.sources);
-                return Ok(PassEnd::Waits { planned, missing: Box::new(missing), diagnostics, status });
-            }
-        },
+    let (planned, approval) = match deciding::unattended(&planned, &approvals, first_seen) {
+        Ok(approved) => approved,
+        Err(missing) => {
+            let done = Done { approvals: Some(&approvals), missing: Some(&missing), ..Done::default() };
+            let status = publish(loaded, &planned, done).await.into();
+            let diagnostics = (approvals.diagnostics, approvals.sources);
+            return Ok(PassEnd::Waits { planned, missing, diagnostics, status });
+        }
     };
     listener.applies(&planned);
     let mut hear = |progress| listener.progress(progress);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::desired::Desired;
 use crate::plan::Plan;
+use crate::plan::change::LeftOut;
 use crate::plan::document::key_text;
 use crate::plan::document::wish_digest;
 use crate::plan::preflight::rule::DRIFT_CONTESTED;
@@ -27,8 +28,7 @@ const WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The resources that are fought over, by their full identity: what is known about it, as half a sentence.
 pub fn contested(previous: &EnvironmentStatus, desired: &Desired, now: Timestamp) -> BTreeMap<String, String> {
-    let wishes = wishes(desired);
-    let still = previous.contested.iter().filter(|contest| wishes.get(&contest.resource) == Some(&contest.wish));
+    let still = previous.contested.iter().filter(|it| wish(desired, &it.resource).as_ref() == Some(&it.wish));
     let still = still.map(|contest| (contest.resource.clone(), contest.told.clone()));
     let is_fight = |heal: &&HealRecord| {
         heal.times.len() >= REPAIRS && heal.times.last().is_some_and(|last| now.duration_since(*last) <= WITHIN)
@@ -44,23 +44,18 @@ fn told(heal: &HealRecord) -> String {
     format!("{field} was put back {} times{since} and changed again each time", times.len())
 }
 
-/// What is asked for of each resource, as digests.
-fn wishes(desired: &Desired) -> BTreeMap<String, String> {
-    desired.intents.iter().map(|(key, intent)| (key_text(key), wish_digest(&intent.resource))).collect()
+/// What is asked for of a resource, as a digest. Fights are few: most passes ask for none.
+fn wish(desired: &Desired, resource: &str) -> Option<String> {
+    let (_, intent) = desired.intents.iter().find(|(key, _)| key_text(key) == resource)?;
+    Some(wish_digest(&intent.resource))
 }
 
 /// The fights that go on: their drift is there, and left as it is.
 pub(super) fn records(plan: &Plan, desired: &Desired) -> Vec<ContestRecord> {
-    let is_contested = |left: &&crate::plan::change::LeftOut| {
-        left.refusals.iter().any(|refusal| refusal.rule == Some(DRIFT_CONTESTED.id))
-    };
+    let is_contested = |left: &&LeftOut| left.refusals.iter().any(|refusal| refusal.rule == Some(DRIFT_CONTESTED.id));
     let keys: BTreeSet<String> = plan.left_out.iter().filter(is_contested).map(|left| key_text(&left.key)).collect();
-    if keys.is_empty() {
-        return Vec::new();
-    }
-    let wishes = wishes(desired);
     let record = |(resource, told): (&String, &String)| {
-        let wish = wishes.get(resource)?.clone();
+        let wish = wish(desired, resource)?;
         Some(ContestRecord { resource: resource.clone(), told: told.clone(), wish })
     };
     plan.policy.contested.iter().filter(|(key, _)| keys.contains(*key)).filter_map(record).collect()
