@@ -21,6 +21,7 @@ pub mod name;
 pub mod operation;
 pub mod parallel;
 pub mod patience;
+pub mod pull_request;
 pub mod resource;
 pub mod right;
 pub mod scope;
