@@ -9,6 +9,7 @@ use crate::approval::Item;
 use crate::approval::file::ApprovalFile;
 use crate::approval::remainder::Body;
 use crate::approval::remainder::part_of;
+use crate::approval::used::Used;
 use crate::plan::Plan;
 use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
@@ -28,7 +29,7 @@ pub(super) enum Covered {
 /// What is needed to tell which changes of a plan an approval is for.
 pub(super) struct Coverage<'a> {
     plan: &'a Plan,
-    used: &'a BTreeSet<(PlanId, ChangeDigest)>,
+    used: &'a Used,
     /// The approved plans that were kept.
     approved: BTreeMap<&'a PlanId, Body>,
     /// The plan itself, taken apart when that is asked for.
@@ -44,7 +45,7 @@ impl<'a> Coverage<'a> {
 
     /// True if a change was carried out under an approval.
     pub(super) fn is_used(&self, file: &ApprovalFile, digest: &ChangeDigest) -> bool {
-        self.used.contains(&(file.plan.clone(), digest.clone()))
+        self.used.contains(&file.plan, digest)
     }
 
     /// The risks of an approved plan, that of loosened rules among them; `None` if it was not kept.

@@ -14,6 +14,7 @@ mod objection;
 mod part;
 mod remainder;
 pub mod signature;
+pub mod used;
 pub mod window;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ use file::ApprovalFile;
 pub use part::in_part;
 use signature::Signer;
 use signature::Unverified;
+use used::Used;
 use window::Closed;
 
 /// Permission to run one plan. Only [`decide`] and [`emergency::break_glass`] make one.
@@ -118,7 +120,7 @@ pub struct Circumstances {
     /// Who made the change: they never count.
     pub authors: Authors,
     /// Changes that were carried out under an approval already: they cannot be carried out under it again.
-    pub used: BTreeSet<(PlanId, ChangeDigest)>,
+    pub used: Used,
     /// The canonical bodies of approved plans, as far as they were kept. One that is not what its id says counts for nothing.
     pub bodies: BTreeMap<PlanId, String>,
     /// What a local person said.

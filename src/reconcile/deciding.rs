@@ -8,8 +8,9 @@ use crate::approval::Evidence;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
 use crate::approval::News;
+use crate::approval::used::CarriedOut;
+use crate::approval::used::Used;
 use crate::plan::compare;
-use crate::plan::document::ChangeDigest;
 use crate::plan::document::PlanId;
 use crate::reconcile::approvals;
 use crate::reconcile::approvals::Approvals;
@@ -24,7 +25,6 @@ use crate::status::document::StepOutcome;
 use crate::status::path;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The approvals on file; none without a remote.
@@ -123,25 +123,13 @@ fn in_detail(news: News, planned: &Planned) -> News {
     }
 }
 
-/// What was carried out after an approval was given is not carried out under it again: neither the same change, nor, if the
-/// approval was among those that permitted it, any other of the resource. What is left of a replacement bears another digest.
-///
-/// A step that was begun and not waited for is not done: what is left of it is still approved.
-fn used(status: &StatusFiles, evidence: &[Evidence]) -> BTreeSet<(PlanId, ChangeDigest)> {
-    let mut used = BTreeSet::new();
-    for record in status.applied() {
+/// What was carried out, as far as the records of applies say. A step that was begun and not waited for is not done: what is
+/// left of it is still approved.
+fn used(status: &StatusFiles, evidence: &[Evidence]) -> Used {
+    let applies = status.applied().map(|record| {
         let done = |step: &&AppliedStep| matches!(step.outcome, StepOutcome::Done | StepOutcome::Waiting);
-        let steps: Vec<&AppliedStep> = record.steps.iter().filter(done).collect();
-        let files = evidence.iter().map(|evidence| &evidence.file);
-        for file in files.filter(|file| file.approved_at <= record.applied_at) {
-            used.extend(steps.iter().map(|step| (file.plan.clone(), step.digest.clone())));
-            if !record.approvers.iter().any(|approver| *approver == file.approver.as_str()) {
-                continue;
-            }
-            let keys: BTreeSet<&str> = steps.iter().map(|step| step.key.as_str()).collect();
-            let changes = file.changes.iter().filter(|change| keys.contains(change.resource.as_str()));
-            used.extend(changes.map(|change| (file.plan.clone(), change.digest.clone())));
-        }
-    }
-    used
+        let steps = record.steps.iter().filter(done).map(|step| (step.key.as_str(), &step.digest)).collect();
+        CarriedOut { at: record.applied_at, approvers: &record.approvers, steps }
+    });
+    Used::of(applies, evidence.iter().map(|evidence| &evidence.file))
 }

@@ -13,12 +13,15 @@ use privlink::approval::file::ApprovalFile;
 use privlink::approval::file::Signing;
 use privlink::approval::signature::Signer;
 use privlink::approval::signature::Unverified;
+use privlink::approval::used::CarriedOut;
+use privlink::approval::used::Used;
 use privlink::desired::loosening::in_force;
 use privlink::desired::policy::Approver;
 use privlink::desired::policy::Consent;
 use privlink::desired::policy::Keys;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
+use privlink::plan::document::ChangeDigest;
 use privlink::plan::document::PlanId;
 use privlink::plan::document::change_digest;
 use privlink::plan::risk::Risk;
@@ -80,10 +83,16 @@ pub(super) fn circumstances(local: LocalConsent) -> Circumstances {
         now: now(),
         first_seen: Some(now() - hours(48)),
         authors: Authors { addresses: ["dave@example.com".to_owned()].into(), ..Authors::default() },
-        used: [].into(),
+        used: Used::default(),
         bodies: [].into(),
         local,
     }
+}
+
+/// What is used up once some changes were carried out after an approval.
+pub(super) fn used(approval: &Evidence, digests: &[&ChangeDigest]) -> Used {
+    let steps = digests.iter().map(|digest| ("", *digest)).collect();
+    Used::of([CarriedOut { at: approval.file.approved_at, approvers: &[], steps }], [&approval.file])
 }
 
 pub(super) fn approved(plan: &Plan, evidence: &[Evidence], local: LocalConsent) -> bool {
@@ -260,8 +269,9 @@ fn an_approval_is_used_up_change_by_change() {
     let plan = disruptive("");
     let digest = change_digest(&plan.steps[0].change);
     let mut spent = circumstances(LocalConsent::None);
-    spent.used.insert((plan.id.clone(), digest));
-    let missing = missing(&plan, &[file(&plan, "alice")], &spent);
+    let approval = file(&plan, "alice");
+    spent.used = used(&approval, &[&digest]);
+    let missing = missing(&plan, &[approval], &spent);
     assert_eq!(missing.needs[&Risk::Disruptive].have, 0);
 }
 
@@ -349,7 +359,7 @@ fn an_approved_loosening_is_approved_once() {
     let approval = file(&plan, "alice");
     assert!(approved(&plan, std::slice::from_ref(&approval), LocalConsent::None));
     let mut spent = circumstances(LocalConsent::None);
-    spent.used.insert((plan.id.clone(), approval.file.changes[0].digest.clone()));
+    spent.used = used(&approval, &[&approval.file.changes[0].digest]);
     let missing = missing(&plan, &[approval], &spent);
     assert!(missing.refused[0].reason.ends_with("was used up when that was applied"), "{missing:?}");
 }

@@ -9,6 +9,7 @@ use privlink::approval::LocalConsent;
 use privlink::approval::Missing;
 use privlink::approval::emergency::Unbreakable;
 use privlink::approval::emergency::break_glass;
+use privlink::approval::used::Used;
 use privlink::desired::Desired;
 use privlink::desired::loosening::in_force;
 use privlink::plan::Plan;
@@ -22,7 +23,7 @@ const FROZEN: &str = "freeze = { reason = \"the sale\", until = \"2027-01-03T00:
 
 fn missing(plan: &Plan) -> Missing {
     let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
-    let (authors, used) = (Authors::default(), [].into());
+    let (authors, used) = (Authors::default(), Used::default());
     let circumstances =
         Circumstances { now, first_seen: None, authors, used, bodies: [].into(), local: LocalConsent::None };
     match approval::decide(plan, &[], &circumstances) {

@@ -7,6 +7,8 @@ use privlink::approval::Decision;
 use privlink::approval::Evidence;
 use privlink::approval::LocalConsent;
 use privlink::approval::decide;
+use privlink::approval::used::Used;
+use privlink::cloud_provider::rule::LINK_UNDER_MOVE;
 use privlink::desired::Desired;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
@@ -14,10 +16,12 @@ use privlink::plan::document::PlanId;
 use privlink::plan::document::change_digest;
 use privlink::plan::document::step_digest;
 use privlink::plan::risk::Risk;
+use privlink::value::Value;
 use proptest::prelude::*;
 
 use super::approval::circumstances;
 use super::approval::file;
+use super::approval::used;
 use crate::support::case::Case;
 use crate::support::case::STRANGER;
 use crate::support::case::network;
@@ -54,6 +58,12 @@ impl Approved {
         Circumstances { bodies, ..circumstances(LocalConsent::None) }
     }
 
+    /// All of it was carried out.
+    fn used(&self) -> Used {
+        let digests: Vec<_> = self.plan.steps.iter().map(|step| change_digest(&step.change)).collect();
+        used(&self.evidence, &digests.iter().collect::<Vec<_>>())
+    }
+
     /// The changes of a later plan that lack an approval.
     fn lacking(&self, rest: &Plan, circumstances: &Circumstances) -> Vec<String> {
         if !rest.has_changes() {
@@ -76,6 +86,13 @@ fn after(plan: &Plan, steps: usize, desired: &Desired, world: &World) -> (World,
     carry_out(&first, &mut world);
     let rest = plan_of(desired, &world);
     (world, rest)
+}
+
+/// True if a plan changes the state of a connection that was approved before.
+fn is_granted(plan: &Plan, key: &str) -> bool {
+    let of_key = plan.steps.iter().filter(|step| step.change.key.to_string() == key);
+    let granted = Some(Value::Text("Approved".to_owned()));
+    of_key.flat_map(|step| &step.change.fields).any(|field| field.name == "state" && field.before == granted)
 }
 
 #[test]
@@ -114,10 +131,9 @@ fn what_is_more_than_was_approved_is_not_what_is_left() {
     // Another wish, a change that was made already, and a plan that is not what its id says.
     let other = moved().edit("endpoints", "message: \"please\"", "message: \"now\"").resolve();
     lacks(&plan_of(&other, &world), &approved.circumstances());
-    let mut used = approved.circumstances();
-    let all = approved.plan.steps.iter().map(|step| (approved.plan.id.clone(), change_digest(&step.change)));
-    used.used.extend(all);
-    lacks(&rest, &used);
+    let mut spent = approved.circumstances();
+    spent.used = approved.used();
+    lacks(&rest, &spent);
     let mut forged = approved.circumstances();
     forged.bodies.insert(approved.plan.id.clone(), approved.plan.body.replace("\"orders\"", "\"other\""));
     lacks(&rest, &forged);
@@ -145,6 +161,8 @@ proptest! {
         let mut world = converge(&case_of(&before, 2, false).resolve());
         world.prepare(&desired);
         let approved = Approved::of(plan_of(&desired, &world));
+        // Nobody has recorded what becomes of a Private Link Service whose frontend moves away: what is left may be anything.
+        prop_assume!(!approved.plan.body.contains(LINK_UNDER_MOVE.id));
         let done = done.index(approved.plan.steps.len() + 1);
         let (_, rest) = after(&approved.plan, done, &desired, &world);
         let risks = |plan: &Plan| -> BTreeMap<String, Risk> {
@@ -152,7 +170,10 @@ proptest! {
         };
         let (approved_risks, risks) = (risks(&approved.plan), risks(&rest));
         // A request that is to be rejected may be granted before anybody could: to reject it then is worse.
-        let is_worse = |key: &String| approved_risks.get(key).is_none_or(|risk| risks[key] > *risk);
+        let is_worse = |key: &String| {
+            let is_riskier = approved_risks.get(key).is_none_or(|risk| risks[key] > *risk);
+            is_riskier || (is_granted(&rest, key) && !is_granted(&approved.plan, key))
+        };
         let mut lacking = approved.lacking(&rest, &approved.circumstances());
         lacking.retain(|key| !is_worse(key));
         prop_assert_eq!(lacking, Vec::<String>::new(), "after {} of\n{}\nthere is\n{}", done, approved.plan.body, rest.body);
@@ -234,8 +255,7 @@ fn no_part_runs_of_what_was_never_approved_as_a_whole() {
     // Nobody knows any more what it was, it was done, or its time is over.
     none(ONE, &|_, _, circumstances| circumstances.bodies.clear());
     none(ONE, &|approved, _, circumstances| {
-        let digests = approved.plan.steps.iter().map(|step| change_digest(&step.change));
-        circumstances.used.extend(digests.map(|digest| (approved.plan.id.clone(), digest)));
+        circumstances.used = approved.used();
     });
     none(ONE, &|approved, _, circumstances| circumstances.now = approved.evidence.file.expires_at);
     // Nothing is applied now.

@@ -10,6 +10,7 @@ use privlink::approval::Circumstances;
 use privlink::approval::Decision;
 use privlink::approval::LocalConsent;
 use privlink::approval::Missing;
+use privlink::approval::used::Used;
 use privlink::desired::authority;
 use privlink::desired::loosening::in_force;
 use privlink::desired::policy::Policy;
@@ -52,7 +53,7 @@ fn disruptive(rules: &str) -> Plan {
 }
 
 fn decide(plan: &Plan, now: Timestamp) -> Result<(), Box<Missing>> {
-    let (authors, used) = (Authors::default(), BTreeSet::new());
+    let (authors, used) = (Authors::default(), Used::default());
     let circumstances =
         Circumstances { now, first_seen: None, authors, used, bodies: [].into(), local: LocalConsent::Person };
     match approval::decide(plan, &[], &circumstances) {
