@@ -32,6 +32,7 @@ use crate::plan::document::PlanId;
 use crate::reconcile::source::Upstream;
 use crate::repo;
 use crate::repo::source::Sources;
+use crate::status::OnFile;
 use crate::status::document::SeenApproval;
 
 /// What the repository says about approval.
@@ -42,6 +43,8 @@ pub struct Approvals {
     /// The signed ones among them by their commits, with those that were taken back and are there again; `None` where
     /// signatures are not required.
     pub present: Option<Vec<SeenApproval>>,
+    /// When the oldest was given that has not expired, whether it counts or not.
+    pub oldest: Option<Timestamp>,
     /// Who made the change.
     pub authors: Authors,
     /// What is wrong with approval files; such a file does not count.
@@ -51,6 +54,11 @@ pub struct Approvals {
 }
 
 impl Approvals {
+    /// What the status has to know of them.
+    pub fn on_file(&self) -> OnFile {
+        OnFile { plans: self.plans(), since: self.oldest }
+    }
+
     /// The plans that they are for.
     pub fn plans(&self) -> BTreeSet<PlanId> {
         self.evidence.iter().map(|evidence| evidence.file.plan.clone()).collect()
@@ -115,6 +123,8 @@ async fn collect(
     let limits = Limits { paths: vec![files::root()], ..Limits::default() };
     let snapshot = upstream.remote.snapshot(tip, limits).await?;
     let found = files::read(&snapshot, question, approvals);
+    let unexpired = found.iter().filter(|(_, _, file)| file.expires_at > question.now);
+    approvals.oldest = unexpired.map(|(_, _, file)| file.approved_at).chain(approvals.oldest).min();
     if found.is_empty() {
         return Ok(());
     }

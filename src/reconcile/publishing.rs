@@ -109,7 +109,7 @@ pub fn composed(
         record,
     });
     let news: Vec<SinceApproved> = done.missing.into_iter().flat_map(|missing| &missing.news).map(since).collect();
-    let approved = done.approvals.map(Approvals::plans);
+    let approved = done.approvals.map(Approvals::on_file);
     let mut documents = status::compose(&Composition {
         desired: &planned.desired,
         observed: &planned.observed,

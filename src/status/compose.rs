@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::domain::azure::ResourceId;
 use crate::domain::commit::RepoPath;
 use crate::domain::key::PublisherKey;
@@ -49,7 +51,7 @@ pub fn compose(input: &Composition<'_>) -> BTreeMap<RepoPath, StatusDocument> {
 fn plans(view: &View<'_>, documents: &mut Documents) {
     let input = view.input;
     let is_kept = |(_, document): &(&RepoPath, &StatusDocument)| match document {
-        StatusDocument::SavedPlan(id) => input.approved.is_none_or(|approved| approved.contains(id)),
+        StatusDocument::SavedPlan(id) => input.approved.is_none_or(|approved| approved.plans.contains(id)),
         _ => false,
     };
     let is_open = input.plan.has_changes() || !input.plan.may_run();
@@ -198,16 +200,34 @@ fn left_publisher(view: &View<'_>, status: &PrivateLinkServiceStatus) -> Option<
     (!asked && (serves || unread)).then_some(publisher)
 }
 
-/// Records of applies stay for ever: they say which approvals are used up.
+/// How many records of applies are kept at least. Older ones are in the branch's history.
+const RECORDS: usize = 100;
+
+/// The records of applies: the newest, and those since the oldest approval on file, of which they say what is used up.
 fn records(view: &View<'_>, documents: &mut Documents) {
     let folder = path::folder(view.environment);
     let is_record = |(path, document): &(&RepoPath, &StatusDocument)| {
         matches!(document, StatusDocument::Applied(_)) && path.is_under(&folder)
     };
     let past = view.input.previous.iter().filter(is_record);
-    documents.extend(past.map(|(path, document)| (path.clone(), document.clone())));
+    let mut records: Documents = past.map(|(path, document)| (path.clone(), document.clone())).collect();
     if let Some(record) = view.input.applied.and_then(|applied| applied.record.as_ref()) {
         let path = path::applied(view.environment, &record.plan);
-        documents.insert(path, StatusDocument::Applied(record.clone()));
+        records.insert(path, StatusDocument::Applied(record.clone()));
+    }
+    if let Some(on_file) = view.input.approved {
+        let mut ends: Vec<Timestamp> = records.values().filter_map(applied_at).collect();
+        ends.sort_unstable();
+        let newest = ends.iter().rev().nth(RECORDS - 1).or(ends.first());
+        let since = newest.copied().into_iter().chain(on_file.since).min();
+        records.retain(|_, record| applied_at(record) >= since);
+    }
+    documents.extend(records);
+}
+
+fn applied_at(document: &StatusDocument) -> Option<Timestamp> {
+    match document {
+        StatusDocument::Applied(record) => Some(record.applied_at),
+        _ => None,
     }
 }

@@ -56,12 +56,21 @@ pub struct Composition<'a> {
     pub applied: Option<&'a Applied>,
     /// The error of each step that failed in this pass.
     pub failures: &'a BTreeMap<ResourceKey, String>,
-    /// The plans that approvals on file are for; `None` if nobody looked.
-    pub approved: Option<&'a BTreeSet<PlanId>>,
+    /// The approvals on file; `None` if nobody looked.
+    pub approved: Option<&'a OnFile>,
     /// What is new about the plan since people approved another one of the same changes.
     pub news: &'a [SinceApproved],
     /// The time.
     pub now: jiff::Timestamp,
+}
+
+/// The approvals on file.
+#[derive(Clone, Debug, Default)]
+pub struct OnFile {
+    /// The plans that they are for.
+    pub plans: BTreeSet<PlanId>,
+    /// When the oldest of them was given that has not expired.
+    pub since: Option<jiff::Timestamp>,
 }
 
 /// What a pass applied.

@@ -224,7 +224,7 @@ fn a_failed_step_is_blamed_until_it_is_not_to_do_any_more() {
 }
 
 /// The plans that are kept on the branch, when approvals for some are on file.
-fn kept(world: &World, previous: &Documents, approved: Option<&BTreeSet<PlanId>>) -> (Documents, Vec<PlanId>) {
+fn kept(world: &World, previous: &Documents, approved: Option<&OnFile>) -> (Documents, Vec<PlanId>) {
     let (plan, failures) = (world.plan(), BTreeMap::new());
     let World { desired, observed } = world;
     let now = at("10:00");
@@ -256,13 +256,38 @@ fn an_approved_plan_is_kept_as_long_as_one_waits() {
     world.manifest()["spec"]["ports"][0]["port"] = 445.into();
     let second = world.plan().id;
     let both = BTreeSet::from([first.clone(), second.clone()]);
-    assert_eq!(kept(&world, &documents, Some(&BTreeSet::new())).1, std::slice::from_ref(&second));
-    for approved in [None, Some(&BTreeSet::from([first.clone()]))] {
+    let on_file = |plans: BTreeSet<PlanId>| OnFile { plans, since: None };
+    assert_eq!(kept(&world, &documents, Some(&OnFile::default())).1, std::slice::from_ref(&second));
+    for approved in [None, Some(&on_file([first.clone()].into()))] {
         assert_eq!(BTreeSet::from_iter(kept(&world, &documents, approved).1), both);
     }
     // What was approved and never published is not made up.
+    let both = on_file(both);
     assert_eq!(kept(&world, &BTreeMap::new(), Some(&both)).1, [second]);
     assert_eq!(kept(&World::converged(), &documents, Some(&both)).1, []);
+}
+
+#[test]
+fn old_records_of_applies_go_once_no_approval_needs_them() {
+    let environment = fixture::mark().environment;
+    let record = |number: i64| {
+        let plan = PlanId::of_body(&number.to_string());
+        let path = path::applied(&environment, &plan);
+        let at = at("10:00") + jiff::SignedDuration::from_mins(number);
+        (path, StatusDocument::Applied(document::AppliedRecord::new(&environment, plan, at)))
+    };
+    let previous: Documents = (0..130).map(record).collect();
+    let kept = |approved: Option<&OnFile>| {
+        let documents = kept(&World::converged(), &previous, approved).0;
+        (0..130).filter(|number| documents.contains_key(&record(*number).0)).collect::<Vec<i64>>()
+    };
+    let since = |number: i64| {
+        Some(OnFile { since: Some(at("10:00") + jiff::SignedDuration::from_mins(number)), ..OnFile::default() })
+    };
+    assert_eq!(kept(None), Vec::from_iter(0..130), "nobody looked for approvals");
+    assert_eq!(kept(Some(&OnFile::default())), Vec::from_iter(30..130));
+    assert_eq!(kept(since(10).as_ref()), Vec::from_iter(10..130));
+    assert_eq!(kept(since(90).as_ref()), Vec::from_iter(30..130));
 }
 
 /// The environment's status after a resource was healed at these times.

@@ -177,6 +177,7 @@ impl Soak {
                 let is_still = (self.stage.writes(), self.tip()) == (writes, tip) && last.word == "converged";
                 self.expect(is_still, &format!("at rest it wrote or committed something:\n{}", last.log));
                 self.tally.rests += 1;
+                self.tidy();
                 return;
             }
             said = ended.log;
@@ -265,6 +266,16 @@ impl Soak {
         if run.code == Some(0) {
             self.tally.approvals += 1;
             self.approved.insert(plan);
+        }
+    }
+
+    /// Carol takes away the approvals of what is done, as people do now and then.
+    fn tidy(&mut self) {
+        let files = self.stage.repo.files("main").into_iter();
+        let approvals = files.filter(|(path, _)| path.starts_with("approvals/")).map(|(path, _)| (path, None));
+        let approvals: Vec<_> = approvals.collect();
+        if !approvals.is_empty() {
+            self.stage.repo.edit("main", "carol <carol@example.com>", &approvals);
         }
     }
 
