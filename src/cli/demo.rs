@@ -312,7 +312,7 @@ impl Demo {
         let environment = policy.mark.environment.as_str();
         let clock = Clock { as_of, now: Timestamp::now() };
         printer.result(&crate::render::status::status(environment, &files.documents, clock));
-        let tip = files.tip.context("the status branch has a tip")?;
+        let tip = files.tip.clone().context("the status branch has a tip")?;
         let history = loaded
             .source
             .upstream

@@ -1,5 +1,7 @@
 //! From files to a plan: resolve, observe, decide what has to happen.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::config::Config;
@@ -39,7 +41,7 @@ pub struct Planned {
     /// The decisions.
     pub plan: Plan,
     /// The status branch as it was.
-    pub status: StatusFiles,
+    pub status: Arc<StatusFiles>,
     /// What there is to say about the files, warnings included.
     pub diagnostics: Diagnostics,
     pub(super) cluster: Option<ManagedCluster>,
@@ -109,7 +111,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
     let world = World::connect(config, &policy, Purpose::Plan).await?;
     let status = match &loaded.source.upstream {
         Some(upstream) => StatusBranch::new(upstream.remote.clone(), &policy).read().await?,
-        None => StatusFiles::default(),
+        None => Arc::default(),
     };
     let policy = rules::in_force(loaded, policy, (&status, config)).await?;
     replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
@@ -117,7 +119,7 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
 
 /// What a plan takes from before: it does not change within a pass.
 struct Memory {
-    status: StatusFiles,
+    status: Arc<StatusFiles>,
     diagnostics: Diagnostics,
 }
 
@@ -166,11 +168,17 @@ async fn baseline(
 ) -> Option<Desired> {
     let upstream = loaded.source.upstream.as_ref()?;
     let commit = status.environment()?.applied_commit.clone()?;
-    if !upstream.remote.is_ancestor(&commit, &upstream.tip).await.ok()? {
-        return None;
-    }
-    let snapshot = upstream.remote.snapshot(&commit, Limits::default()).await.ok()?;
-    let reading = repo::read(&snapshot, &loaded.settings);
+    let before;
+    let reading = if loaded.source.commit.as_ref() == Some(&commit) {
+        &loaded.reading
+    } else {
+        if !upstream.remote.is_ancestor(&commit, &upstream.tip).await.ok()? {
+            return None;
+        }
+        let snapshot = upstream.remote.snapshot(&commit, Limits::default()).await.ok()?;
+        before = repo::read(&snapshot, &loaded.settings);
+        &before
+    };
     let unseen = unseen(policy);
     let cluster = cluster.or(unseen.as_ref());
     let now = Timestamp::now();
@@ -192,7 +200,7 @@ pub async fn look_again(
 ) -> Result<Planned, PassError> {
     let policy = Policy { loosening, ..planned.plan.policy.clone() };
     let world = World::connect(config, &policy, Purpose::Plan).await?;
-    let memory = Memory { status: planned.status.clone(), diagnostics: planned.diagnostics.clone() };
+    let memory = Memory { status: Arc::clone(&planned.status), diagnostics: planned.diagnostics.clone() };
     replan(loaded, (&policy, config), &world, memory).await
 }
 

@@ -27,6 +27,7 @@ use crate::git::Push;
 use crate::git::RemoteUrl;
 use crate::git::Signing;
 use crate::git::SigningKey;
+use crate::reconcile::status_branch::Remembered;
 
 tokio::task_local! {
     /// The span of the log that a pass runs in.
@@ -43,17 +44,24 @@ pub struct Remote {
     cache: PathBuf,
     access: Access,
     turn: Arc<Mutex<()>>,
+    remembered: Arc<Remembered>,
 }
 
 impl Remote {
     /// Names a remote. Nothing is sent yet.
     pub fn new(url: RemoteUrl, config: &Config) -> Self {
-        Self { url, cache: config.cache_dir.clone(), access: config.git_access(), turn: Arc::default() }
+        let (cache, access) = (config.cache_dir.clone(), config.git_access());
+        Self { url, cache, access, turn: Arc::default(), remembered: Arc::default() }
     }
 
     /// The address, without secrets.
     pub fn url(&self) -> &RemoteUrl {
         &self.url
+    }
+
+    /// What its status branches held.
+    pub(super) fn remembered(&self) -> &Remembered {
+        &self.remembered
     }
 
     #[tracing::instrument(target = "otel", name = "git", skip_all, fields(url = %self.url))]
@@ -62,7 +70,7 @@ impl Remote {
         work: impl FnOnce(&Mirror) -> Result<T, GitError> + Send + 'static,
     ) -> Result<T, GitError> {
         let _turn = self.turn.lock().await;
-        let Self { url, cache, access, turn: _ } = self.clone();
+        let Self { url, cache, access, .. } = self.clone();
         let (logged, span) = (LOGGED.try_with(Span::clone).unwrap_or_else(|_| Span::none()), Span::current());
         // What is logged on the other thread is part of the same pass. The log knows nothing of the spans within it.
         let work = move || logged.in_scope(|| span.in_scope(|| work(&Mirror::open(&url, &cache, access)?)));

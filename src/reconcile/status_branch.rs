@@ -1,5 +1,9 @@
 //! The status branch: read as a hint, written by one commit a pass, regenerated on the new tip when somebody was faster.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -42,12 +46,14 @@ pub struct StatusBranch {
 pub struct StatusFiles {
     /// Its tip.
     pub tip: Option<CommitId>,
+    /// The tip of the lease, beside which records of applies may lie.
+    lease: Option<CommitId>,
     /// When the tip was committed.
     pub committed_at: Option<Timestamp>,
     /// The files below the environment's folder, as text.
     pub files: Files,
     /// The documents among them.
-    pub documents: std::collections::BTreeMap<RepoPath, StatusDocument>,
+    pub documents: BTreeMap<RepoPath, StatusDocument>,
     /// Records of applies beside the lease that the branch has, too.
     pub(super) published: Files,
 }
@@ -108,6 +114,20 @@ impl StatusFiles {
     }
 }
 
+/// What the status branches of a remote held when they were last read. An agent reads the same again and again.
+#[derive(Debug, Default)]
+pub(super) struct Remembered(Mutex<BTreeMap<EnvironmentName, Arc<StatusFiles>>>);
+
+impl Remembered {
+    fn get(&self, environment: &EnvironmentName) -> Option<Arc<StatusFiles>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(environment).cloned()
+    }
+
+    fn put(&self, environment: EnvironmentName, status: Arc<StatusFiles>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(environment, status);
+    }
+}
+
 impl StatusBranch {
     /// Names the status branch of an environment.
     pub fn new(remote: Remote, policy: &Policy) -> Self {
@@ -116,27 +136,34 @@ impl StatusBranch {
         Self { remote, branch, environment, author: policy.status.author.clone() }
     }
 
-    /// Fetches and reads the branch; nothing if it does not exist yet.
+    /// Fetches and reads the branch; nothing if it does not exist yet. What did not move since it was last read is remembered.
     ///
     /// # Errors
     /// As every call to a remote.
-    pub async fn read(&self) -> Result<StatusFiles, GitError> {
+    pub async fn read(&self) -> Result<Arc<StatusFiles>, GitError> {
         let lease = lease_store::reference(&self.environment);
         let tips = self.remote.fetch(&[self.branch.clone(), lease.clone()]).await?;
-        let mut status = StatusFiles::default();
-        if let Some(tip) = tips.get(&self.branch) {
+        let (tip, lease) = (tips.get(&self.branch), tips.get(&lease));
+        if let Some(known) = self.remote.remembered().get(&self.environment)
+            && (known.tip.as_ref(), known.lease.as_ref()) == (tip, lease)
+        {
+            return Ok(known);
+        }
+        let mut status = StatusFiles { tip: tip.cloned(), lease: lease.cloned(), ..StatusFiles::default() };
+        if let Some(tip) = tip {
             status.files = text_files(&self.remote, tip, &self.environment).await?;
             status.committed_at = self.remote.committed_at(tip).await?;
-            status.tip = Some(tip.clone());
         }
         let (documents, errors) = status_files::read(&status.files);
         status.documents = documents;
         for error in errors {
             tracing::warn!(%error, "a status file is not readable and is written anew");
         }
-        if let Some(tip) = tips.get(&lease) {
+        if let Some(tip) = lease {
             status.add_records(text_files(&self.remote, tip, &self.environment).await?);
         }
+        let status = Arc::new(status);
+        self.remote.remembered().put(self.environment.clone(), Arc::clone(&status));
         Ok(status)
     }
 
