@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::agent::leader::Standing;
+use crate::agent::memory;
 use crate::agent::news::Audience;
 use crate::agent::news::Herald;
 use crate::agent::news::News;
@@ -67,6 +68,7 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
         began: Instant::now(),
         tasks: JoinSet::new(),
         running: BTreeSet::new(),
+        worked_at: None,
         duty,
         herald,
         standing: Standing::Alone,
@@ -78,6 +80,7 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
         }
         let wait = desk.begin();
         audience.hear(&News::Turned);
+        desk.rest();
         tokio::select! {
             Some(sign) = signs.recv() => desk.scheduler.sign(sign, desk.now()),
             Some(news) = news.recv() => audience.hear(&news),
@@ -111,6 +114,8 @@ struct Desk<D> {
     began: Instant,
     tasks: JoinSet<Done>,
     running: BTreeSet<EnvironmentName>,
+    /// When the last pass ended, if memory was not given back since.
+    worked_at: Option<Duration>,
     duty: Arc<D>,
     herald: Herald,
     standing: Standing,
@@ -163,6 +168,15 @@ impl<D: Duty> Desk<D> {
         self.scheduler.wakes_at().map_or(TURN, |at| at.saturating_sub(now).min(TURN))
     }
 
+    /// Gives memory back once nothing runs for a turn: after each of many passes in a row it would be taken again at once.
+    fn rest(&mut self) {
+        let since = self.worked_at.filter(|_| self.running.is_empty());
+        if since.is_some_and(|since| self.now() >= since + TURN) {
+            self.worked_at = None;
+            memory::give_back();
+        }
+    }
+
     fn take(&mut self, done: Result<Done, tokio::task::JoinError>) {
         let now = self.now();
         match done.expect("a task catches its own panics, and nobody aborts it") {
@@ -172,6 +186,7 @@ impl<D: Duty> Desk<D> {
             }
             Done::Pass(environment, end) => {
                 self.running.remove(&environment);
+                self.worked_at = Some(now);
                 let end = end.unwrap_or_else(|message| {
                     let _: Option<()> = self.crashed(Some(&environment), message);
                     End::Failed

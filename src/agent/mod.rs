@@ -18,6 +18,7 @@ pub mod clusters;
 pub mod daemon;
 pub mod election;
 pub mod leader;
+mod memory;
 mod metrics;
 pub mod news;
 pub mod page;

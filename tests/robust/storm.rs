@@ -2,14 +2,13 @@
 //! An apply ends right all the same, with few calls more than in calm weather.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use privlink::sim::fault::{Fault, Probability};
 use privlink::sim::log::LoggedRequest;
 use serde_json::Value;
 
 use super::large::{ENDPOINTS, large_repository, world};
-use super::process::{Run, Stage, example, until};
+use super::process::{Run, Stage, example};
 use super::snapshot::{assert_same, everything};
 
 /// Calls of an apply in a storm, in percent of those of a calm one.
@@ -61,16 +60,10 @@ fn told(calls: &[LoggedRequest]) -> String {
     counts.iter().map(|((method, status), count)| format!("{count:6} {method} {status}\n")).collect()
 }
 
-/// Applies, and answers the run with its calls. The simulator's clock runs ahead, so that its buckets fill as fast as a test
-/// empties them.
+/// Applies, and answers the run with its calls.
 fn applied(stage: &Stage) -> (Run, Vec<LoggedRequest>) {
     let since = stage.simulator().requests().len();
-    let mut running = stage.start(&["apply", "--yes"]);
-    until("it has applied", || {
-        stage.simulator().advance(Duration::from_millis(100));
-        running.is_over()
-    });
-    (running.wait(), calls(stage, since))
+    (stage.apply_in_fast_time(), calls(stage, since))
 }
 
 /// Fails the test if a write that had its effect was sent once more.

@@ -99,8 +99,17 @@ impl Agent {
 
     /// The memory it holds, in MB.
     pub(crate) fn memory(&self) -> f64 {
+        self.kept("VmRSS:")
+    }
+
+    /// The most memory it held, in MB.
+    pub(crate) fn peak(&self) -> f64 {
+        self.kept("VmHWM:")
+    }
+
+    fn kept(&self, figure: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
