@@ -65,6 +65,7 @@ pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;
+pub mod forge;
 pub mod git;
 pub mod import;
 pub mod kubernetes;
