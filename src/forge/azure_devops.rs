@@ -99,24 +99,34 @@ impl AzureDevOps {
 
     pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, ForgeError> {
         let purpose = purpose(format!("read pull request {number}"), READ);
-        json::read(&purpose, &self.read(number).await?, "pull request", pull_request)
+        json::read(&purpose, &self.read(number).await?, "pull request", |json| self.of_json(json))
+    }
+
+    fn of_json(&self, json: &Json) -> Option<PullRequest> {
+        let number = json.get("pullRequestId")?.as_u64()?;
+        let page = self.collection.join(&[&self.project, "_git", &self.repository, "pullrequest", &number.to_string()]);
+        pull_request(json, number, page.to_string())
     }
 
     pub(crate) async fn open_pull_requests(&self, base: &str) -> Result<OpenPullRequests, ForgeError> {
         let purpose = purpose(format!("list the pull requests for {base}"), READ);
         let target = format!("refs/heads/{base}");
-        let mut found = Vec::new();
+        let (mut found, mut read) = (Vec::new(), 0);
         loop {
             let mut url = self.url(&["pullRequests"]);
             url.query_pairs_mut()
                 .append_pair("searchCriteria.status", "active")
                 .append_pair("searchCriteria.targetRefName", &target)
                 .append_pair("$top", &PAGE.to_string())
-                .append_pair("$skip", &found.len().to_string());
+                .append_pair("$skip", &read.to_string());
             let page = self.list(&purpose, url).await?;
             let is_last = page.len() < PAGE;
-            found.extend(json::read_all(&purpose, &page, ("pull request", pull_request))?);
-            if is_last || found.len() >= MOST_PULL_REQUESTS {
+            read += page.len();
+            // One whose merge was not tried yet has no head.
+            let has_head = |json: &&Json| json::text(json, "/lastMergeSourceCommit/commitId").is_some();
+            let page: Vec<Json> = page.iter().filter(has_head).cloned().collect();
+            found.extend(json::read_all(&purpose, &page, ("pull request", |json: &Json| self.of_json(json)))?);
+            if is_last || read >= MOST_PULL_REQUESTS {
                 found.sort_by_key(|pull| pull.number);
                 return Ok(OpenPullRequests { found, is_complete: is_last });
             }
@@ -224,24 +234,22 @@ fn comments_of(thread: &Json) -> Vec<Comment> {
     thread.get("comments").and_then(Json::as_array).into_iter().flatten().filter_map(read).collect()
 }
 
-fn pull_request(json: &Json) -> Option<PullRequest> {
-    let number = json.get("pullRequestId")?.as_u64()?;
+fn pull_request(json: &Json, number: u64, url: String) -> Option<PullRequest> {
     let is_fork = json.get("forkSource").is_some_and(|own| !own.is_null());
     // The base's repository serves the branch of a fork only as what the merge is made of.
     let head_ref =
         if is_fork { format!("refs/pull/{number}/merge") } else { json::text(json, "/sourceRefName")?.to_owned() };
-    let repository = json::text(json, "/repository/webUrl").or_else(|| json::text(json, "/repository/url"))?;
     Some(PullRequest {
         number,
         title: json::text(json, "/title")?.to_owned(),
-        url: format!("{repository}/pullrequest/{number}"),
+        url,
         state: match json::text(json, "/status")? {
             "completed" => PullRequestState::Merged,
             "abandoned" => PullRequestState::Closed,
             _ => PullRequestState::Open,
         },
         author: account(json.get("createdBy")?)?,
-        base_branch: json::text(json, "/targetRefName")?.trim_start_matches("refs/heads/").to_owned(),
+        base_branch: json::text(json, "/targetRefName")?.strip_prefix("refs/heads/")?.to_owned(),
         head: json::commit(json, "/lastMergeSourceCommit/commitId")?,
         head_ref,
         is_fork,

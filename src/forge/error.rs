@@ -161,7 +161,10 @@ fn hint(purpose: &Purpose, refusal: &Refusal) -> String {
             )
         }
         ErrorClass::Transient { .. } => format!("; {forge} is in trouble: try again later"),
-        ErrorClass::Busy { .. } | ErrorClass::Conflict | ErrorClass::Invalid | ErrorClass::Unknown => String::new(),
+        ErrorClass::Busy { .. } | ErrorClass::Conflict => "; it was changed meanwhile: run this again".to_owned(),
+        ErrorClass::Invalid | ErrorClass::Unknown => {
+            "; if address and pull request are right, report this message as an error of privlink".to_owned()
+        }
     }
 }
 
@@ -197,7 +200,7 @@ mod tests {
             GitHub refused to set the status privlink/plan/prod of 0123456789: HTTP status 404, Not Found; it is not there, or the token may not see it: check the repository, and that the token has the permission statuses: write
             GitHub refused to set the status privlink/plan/prod of 0123456789: HTTP status 429, slow down; it takes no more calls at present
             GitHub refused to set the status privlink/plan/prod of 0123456789: HTTP status 502; GitHub is in trouble: try again later
-            GitHub refused to set the status privlink/plan/prod of 0123456789: HTTP status 422, No commit found
+            GitHub refused to set the status privlink/plan/prod of 0123456789: HTTP status 422, No commit found; if address and pull request are right, report this message as an error of privlink
             "
         );
         assert_eq!(shown(&"x".repeat(400)).chars().count(), 301);

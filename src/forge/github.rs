@@ -222,7 +222,7 @@ impl GitHub {
         }
     }
 
-    /// A check run with the annotations. Its `external_id` is their digest: the same ones are not written twice.
+    /// A check run with the annotations. Its `external_id` is the digest of all of them: the same ones are not written twice.
     async fn check(&self, pull: &PullRequest, annotations: &[Annotation]) -> Result<Annotated, ForgeError> {
         let (sha, digest) = (pull.head.as_str(), digest(annotations));
         let reading = purpose(format!("read the check runs of {}", pull.head.short()), WRITE_CHECKS);
@@ -235,31 +235,28 @@ impl GitHub {
             return Ok(Annotated::Unchanged);
         }
         let writing = purpose(format!("write remarks at lines of {}", pull.head.short()), WRITE_CHECKS);
-        let mut batches = annotations.chunks(BATCH);
-        let output = |batch: &[Annotation]| {
-            let count = annotations.len();
-            let noun = if count == 1 { "remark" } else { "remarks" };
-            let summary = "The comment on the pull request says what will happen, and to whom.";
-            json!({
-                "title": format!("{count} {noun} at lines"),
-                "summary": summary,
-                "annotations": batch.iter().map(wire).collect::<Vec<_>>(),
-            })
-        };
-        let body = json!({
+        let (first, rest) = annotations.split_at(annotations.len().min(BATCH));
+        let mut body = json!({
             "name": CHECK,
             "head_sha": sha,
-            "external_id": digest,
             "status": "completed",
             "conclusion": conclusion(annotations),
-            "output": output(batches.next().unwrap_or_default()),
+            "output": output(annotations.len(), first),
         });
+        // The digest comes with the last batch, so that a run that stopped half way is not taken for a whole one.
+        if rest.is_empty() {
+            body["external_id"] = json!(digest);
+        }
         let made = self.write(&writing, (Method::POST, &["check-runs"], Repeat::Never), body).await?;
         let id = json::read(&writing, &made, "check run", |json| json::id(json, "/id"))?;
-        for batch in batches {
+        let mut batches = rest.chunks(BATCH).peekable();
+        while let Some(batch) = batches.next() {
             // An update adds its annotations to those that are there.
-            let path = ["check-runs", id.as_str()];
-            self.write(&writing, (Method::PATCH, &path, Repeat::Never), json!({"output": output(batch)})).await?;
+            let mut body = json!({"output": output(annotations.len(), batch)});
+            if batches.peek().is_none() {
+                body["external_id"] = json!(digest);
+            }
+            self.write(&writing, (Method::PATCH, &["check-runs", &id], Repeat::Never), body).await?;
         }
         Ok(Annotated::Posted)
     }
@@ -361,6 +358,16 @@ fn last_verdicts(list: &[Json]) -> Vec<Review> {
         verdicts.insert(reviewer.id.clone(), Review { reviewer, verdict, commit, at });
     }
     verdicts.into_values().collect()
+}
+
+/// The part of a check run that people see; `count` is of all batches.
+fn output(count: usize, batch: &[Annotation]) -> Json {
+    let noun = if count == 1 { "remark" } else { "remarks" };
+    json!({
+        "title": format!("{count} {noun} at lines"),
+        "summary": "The comment on the pull request says what will happen, and to whom.",
+        "annotations": batch.iter().map(wire).collect::<Vec<_>>(),
+    })
 }
 
 fn conclusion(annotations: &[Annotation]) -> &'static str {

@@ -116,6 +116,9 @@ impl GitLab {
         let query = [("state", "opened"), ("target_branch", base), ("order_by", "created_at"), ("sort", "asc")];
         let (list, is_complete) =
             self.pages(&purpose, (self.url(&["merge_requests"]), &query), MOST_PULL_REQUESTS).await?;
+        // One that was opened a moment ago has no head yet.
+        let has_head = |json: &&Json| json::text(json, "/sha").is_some();
+        let list: Vec<Json> = list.iter().filter(has_head).cloned().collect();
         let found = json::read_all(&purpose, &list, ("merge request", pull_request))?;
         Ok(OpenPullRequests { found, is_complete })
     }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::Value as Json;
 
+use crate::domain::failure::ErrorClass;
 use crate::domain::patience;
 use crate::domain::pull_request::ForgeKind;
 use crate::forge::error::ForgeError;
@@ -203,7 +204,9 @@ fn refusal(status: u16, headers: &HeaderMap, json: Option<&Json>, now: Timestamp
     let reset = number("x-ratelimit-reset").filter(|_| is_used_up).or_else(|| number("ratelimit-reset"));
     let until_reset = reset.map(|at| u64::try_from(at - now.as_second()).unwrap_or(0));
     let is_throttled = status == 429 || is_limited;
-    let retry_after = asked.or(until_reset.filter(|_| is_throttled)).map(Duration::from_secs);
+    // GitHub wants a minute where it names none.
+    let unsaid = message.contains("secondary rate limit").then_some(60);
+    let retry_after = asked.or(until_reset.or(unsaid).filter(|_| is_throttled)).map(Duration::from_secs);
     Refusal { status, message: shown(&message), is_throttled, retry_after }
 }
 
@@ -222,11 +225,9 @@ fn before_next(failure: &ForgeError, repeat: Repeat, attempt: u32) -> Option<Dur
     let is_out_of_reach = matches!(failure, ForgeError::Unreachable { source, .. } if source.is_connect());
     let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
     let random = u16::from_be_bytes([high, low]);
-    if is_out_of_reach {
-        None
-    } else {
-        patience::before_next(failure.class(), repeat == Repeat::Safe, (attempt, random))
-    }
+    // What came too soon had no effect, and so may be sent again whatever it does.
+    let is_safe = repeat == Repeat::Safe || matches!(failure.class(), ErrorClass::Throttled { .. });
+    if is_out_of_reach { None } else { patience::before_next(failure.class(), is_safe, (attempt, random)) }
 }
 
 /// A header with a bearer token that no log shows.
@@ -300,7 +301,7 @@ mod tests {
             (true, Some(60))
         );
         assert_eq!(limited(of(403, &[("retry-after", "7")], &secondary)), (true, Some(7)));
-        assert_eq!(limited(of(403, &[("x-ratelimit-remaining", "40")], &secondary)), (true, None));
+        assert_eq!(limited(of(403, &[("x-ratelimit-remaining", "40")], &secondary)), (true, Some(60)));
         assert_eq!(limited(of(429, &[("ratelimit-reset", "1005")], &json!({}))), (true, Some(5)));
         // A reset that is over.
         assert_eq!(limited(of(429, &[("ratelimit-reset", "900")], &json!({}))), (true, Some(0)));

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod reviewers;
 pub mod sticky;
 
 use crate::domain::name::EnvironmentName;

@@ -112,10 +112,13 @@ struct Parts {
 /// `comments` are all of the pull request, oldest first; `me` is our own account.
 pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -> Sticky {
     let marker = marker(&told.environment, &told.key);
-    let body = told.body.strip_prefix(marker.as_str()).map_or(told.body.as_str(), |rest| rest.trim_start_matches('\n'));
+    let body = match told.body.split_once('\n') {
+        Some((first, rest)) if first.starts_with(MARKER) => rest,
+        _ => told.body.as_str(),
+    };
     let mut parts = Parts {
         marker,
-        body: body.trim_end().to_owned(),
+        body: body.trim_start_matches('\n').trim_end().to_owned(),
         record: Record { headline: kept(&told.headline), ..Record::default() },
     };
     let (first, doubles) = ours(comments, me, &told.environment);
@@ -157,7 +160,8 @@ pub fn closed(
 /// The first line of a comment.
 pub fn marker(environment: &EnvironmentName, key: &str) -> String {
     // A key of our own is hex digits; whatever else it were, it must not end the comment.
-    let key: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    let key: String = key.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     format!("{MARKER}{environment} key={key} -->")
 }
 

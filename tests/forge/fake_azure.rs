@@ -36,7 +36,7 @@ fn pull_request(world: &World, pull: &Pull) -> Json {
     };
     let mut json = json!({"pullRequestId": pull.number, "title": "Move orders", "status": status,
         "createdBy": user(world.user(pull.author)), "sourceRefName": "refs/heads/change",
-        "targetRefName": format!("refs/heads/{}", pull.base), "lastMergeSourceCommit": {"commitId": pull.head()},
+        "targetRefName": format!("refs/heads/{}", pull.base), "lastMergeSourceCommit": pull.heads.last().map(|head| json!({"commitId": head})),
         "repository": {"id": "r", "webUrl": "https://dev.azure.example/acme/net/_git/config"}});
     if pull.is_fork {
         json["forkSource"] = json!({"name": "refs/heads/change"});

@@ -293,6 +293,9 @@ fn checks(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Ans
                 return refused(404, "Not Found");
             };
             own.annotations.extend(annotations());
+            if let Some(id) = asked.text("external_id") {
+                own.external_id = Json::from(id);
+            }
             Answer::new(200, check(own))
         }
         _ => refused(404, "Not Found"),

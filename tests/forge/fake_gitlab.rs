@@ -23,7 +23,7 @@ fn user(user: &User) -> Json {
 fn merge_request(world: &World, pull: &Pull) -> Json {
     let state = if pull.state == "open" { "opened" } else { pull.state };
     json!({"id": 9000 + pull.number, "iid": pull.number, "title": "Move orders", "state": state, "author": user(world.user(pull.author)),
-           "target_branch": pull.base, "source_branch": "change", "sha": pull.head(), "project_id": 7, "target_project_id": 7,
+           "target_branch": pull.base, "source_branch": "change", "sha": pull.heads.last(), "project_id": 7, "target_project_id": 7,
            "source_project_id": if pull.is_fork { 8 } else { 7 },
            "web_url": format!("https://gitlab.example/acme/config/-/merge_requests/{}", pull.number)})
 }

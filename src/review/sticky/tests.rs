@@ -270,3 +270,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_of_any_kind_makes_one_marker() {
+    let mut wall = Wall(Vec::new());
+    let mut told = told("sha256:ab-c.1", "h", "### one");
+    told.body = format!("<!-- privlink:v1 environment=prod key=x-->y -->\n{}", "### one");
+    wall.tell(&told);
+    assert!(
+        wall.last().starts_with("<!-- privlink:v1 environment=prod key=sha256:ab-c.1 -->\n### one\n"),
+        "{}",
+        wall.last()
+    );
+    assert_eq!(marker(&environment(), "a-->b c"), "<!-- privlink:v1 environment=prod key=a--_b_c -->");
+}
