@@ -118,6 +118,9 @@ fn objection(review: &Review, found: Option<&Reviewer>, basis: &Basis<'_>) -> Op
 
 /// The status `privlink/approved/<environment>`.
 ///
+/// It has to say what an apply would say. An apply that cannot ask the forge knows no reviews, and asks for a file: whoever shows
+/// this for such an environment gives no reviews (`Counted::default()`).
+///
 /// `needed` is how many people the change that needs most of them needs: 0 where a merge is enough. `files` are those whose
 /// approval files count for the plan.
 pub fn status(
