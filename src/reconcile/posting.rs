@@ -5,22 +5,48 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::Account;
 use crate::domain::pull_request::Annotation;
 use crate::domain::pull_request::Comment;
+use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
 use crate::forge::Annotated;
 use crate::forge::Forge;
+use crate::forge::Settings;
 use crate::forge::StatusSet;
+use crate::forge::address;
 use crate::forge::error::ForgeError;
 use crate::review::Told;
 use crate::review::sticky;
 use crate::review::sticky::Act;
 use crate::review::sticky::End;
 use crate::review::sticky::Sticky;
+
+/// The way to the pull requests of the repository that the runner names. Where nobody says which forge serves it, the CI
+/// system does.
+///
+/// # Errors
+/// If the runner's variables name no repository or no token, or something that cannot be used; the error names them.
+pub fn way(config: &Config, kind: Option<ForgeKind>) -> Result<Forge, ForgeError> {
+    let kind = kind.or_else(|| address::forge_of(&config.environment)).ok_or_else(|| {
+        ForgeError::configuration(
+            "nobody says which forge serves the repository: say --forge github, gitlab or azure-devops, or run in a job of its CI system",
+        )
+    })?;
+    let (address, credentials) = address::from_variables(kind, &config.environment)
+        .map_err(|unusable| ForgeError::configuration(unusable.to_string()))?;
+    Forge::new(Settings {
+        address,
+        credentials,
+        ca_certificates: config.ca_certificates.clone(),
+        timeout: config.request_timeout,
+        user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+}
 
 /// What became of a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

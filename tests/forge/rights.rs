@@ -1,6 +1,7 @@
 //! Tokens: what they may, whose they are, and that nobody sees them.
 
 use privlink::domain::pull_request::ForgeKind;
+use privlink::reconcile::posting::way as way_of;
 use serde_json::json;
 
 use super::fake::Trouble;
@@ -10,6 +11,7 @@ use super::stage::ME;
 use super::stage::NUMBER;
 use super::stage::Stage;
 use super::stage::TOKEN;
+use super::stage::config;
 use super::stage::waiting;
 use super::stage::way;
 
@@ -148,4 +150,19 @@ async fn a_redirect_never_carries_the_token_away() {
         assert!(error.contains("if the repository was renamed or moved, give its new name"), "{error}");
         assert!(other.fake.world().log.is_empty(), "{kind}");
     }
+}
+
+#[test]
+fn the_ci_system_says_which_forge_it_is() {
+    let of = |variables: &[(&str, &str)]| way_of(&config(variables), None).map(|forge| forge.kind());
+    let github = [("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "acme/config"), ("GITHUB_TOKEN", TOKEN)];
+    assert_eq!(of(&github).unwrap(), ForgeKind::GitHub);
+    let why = |variables: &[(&str, &str)]| of(variables).unwrap_err().to_string();
+    let broken = [github.as_slice(), &[("GITHUB_TOKEN", "two\nlines")]].concat();
+    let gitlab = [("GITLAB_CI", "true"), ("CI_PROJECT_ID", "7"), ("CI_JOB_TOKEN", TOKEN)];
+    insta::assert_snapshot!([why(&[]), why(&gitlab), why(&broken)].join("\n"), @"
+    nobody says which forge serves the repository: say --forge github, gitlab or azure-devops, or run in a job of its CI system
+    there is no token for GitLab: set PRIVLINK_FORGE_TOKEN to a project access token with the scope api and the role Developer (GitLab lets the job's own token, CI_JOB_TOKEN, write neither comments nor statuses)
+    the forge's token holds characters that no header can carry; check for a line break
+    ");
 }

@@ -1,17 +1,19 @@
 //! A pull request that says what it has to say already: what tests begin with and change one thing of.
 
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use privlink::azure::traffic::Traffic;
+use privlink::config::Config;
+use privlink::domain::calls::CallLog;
 use privlink::domain::pull_request::Annotation;
 use privlink::domain::pull_request::AnnotationLevel;
 use privlink::domain::pull_request::CommitStatus;
 use privlink::domain::pull_request::ForgeKind;
 use privlink::domain::pull_request::StatusState;
 use privlink::forge::Forge;
-use privlink::forge::Settings;
-use privlink::forge::address::from_variables;
+use privlink::reconcile::posting;
 use privlink::reconcile::posting::Posted;
 use privlink::reconcile::posting::post;
 use privlink::review::Told;
@@ -96,16 +98,26 @@ pub(super) fn way(kind: ForgeKind, address: &str, more: &[(&str, &str)]) -> Forg
             ("SYSTEM_ACCESSTOKEN", TOKEN),
         ],
     };
-    let all = said.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let (address, credentials) = from_variables(kind, &all.collect::<BTreeMap<_, _>>()).unwrap();
-    Forge::new(Settings {
-        address,
-        credentials,
+    posting::way(&config(&[said, more].concat()), Some(kind)).unwrap()
+}
+
+/// What a runner with these variables brings.
+pub(super) fn config(variables: &[(&str, &str)]) -> Config {
+    Config {
+        environment: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        cache_dir: PathBuf::new(),
+        state_dir: PathBuf::new(),
+        // A machine without a store of its own has to reach itself all the same.
         ca_certificates: vec![include_bytes!("../data/certificate.pem").to_vec()],
-        timeout: Duration::from_secs(30),
-        user_agent: "privlink-test".to_owned(),
-    })
-    .unwrap()
+        kubeconfig: None,
+        poll_interval: Duration::ZERO,
+        request_timeout: Duration::from_secs(30),
+        traffic: Traffic::default(),
+        approval_floor: None,
+        calls: CallLog::default(),
+        host: String::new(),
+        writer: String::new(),
+    }
 }
 
 impl Stage {
