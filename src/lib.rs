@@ -24,7 +24,7 @@
 //! ```text
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
-//!  2 doing     apply   status     azure   kubernetes   git     adapters: words only
+//!  2 doing     apply   status   review     azure   kubernetes   git   forge     adapters: words only
 //!  1 stages    repo   desired   observed   cloud_provider   plan   approval   import     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
@@ -65,6 +65,7 @@ pub mod config;
 pub mod desired;
 pub mod diagnostic;
 pub mod domain;
+pub mod forge;
 pub mod git;
 pub mod import;
 pub mod kubernetes;
@@ -73,6 +74,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod render;
 pub mod repo;
+pub mod review;
 pub mod status;
 pub mod telemetry;
 pub mod value;

@@ -21,6 +21,7 @@ const ASYNC: &[&str] = &[
     "apply/mod.rs",
     "azure/",
     "kubernetes/",
+    "forge/",
     "reconcile/",
     "reconcile.rs",
     "agent/",

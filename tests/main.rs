@@ -17,6 +17,7 @@ mod cli;
 mod core;
 mod deployment;
 mod examples;
+mod forge;
 mod git;
 #[cfg(feature = "sim")]
 mod judge;

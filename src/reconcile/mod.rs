@@ -17,6 +17,7 @@ pub mod lease_store;
 pub mod observe;
 pub mod pass;
 pub mod planning;
+pub mod posting;
 pub mod presence;
 pub mod publishing;
 pub mod remote;

@@ -20,6 +20,7 @@ pub(super) const FLOORS: &[Row] = &[
     // Floor 2: doing.
     ("apply", &["plan", "approval", "domain"]),
     ("status", &["plan", "apply", "observed", "domain"]),
+    ("review", &["plan", "approval", "domain", "diagnostic"]),
     // Beside floor 2: adapters.
     ("azure", &["domain"]),
     ("kubernetes", &["domain"]),
@@ -58,6 +59,7 @@ pub(super) const FLOORS: &[Row] = &[
             "import",
             "apply",
             "status",
+            "review",
             "azure",
             "kubernetes",
             "git",
@@ -80,6 +82,7 @@ pub(super) const FLOORS: &[Row] = &[
             "import",
             "apply",
             "status",
+            "review",
             "azure",
             "kubernetes",
             "git",

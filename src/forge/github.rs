@@ -1,0 +1,459 @@
+//! GitHub, and GitHub Enterprise Server. Source: GitHub's description of its REST API, `api.github.com`.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use reqwest::Url;
+use serde_json::Value as Json;
+use serde_json::json;
+use sha2::Digest as _;
+use sha2::Sha256;
+
+use crate::domain::commit::CommitId;
+use crate::domain::failure::ErrorClass;
+use crate::domain::pull_request::Account;
+use crate::domain::pull_request::Annotation;
+use crate::domain::pull_request::AnnotationLevel;
+use crate::domain::pull_request::Comment;
+use crate::domain::pull_request::CommitStatus;
+use crate::domain::pull_request::ForgeKind;
+use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::PullRequestState;
+use crate::domain::pull_request::Review;
+use crate::domain::pull_request::StatusState;
+use crate::domain::pull_request::Verdict;
+use crate::forge::Annotated;
+use crate::forge::MOST_COMMENTS;
+use crate::forge::MOST_PULL_REQUESTS;
+use crate::forge::OpenPullRequests;
+use crate::forge::PAGE;
+use crate::forge::StatusSet;
+use crate::forge::address::ApiUrl;
+use crate::forge::error::ForgeError;
+use crate::forge::error::Purpose;
+use crate::forge::json;
+use crate::forge::send::Answer;
+use crate::forge::send::Call;
+use crate::forge::send::Repeat;
+use crate::forge::send::Sender;
+use crate::forge::sign::Signer;
+
+const READ_PULLS: &str = "the permission pull-requests: read";
+const WRITE_PULLS: &str = "the permission pull-requests: write";
+const WRITE_STATUSES: &str = "the permission statuses: write";
+const WRITE_CHECKS: &str = "the permission checks: write";
+
+/// The most annotations that one request may bring.
+const BATCH: usize = 50;
+/// The longest message of an annotation, in bytes: GitHub takes 64 KB.
+const LONGEST_MESSAGE: usize = 60_000;
+/// The longest title of an annotation, in characters.
+const LONGEST_TITLE: usize = 255;
+/// The name of the check run that carries annotations.
+const CHECK: &str = "privlink";
+
+/// A repository of GitHub.
+#[derive(Debug)]
+pub(crate) struct GitHub {
+    pub(crate) sender: Sender,
+    pub(crate) api: ApiUrl,
+    pub(crate) owner: String,
+    pub(crate) repository: String,
+}
+
+fn purpose(what: String, right: &'static str) -> Purpose {
+    Purpose { forge: ForgeKind::GitHub, what, right }
+}
+
+impl GitHub {
+    fn url(&self, path: &[&str]) -> Url {
+        self.api.join(&[&["repos", &self.owner, &self.repository], path].concat())
+    }
+
+    async fn get(&self, purpose: &Purpose, url: Url) -> Result<Answer, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
+        self.sender.send(&call).await
+    }
+
+    async fn write(
+        &self,
+        purpose: &Purpose,
+        (method, path, repeat): (Method, &[&str], Repeat),
+        body: Json,
+    ) -> Result<Json, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method, url: self.url(path), body: Some(body), repeat };
+        Ok(self.sender.send(&call).await?.json)
+    }
+
+    /// All pages of a list, up to a number of entries; false if there are more.
+    async fn pages(
+        &self,
+        purpose: &Purpose,
+        (path, query): (&[&str], &[(&str, &str)]),
+        (key, most): (Option<&str>, usize),
+    ) -> Result<(Vec<Json>, bool), ForgeError> {
+        let mut found = Vec::new();
+        for page in 1.. {
+            let mut url = self.url(path);
+            url.query_pairs_mut()
+                .extend_pairs(query)
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string());
+            let answer = self.get(purpose, url).await?;
+            let has_next = answer.has_next();
+            found.extend(answer.list(purpose, key)?);
+            if !has_next {
+                return Ok((found, true));
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
+        found.truncate(most);
+        Ok((found, false))
+    }
+
+    /// The account of a person's token is asked for; an installation's may not ask that, but who it is by GraphQL.
+    pub(crate) async fn me(&self) -> Result<Account, ForgeError> {
+        let purpose = purpose("find out whose token it is".to_owned(), READ_PULLS);
+        if let Signer::App(app) = &self.sender.signer {
+            let login = format!("{}[bot]", app.slug(&self.sender).await?);
+            let answer = self.get(&purpose, self.api.join(&["users", &login])).await?;
+            return json::read(&purpose, &answer.json, "account", account);
+        }
+        match self.get(&purpose, self.api.join(&["user"])).await {
+            Ok(answer) => json::read(&purpose, &answer.json, "account", account),
+            Err(error) if error.class() == ErrorClass::Denied && !is_of_nobody(&error) => self.viewer(&purpose).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn viewer(&self, purpose: &Purpose) -> Result<Account, ForgeError> {
+        let body = Some(json!({"query": "query { viewer { login databaseId } }"}));
+        let url = graphql(&self.api);
+        let call = Call { purpose: purpose.clone(), method: Method::POST, url, body, repeat: Repeat::Safe };
+        let answer = self.sender.send(&call).await?;
+        json::read(purpose, &answer.json, "account", |json| {
+            Some(Account {
+                id: json::id(json, "/data/viewer/databaseId")?,
+                name: json::text(json, "/data/viewer/login")?.to_owned(),
+                // A person's token may ask for its account.
+                is_bot: true,
+            })
+        })
+    }
+
+    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        let purpose = purpose(format!("read pull request {number}"), READ_PULLS);
+        let answer = self.get(&purpose, self.url(&["pulls", &number.to_string()])).await?;
+        json::read(&purpose, &answer.json, "pull request", pull_request)
+    }
+
+    pub(crate) async fn open_pull_requests(&self, base: &str) -> Result<OpenPullRequests, ForgeError> {
+        let purpose = purpose(format!("list the pull requests for {base}"), READ_PULLS);
+        let query = [("state", "open"), ("base", base), ("sort", "created"), ("direction", "asc")];
+        let (list, is_complete) = self.pages(&purpose, (&["pulls"], &query), (None, MOST_PULL_REQUESTS)).await?;
+        let found = json::read_all(&purpose, &list, ("pull request", pull_request))?;
+        Ok(OpenPullRequests { found, is_complete })
+    }
+
+    pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
+        let purpose = purpose(format!("read the comments of pull request {number}"), READ_PULLS);
+        let path = ["issues", &number.to_string(), "comments"];
+        let (list, is_complete) = self.pages(&purpose, (&path, &[]), (None, MOST_COMMENTS)).await?;
+        if !is_complete {
+            return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
+        }
+        json::read_all(&purpose, &list, ("comment", comment))
+    }
+
+    pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
+        let purpose = purpose(format!("write a comment on pull request {number}"), WRITE_PULLS);
+        let path = ["issues", &number.to_string(), "comments"];
+        let made = self.write(&purpose, (Method::POST, &path, Repeat::Never), json!({"body": body})).await?;
+        json::read(&purpose, &made, "comment", comment)
+    }
+
+    pub(crate) async fn update_comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
+        let purpose = purpose(format!("edit the comment {id}"), WRITE_PULLS);
+        let path = ["issues", "comments", id];
+        self.write(&purpose, (Method::PATCH, &path, Repeat::Safe), json!({"body": body})).await.map(drop)
+    }
+
+    pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
+        let (sha, context) = (pull.head.as_str(), &status.context);
+        let what = format!("set the status {context} of {}", pull.head.short());
+        let reading = purpose(format!("read the statuses of {}", pull.head.short()), WRITE_STATUSES);
+        let (list, _) = self.pages(&reading, (&["commits", sha, "status"], &[]), (Some("statuses"), 1_000)).await?;
+        if list.iter().any(|own| json::text(own, "/context") == Some(context) && told(own).says(status)) {
+            return Ok(StatusSet::Unchanged);
+        }
+        let state = match status.state {
+            StatusState::Pending => "pending",
+            StatusState::Success => "success",
+            StatusState::Failure => "failure",
+        };
+        let mut body = json!({"state": state, "context": context, "description": json::description(status)});
+        if let Some(url) = &status.target_url {
+            body["target_url"] = json!(url);
+        }
+        // Set twice, it is set: the last one counts.
+        let to = (Method::POST, ["statuses", sha], Repeat::Safe);
+        self.write(&purpose(what, WRITE_STATUSES), (to.0, &to.1, to.2), body).await?;
+        Ok(StatusSet::Set)
+    }
+
+    pub(crate) async fn annotate(
+        &self,
+        pull: &PullRequest,
+        annotations: &[Annotation],
+    ) -> Result<Annotated, ForgeError> {
+        match self.check(pull, annotations).await {
+            Err(ForgeError::Refused { refusal, .. })
+                if refusal.class() == ErrorClass::Denied && refusal.status == 403 =>
+            {
+                let why = format!(
+                    "GitHub takes remarks at lines only from apps and workflows, with {WRITE_CHECKS} ({})",
+                    refusal.message
+                );
+                Ok(Annotated::NotTaken { why })
+            }
+            done => done,
+        }
+    }
+
+    /// A check run with the annotations. Its `external_id` is the digest of all of them: the same ones are not written twice.
+    async fn check(&self, pull: &PullRequest, annotations: &[Annotation]) -> Result<Annotated, ForgeError> {
+        let (sha, digest) = (pull.head.as_str(), digest(annotations));
+        let reading = purpose(format!("read the check runs of {}", pull.head.short()), WRITE_CHECKS);
+        let query = [("check_name", CHECK), ("filter", "latest")];
+        let (list, _) =
+            self.pages(&reading, (&["commits", sha, "check-runs"], &query), (Some("check_runs"), PAGE)).await?;
+        let last = list.first();
+        let is_same = last.is_some_and(|own| json::text(own, "/external_id") == Some(digest.as_str()));
+        if is_same || (last.is_none() && annotations.is_empty()) {
+            return Ok(Annotated::Unchanged);
+        }
+        let writing = purpose(format!("write remarks at lines of {}", pull.head.short()), WRITE_CHECKS);
+        let (first, rest) = annotations.split_at(annotations.len().min(BATCH));
+        let mut body = json!({
+            "name": CHECK,
+            "head_sha": sha,
+            "status": "completed",
+            "conclusion": conclusion(annotations),
+            "output": output(annotations.len(), first),
+        });
+        // The digest comes with the last batch, so that a run that stopped half way is not taken for a whole one.
+        if rest.is_empty() {
+            body["external_id"] = json!(digest);
+        }
+        let made = self.write(&writing, (Method::POST, &["check-runs"], Repeat::Never), body).await?;
+        let id = json::read(&writing, &made, "check run", |json| json::id(json, "/id"))?;
+        let mut batches = rest.chunks(BATCH).peekable();
+        while let Some(batch) = batches.next() {
+            // An update adds its annotations to those that are there.
+            let mut body = json!({"output": output(annotations.len(), batch)});
+            if batches.peek().is_none() {
+                body["external_id"] = json!(digest);
+            }
+            self.write(&writing, (Method::PATCH, &["check-runs", &id], Repeat::Never), body).await?;
+        }
+        Ok(Annotated::Posted)
+    }
+
+    pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
+        let number = pull.number.to_string();
+        let purpose = purpose(format!("read the reviews of pull request {number}"), READ_PULLS);
+        let (list, is_complete) =
+            self.pages(&purpose, (&["pulls", &number, "reviews"], &[]), (None, MOST_COMMENTS)).await?;
+        if !is_complete {
+            return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
+        }
+        Ok(last_verdicts(&list))
+    }
+}
+
+/// True if the token was refused as such.
+fn is_of_nobody(error: &ForgeError) -> bool {
+    matches!(error, ForgeError::Refused { refusal, .. } if refusal.status == 401)
+}
+
+/// `https://api.github.com/graphql`, or `https://<host>/api/graphql` of an Enterprise Server.
+fn graphql(api: &ApiUrl) -> Url {
+    let mut url = api.join(&[]);
+    let path = api.url().path().trim_end_matches('/');
+    url.set_path(&format!("{}/graphql", path.strip_suffix("/v3").unwrap_or(path)));
+    url
+}
+
+fn account(json: &Json) -> Option<Account> {
+    let name = json::text(json, "/login")?.to_owned();
+    Some(Account { id: json::id(json, "/id")?, name, is_bot: json::text(json, "/type") != Some("User") })
+}
+
+/// The account at a field. That of somebody who left GitHub is null.
+fn account_at(json: &Json, field: &str) -> Account {
+    let ghost = || Account { id: String::new(), name: "ghost".to_owned(), is_bot: false };
+    json.get(field).and_then(account).unwrap_or_else(ghost)
+}
+
+fn comment(json: &Json) -> Option<Comment> {
+    let body = json::text(json, "/body").unwrap_or_default().to_owned();
+    Some(Comment { id: json::id(json, "/id")?, body, author: account_at(json, "user") })
+}
+
+fn pull_request(json: &Json) -> Option<PullRequest> {
+    let number = json.get("number")?.as_u64()?;
+    let state = match json::text(json, "/state")? {
+        "open" => PullRequestState::Open,
+        _ if json::text(json, "/merged_at").is_some() => PullRequestState::Merged,
+        _ => PullRequestState::Closed,
+    };
+    let base = json::id(json, "/base/repo/id")?;
+    Some(PullRequest {
+        number,
+        title: json::text(json, "/title")?.to_owned(),
+        url: json::text(json, "/html_url")?.to_owned(),
+        state,
+        author: account_at(json, "user"),
+        base_branch: json::text(json, "/base/ref")?.to_owned(),
+        head: json::commit(json, "/head/sha")?,
+        head_ref: format!("refs/pull/{number}/head"),
+        // The repository of a fork that was deleted is null.
+        is_fork: json::id(json, "/head/repo/id") != Some(base),
+    })
+}
+
+fn told(json: &Json) -> json::Told {
+    let state = match json::text(json, "/state") {
+        Some("pending") => Some(StatusState::Pending),
+        Some("success") => Some(StatusState::Success),
+        Some("failure") => Some(StatusState::Failure),
+        _ => None,
+    };
+    json::Told {
+        state,
+        description: json::text(json, "/description").unwrap_or_default().to_owned(),
+        target_url: json::text(json, "/target_url").map(ToOwned::to_owned),
+    }
+}
+
+/// The last verdict of each, of reviews from the oldest to the newest. A comment takes none back; one that was dismissed takes
+/// back also what the same person said before.
+fn last_verdicts(list: &[Json]) -> Vec<Review> {
+    let mut verdicts: BTreeMap<String, Review> = BTreeMap::new();
+    for json in list {
+        let Some(reviewer) = json.get("user").and_then(account) else { continue };
+        let verdict = match json::text(json, "/state") {
+            Some("APPROVED") => Verdict::Approved,
+            Some("CHANGES_REQUESTED") => Verdict::ChangesRequested,
+            Some("DISMISSED") => {
+                verdicts.remove(&reviewer.id);
+                continue;
+            }
+            _ => continue,
+        };
+        let commit: Option<CommitId> = json::commit(json, "/commit_id");
+        let at = json::text(json, "/submitted_at").and_then(|at| at.parse().ok());
+        verdicts.insert(reviewer.id.clone(), Review { reviewer, verdict, commit, at });
+    }
+    verdicts.into_values().collect()
+}
+
+/// The part of a check run that people see; `count` is of all batches.
+fn output(count: usize, batch: &[Annotation]) -> Json {
+    let noun = if count == 1 { "remark" } else { "remarks" };
+    json!({
+        "title": format!("{count} {noun} at lines"),
+        "summary": "The comment on the pull request says what will happen, and to whom.",
+        "annotations": batch.iter().map(wire).collect::<Vec<_>>(),
+    })
+}
+
+fn conclusion(annotations: &[Annotation]) -> &'static str {
+    match annotations.iter().map(|own| own.level).max() {
+        Some(AnnotationLevel::Failure) => "failure",
+        Some(AnnotationLevel::Warning | AnnotationLevel::Notice) => "neutral",
+        None => "success",
+    }
+}
+
+fn level(level: AnnotationLevel) -> &'static str {
+    match level {
+        AnnotationLevel::Notice => "notice",
+        AnnotationLevel::Warning => "warning",
+        AnnotationLevel::Failure => "failure",
+    }
+}
+
+fn wire(annotation: &Annotation) -> Json {
+    let Annotation { path, line, level: how, title, message } = annotation;
+    let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
+    json!({
+        "path": path.as_str(),
+        "start_line": line,
+        "end_line": line,
+        "annotation_level": level(*how),
+        "title": title.chars().take(LONGEST_TITLE).collect::<String>(),
+        "message": &message[..end.unwrap_or(0)],
+    })
+}
+
+/// What tells two sets of annotations apart.
+fn digest(annotations: &[Annotation]) -> String {
+    let text = Json::from_iter(annotations.iter().map(wire)).to_string();
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_verdict_of_each_counts_and_a_dismissed_one_is_none() {
+        let review = |login: &str, id: u64, state: &str, commit: char| {
+            let commit = commit.to_string().repeat(40);
+            json!({"user": {"id": id, "login": login, "type": "User"}, "state": state, "commit_id": commit,
+                   "submitted_at": "2026-11-20T10:00:00Z"})
+        };
+        let list = [
+            review("ann", 1, "APPROVED", 'a'),
+            review("bob", 2, "APPROVED", 'a'),
+            review("ann", 1, "COMMENTED", 'b'),
+            review("cy", 3, "CHANGES_REQUESTED", 'a'),
+            review("cy", 3, "APPROVED", 'b'),
+            review("dan", 4, "APPROVED", 'a'),
+            review("dan", 4, "DISMISSED", 'b'),
+            review("bob", 2, "CHANGES_REQUESTED", 'b'),
+            json!({"user": null, "state": "APPROVED", "commit_id": "a".repeat(40)}),
+            review("eve", 5, "PENDING", 'b'),
+        ];
+        let shown = |own: &Review| {
+            let commit = own.commit.as_ref().map(|commit| commit.as_str()[..1].to_owned());
+            format!("{} {:?} {}", own.reviewer.name, own.verdict, commit.unwrap_or_default())
+        };
+        let found: Vec<String> = last_verdicts(&list).iter().map(shown).collect();
+        assert_eq!(found, ["ann Approved a", "bob ChangesRequested b", "cy Approved b"]);
+    }
+
+    #[test]
+    fn graphql_is_beside_the_rest() {
+        let of = |text: &str| graphql(&ApiUrl::parse(text).unwrap()).to_string();
+        assert_eq!(of("https://api.github.com"), "https://api.github.com/graphql");
+        assert_eq!(of("https://ghe.example/api/v3/"), "https://ghe.example/api/graphql");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_letters() {
+        let annotation = Annotation {
+            path: "a/b.yaml".parse().unwrap(),
+            line: 3,
+            level: AnnotationLevel::Warning,
+            title: "t".repeat(300),
+            message: "é".repeat(40_000),
+        };
+        let wire = wire(&annotation);
+        assert_eq!(json::text(&wire, "/message").map(str::len), Some(60_000));
+        assert_eq!(json::text(&wire, "/title").map(str::len), Some(255));
+    }
+}

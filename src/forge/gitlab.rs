@@ -1,0 +1,261 @@
+//! GitLab: merge requests, notes, pipeline statuses, approvals. Source: GitLab's description of its REST API, version 4.
+
+use http::Method;
+use reqwest::Url;
+use serde_json::Value as Json;
+use serde_json::json;
+
+use crate::domain::pull_request::Account;
+use crate::domain::pull_request::Comment;
+use crate::domain::pull_request::CommitStatus;
+use crate::domain::pull_request::ForgeKind;
+use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::PullRequestState;
+use crate::domain::pull_request::Review;
+use crate::domain::pull_request::StatusState;
+use crate::domain::pull_request::Verdict;
+use crate::forge::MOST_COMMENTS;
+use crate::forge::MOST_PULL_REQUESTS;
+use crate::forge::OpenPullRequests;
+use crate::forge::PAGE;
+use crate::forge::StatusSet;
+use crate::forge::address::ApiUrl;
+use crate::forge::error::ForgeError;
+use crate::forge::error::Purpose;
+use crate::forge::json;
+use crate::forge::send::Answer;
+use crate::forge::send::Call;
+use crate::forge::send::Repeat;
+use crate::forge::send::Sender;
+
+const READ: &str = "the scope read_api and the role Reporter";
+const WRITE: &str = "the scope api and the role Developer";
+
+/// A project of GitLab.
+#[derive(Debug)]
+pub(crate) struct GitLab {
+    pub(crate) sender: Sender,
+    pub(crate) api: ApiUrl,
+    pub(crate) project: String,
+}
+
+fn purpose(what: String, right: &'static str) -> Purpose {
+    Purpose { forge: ForgeKind::GitLab, what, right }
+}
+
+impl GitLab {
+    fn url(&self, path: &[&str]) -> Url {
+        self.of_project(&self.project, path)
+    }
+
+    fn of_project(&self, project: &str, path: &[&str]) -> Url {
+        self.api.join(&[&["projects", project], path].concat())
+    }
+
+    async fn get(&self, purpose: &Purpose, url: Url) -> Result<Answer, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
+        self.sender.send(&call).await
+    }
+
+    async fn write(
+        &self,
+        purpose: &Purpose,
+        (method, url, repeat): (Method, Url, Repeat),
+        body: Json,
+    ) -> Result<Json, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method, url, body: Some(body), repeat };
+        Ok(self.sender.send(&call).await?.json)
+    }
+
+    /// All pages of a list, up to a number of entries; false if there are more.
+    async fn pages(
+        &self,
+        purpose: &Purpose,
+        (url, query): (Url, &[(&str, &str)]),
+        most: usize,
+    ) -> Result<(Vec<Json>, bool), ForgeError> {
+        let mut found = Vec::new();
+        for page in 1.. {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .extend_pairs(query)
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string());
+            let answer = self.get(purpose, url).await?;
+            let has_next = answer.has_next();
+            found.extend(answer.list(purpose, None)?);
+            if !has_next {
+                return Ok((found, true));
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
+        found.truncate(most);
+        Ok((found, false))
+    }
+
+    pub(crate) async fn me(&self) -> Result<Account, ForgeError> {
+        let purpose = purpose("find out whose token it is".to_owned(), READ);
+        let answer = self.get(&purpose, self.api.join(&["user"])).await?;
+        json::read(&purpose, &answer.json, "account", account)
+    }
+
+    async fn merge_request(&self, number: u64) -> Result<Json, ForgeError> {
+        let purpose = purpose(format!("read merge request {number}"), READ);
+        Ok(self.get(&purpose, self.url(&["merge_requests", &number.to_string()])).await?.json)
+    }
+
+    pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        let purpose = purpose(format!("read merge request {number}"), READ);
+        json::read(&purpose, &self.merge_request(number).await?, "merge request", pull_request)
+    }
+
+    pub(crate) async fn open_pull_requests(&self, base: &str) -> Result<OpenPullRequests, ForgeError> {
+        let purpose = purpose(format!("list the merge requests for {base}"), READ);
+        let query = [("state", "opened"), ("target_branch", base), ("order_by", "created_at"), ("sort", "asc")];
+        let (list, is_complete) =
+            self.pages(&purpose, (self.url(&["merge_requests"]), &query), MOST_PULL_REQUESTS).await?;
+        // One that was opened a moment ago has no head yet.
+        let has_head = |json: &&Json| json::text(json, "/sha").is_some();
+        let list: Vec<Json> = list.iter().filter(has_head).cloned().collect();
+        let found = json::read_all(&purpose, &list, ("merge request", pull_request))?;
+        Ok(OpenPullRequests { found, is_complete })
+    }
+
+    fn notes(&self, number: u64) -> Url {
+        self.url(&["merge_requests", &number.to_string(), "notes"])
+    }
+
+    pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
+        let purpose = purpose(format!("read the comments of merge request {number}"), READ);
+        let query = [("order_by", "created_at"), ("sort", "asc")];
+        let (list, is_complete) = self.pages(&purpose, (self.notes(number), &query), MOST_COMMENTS).await?;
+        if !is_complete {
+            return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
+        }
+        // What GitLab itself notes, such as a push, is no comment.
+        let is_written = |json: &&Json| json.get("system").and_then(Json::as_bool) != Some(true);
+        let list: Vec<Json> = list.iter().filter(is_written).cloned().collect();
+        json::read_all(&purpose, &list, ("note", comment))
+    }
+
+    pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
+        let purpose = purpose(format!("write a comment on merge request {number}"), WRITE);
+        let to = (Method::POST, self.notes(number), Repeat::Never);
+        let made = self.write(&purpose, to, json!({"body": body})).await?;
+        json::read(&purpose, &made, "note", comment)
+    }
+
+    pub(crate) async fn update_comment(&self, number: u64, id: &str, body: &str) -> Result<(), ForgeError> {
+        let purpose = purpose(format!("edit the comment {id} of merge request {number}"), WRITE);
+        let url = self.url(&["merge_requests", &number.to_string(), "notes", id]);
+        self.write(&purpose, (Method::PUT, url, Repeat::Safe), json!({"body": body})).await.map(drop)
+    }
+
+    pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
+        let (sha, context) = (pull.head.as_str(), status.context.as_str());
+        // A commit of a fork has its pipelines, and its statuses, in the fork.
+        let project = if pull.is_fork {
+            json::id(&self.merge_request(pull.number).await?, "/source_project_id")
+                .unwrap_or_else(|| self.project.clone())
+        } else {
+            self.project.clone()
+        };
+        let reading = purpose(format!("read the statuses of {}", pull.head.short()), READ);
+        let url = self.of_project(&project, &["repository", "commits", sha, "statuses"]);
+        let (list, _) = self.pages(&reading, (url, &[("name", context)]), MOST_COMMENTS).await?;
+        let number = |json: &Json| json.get("id").and_then(Json::as_u64);
+        let own = list.iter().filter(|own| json::text(own, "/name") == Some(context));
+        let last = own.max_by_key(|own| number(own)).map(told);
+        if last.as_ref().is_some_and(|last| last.says(status)) {
+            return Ok(StatusSet::Unchanged);
+        }
+        // GitLab's states are those of a job, and a job that waits cannot begin to wait.
+        if status.state == StatusState::Pending && last.is_some_and(|last| last.state == Some(StatusState::Pending)) {
+            let why = "GitLab takes no new words for a status that is pending already".to_owned();
+            return Ok(StatusSet::Kept { why });
+        }
+        let state = match status.state {
+            StatusState::Pending => "pending",
+            StatusState::Success => "success",
+            StatusState::Failure => "failed",
+        };
+        let mut body = json!({"state": state, "name": context, "description": json::description(status)});
+        if let Some(url) = &status.target_url {
+            body["target_url"] = json!(url);
+        }
+        let what = purpose(format!("set the status {context} of {}", pull.head.short()), WRITE);
+        let url = self.of_project(&project, &["statuses", sha]);
+        self.write(&what, (Method::POST, url, Repeat::Never), body).await?;
+        Ok(StatusSet::Set)
+    }
+
+    /// GitLab does not tell which commit an approval is for. Where a push takes approvals back, it does so only a while later.
+    pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
+        let number = pull.number.to_string();
+        let purpose = purpose(format!("read the approvals of merge request {number}"), READ);
+        let answer = self.get(&purpose, self.url(&["merge_requests", &number, "approvals"])).await?;
+        let list = answer.list(&purpose, Some("approved_by"))?;
+        let mut reviews = json::read_all(&purpose, &list, ("approval", review))?;
+        for review in &mut reviews {
+            // Only the account itself says whether it is a bot.
+            let answer = self.get(&purpose, self.api.join(&["users", &review.reviewer.id])).await?;
+            review.reviewer.is_bot |= answer.json.get("bot").and_then(Json::as_bool).unwrap_or(false);
+        }
+        Ok(reviews)
+    }
+}
+
+fn account(json: &Json) -> Option<Account> {
+    let name = json::text(json, "/username")?.to_owned();
+    // The accounts behind tokens of projects and groups are named by a rule.
+    let is_bot = json.get("bot").and_then(Json::as_bool).unwrap_or_else(|| {
+        name.strip_prefix("project_").or_else(|| name.strip_prefix("group_")).is_some_and(|rest| rest.contains("_bot"))
+    });
+    Some(Account { id: json::id(json, "/id")?, name, is_bot })
+}
+
+fn comment(json: &Json) -> Option<Comment> {
+    let body = json::text(json, "/body")?.to_owned();
+    Some(Comment { id: json::id(json, "/id")?, body, author: account(json.get("author")?)? })
+}
+
+fn pull_request(json: &Json) -> Option<PullRequest> {
+    let number = json.get("iid")?.as_u64()?;
+    Some(PullRequest {
+        number,
+        title: json::text(json, "/title")?.to_owned(),
+        url: json::text(json, "/web_url")?.to_owned(),
+        state: match json::text(json, "/state")? {
+            "merged" => PullRequestState::Merged,
+            "closed" => PullRequestState::Closed,
+            // While it is being merged it is "locked".
+            _ => PullRequestState::Open,
+        },
+        author: account(json.get("author")?)?,
+        base_branch: json::text(json, "/target_branch")?.to_owned(),
+        head: json::commit(json, "/sha")?,
+        head_ref: format!("refs/merge-requests/{number}/head"),
+        is_fork: json::id(json, "/source_project_id") != json::id(json, "/target_project_id"),
+    })
+}
+
+fn told(json: &Json) -> json::Told {
+    let state = match json::text(json, "/status") {
+        Some("pending" | "running") => Some(StatusState::Pending),
+        Some("success") => Some(StatusState::Success),
+        Some("failed") => Some(StatusState::Failure),
+        _ => None,
+    };
+    json::Told {
+        state,
+        description: json::text(json, "/description").unwrap_or_default().to_owned(),
+        target_url: json::text(json, "/target_url").map(ToOwned::to_owned),
+    }
+}
+
+fn review(json: &Json) -> Option<Review> {
+    let at = json::text(json, "/approved_at").and_then(|at| at.parse().ok());
+    Some(Review { reviewer: account(json.get("user")?)?, verdict: Verdict::Approved, commit: None, at })
+}

@@ -1,0 +1,284 @@
+//! What a pull request is told, written into it: comments, statuses, remarks at lines.
+//!
+//! Everything is tried, and everything is told: whoever may not set statuses still gets the comment.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::domain::commit::CommitId;
+use crate::domain::name::EnvironmentName;
+use crate::domain::pull_request::Account;
+use crate::domain::pull_request::Annotation;
+use crate::domain::pull_request::Comment;
+use crate::domain::pull_request::ForgeKind;
+use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::PullRequestState;
+use crate::forge::Annotated;
+use crate::forge::Forge;
+use crate::forge::Settings;
+use crate::forge::StatusSet;
+use crate::forge::address;
+use crate::forge::error::ForgeError;
+use crate::review::Told;
+use crate::review::sticky;
+use crate::review::sticky::Act;
+use crate::review::sticky::End;
+use crate::review::sticky::Sticky;
+
+/// The way to the pull requests of the repository that the runner names. Where nobody says which forge serves it, the CI
+/// system does.
+///
+/// # Errors
+/// If the runner's variables name no repository or no token, or something that cannot be used; the error names them.
+pub fn way(config: &Config, kind: Option<ForgeKind>) -> Result<Forge, ForgeError> {
+    let kind = kind.or_else(|| address::forge_of(&config.environment)).ok_or_else(|| {
+        ForgeError::configuration(
+            "nobody says which forge serves the repository: say --forge github, gitlab or azure-devops, or run in a job of its CI system",
+        )
+    })?;
+    let (address, credentials) = address::from_variables(kind, &config.environment)
+        .map_err(|unusable| ForgeError::configuration(unusable.to_string()))?;
+    Forge::new(Settings {
+        address,
+        credentials,
+        ca_certificates: config.ca_certificates.clone(),
+        timeout: config.request_timeout,
+        user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+}
+
+/// What became of a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commented {
+    /// There was none.
+    Created,
+    /// It said something else.
+    Edited,
+    /// It says so already.
+    Left,
+}
+
+/// What became of what one environment had to say.
+#[derive(Debug)]
+pub struct PostedFor {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Its comment. What could not be read before any of them was written is told for each.
+    pub comment: Result<Commented, Arc<ForgeError>>,
+    /// Its statuses, by their contexts.
+    pub statuses: Vec<(String, Result<StatusSet, ForgeError>)>,
+    /// What a person should know beside.
+    pub remarks: Vec<String>,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum Withheld {
+    /// Something was pushed meanwhile: what was found out is about another head.
+    Moved {
+        /// The new head.
+        to: CommitId,
+    },
+    /// It was merged or closed meanwhile, or opened again.
+    Became(PullRequestState),
+    /// Nobody could say whether that is so.
+    Unknown(ForgeError),
+}
+
+/// What became of everything.
+#[derive(Debug)]
+pub enum Posted {
+    /// Nothing was written.
+    Nothing(Withheld),
+    /// It was tried.
+    Tried {
+        /// By environment.
+        environments: Vec<PostedFor>,
+        /// Remarks at lines, of all environments together.
+        annotations: Result<Annotated, ForgeError>,
+    },
+}
+
+impl Posted {
+    /// What failed, in sentences.
+    pub fn failures(&self) -> Vec<String> {
+        match self {
+            Self::Nothing(Withheld::Unknown(error)) => vec![error.to_string()],
+            Self::Nothing(Withheld::Moved { .. } | Withheld::Became(_)) => Vec::new(),
+            Self::Tried { environments, annotations } => {
+                let of = |own: &PostedFor| -> Vec<String> {
+                    let statuses = own.statuses.iter().filter_map(|(_, set)| set.as_ref().err());
+                    let comment = own.comment.as_ref().err().map(AsRef::as_ref);
+                    comment.into_iter().chain(statuses).map(ToString::to_string).collect()
+                };
+                let all = environments.iter().flat_map(of);
+                all.chain(annotations.as_ref().err().map(ToString::to_string)).collect()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { to } => {
+                write!(f, "nothing was written: the head is {} now, and that is for its own run to tell", to.short())
+            }
+            Self::Became(PullRequestState::Open) => f.write_str("nothing was written: it was opened again meanwhile"),
+            Self::Became(PullRequestState::Merged) => f.write_str("nothing was written: it was merged meanwhile"),
+            Self::Became(PullRequestState::Closed) => f.write_str("nothing was written: it was closed meanwhile"),
+            Self::Unknown(error) => write!(f, "nothing was written: {error}"),
+        }
+    }
+}
+
+/// One line each, as people read it.
+impl fmt::Display for Posted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (environments, annotations) = match self {
+            Self::Nothing(why) => return writeln!(f, "{why}"),
+            Self::Tried { environments, annotations } => (environments, annotations),
+        };
+        for PostedFor { environment, comment, statuses, remarks } in environments {
+            match comment {
+                Ok(Commented::Created) => writeln!(f, "{environment}: comment created")?,
+                Ok(Commented::Edited) => writeln!(f, "{environment}: comment edited")?,
+                Ok(Commented::Left) => writeln!(f, "{environment}: comment left as it is")?,
+                Err(error) => writeln!(f, "{environment}: no comment: {error}")?,
+            }
+            for (context, set) in statuses {
+                match set {
+                    Ok(StatusSet::Set) => writeln!(f, "{environment}: status {context} set")?,
+                    Ok(StatusSet::Unchanged) => writeln!(f, "{environment}: status {context} left as it is")?,
+                    Ok(StatusSet::Kept { why }) => writeln!(f, "{environment}: status {context} left as it is: {why}")?,
+                    Err(error) => writeln!(f, "{environment}: no status {context}: {error}")?,
+                }
+            }
+            for remark in remarks {
+                writeln!(f, "{environment}: {remark}")?;
+            }
+        }
+        match annotations {
+            Ok(Annotated::Posted) => writeln!(f, "remarks at lines written"),
+            Ok(Annotated::Unchanged) => Ok(()),
+            Ok(Annotated::NotTaken { why }) => writeln!(f, "no remarks at lines: {why}"),
+            Err(error) => writeln!(f, "no remarks at lines: {error}"),
+        }
+    }
+}
+
+/// What is there before anything is written.
+struct Before {
+    me: Account,
+    comments: Vec<Comment>,
+}
+
+/// Writes what environments have to say into an open pull request. `pull` is the pull request as it was when that was found
+/// out; if it has moved on since, nothing is written.
+pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
+    let before = before(forge, pull).await;
+    // The last look before writing, as late as can be.
+    if let Some(why) = withheld(forge, pull).await {
+        return Posted::Nothing(why);
+    }
+    let mut environments = Vec::new();
+    let before = before.map_err(Arc::new);
+    for own in told {
+        let mut remarks = Vec::new();
+        let comment = match &before {
+            Ok(Before { me, comments }) => {
+                let sticky = sticky::next(forge.kind(), comments, me, own);
+                perform(forge, (pull, me), sticky, &mut remarks).await.map_err(Arc::new)
+            }
+            Err(error) => Err(Arc::clone(error)),
+        };
+        let mut statuses = Vec::new();
+        for status in &own.statuses {
+            statuses.push((status.context.clone(), forge.set_status(pull, status).await));
+        }
+        environments.push(PostedFor { environment: own.environment.clone(), comment, statuses, remarks });
+    }
+    let annotations = forge.annotate(pull, &annotations(told)).await;
+    Posted::Tried { environments, annotations }
+}
+
+/// Writes into the comments of a pull request that was merged or closed how it ended. `environments` come with the address
+/// of their status.
+pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(EnvironmentName, Option<String>)]) -> Posted {
+    let before = before(forge, pull).await;
+    if let Some(why) = withheld(forge, pull).await {
+        return Posted::Nothing(why);
+    }
+    let Before { me, comments } = match before {
+        Ok(before) => before,
+        Err(error) => return Posted::Nothing(Withheld::Unknown(error)),
+    };
+    let mut posted = Vec::new();
+    for (environment, status_url) in environments {
+        let end = match pull.state {
+            PullRequestState::Merged => End::Merged { commit: pull.head.clone(), status_url: status_url.clone() },
+            PullRequestState::Closed => End::Closed,
+            PullRequestState::Open => return Posted::Nothing(Withheld::Became(PullRequestState::Open)),
+        };
+        let mut remarks = Vec::new();
+        let sticky = sticky::closed(forge.kind(), &comments, &me, (environment, &end));
+        let comment = perform(forge, (pull, &me), sticky, &mut remarks).await.map_err(Arc::new);
+        posted.push(PostedFor { environment: environment.clone(), comment, statuses: Vec::new(), remarks });
+    }
+    Posted::Tried { environments: posted, annotations: Ok(Annotated::Unchanged) }
+}
+
+async fn before(forge: &Forge, pull: &PullRequest) -> Result<Before, ForgeError> {
+    let me = forge.me().await?;
+    let comments = forge.comments(pull.number).await?;
+    Ok(Before { me, comments })
+}
+
+async fn withheld(forge: &Forge, pull: &PullRequest) -> Option<Withheld> {
+    match forge.pull_request(pull.number).await {
+        Ok(now) if now.head != pull.head => Some(Withheld::Moved { to: now.head }),
+        Ok(now) if now.state != pull.state => Some(Withheld::Became(now.state)),
+        Ok(_) => None,
+        Err(error) => Some(Withheld::Unknown(error)),
+    }
+}
+
+async fn perform(
+    forge: &Forge,
+    (pull, me): (&PullRequest, &Account),
+    Sticky { act, doubles }: Sticky,
+    remarks: &mut Vec<String>,
+) -> Result<Commented, ForgeError> {
+    if !doubles.is_empty() {
+        remarks.push(format!(
+            "there are further comments of ours that are left alone ({}); delete them if they are in the way",
+            doubles.join(", ")
+        ));
+    }
+    match act {
+        Act::Create { body } => {
+            let made = forge.create_comment(pull.number, &body).await?;
+            if made.author.id != me.id {
+                remarks.push(format!(
+                    "the comment was written by {} and the token says that it is {}: it will not be found again",
+                    made.author.name, me.name
+                ));
+            }
+            Ok(Commented::Created)
+        }
+        Act::Edit { id, body } => forge.update_comment(pull.number, &id, &body).await.map(|()| Commented::Edited),
+        Act::Leave => Ok(Commented::Left),
+    }
+}
+
+/// The remarks of all environments; what several say is said once.
+fn annotations(told: &[Told]) -> Vec<Annotation> {
+    let mut all: Vec<Annotation> = Vec::new();
+    for annotation in told.iter().flat_map(|own| &own.annotations) {
+        if !all.contains(annotation) {
+            all.push(annotation.clone());
+        }
+    }
+    all
+}

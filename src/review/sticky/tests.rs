@@ -1,0 +1,286 @@
+//! Laws of the one comment.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn account(id: &str) -> Account {
+    Account { id: id.to_owned(), name: format!("the {id}"), is_bot: true }
+}
+
+fn environment() -> EnvironmentName {
+    "prod".parse().unwrap()
+}
+
+fn told(key: &str, headline: &str, body: &str) -> Told {
+    Told {
+        environment: environment(),
+        key: key.to_owned(),
+        headline: headline.to_owned(),
+        body: format!("{}\n{body}", marker(&environment(), key)),
+        statuses: Vec::new(),
+        annotations: Vec::new(),
+    }
+}
+
+/// A pull request on which acts are carried out.
+struct Wall(Vec<Comment>);
+
+impl Wall {
+    fn with(comments: &[(&str, &str, &str)]) -> Self {
+        let comment = |(id, author, body): &(&str, &str, &str)| Comment {
+            id: (*id).to_owned(),
+            body: (*body).to_owned(),
+            author: account(author),
+        };
+        Self(comments.iter().map(comment).collect())
+    }
+
+    fn perform(&mut self, sticky: Sticky) -> Act {
+        match sticky.act.clone() {
+            Act::Create { body } => {
+                let id = format!("new-{}", self.0.len());
+                self.0.push(Comment { id, body, author: account("me") });
+            }
+            Act::Edit { id, body } => self.0.iter_mut().find(|own| own.id == id).unwrap().body = body,
+            Act::Leave => {}
+        }
+        sticky.act
+    }
+
+    fn tell(&mut self, told: &Told) -> Act {
+        self.perform(next(ForgeKind::GitHub, &self.0, &account("me"), told))
+    }
+
+    fn end(&mut self, end: &End) -> Act {
+        self.perform(closed(ForgeKind::GitHub, &self.0, &account("me"), (&environment(), end)))
+    }
+
+    fn last(&self) -> &str {
+        &self.0.last().unwrap().body
+    }
+
+    /// What people see: without the record.
+    fn shown(&self) -> String {
+        let (text, record) = self.last().trim_end().rsplit_once('\n').unwrap();
+        assert!(record.starts_with(RECORD), "{record}");
+        text.to_owned()
+    }
+}
+
+fn merged() -> End {
+    let commit = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    End::Merged { commit, status_url: Some("https://forge.example/o/r/tree/privlink/status/prod".to_owned()) }
+}
+
+#[test]
+fn another_plan_is_one_edit_and_leaves_the_old_headline_in_the_history() {
+    let mut wall = Wall(Vec::new());
+    wall.tell(&told("a1", "1 create, safe", "### one"));
+    assert_eq!(wall.tell(&told("a1", "1 create, safe", "### one, read later")), Act::Leave);
+    wall.tell(&told("b2", "1 replace, **severing**", "### two"));
+    wall.tell(&told("c3", "nothing to do", "### three"));
+    assert_eq!(wall.0.len(), 1);
+    insta::assert_snapshot!(wall.shown(), @"
+    <!-- privlink:v1 environment=prod key=c3 -->
+    ### three
+
+    <details><summary>History: 2 earlier plans</summary>
+
+    - (2) 1 replace, **severing**
+    - (1) 1 create, safe
+
+    </details>
+    ");
+}
+
+#[test]
+fn the_end_is_told_once_and_taken_back_when_it_goes_on() {
+    let mut wall = Wall(Vec::new());
+    assert_eq!(wall.end(&End::Closed), Act::Leave, "nothing was said, so nothing has to be finished");
+    wall.tell(&told("a1", "1 create", "### one"));
+    wall.tell(&told("b2", "2 create", "### two"));
+    let open = wall.last().to_owned();
+    assert_ne!(wall.end(&End::Closed), Act::Leave);
+    insta::assert_snapshot!(wall.shown(), @"
+    <!-- privlink:v1 environment=prod key=b2 -->
+    > **Closed without merging**: nothing of this was applied.
+
+    ### two
+
+    <details><summary>History: 1 earlier plan</summary>
+
+    - (1) 1 create
+
+    </details>
+    ");
+    assert_eq!(wall.end(&End::Closed), Act::Leave);
+    assert_ne!(wall.tell(&told("b2", "2 create", "### two")), Act::Leave);
+    assert_eq!(wall.last(), open, "opened again it is as before, and that is no new plan");
+    wall.end(&End::Closed);
+    wall.end(&merged());
+    assert_eq!(wall.end(&merged()), Act::Leave);
+    let second = wall.last().lines().nth(1).unwrap();
+    insta::assert_snapshot!(second, @"> **Merged** as `0123456789`; what is applied: [the status of the environment](https://forge.example/o/r/tree/privlink/status/prod).");
+    assert!(!wall.last().contains("Closed"), "{}", wall.last());
+}
+
+#[test]
+fn an_address_that_would_end_its_link_is_not_linked() {
+    let commit: CommitId = "0123456789abcdef0123456789abcdef01234567".parse().unwrap();
+    for url in ["javascript:alert(1)", "https://a.example/x)[y](http://b.example", "https://a.example/ x"] {
+        let said = line(&End::Merged { commit: commit.clone(), status_url: Some(url.to_owned()) });
+        assert_eq!(said, "> **Merged** as `0123456789`; what is applied is on the status branch of the environment.");
+    }
+}
+
+#[test]
+fn a_marker_that_another_planted_is_ignored_and_of_two_of_ours_the_oldest_stays() {
+    let planted = format!("{}\nall is well", marker(&environment(), "a1"));
+    let mut wall = Wall::with(&[("1", "mallory", &planted), ("2", "me", "hello")]);
+    assert!(matches!(wall.tell(&told("a1", "h", "b")), Act::Create { .. }));
+
+    let other = "<!-- privlink:v1 environment=prod-eu key=a1 -->\nb";
+    let mut wall = Wall::with(&[("1", "me", other), ("2", "me", &planted), ("3", "me", &planted)]);
+    let sticky = next(ForgeKind::GitHub, &wall.0, &account("me"), &told("b2", "h", "b"));
+    assert_eq!(sticky.doubles, ["3"]);
+    assert!(matches!(wall.perform(sticky), Act::Edit { id, .. } if id == "2"));
+    assert_eq!((wall.0[0].body.as_str(), &wall.0[2].body), (other, &planted));
+}
+
+#[test]
+fn what_the_forge_or_a_person_did_to_our_comment_does_no_harm() {
+    let mut wall = Wall(Vec::new());
+    wall.tell(&told("a1", "first", "### one"));
+    wall.0[0].body = wall.0[0].body.replace('\n', "\r\n").trim_end().to_owned();
+    assert_eq!(wall.tell(&told("a1", "first", "### one")), Act::Leave);
+    wall.tell(&told("b2", "second", "### two"));
+    assert!(wall.last().contains("- (1) first"), "{}", wall.last());
+    // Somebody took the record away: the history is lost, and nothing else.
+    wall.0[0].body = marker(&environment(), "b2");
+    wall.tell(&told("c3", "third", "### three"));
+    assert!(wall.last().contains("### three") && !wall.last().contains("History"), "{}", wall.last());
+}
+
+#[test]
+fn a_body_that_this_forge_counts_longer_gives_way_to_its_headline() {
+    let mut wall = Wall(Vec::new());
+    // As many characters as the budget allows, of two units each.
+    wall.tell(&told("a1", "1 create", &"𝔸".repeat(61_000)));
+    assert!(wall.last().contains("1 create\n\nThe plan is longer than a comment of GitHub may be."), "{}", wall.last());
+}
+
+/// Whatever stands in it, the visible part keeps its shape: the frame's lines are ours, and no row begins a block.
+#[track_caller]
+fn has_its_shape(comment: &str, body: &str) {
+    let (frame, record) = comment.trim_end().rsplit_once('\n').unwrap();
+    assert!(read_record(record).is_some(), "{record}");
+    let folded = frame.rsplit_once("<details><summary>History: ");
+    for row in folded.map(|(_, rows)| rows.lines().skip(2)).into_iter().flatten() {
+        let is_row = row.starts_with("- ") && !row.contains('<');
+        assert!(is_row || row.is_empty() || row == "</details>", "{row:?} of {body:?}");
+    }
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "-->",
+        "<!--",
+        "```",
+        "</details>",
+        "<details>",
+        "\n",
+        "\r\n",
+        "\u{2028}",
+        "@all",
+        "#1",
+        "<!-- privlink:record e30= -->",
+        "<!-- privlink:v1 environment=prod key=x -->",
+        "> **Merged**",
+        "plan",
+        " ",
+        "- ",
+        "𝔸",
+        "&lt;",
+        "`",
+        "|",
+    ]);
+    prop::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn twenty_pushes_make_one_comment(pushes in prop::collection::vec((0_u8..6, hostile(), hostile()), 20)) {
+        let mut wall = Wall::with(&[("1", "mallory", "<!-- privlink:v1 environment=prod key=k0 -->")]);
+        let mut shown = None;
+        let mut plans = 0;
+        for (key, headline, body) in &pushes {
+            let act = wall.tell(&told(&format!("k{key}"), headline, body));
+            prop_assert_eq!(act == Act::Leave, shown == Some(key));
+            plans += usize::from(shown != Some(key));
+            shown = Some(key);
+            has_its_shape(wall.last(), body);
+            // Told again, it is left alone.
+            prop_assert_eq!(wall.tell(&told(&format!("k{key}"), headline, body)), Act::Leave);
+        }
+        prop_assert_eq!(wall.0.len(), 2);
+        let record = take_apart(wall.last()).record;
+        let named = record.history.len() + record.dropped;
+        // A headline of nothing is not kept.
+        prop_assert!(named < plans && record.history.len() <= KEPT);
+    }
+
+    #[test]
+    fn the_end_is_idempotent_whatever_stands_in_the_comment(headline in hostile(), body in hostile(), is_merged: bool) {
+        let mut wall = Wall(Vec::new());
+        wall.tell(&told("a", "before", "x"));
+        wall.tell(&told("b", &headline, &body));
+        let before = wall.last().to_owned();
+        let end = if is_merged { merged() } else { End::Closed };
+        prop_assert_ne!(wall.end(&end), Act::Leave);
+        prop_assert_eq!(wall.end(&end), Act::Leave);
+        wall.tell(&told("b", &headline, &body));
+        prop_assert_eq!(wall.last(), before);
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_comment_is_longer_than_the_forge_takes(
+        // The budget of a body.
+        length in 60_000_usize..=65_536 - 4096,
+        letter in prop::sample::select(vec!['x', 'é', '𝔸']),
+        pushes in 1_usize..30,
+        headline in 0_usize..700,
+    ) {
+        let mut wall = Wall(Vec::new());
+        for push in 0..pushes {
+            let key = format!("{push}");
+            wall.tell(&told(&key, &"h".repeat(headline), &letter.to_string().repeat(length - 60)));
+            prop_assert!(units(wall.last()) <= ForgeKind::GitHub.comment_limit() - RESERVE);
+        }
+        wall.end(&merged());
+        prop_assert!(units(wall.last()) <= ForgeKind::GitHub.comment_limit());
+        let record = take_apart(wall.last()).record;
+        if headline > 0 {
+            prop_assert_eq!(record.history.len() + record.dropped, pushes - 1);
+        }
+    }
+}
+
+#[test]
+fn a_key_of_any_kind_makes_one_marker() {
+    let mut wall = Wall(Vec::new());
+    let mut told = told("sha256:ab-c.1", "h", "### one");
+    told.body = format!("<!-- privlink:v1 environment=prod key=x-->y -->\n{}", "### one");
+    wall.tell(&told);
+    assert!(
+        wall.last().starts_with("<!-- privlink:v1 environment=prod key=sha256:ab-c.1 -->\n### one\n"),
+        "{}",
+        wall.last()
+    );
+    assert_eq!(marker(&environment(), "a-->b c"), "<!-- privlink:v1 environment=prod key=a--_b_c -->");
+}

@@ -1,0 +1,307 @@
+//! What the three fakes share: the world that they speak about, the server, and what goes wrong on order.
+//!
+//! The dialects are written from the documented endpoints, not from the adapter: a wrong path, verb, header or parameter is
+//! refused as the real ones refuse it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use axum::Router;
+use axum::body::Body;
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::response::Response;
+use futures_util::stream;
+use serde_json::Value as Json;
+
+/// One moment for everything that has a time.
+pub(super) const WHEN: &str = "2026-11-20T10:00:00Z";
+
+/// A user of the forge.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) id: u64,
+    pub(super) login: &'static str,
+    pub(super) is_bot: bool,
+    /// What the token may, in the forge's words.
+    pub(super) rights: BTreeSet<&'static str>,
+    pub(super) token: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Pull {
+    pub(super) number: u64,
+    pub(super) author: u64,
+    pub(super) base: String,
+    pub(super) state: &'static str,
+    pub(super) is_fork: bool,
+    /// The heads, the last one last.
+    pub(super) heads: Vec<String>,
+}
+
+impl Pull {
+    pub(super) fn head(&self) -> &str {
+        self.heads.last().unwrap()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    pub(super) id: u64,
+    pub(super) pull: u64,
+    pub(super) author: u64,
+    pub(super) body: String,
+    /// How many more requests come before anybody sees it.
+    pub(super) hidden_for: usize,
+    /// How often it was written again.
+    pub(super) edits: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Status {
+    pub(super) id: u64,
+    /// The commit, or the pull request and the push.
+    pub(super) of: (String, u64, u64),
+    pub(super) context: String,
+    pub(super) state: String,
+    pub(super) description: Json,
+    pub(super) target: Json,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    pub(super) id: u64,
+    pub(super) sha: String,
+    pub(super) external_id: Json,
+    pub(super) conclusion: Json,
+    pub(super) annotations: Vec<Json>,
+}
+
+/// A verdict, in the forge's words; `commit` is empty where it has none.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    pub(super) pull: u64,
+    pub(super) user: u64,
+    pub(super) state: Json,
+    pub(super) commit: String,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    /// It is not carried out, and this is the answer.
+    Answer(u16, Vec<(&'static str, String)>, Json),
+    /// It is carried out, and the connection is cut in the answer.
+    Cut,
+    /// It is carried out, but nobody sees that before so many more requests; the answer is 502.
+    Late(usize),
+}
+
+/// What one request asked, and what came of it.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) body: Option<Json>,
+    pub(super) status: u16,
+    pub(super) answer: Json,
+}
+
+/// The world of a fake.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) users: Vec<User>,
+    pub(super) pulls: Vec<Pull>,
+    pub(super) notes: Vec<Note>,
+    pub(super) statuses: Vec<Status>,
+    pub(super) checks: Vec<Check>,
+    pub(super) verdicts: Vec<Verdict>,
+    /// Verb and part of the path of the request that meets it.
+    pub(super) troubles: Vec<(&'static str, &'static str, Trouble)>,
+    pub(super) log: Vec<Exchange>,
+    /// Tokens of an installation that are good; asked for by the app's own assertion.
+    pub(super) installation_tokens: BTreeSet<String>,
+    /// When the next token of an installation ends.
+    pub(super) expires_at: String,
+    /// The last id that was given out, beyond 1000.
+    pub(super) next_id: u64,
+}
+
+impl World {
+    pub(super) fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        1000 + self.next_id
+    }
+
+    pub(super) fn user(&self, id: u64) -> &User {
+        self.users.iter().find(|user| user.id == id).unwrap()
+    }
+
+    pub(super) fn pull(&self, number: u64) -> Option<&Pull> {
+        self.pulls.iter().find(|pull| pull.number == number)
+    }
+
+    pub(super) fn pull_mut(&mut self, number: u64) -> &mut Pull {
+        self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
+    }
+
+    /// The comments that anybody sees, in the order in which they were written.
+    pub(super) fn seen_notes(&self, pull: u64) -> impl Iterator<Item = &Note> {
+        self.notes.iter().filter(move |note| note.pull == pull && note.hidden_for == 0)
+    }
+
+    pub(super) fn write_note(&mut self, pull: u64, author: u64, body: &str) -> u64 {
+        let id = self.fresh_id();
+        self.notes.push(Note { id, pull, author, body: body.to_owned(), hidden_for: 0, edits: 0 });
+        id
+    }
+
+    /// The requests that write.
+    pub(super) fn writes(&self) -> Vec<String> {
+        let is_write = |own: &&Exchange| own.method != "GET" && !own.path.ends_with("/graphql");
+        self.log.iter().filter(is_write).map(|own| format!("{} {} {}", own.method, own.path, own.status)).collect()
+    }
+}
+
+/// A request as the dialects look at it.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    /// The segments of the path, decoded.
+    pub(super) path: Vec<String>,
+    pub(super) query: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Option<Json>,
+}
+
+impl Asked {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.query.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.body.as_ref()?.get(key)?.as_str()
+    }
+
+    /// The verb and the path, for matching.
+    pub(super) fn route(&self) -> (&str, Vec<&str>) {
+        (&self.method, self.path.iter().map(String::as_str).collect())
+    }
+}
+
+/// What a fake says.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Json,
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, body: Json) -> Self {
+        Self { status, headers: Vec::new(), body }
+    }
+}
+
+pub(super) type Dialect = fn(&mut World, &Asked) -> Answer;
+
+/// A server on loopback.
+#[derive(Clone)]
+pub(super) struct Fake {
+    pub(super) address: String,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Clone)]
+struct Desk {
+    world: Arc<Mutex<World>>,
+    dialect: Dialect,
+}
+
+impl Fake {
+    pub(super) async fn start(dialect: Dialect, world: World) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let world = Arc::new(Mutex::new(world));
+        let router = Router::new().fallback(serve).with_state(Desk { world: Arc::clone(&world), dialect });
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Self { address, world }
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Lets the next request of this verb, with this in its path, go wrong.
+    pub(super) fn trouble(&self, method: &'static str, path: &'static str, trouble: Trouble) {
+        self.world().troubles.push((method, path, trouble));
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let url = reqwest::Url::parse(&format!("http://x/?x={}", text.replace('+', "%2B"))).unwrap();
+    url.query_pairs().next().unwrap().1.into_owned()
+}
+
+async fn serve(State(desk): State<Desk>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().unwrap_or_default().to_owned());
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (decoded(name), decoded(&value.replace('+', " ")))
+    };
+    let asked = Asked {
+        method: parts.method.to_string(),
+        path: path.split('/').skip(1).map(decoded).collect(),
+        query: query.split('&').filter(|text| !text.is_empty()).map(pair).collect(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        body: if body.is_empty() { None } else { Some(serde_json::from_slice(&body).unwrap()) },
+    };
+    let mut world = desk.world.lock().unwrap();
+    for note in &mut world.notes {
+        note.hidden_for = note.hidden_for.saturating_sub(1);
+    }
+    let is_met = |own: &(&str, &str, Trouble)| own.0 == asked.method && path.contains(own.1);
+    let met = world.troubles.iter().position(is_met).map(|at| world.troubles.remove(at).2);
+    let mut is_cut = false;
+    let answer = match met {
+        Some(Trouble::Answer(status, headers, body)) => Answer { status, headers, body },
+        Some(Trouble::Cut) => {
+            is_cut = true;
+            (desk.dialect)(&mut world, &asked)
+        }
+        Some(Trouble::Late(requests)) => {
+            let before = world.notes.len();
+            (desk.dialect)(&mut world, &asked);
+            world.notes.iter_mut().skip(before).for_each(|note| note.hidden_for = requests + 1);
+            Answer::new(502, Json::Null)
+        }
+        None => (desk.dialect)(&mut world, &asked),
+    };
+    let Answer { status, headers, body: answer } = answer;
+    world.log.push(Exchange { method: asked.method, path, query, body: asked.body, status, answer: answer.clone() });
+    let mut response = Response::builder().status(status).header("content-type", "application/json");
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    let body = match status {
+        204 => Body::empty(),
+        _ if is_cut => Body::from_stream(stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) })),
+        _ => Body::from(answer.to_string()),
+    };
+    response.body(body).unwrap()
+}

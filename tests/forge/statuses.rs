@@ -1,0 +1,151 @@
+//! The statuses at every step of a change, on each forge.
+
+use privlink::domain::pull_request::ForgeKind;
+use privlink::domain::pull_request::StatusState;
+use privlink::reconcile::posting::close;
+use privlink::review::Told;
+use serde_json::json;
+
+use super::fake::Trouble;
+use super::stage::KINDS;
+use super::stage::NUMBER;
+use super::stage::Stage;
+use super::stage::remark;
+use super::stage::told;
+use super::stage::waiting;
+
+/// The statuses of the head, as the forge shows them: the last of each name.
+fn shown(stage: &Stage) -> String {
+    let world = stage.fake.world();
+    let head = world.pull(NUMBER).unwrap();
+    let is_of_head = |of: &(String, u64, u64)| match stage.kind {
+        ForgeKind::GitHub | ForgeKind::GitLab => of.0 == head.head(),
+        ForgeKind::AzureDevOps => of.2 == head.heads.len() as u64,
+    };
+    let last = |name: &str| {
+        let of = |own: &&super::fake::Status| own.context == name && is_of_head(&own.of);
+        let found = world.statuses.iter().rev().find(of);
+        found.map_or_else(|| "-".to_owned(), |own| format!("{} ({})", own.state, own.description.as_str().unwrap()))
+    };
+    format!("plan: {}; approved: {}", last("privlink/plan/prod"), last("privlink/approved/prod"))
+}
+
+#[tokio::test]
+async fn statuses_are_right_at_every_step() {
+    let failing = told("f", (StatusState::Failure, "PLS012: 8th address"), (StatusState::Pending, "there is no plan"));
+    let approved =
+        told("a1", (StatusState::Success, "1 replace, severing"), (StatusState::Success, "bob and cy approved it"));
+    let mut said = String::new();
+    for kind in KINDS {
+        let stage = Stage::empty(kind).await;
+        let mut note = |step: &str| said.push_str(&format!("{kind}, {step}: {}\n", shown(&stage)));
+        note("before");
+        let steps: [(&str, &Told); 3] =
+            [("the plan fails", &failing), ("waits", &waiting("a1")), ("approved", &approved)];
+        for (step, told) in steps {
+            if step == "waits" {
+                // The author mends it.
+                stage.push();
+                note("pushed");
+            }
+            assert_eq!(stage.post(told).await.failures(), Vec::<String>::new(), "{kind}, {step}");
+            note(step);
+        }
+        // Nothing is added to what was approved once it is merged.
+        stage.fake.world().pull_mut(NUMBER).state = "merged";
+        let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+        let environments = [("prod".parse().unwrap(), None)];
+        assert_eq!(close(&stage.forge, &pull, &environments).await.failures(), Vec::<String>::new());
+        note("merged");
+        stage.fake.world().pull_mut(NUMBER).state = "open";
+        stage.push();
+        note("opened and pushed again");
+        stage.post(&waiting("b2")).await;
+        note("waits again");
+    }
+    insta::assert_snapshot!(said, @"
+    GitHub, before: plan: -; approved: -
+    GitHub, the plan fails: plan: failure (PLS012: 8th address); approved: pending (there is no plan)
+    GitHub, pushed: plan: -; approved: -
+    GitHub, waits: plan: success (1 replace, severing); approved: pending (2 approvals are missing)
+    GitHub, approved: plan: success (1 replace, severing); approved: success (bob and cy approved it)
+    GitHub, merged: plan: success (1 replace, severing); approved: success (bob and cy approved it)
+    GitHub, opened and pushed again: plan: -; approved: -
+    GitHub, waits again: plan: success (1 replace, severing); approved: pending (2 approvals are missing)
+    GitLab, before: plan: -; approved: -
+    GitLab, the plan fails: plan: failed (PLS012: 8th address); approved: pending (there is no plan)
+    GitLab, pushed: plan: -; approved: -
+    GitLab, waits: plan: success (1 replace, severing); approved: pending (2 approvals are missing)
+    GitLab, approved: plan: success (1 replace, severing); approved: success (bob and cy approved it)
+    GitLab, merged: plan: success (1 replace, severing); approved: success (bob and cy approved it)
+    GitLab, opened and pushed again: plan: -; approved: -
+    GitLab, waits again: plan: success (1 replace, severing); approved: pending (2 approvals are missing)
+    Azure DevOps, before: plan: -; approved: -
+    Azure DevOps, the plan fails: plan: failed (PLS012: 8th address); approved: pending (there is no plan)
+    Azure DevOps, pushed: plan: -; approved: -
+    Azure DevOps, waits: plan: succeeded (1 replace, severing); approved: pending (2 approvals are missing)
+    Azure DevOps, approved: plan: succeeded (1 replace, severing); approved: succeeded (bob and cy approved it)
+    Azure DevOps, merged: plan: succeeded (1 replace, severing); approved: succeeded (bob and cy approved it)
+    Azure DevOps, opened and pushed again: plan: -; approved: -
+    Azure DevOps, waits again: plan: succeeded (1 replace, severing); approved: pending (2 approvals are missing)
+    ");
+}
+
+#[tokio::test]
+async fn gitlab_takes_no_new_words_for_what_waits_already() {
+    let stage = Stage::converged(ForgeKind::GitLab).await;
+    let fewer =
+        told("a1", (StatusState::Success, "1 replace, severing"), (StatusState::Pending, "1 approval is missing"));
+    let posted = stage.post(&fewer).await.to_string();
+    let line = posted.lines().find(|line| line.contains("approved")).unwrap();
+    insta::assert_snapshot!(line, @"prod: status privlink/approved/prod left as it is: GitLab takes no new words for a status that is pending already");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_long_description_is_cut_to_what_every_forge_takes() {
+    for kind in KINDS {
+        let stage = Stage::converged(kind).await;
+        let long = "é".repeat(200);
+        let told = told("a1", (StatusState::Failure, &long), (StatusState::Pending, "2 approvals are missing"));
+        assert_eq!(stage.post(&told).await.failures(), Vec::<String>::new(), "{kind}");
+        let cut = stage.fake.world().statuses.last().unwrap().description.as_str().unwrap().to_owned();
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (140, true), "{kind}");
+        // What was cut is not taken for another one.
+        stage.fake.world().log.clear();
+        stage.post(&told).await;
+        assert_eq!(stage.writes(), Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn remarks_at_lines_go_in_batches_and_only_where_they_are_new() {
+    let stage = Stage::converged(ForgeKind::GitHub).await;
+    let mut many = waiting("a1");
+    many.annotations = (1..=120).map(remark).collect();
+    for _ in 0..2 {
+        assert_eq!(stage.post(&many).await.failures(), Vec::<String>::new());
+    }
+    insta::assert_snapshot!(stage.writes().join("\n"), @"
+    POST /repos/acme/config/check-runs 201
+    PATCH /repos/acme/config/check-runs/1005 200
+    PATCH /repos/acme/config/check-runs/1005 200
+    ");
+    assert_eq!(stage.fake.world().checks.last().unwrap().annotations.len(), 120);
+}
+
+#[tokio::test]
+async fn remarks_that_were_written_half_are_written_again() {
+    let stage = Stage::converged(ForgeKind::GitHub).await;
+    let mut many = waiting("a1");
+    many.annotations = (1..=60).map(remark).collect();
+    stage.fake.trouble(
+        "PATCH",
+        "/check-runs/",
+        Trouble::Answer(422, Vec::new(), json!({"message": "Invalid request."})),
+    );
+    let posted = stage.post(&many).await;
+    insta::assert_snapshot!(posted.failures().join("\n"), @"GitHub refused to write remarks at lines of 0000000000: HTTP status 422, Invalid request.; if address and pull request are right, report this message as an error of privlink");
+    assert_eq!(stage.post(&many).await.failures(), Vec::<String>::new());
+    assert_eq!(stage.fake.world().checks.last().unwrap().annotations.len(), 60);
+}
