@@ -25,7 +25,7 @@
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
 //!  2 doing     apply   status     azure   kubernetes   git     adapters: words only
-//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   import     pure
+//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   review   import     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
 //! ```
@@ -73,6 +73,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod render;
 pub mod repo;
+pub mod review;
 pub mod status;
 pub mod telemetry;
 pub mod value;

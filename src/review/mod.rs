@@ -1,0 +1,28 @@
+//! What a pull request is told: one comment, two statuses and remarks at lines for each environment that it touches.
+//!
+//! These are values. `render` writes the comment, `reconcile` makes the plans and posts what came out.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod status;
+
+use crate::domain::name::EnvironmentName;
+use crate::domain::pull_request::Annotation;
+use crate::domain::pull_request::CommitStatus;
+
+/// What a pull request is told about one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// What tells two of these apart: the plan id, or a digest of why there is no plan, with a digest of what is said of other pull requests.
+    pub key: String,
+    /// One inert line of Markdown that says it all; what the history of the comment keeps.
+    pub headline: String,
+    /// The comment, Markdown; its first line is the marker `<!-- privlink:v1 environment=<env> key=<key> -->`.
+    pub body: String,
+    /// `privlink/plan/<env>` and `privlink/approved/<env>`.
+    pub statuses: Vec<CommitStatus>,
+    /// Remarks at lines.
+    pub annotations: Vec<Annotation>,
+}
