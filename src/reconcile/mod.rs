@@ -20,6 +20,7 @@ pub mod planning;
 pub mod presence;
 pub mod publishing;
 pub mod remote;
+pub mod reviewing;
 mod rules;
 mod sight;
 pub mod source;
