@@ -49,6 +49,9 @@ pub struct ReviewArguments {
     /// The change: a branch, or another ref such as refs/pull/7/head; of a clone any revision, default: HEAD
     #[arg(long, value_name = "REF")]
     head: Option<String>,
+    /// Another open change: told where both want the same, or do not go together; may be repeated
+    #[arg(long, value_name = "REF", requires = "repo")]
+    also: Vec<String>,
     #[command(flatten)]
     environments: EnvironmentOptions,
     #[command(flatten)]
@@ -106,7 +109,7 @@ pub(super) async fn run(
     config: &Config,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let ReviewArguments { folder, repo, base, head, environments, floor, forge, format, out } = arguments;
+    let ReviewArguments { folder, repo, base, head, also, environments, floor, forge, format, out } = arguments;
     let reviewed = repo.is_none().then_some(folder.as_path());
     let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let Some(base) = base.or_else(|| config.ci_target_branch()) else {
@@ -117,19 +120,25 @@ pub(super) async fn run(
         source: source_flags(repo.as_deref(), &base, head.as_deref())?,
     };
     let proposal = match (&repo, &head) {
-        (Some(url), Some(head)) => {
-            source::proposal_of_remote(Remote::new(url.parse::<RemoteUrl>()?, config), &base, head).await?
-        }
+        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, head).await?,
         (Some(_), None) => bail!("a change of a remote is one of its refs: name it with --head REF"),
         (None, head) => source::proposal_of_folder(&folder, &base, head.as_deref().unwrap_or("HEAD"), config)?,
     };
-    let change = match Change::read(proposal) {
+    let mut change = match Change::read(proposal) {
         Ok(change) => change,
         Err((diagnostics, sources)) => {
             runner::show(&diagnostics, &sources, printer);
             return Ok(Exit::Files);
         }
     };
+    for other in &also {
+        let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
+        let proposal = source::proposal_of_remote(remote(url, config)?, &base, other).await?;
+        if let Err((diagnostics, sources)) = change.beside(called(other), proposal) {
+            runner::show(&diagnostics, &sources, printer);
+            return Ok(Exit::Files);
+        }
+    }
     plan::say_whom_we_believe(&change.loaded, printer);
     let mut reviews = Vec::new();
     for environment in runner::environments(&environments.environments, &change.loaded) {
@@ -150,6 +159,20 @@ pub(super) async fn run(
         write(&folder, &change, &reviews)?;
     }
     Ok(reviews.iter().map(end_of).fold(Exit::Done, Exit::or))
+}
+
+fn remote(url: &str, config: &Config) -> anyhow::Result<Remote> {
+    Ok(Remote::new(url.parse::<RemoteUrl>()?, config))
+}
+
+/// What people call a change: `pull request #12` for `refs/pull/12/head`, else its branch.
+fn called(reference: &str) -> String {
+    let number = |prefix: &str| reference.strip_prefix(prefix)?.strip_suffix("/head");
+    match (number("refs/pull/"), number("refs/merge-requests/")) {
+        (Some(number), _) => format!("pull request #{number}"),
+        (_, Some(number)) => format!("merge request !{number}"),
+        (None, None) => reference.strip_prefix("refs/heads/").unwrap_or(reference).to_owned(),
+    }
 }
 
 /// How a person finds the change again, without what must not be shown of an address.
@@ -207,7 +230,7 @@ fn show_text(change: &Change, review: &Review, printer: &mut Printer<'_>) {
         }
         Outcome::Files(diagnostics) => runner::show(diagnostics, &change.loaded.reading.sources, printer),
         Outcome::Settings(why) | Outcome::Failed(why) => {
-            printer.line(Label::Error, format!("error: {environment}: {why}"))
+            printer.line(Label::Error, format!("error: {environment}: {why}"));
         }
     }
     printer.result(&render::review::statuses(&review.told));

@@ -1,5 +1,6 @@
 //! From a change under review to what its pull request is told: plan the merge, with the authority of the base.
 
+mod beside;
 mod findings;
 mod settings;
 
@@ -48,6 +49,17 @@ pub struct Change {
     /// The base alone.
     before: Loaded,
     proposal: Proposal,
+    /// Other open changes: what people call each, and its files merged into the same base.
+    others: Vec<(String, Other)>,
+}
+
+/// Another open change.
+#[derive(Debug)]
+enum Other {
+    /// It merges into the base.
+    Merges(Box<Loaded>, CommitId),
+    /// It does not: its own review says so.
+    Conflicts,
 }
 
 /// How a review is asked for.
@@ -96,7 +108,20 @@ impl Change {
         let reading = repo::read(&snapshot, &loaded.settings);
         let source = source::Source { snapshot, base: None, ..proposal.source.clone() };
         let before = Loaded { reading, source, settings: loaded.settings.clone(), today: loaded.today };
-        Ok(Self { loaded, before, proposal })
+        Ok(Self { loaded, before, proposal, others: Vec::new() })
+    }
+
+    /// Adds another open change, to be told where both want the same. `name` is what people call it.
+    ///
+    /// # Errors
+    /// As [`Change::read`]: the base may have moved on between the two.
+    pub fn beside(&mut self, name: String, other: Proposal) -> Result<(), Unreadable> {
+        let other = match other.conflicts {
+            Some(_) => Other::Conflicts,
+            None => Other::Merges(Box::new(source::load(other.source)?), other.head),
+        };
+        self.others.push((name, other));
+        Ok(())
     }
 
     /// The last commit of the change: what statuses and remarks are about.
@@ -145,7 +170,8 @@ pub async fn review(
     match planning::plan(&change.loaded, environment, config).await {
         Ok(planned) => {
             let findings = Findings::among(change, &planned.diagnostics);
-            told(change, planned, (&proposed, findings), terms).await
+            let others = beside::others(change, &planned, config).await;
+            told(change, planned, (&proposed, findings, others), terms).await
         }
         Err(PassError::Files(diagnostics)) => {
             let findings = Findings::among(change, &diagnostics);
@@ -166,7 +192,7 @@ pub async fn review(
 fn is_same(change: &Change, environment: &EnvironmentName) -> Result<bool, PassError> {
     let policy = planning::policy(&change.loaded, environment)?;
     let is_own = |path: &&RepoPath| path.is_under(&policy.path);
-    if !change.touched().iter().any(|path| is_own(&path)) {
+    if !change.touched().iter().any(is_own) {
         return Ok(true);
     }
     let (before, _) = planning::resolve_files(&change.before, &policy, None);
@@ -254,7 +280,7 @@ fn unplanned(
 async fn told(
     change: &Change,
     planned: Planned,
-    (proposed, findings): (&Proposed, Findings),
+    (proposed, findings, others): (&Proposed, Findings, Vec<String>),
     terms: &Terms,
 ) -> Result<Review, PassError> {
     let plan = &planned.plan;
@@ -265,7 +291,6 @@ async fn told(
         status::not_looked_at(plan)
     };
     let remarks = [proposed.remarks(&plan.policy.mark.environment), findings.remarks()].concat();
-    let others: Vec<String> = Vec::new();
     let key = match (remarks.as_slice(), others.as_slice()) {
         ([], []) => plan.id.to_string(),
         _ => format!("{}-{}", plan.id, &digest(&[remarks.join("\n"), others.join("\n")].join("\n\n"))[..16]),

@@ -4,6 +4,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod overlap;
 pub mod status;
 
 use crate::domain::name::EnvironmentName;

@@ -315,3 +315,32 @@ fn a_pull_request_that_edits_the_settings_changes_nothing_in_its_own_plan() {
     assert!(comment(&gone).contains("it takes prod out of privlink.toml"), "{gone}");
     assert!(comment(&gone).contains(&format!("plan `{id}` - base")), "{gone}");
 }
+
+#[test]
+fn two_open_pull_requests_that_want_the_same_address_name_each_other() {
+    let stage = published();
+    let new = |name: &str| docs::service(name, &[("azure-load-balancer-ipv4", "10.224.0.99")]);
+    stage.repo.edit("main", "feature", &[("environments/prod/one.yaml", Some(&new("one")))]);
+    stage.repo.edit("main", "other", &[("environments/prod/other.yaml", Some(&new("other")))]);
+    let alone = told(&stage, Exit::Done);
+    let url = stage.repo.url();
+    let beside = |head: &str, also: &str| {
+        let arguments =
+            ["review", "--repo", &url, "--base", "main", "--head", head, "--also", also, "--format", "json"];
+        let all: Value = serde_json::from_str(&stage.run(&arguments).ends(Exit::Done).out).unwrap();
+        all["environments"][0].clone()
+    };
+    for (head, also) in [("feature", "other"), ("other", "feature")] {
+        let told = beside(head, also);
+        assert!(comment(&told).contains("**Other pull requests want the same**"), "{told}");
+        assert!(comment(&told).contains(&format!("- {also} also wants 10.224.0.99\n")), "{told}");
+        assert!(comment(&told).contains(&format!("- {also} also wants port 80 (TCP) of 10.224.0.99\n")), "{told}");
+    }
+    assert_ne!(beside("feature", "other")["key"], alone["key"], "what is said of another is news");
+    stage.repo.edit("main", "other", &[("environments/prod/other.yaml", Some(&docs::service("other", &[])))]);
+    assert_eq!(beside("feature", "other")["key"], alone["key"], "one that wants nothing of it is not told");
+    stage.repo.edit("main", "other", &[("environments/prod/one.yaml", Some(&docs::service("one", &[])))]);
+    let told = beside("feature", "other");
+    let text = comment(&told);
+    assert!(text.contains("does not merge with this one: both edit environments/prod/one.yaml"), "{text}");
+}
