@@ -13,6 +13,7 @@ use crate::desired::policy::CloudName;
 use crate::desired::policy::Floor;
 use crate::domain::calls::CallLog;
 use crate::domain::name::EnvironmentName;
+use crate::domain::pull_request::ForgeKind;
 use crate::domain::secret::Secret;
 use crate::git::Access;
 
@@ -127,6 +128,16 @@ impl Config {
         ["CI", "TF_BUILD", "GITHUB_ACTIONS", "GITLAB_CI"]
             .iter()
             .any(|name| self.variable(name).is_some_and(|value| !value.eq_ignore_ascii_case("false")))
+    }
+
+    /// The forge whose CI system this is.
+    pub fn ci_forge(&self) -> Option<ForgeKind> {
+        let forges = [
+            ("GITHUB_ACTIONS", ForgeKind::GitHub),
+            ("GITLAB_CI", ForgeKind::GitLab),
+            ("TF_BUILD", ForgeKind::AzureDevOps),
+        ];
+        forges.into_iter().find(|(name, _)| self.variable(name).is_some()).map(|(_, forge)| forge)
     }
 
     /// The branch that a pull request of a known CI system is to be merged into.

@@ -24,8 +24,8 @@
 //! ```text
 //!  4 running   reconcile   agent   cli        config, telemetry: what the runner brought
 //!  3 showing   render
-//!  2 doing     apply   status   review     azure   kubernetes   git   forge     adapters: words only
-//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   import     pure
+//!  2 doing     apply   status     azure   kubernetes   git   forge     adapters: words only
+//!  1 stages    repo   desired   observed   cloud_provider   plan   approval   review   import     pure
 //!  0 words     domain   value   diagnostic                     pure
 //!              sim stands beside the tower and is reached over HTTP
 //! ```

@@ -195,3 +195,46 @@ fn the_image_is_built_without_the_simulator_and_does_not_run_as_root() {
     let rust = env!("CARGO_PKG_RUST_VERSION");
     assert!(build.contains(&format!("FROM rust:{rust}-")), "Rust {rust} is needed");
 }
+
+/// The commands of privlink in a file, split as a shell splits them without quotes that hold blanks.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let commands = lines.filter_map(|line| line.split_once("privlink review").map(|(_, rest)| rest));
+    commands
+        .map(|rest| std::iter::once("review").chain(rest.split_whitespace()).map(ToOwned::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn the_workflows_for_pull_requests_are_yaml_and_their_flags_are_those_of_the_program() {
+    for name in ["github.yml", "gitlab-ci.yml", "azure-pipelines.yml"] {
+        let text = read(&format!("ci/{name}"));
+        let _: Value = serde_yaml::from_str(&text).unwrap();
+        let commands = commands(&text);
+        assert_eq!(commands.len(), 1, "{name} plans once");
+        let words: Vec<&str> = commands[0].iter().map(String::as_str).collect();
+        knows_all_flags(&words);
+        // A clone would be the head's; by the remote nothing of it is checked out.
+        assert!(["--repo", "--base", "--head", "--forge"].iter().all(|flag| words.contains(flag)), "{name}: {words:?}");
+        assert!(!text.contains("secrets.") && !text.contains("actions/checkout"), "{name}");
+    }
+}
+
+#[test]
+fn the_workflow_of_github_asks_for_no_more_than_it_needs_and_is_not_run_with_the_rights_of_the_base() {
+    let workflow: Value = serde_yaml::from_str(&read("ci/github.yml")).unwrap();
+    assert_eq!(workflow["permissions"], serde_json::json!({}));
+    let job = &workflow["jobs"]["review"];
+    assert_eq!(job["permissions"], serde_json::json!({ "contents": "read", "id-token": "write" }));
+    let triggers: Vec<&String> = workflow["on"].as_object().unwrap().keys().collect();
+    assert_eq!(triggers, ["pull_request", "workflow_dispatch"]);
+    for step in job["steps"].as_array().unwrap() {
+        let run = step["run"].as_str().unwrap();
+        assert!(!run.contains("${{"), "what people write would be part of a script: {run}");
+    }
+    let gitlab: Value = serde_yaml::from_str(&read("ci/gitlab-ci.yml")).unwrap();
+    assert_eq!(gitlab["privlink"]["variables"]["GIT_STRATEGY"], "none");
+    assert_eq!(gitlab["privlink"]["artifacts"]["reports"]["codequality"], "review/code-quality.json");
+    let azure: Value = serde_yaml::from_str(&read("ci/azure-pipelines.yml")).unwrap();
+    assert_eq!(azure["steps"][0]["checkout"], "none");
+}

@@ -16,6 +16,7 @@ mod options;
 pub mod plan;
 pub mod printer;
 pub mod rbac;
+pub mod review;
 mod runner;
 pub mod schema;
 mod signals;
@@ -68,6 +69,7 @@ enum Command {
     Agent(agent::AgentArguments),
     Doctor(doctor::DoctorArguments),
     Explain(explain::ExplainArguments),
+    Review(review::ReviewArguments),
     Rbac(rbac::RbacArguments),
     Schema(schema::SchemaArguments),
     #[cfg(feature = "sim")]
@@ -172,6 +174,7 @@ async fn dispatch(
         Command::Agent(arguments) => agent::run(arguments, global.log_format, &config, printer).await,
         Command::Doctor(arguments) => doctor::run(arguments, &config, printer).await,
         Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Review(arguments) => review::run(arguments, &config, printer).await,
         Command::Rbac(arguments) => rbac::run(&arguments, printer),
         Command::Schema(arguments) => schema::run(&arguments, printer),
         #[cfg(feature = "sim")]

@@ -64,7 +64,8 @@ impl PlanId {
     }
 }
 
-fn digest(text: &str) -> String {
+/// The SHA-256 of a text, as 64 lower-case hex digits.
+pub fn digest(text: &str) -> String {
     sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

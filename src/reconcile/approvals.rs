@@ -103,14 +103,34 @@ pub async fn read(upstream: &Upstream, question: Question<'_>) -> Result<Approva
     }
     match authors::authors(upstream, question).await? {
         Some(authors) => approvals.authors = authors,
-        None => {
-            approvals.evidence.clear();
-            let message = "no approval counts: the history is too long to tell who wrote the change";
-            let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&files::root()), "");
-            approvals.diagnostics.push(diagnostic.help("apply once by hand: what came before is not looked at again"));
-        }
+        None => forget(&mut approvals),
     }
     Ok(approvals)
+}
+
+/// Reads the approvals that an environment would have with a change merged: those that the change brings too, and whoever
+/// made it among the authors.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_proposed(
+    upstream: &Upstream,
+    head: &CommitId,
+    question: Question<'_>,
+) -> Result<Approvals, GitError> {
+    let mut approvals = read(upstream, question).await?;
+    collect(upstream, head, question, &mut approvals).await?;
+    if !authors::add_proposed(upstream, head, question, &mut approvals.authors).await? {
+        forget(&mut approvals);
+    }
+    Ok(approvals)
+}
+
+fn forget(approvals: &mut Approvals) {
+    approvals.evidence.clear();
+    let message = "no approval counts: the history is too long to tell who wrote the change";
+    let diagnostic = Diagnostic::warning(repo::code::MISPLACED, message).label(Place::file(&files::root()), "");
+    approvals.diagnostics.push(diagnostic.help("apply once by hand: what came before is not looked at again"));
 }
 
 /// Adds the approvals of one branch.

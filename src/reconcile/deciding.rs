@@ -10,6 +10,7 @@ use crate::approval::Missing;
 use crate::approval::News;
 use crate::approval::used::CarriedOut;
 use crate::approval::used::Used;
+use crate::domain::commit::CommitId;
 use crate::plan::compare;
 use crate::plan::document::PlanId;
 use crate::reconcile::approvals;
@@ -33,6 +34,18 @@ use std::sync::Arc;
 /// If the mirror cannot be read.
 #[tracing::instrument(target = "otel", name = "approve", skip_all, fields(plan_id = %planned.plan.id))]
 pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, PassError> {
+    on_file(loaded, planned, None).await
+}
+
+/// The approvals that there would be with a change merged whose last commit is `head`.
+///
+/// # Errors
+/// As [`approvals`].
+pub async fn approvals_of_change(loaded: &Loaded, planned: &Planned, head: &CommitId) -> Result<Approvals, PassError> {
+    on_file(loaded, planned, Some(head)).await
+}
+
+async fn on_file(loaded: &Loaded, planned: &Planned, head: Option<&CommitId>) -> Result<Approvals, PassError> {
     let Some(upstream) = &loaded.source.upstream else { return Ok(Approvals::default()) };
     if !planned.plan.has_changes() {
         return Ok(Approvals::default());
@@ -44,7 +57,10 @@ pub async fn approvals(loaded: &Loaded, planned: &Planned) -> Result<Approvals, 
     let withdrawn = seen.iter().filter(|seen| seen.withdrawn).map(|seen| seen.commit.clone()).collect();
     let now = Timestamp::now();
     let question = Question { policy, environments: &environments, applied, withdrawn: &withdrawn, now };
-    Ok(approvals::read(upstream, question).await?)
+    Ok(match head {
+        None => approvals::read(upstream, question).await?,
+        Some(head) => approvals::read_proposed(upstream, head, question).await?,
+    })
 }
 
 /// Decides whether the plan may run.

@@ -21,6 +21,7 @@ pub mod posting;
 pub mod presence;
 pub mod publishing;
 pub mod remote;
+pub mod reviewing;
 mod rules;
 mod sight;
 pub mod source;

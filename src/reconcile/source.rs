@@ -30,11 +30,15 @@ use crate::repo::source::Sources;
 
 mod branch;
 mod error;
+mod proposal;
 
 pub use branch::config_branch;
 use branch::default_branch;
 use branch::reference;
 pub use error::SourceError;
+pub use proposal::Proposal;
+pub use proposal::proposal_of_folder;
+pub use proposal::proposal_of_remote;
 
 /// The settings file, at the root of a config repository.
 pub const SETTINGS_FILE: &str = "privlink.toml";
@@ -283,14 +287,8 @@ impl LocalRepository {
     }
 
     fn merge(&self, base: &str) -> Result<MergedFolder, SourceError> {
-        let missing =
-            |revision: &str| SourceError::NoRevision { folder: self.folder.clone(), revision: revision.to_owned() };
-        let base_commit = match self.repository.resolve(base)? {
-            Some(commit) => commit,
-            // CI checkouts have the target branch as a remote one only.
-            None => self.repository.resolve(&format!("origin/{base}"))?.ok_or_else(|| missing(base))?,
-        };
-        let head = self.head.clone().ok_or_else(|| missing("HEAD"))?;
+        let base_commit = self.resolve(base)?;
+        let head = self.head.clone().ok_or_else(|| self.missing("HEAD"))?;
         let merged = match self.repository.merge(&base_commit, &head)? {
             Merged::Clean(commit) => commit,
             Merged::Conflicts(paths) => return Err(conflicts(&paths)),
@@ -299,6 +297,18 @@ impl LocalRepository {
         let before = self.repository.snapshot(&base_commit, &self.limits())?;
         let settings = self.repository.read_file(&base_commit, &self.path_of(SETTINGS_FILE))?;
         Ok(MergedFolder { snapshot, base: before, settings, base_note: format!("{base} at {}", base_commit.short()) })
+    }
+
+    fn missing(&self, revision: &str) -> SourceError {
+        SourceError::NoRevision { folder: self.folder.clone(), revision: revision.to_owned() }
+    }
+
+    fn resolve(&self, revision: &str) -> Result<CommitId, SourceError> {
+        match self.repository.resolve(revision)? {
+            Some(commit) => Ok(commit),
+            // CI checkouts have the target branch as a remote one only.
+            None => self.repository.resolve(&format!("origin/{revision}"))?.ok_or_else(|| self.missing(revision)),
+        }
     }
 
     fn limits(&self) -> Limits {

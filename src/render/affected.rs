@@ -84,7 +84,7 @@ fn words(field: &FieldChange, shown: &Shown) -> String {
 }
 
 /// Where a field stands in its document; of what stands nowhere, its surroundings.
-fn place_of(document: &Place, field: &FieldChange) -> Place {
+pub(super) fn place_of(document: &Place, field: &FieldChange) -> Place {
     let bracketed = |parent: &str| field.name.strip_prefix(parent)?.strip_prefix('[')?.strip_suffix(']');
     let within = ["metadata.annotations", "metadata.labels"].into_iter().find_map(|parent| {
         let key = bracketed(parent)?;
@@ -151,10 +151,24 @@ pub(super) fn party_row(party: &Party, plan: &Plan, details: Details<'_>) -> Vec
     .collect()
 }
 
+/// A consumer, its subscription, and how many of its connections are hit.
+pub(super) type Hits = (String, SubscriptionId, usize);
+
 /// How many connections of each consumer: what is left to say where not every endpoint has room.
-pub(super) fn by_consumer(consequence: &Consequence, plan: &Plan) -> Vec<(String, SubscriptionId, usize)> {
+pub(super) fn by_consumer(consequence: &Consequence, plan: &Plan) -> Vec<Hits> {
+    counted(consequence.parties.iter(), plan)
+}
+
+/// The same of everything that the plan brings about, each connection once.
+pub(super) fn everybody(plan: &Plan) -> Vec<Hits> {
+    let parties = plan.steps.iter().flat_map(|step| &step.change.consequences).flat_map(|it| &it.parties);
+    let once: BTreeMap<&ResourceId, &Party> = parties.map(|party| (&party.endpoint, party)).collect();
+    counted(once.into_values(), plan)
+}
+
+fn counted<'a>(parties: impl Iterator<Item = &'a Party>, plan: &Plan) -> Vec<Hits> {
     let mut consumers: BTreeMap<SubscriptionId, (String, usize)> = BTreeMap::new();
-    for party in &consequence.parties {
+    for party in parties {
         consumers.entry(party.subscription()).or_insert_with(|| (behind(party, plan), 0)).1 += 1;
     }
     let mut rows: Vec<_> = consumers.into_iter().map(|(id, (people, number))| (people, id, number)).collect();

@@ -3,6 +3,7 @@
 //! The JSON is a format of our own: structs that are frozen, never a dump of what the program holds inside. The other two
 //! belong to others.
 
+pub mod annotations;
 mod github;
 mod sarif;
 

@@ -3,13 +3,18 @@
 //! Names and values come from people's files and from Azure. They stand in code spans and fences longer than any back-tick
 //! run in them, or are escaped: they never mention anybody, link anything, close a fence or start a command.
 
+mod comment;
+mod details;
+mod inert;
+mod people;
+mod picture;
+mod unplanned;
+
 use crate::plan::Plan;
 use crate::plan::Step;
-use crate::plan::change::Cause;
 use crate::plan::mode::Mode;
 use crate::render::Text;
 use crate::render::affected;
-use crate::render::affected::Hit;
 use crate::render::count;
 use crate::render::left_out;
 use crate::render::plan as words;
@@ -18,7 +23,19 @@ use crate::render::shown::Details;
 use crate::render::shown::Shown;
 use crate::render::step;
 use crate::render::terminal;
-use crate::value::Value;
+pub use comment::Commits;
+pub use comment::Frame;
+pub use comment::budget;
+pub use comment::comment;
+pub use comment::headline;
+use details::details_of;
+use inert::cell;
+pub(super) use inert::cell_code;
+pub use inert::code;
+use inert::fence;
+pub use inert::inert;
+pub use unplanned::Unplanned;
+pub use unplanned::unplanned;
 
 /// The most that GitHub takes in one comment (65,536 characters), less what a forge adds around it.
 pub const GITHUB_LIMIT: usize = 64_000;
@@ -38,11 +55,8 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let closing = closing(plan);
     // What is cut short says so; those lines need room too.
     let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
-    // Never cut: where not every endpoint has room, every consumer has.
-    let everyone = affected(plan, |hit| endpoints(plan, hit, details), details);
-    let fits = everyone.iter().map(|line| line.len() + 1).sum::<usize>() <= budget;
-    let people = if fits { everyone } else { affected(plan, |hit| consumers(plan, hit), details) };
     let rules = fitting(rules(plan), "loosened rules", &mut budget);
+    let people = people::affected(plan, details, budget);
     let affected = fitting(people, "who is affected", &mut budget);
     let left_out = fitting(left_out(plan, details), "what is left out", &mut budget);
     let modes = fitting(modes(plan), "how Private Link Services were made", &mut budget);
@@ -50,7 +64,7 @@ pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let troubles = fitting(troubles(plan), "what stands in the way", &mut budget);
     let table = fitting(table(plan, details), "changes", &mut budget);
     let notes = fitting(notes(plan), "what to know", &mut budget);
-    let folded = folded(plan, details, &mut budget);
+    let folded = folded(plan, details, &mut budget, |_| true);
     [head, rules, affected, left_out, modes, smaller, table, folded, troubles, notes, closing].concat()
 }
 
@@ -88,56 +102,6 @@ fn rules(plan: &Plan) -> Vec<String> {
     block("Loosened rules: in force once this is approved", rules.collect())
 }
 
-fn affected(plan: &Plan, rows: impl Fn(&Hit<'_>) -> Vec<String>, details: Details<'_>) -> Vec<String> {
-    let hits = affected::hits(plan);
-    if hits.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec![String::new(), format!("**Who is affected:** {}", affected::affected_count(plan))];
-    for hit in hits {
-        let consequence = hit.consequence;
-        let keys: Vec<String> = hit.keys().iter().map(|key| code(key)).collect();
-        lines.push(String::new());
-        lines.push(format!(
-            "{}: {} ({})",
-            keys.join(", "),
-            inert(&consequence.text),
-            inert(&shown::named(consequence))
-        ));
-        if let Some(why) = hit.why(plan, details) {
-            lines.push(String::new());
-            lines.push(format!("**Why:** {}", inert(&why)));
-        }
-        lines.push(String::new());
-        lines.extend(rows(&hit));
-    }
-    lines
-}
-
-/// A row for every endpoint that is hit; the last column only where somebody was seen before.
-fn endpoints(plan: &Plan, hit: &Hit<'_>, details: Details<'_>) -> Vec<String> {
-    let parties = &hit.consequence.parties;
-    let dated = parties.iter().any(|party| affected::first_seen(party, details).is_some());
-    let (title, line) = if dated { (" First seen |", "---|") } else { ("", "") };
-    let head = [format!("| Endpoint | State | Consumer | Subscription |{title}"), format!("|---|---|---|---|{line}")];
-    let rows = parties.iter().map(|party| {
-        let people = affected::people(party, plan);
-        let [endpoint, status, people] = [party.endpoint.name(), &party.status, &people].map(cell_code);
-        let seen = affected::first_seen(party, details).unwrap_or_default();
-        let seen = if dated { format!(" {seen} |") } else { String::new() };
-        format!("| {endpoint} | {status} | {people} | `{}` |{seen}", party.subscription())
-    });
-    head.into_iter().chain(rows).collect()
-}
-
-/// A row for every consumer that is hit.
-fn consumers(plan: &Plan, hit: &Hit<'_>) -> Vec<String> {
-    let head = ["| Consumer | Subscription | Connections |".to_owned(), "|---|---|---|".to_owned()];
-    let consumers = affected::by_consumer(hit.consequence, plan);
-    let row = |(people, id, number): &(String, _, usize)| format!("| {} | `{id}` | {number} |", cell_code(people));
-    head.into_iter().chain(consumers.iter().map(row)).collect()
-}
-
 fn table(plan: &Plan, details: Details<'_>) -> Vec<String> {
     if !plan.has_changes() {
         return Vec::new();
@@ -160,18 +124,19 @@ fn row(step: &Step, details: Details<'_>) -> String {
     let irreversible = if change.irreversible { ", irreversible" } else { "" };
     let key = cell_code(&change.key.to_string());
     let by = shown::actor(change.actor);
+    let drift = if change.is_drift() { ", drift" } else { "" };
     format!(
-        "| `{}` | {key} | {}{by} | {}{irreversible} | {why} | {affects} |",
+        "| `{}` | {key} | {}{by}{drift} | {}{irreversible} | {why} | {affects} |",
         change.action.symbol(),
         change.action,
         change.risk
     )
 }
 
-fn folded(plan: &Plan, details: Details<'_>, budget: &mut usize) -> String {
+fn folded(plan: &Plan, details: Details<'_>, budget: &mut usize, which: impl Fn(&Step) -> bool) -> String {
     let mut out = String::new();
     let mut left_out = 0;
-    for (number, step) in words::by_risk(plan) {
+    for (number, step) in words::by_risk(plan).into_iter().filter(|(_, step)| which(step)) {
         let block = details_of(plan, number, step, details);
         if block.len() > *budget {
             left_out += 1;
@@ -187,61 +152,6 @@ fn folded(plan: &Plan, details: Details<'_>, budget: &mut usize) -> String {
         ));
     }
     out
-}
-
-fn details_of(plan: &Plan, number: usize, step: &Step, details: Details<'_>) -> String {
-    let change = &step.change;
-    let drift = if change.cause == Cause::Drift { ", drift" } else { "" };
-    // Markdown is not read inside a summary, so code spans would not help there.
-    let title = html(&format!("{number}. {} {}", change.action.symbol(), step::title(change)));
-    let mut out = format!("\n<details><summary><b>{title}</b> ({}{drift})</summary>\n\n", change.risk);
-    if let Some(source) = step::source(change, details) {
-        out.push_str(&format!("- asked for in {}\n", code(&source)));
-    }
-    for why in step::why(change) {
-        out.push_str(&format!("- {}\n", inert(&why)));
-    }
-    let waits: Vec<String> = step.after.iter().map(|at| code(&plan.steps[*at].change.key.to_string())).collect();
-    if !waits.is_empty() {
-        out.push_str(&format!("- waits for {}\n", waits.join(", ")));
-    }
-    for consequence in &change.consequences {
-        out.push_str(&format!("- {} ({})\n", inert(&consequence.text), inert(&shown::named(consequence))));
-    }
-    if let Some(cuts) = step::cuts(change) {
-        out.push_str(&format!("- {}\n", inert(&cuts)));
-    }
-    let shown = Shown::new(plan.policy.subscription.clone());
-    for line in step::stored_otherwise(change, &shown) {
-        out.push_str(&format!("- {}\n", inert(&line)));
-    }
-    let diff = diff(step, &shown);
-    if !diff.is_empty() {
-        out.push('\n');
-        out.push_str(&fence("diff", &diff));
-    }
-    out.push_str("\n</details>\n");
-    out
-}
-
-/// The fields as a diff: the sign stands in column 0, so that no line begins with somebody's text.
-fn diff(step: &Step, shown: &Shown) -> String {
-    let mut lines = Vec::new();
-    let fields = step::told_fields(&step.change);
-    for field in fields.iter().filter(|field| !step::is_new_mark(field)) {
-        let name = shown::field_name(&field.name);
-        let remarks = step::remarks(field);
-        if let (Some(Value::Set(before)), Some(Value::Set(after))) = (&field.before, &field.after) {
-            lines.push(format!("! {name}{remarks}"));
-            let (added, removed) = shown::set_change(before, after);
-            lines.extend(added.into_iter().map(|item| format!("+   {}", shown.text(item))));
-            lines.extend(removed.into_iter().map(|item| format!("-   {}", shown.text(item))));
-            continue;
-        }
-        lines.extend(field.before.as_ref().map(|value| format!("- {name}: {}{remarks}", shown.value(value))));
-        lines.extend(field.after.as_ref().map(|value| format!("+ {name}: {}{remarks}", shown.value(value))));
-    }
-    lines.join("\n")
 }
 
 fn block(title: &str, lines: Vec<String>) -> Vec<String> {
@@ -308,76 +218,6 @@ fn closing(plan: &Plan) -> String {
     let remarks = words::remarks(plan).into_iter().map(|remark| format!("- {}", inert(&remark)));
     let lines = block("Approval", consents.chain(remarks).collect());
     format!("{}\n\nPlan id: `{}`\n", lines.join("\n"), plan.id)
-}
-
-/// A code span that no back-tick in the text can close.
-pub fn code(text: &str) -> String {
-    let text = shown::one_line(text);
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    // A span that begins or ends with a back-tick needs a blank, which Markdown takes away again.
-    let pad = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
-    format!("{ticks}{pad}{text}{pad}{ticks}")
-}
-
-/// A code span inside a table.
-pub(super) fn cell_code(text: &str) -> String {
-    cell(&code(text))
-}
-
-/// A table ends a cell at every `|`, in code spans too.
-fn cell(markdown: &str) -> String {
-    // `inert` escapes it already; a second backslash would set it free again.
-    markdown.replace("\\|", "|").replace('|', "\\|")
-}
-
-/// A fenced block that no back-tick run in the text can close.
-fn fence(language: &str, text: &str) -> String {
-    let ticks = "`".repeat((longest_run(text) + 1).max(3));
-    format!("{ticks}{language}\n{}\n{ticks}\n", text.trim_end_matches('\n'))
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
-}
-
-/// Prose that means nothing to Markdown, HTML or a forge.
-pub fn inert(text: &str) -> String {
-    let mut out = String::new();
-    let text = shown::one_line(text);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '&' => out.push_str("&amp;\u{200b}"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' => {
-                out.push('\\');
-                out.push(c);
-            }
-            // A forge looks for people, issues, requests, labels, milestones and snippets in the text that is left.
-            '@' | '#' | '!' | '~' | '%' | '$' | ':' => {
-                if matches!(c, '~' | '$') {
-                    out.push('\\');
-                }
-                out.push(c);
-                if rest.peek().is_some_and(|next| *next != ' ') {
-                    out.push('\u{200b}');
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.replace("GH-", "GH-\u{200b}").replace("gh-", "gh-\u{200b}").replace("www.", "www\u{200b}.")
-}
-
-/// Text inside an HTML element, where Markdown is not read and a backslash would be seen.
-fn html(text: &str) -> String {
-    let escaped = |c: char| {
-        if c.is_ascii_punctuation() && !"-/.,:() ".contains(c) { format!("&#{};", u32::from(c)) } else { c.to_string() }
-    };
-    let text: String = shown::one_line(text).chars().map(escaped).collect();
-    // A forge looks for references after it has read the entities.
-    ["&#64;", "&#35;", "&#33;"].into_iter().fold(text, |text, sign| text.replace(sign, &format!("{sign}\u{200b}")))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod page;
 pub mod plan;
 pub mod rbac;
 pub mod repairs;
+pub mod review;
 pub mod saved_plan;
 pub mod schema;
 pub mod shown;
@@ -137,12 +138,18 @@ impl Text {
     }
 }
 
-/// Shows control characters instead of sending them: a name in a file must not steer somebody's terminal.
+/// Shows control characters instead of sending them: a name in a file must not steer somebody's terminal. Nor must it steer a
+/// build: Azure Pipelines obeys `##vso[` and GitHub Actions `##[` wherever they stand in a line of a log.
 pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
     let hostile =
         |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let text: std::borrow::Cow<'_, str> = match text.contains("##") {
+        // Twice: of three in a row the first replacement sees two.
+        true => text.replace("##", "#\u{200b}#").replace("##", "#\u{200b}#").into(),
+        false => text.into(),
+    };
     if !text.contains(hostile) {
-        return text.into();
+        return text;
     }
     text.chars()
         .map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() })
@@ -172,5 +179,12 @@ mod tests {
     fn control_characters_are_shown() {
         assert_eq!(visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(visible("ä\n☃"), "ä\n☃");
+    }
+
+    #[test]
+    fn no_text_of_others_is_a_command_to_a_build() {
+        for command in ["##vso[task.setvariable variable=x]y", "a ##[add-path]b", "####vso[x]"] {
+            assert!(!visible(command).contains("##"), "{command}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use schemars::schema_for;
 use crate::approval::file::ApprovalFile;
 use crate::render::findings::FindingsV1;
 use crate::render::json::PlanV1;
+use crate::render::review::ReviewV1;
 use crate::render::saved_plan::SavedPlan;
 use crate::status::document::AppliedRecord;
 use crate::status::document::EnvironmentStatus;
@@ -25,6 +26,7 @@ pub fn schemas() -> BTreeMap<&'static str, Schema> {
         ("PrivateLinkServiceStatus", schema_for!(PrivateLinkServiceStatus)),
         ("PrivateEndpointStatus", schema_for!(PrivateEndpointStatus)),
         ("EnvironmentStatus", schema_for!(EnvironmentStatus)),
+        ("Review", schema_for!(ReviewV1)),
         ("Findings", schema_for!(FindingsV1)),
         ("AppliedRecord", schema_for!(AppliedRecord)),
     ])

@@ -1,8 +1,13 @@
-//! What a pull request is told about an environment. Pure: what is said is decided here, and written by others.
+//! What a pull request is told: one comment, two statuses and remarks at lines for each environment that it touches.
+//!
+//! These are values. `render` writes the comment, `reconcile` makes the plans and posts what came out; whose review in the forge
+//! counts is decided here, too.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod overlap;
 pub mod reviewers;
+pub mod status;
 pub mod sticky;
 
 use crate::domain::name::EnvironmentName;

@@ -16,6 +16,7 @@ pub(super) const FLOORS: &[Row] = &[
     ("cloud_provider", &["observed", "domain"]),
     ("plan", &["desired", "observed", "cloud_provider", "domain", "value", "diagnostic"]),
     ("approval", &["plan", "domain"]),
+    ("review", &["plan", "approval", "domain", "diagnostic"]),
     ("import", &["desired", "observed", "domain"]),
     // Floor 2: doing.
     ("apply", &["plan", "approval", "domain"]),
@@ -41,6 +42,7 @@ pub(super) const FLOORS: &[Row] = &[
             "approval",
             "apply",
             "status",
+            "review",
         ],
     ),
     // Floor 4: running.
@@ -66,7 +68,7 @@ pub(super) const FLOORS: &[Row] = &[
             "forge",
         ],
     ),
-    ("agent", &["reconcile", "render", "status", "config", "domain", "value", "diagnostic"]),
+    ("agent", &["reconcile", "render", "review", "status", "config", "domain", "value", "diagnostic"]),
     (
         "cli",
         &[
@@ -116,6 +118,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ("config", "azure::traffic", "all ways to Azure of one run share what Azure counts together"),
     ("config", "git::Access", "the runner alone brings the credentials of a remote"),
     ("config", "desired::policy", "the name of a cloud is looked up among the runner's"),
+    ("review", "desired::policy", "what an approval lacks is told by the consent that the policy asks for"),
     ("approval", "desired::policy", "consent by risk is a word of the policy that a plan carries"),
     ("apply", "value", "the engine keeps the outputs of steps, by the words of the values that wait for them"),
     ("reconcile", "config", "ways to the world are opened with what the runner brought"),

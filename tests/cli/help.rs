@@ -7,7 +7,7 @@ use privlink::cli::Exit;
 
 use crate::runner::run;
 
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "demo",
     "init",
     "check",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 31] = [
     "doctor",
     "doctor auth",
     "explain",
+    "review",
     "rbac",
     "schema",
     "simulate",

@@ -2,6 +2,7 @@
 
 use crate::approval::Authors;
 use crate::approval::signature::signer;
+use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
 use crate::domain::commit::RepoPath;
 use crate::git::GitError;
@@ -11,8 +12,7 @@ use crate::reconcile::source::Upstream;
 
 /// Who made the change. `None` if the history was not looked at to its end.
 pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Result<Option<Authors>, GitError> {
-    let Question { policy, environments: _, applied, withdrawn: _, now } = question;
-    let (known, lost) = match applied {
+    let (known, lost) = match question.applied {
         None => (None, None),
         Some(commit) if upstream.remote.is_ancestor(commit, &upstream.tip).await.unwrap_or(false) => {
             (Some(commit), None)
@@ -27,12 +27,35 @@ pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Resu
     if !history.complete {
         return Ok(None);
     }
+    let mut authors = Authors { lost: lost.cloned(), ..Authors::default() };
+    add(upstream, question, &history.commits, &mut authors).await?;
+    Ok(Some(authors))
+}
+
+/// Adds whoever made a change that is not merged yet: the commits of `head` that the config branch does not have. Answers
+/// whether the history was looked at to its end.
+pub(super) async fn add_proposed(
+    upstream: &Upstream,
+    head: &CommitId,
+    question: Question<'_>,
+    authors: &mut Authors,
+) -> Result<bool, GitError> {
+    let history = upstream.remote.history(Some(&upstream.tip), head).await?;
+    add(upstream, question, &history.commits, authors).await?;
+    Ok(history.complete)
+}
+
+async fn add(
+    upstream: &Upstream,
+    Question { policy, now, .. }: Question<'_>,
+    commits: &[CommitRecord],
+    authors: &mut Authors,
+) -> Result<(), GitError> {
     let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
-    let changes = history.commits.iter().filter(|commit| commit.paths.iter().any(is_change));
+    let changes = commits.iter().filter(|commit| commit.paths.iter().any(is_change));
     let changes: Vec<&CommitRecord> = changes.collect();
     let people = changes.iter().flat_map(|commit| [&commit.author, &commit.committer]);
-    let addresses = people.map(|identity| identity.email.to_ascii_lowercase()).collect();
-    let mut authors = Authors { addresses, lost: lost.cloned(), ..Authors::default() };
+    authors.addresses.extend(people.map(|identity| identity.email.to_ascii_lowercase()));
     if policy.approval.signatures_required {
         let ids = changes.iter().map(|commit| commit.id.clone()).collect();
         let signatures = upstream.remote.signatures(ids).await?;
@@ -43,5 +66,5 @@ pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Resu
             }
         }
     }
-    Ok(Some(authors))
+    Ok(())
 }

@@ -6,8 +6,12 @@ use crate::domain::commit::CommitId;
 use crate::domain::commit::RefName;
 use crate::reconcile::source::SourceError;
 
-/// The ref of a branch that was named in short or in full.
+/// The ref of a branch that was named in short or in full; another ref in full, such as `refs/pull/7/head`.
 pub(super) fn reference(branch: &str) -> Result<RefName, SourceError> {
+    let is_other = branch.starts_with("refs/") && !branch.starts_with("refs/heads/");
+    if let Some(other) = is_other.then(|| branch.parse().ok()).flatten() {
+        return Ok(other);
+    }
     let full = branch.strip_prefix("refs/heads/").unwrap_or(branch);
     RefName::branch(full).map_err(|_| SourceError::NoBranch { url: "the remote".to_owned(), branch: branch.to_owned() })
 }

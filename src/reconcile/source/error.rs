@@ -37,6 +37,12 @@ pub enum SourceError {
         /// What was named.
         revision: String,
     },
+    /// There are no commits to review.
+    #[error("{folder} is not in a Git repository: a review merges two commits; use --repo URL, or name a clone", folder = .folder.display())]
+    NoCommits {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Base and head cannot be merged.
     #[error("the change does not merge into its base: {paths} conflict; rebase it")]
     Conflicts {

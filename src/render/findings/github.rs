@@ -30,11 +30,11 @@ fn command(diagnostic: &Diagnostic, sources: &Sources) -> String {
 }
 
 // Source: "escapeData" and "escapeProperty" of the Actions toolkit.
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 

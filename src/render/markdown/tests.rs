@@ -1,5 +1,7 @@
 //! Markdown for pull requests: inert, within its budget.
 
+mod comments;
+
 use serde_json::json;
 
 use super::*;
@@ -122,8 +124,8 @@ fn nothing_of_the_user_is_alive() {
         assert!(cells == 5 || cells == 7, "a cell escaped: {line}");
     }
     insta::assert_snapshot!(inert(hostile).replace('\u{200b}', "·"), @r"\`&lt;/details&gt;\` @·team #·1 --&gt; \| \`\`\`\\n/close !·\[x\](http:·//evil) GH-·1 \$·x\$");
-    insta::assert_snapshot!(code(hostile), @r"```` `</details>` @team #1 --> | ```\n/close ![x](http://evil) GH-1 $x$ ````");
-    insta::assert_snapshot!(cell_code(hostile), @r"```` `</details>` @team #1 --> \| ```\n/close ![x](http://evil) GH-1 $x$ ````");
+    insta::assert_snapshot!(code(hostile).replace('\u{200b}', "·"), @r"```` `</details>` @team #·1 --> | ```\n/close ![x](http://evil) GH-1 $x$ ````");
+    insta::assert_snapshot!(cell_code(hostile).replace('\u{200b}', "·"), @r"```` `</details>` @team #·1 --> \| ```\n/close ![x](http://evil) GH-1 $x$ ````");
 }
 
 proptest::proptest! {

@@ -1,0 +1,261 @@
+//! `privlink review`: what a pull request would do, and to whom, as its comment, statuses and remarks at lines.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use anyhow::bail;
+use clap::Args;
+use clap::ValueEnum;
+
+use crate::cli::Exit;
+use crate::cli::options::EnvironmentOptions;
+use crate::cli::options::FloorOptions;
+use crate::cli::plan;
+use crate::cli::printer::Printer;
+use crate::cli::runner;
+use crate::config::Config;
+use crate::diagnostic::Place;
+use crate::domain::pull_request::Annotation;
+use crate::domain::pull_request::ForgeKind;
+use crate::git::RemoteUrl;
+use crate::plan::Plan;
+use crate::reconcile::planning;
+use crate::reconcile::remote::Remote;
+use crate::reconcile::reviewing;
+use crate::reconcile::reviewing::Change;
+use crate::reconcile::reviewing::Outcome;
+use crate::reconcile::reviewing::Review;
+use crate::reconcile::reviewing::Terms;
+use crate::reconcile::source;
+use crate::render;
+use crate::render::Label;
+use crate::render::findings::annotations;
+use crate::render::shown::Details;
+use crate::review::Told;
+
+/// Plan a pull request: what merging it would do, and to whom
+#[derive(Debug, Args)]
+pub struct ReviewArguments {
+    /// A clone of the config repository; its commits are looked at, never its working tree
+    #[arg(default_value = ".", conflicts_with = "repo")]
+    folder: PathBuf,
+    /// A remote config repository (file, https or ssh URL), instead of a clone
+    #[arg(long, value_name = "URL", requires = "head")]
+    repo: Option<String>,
+    /// What the change is merged into, and whose privlink.toml is believed; default: the target branch that CI names
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+    /// The change: a branch, or another ref such as refs/pull/7/head; of a clone any revision, default: HEAD
+    #[arg(long, value_name = "REF")]
+    head: Option<String>,
+    /// Another open change: told where both want the same, or do not go together; may be repeated
+    #[arg(long, value_name = "REF", requires = "repo")]
+    also: Vec<String>,
+    #[command(flatten)]
+    environments: EnvironmentOptions,
+    #[command(flatten)]
+    floor: FloorOptions,
+    /// Whose Markdown the comment is in; default: that of the CI system, else GitHub's
+    #[arg(long, value_enum, value_name = "FORGE")]
+    forge: Option<Forge>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Also write everything here: ENVIRONMENT.md, review.json, code-quality.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Who serves pull requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Forge {
+    /// github.com, or GitHub Enterprise Server.
+    Github,
+    /// gitlab.com, or a GitLab of one's own.
+    Gitlab,
+    /// Azure DevOps.
+    AzureDevops,
+}
+
+impl From<Forge> for ForgeKind {
+    fn from(forge: Forge) -> Self {
+        match forge {
+            Forge::Github => Self::GitHub,
+            Forge::Gitlab => Self::GitLab,
+            Forge::AzureDevops => Self::AzureDevOps,
+        }
+    }
+}
+
+/// How a review is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// The comments, as Markdown.
+    Comment,
+    /// Everything, for programs that post by themselves.
+    Json,
+    /// GitLab's code quality report.
+    CodeQuality,
+    /// Workflow commands of GitHub Actions: remarks at lines.
+    Annotations,
+}
+
+pub(super) async fn run(
+    arguments: ReviewArguments,
+    config: &Config,
+    printer: &mut Printer<'_>,
+) -> anyhow::Result<Exit> {
+    let ReviewArguments { folder, repo, base, head, also, environments, floor, forge, format, out } = arguments;
+    let reviewed = repo.is_none().then_some(folder.as_path());
+    let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
+    let Some(base) = base.or_else(|| config.ci_target_branch()) else {
+        bail!("a change is reviewed against what it is merged into: name that branch with --base REF");
+    };
+    let terms = Terms {
+        forge: forge.map(ForgeKind::from).or_else(|| config.ci_forge()).unwrap_or(ForgeKind::GitHub),
+        source: source_flags(repo.as_deref(), &base, head.as_deref())?,
+    };
+    let proposal = match (&repo, &head) {
+        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, head).await?,
+        (Some(_), None) => bail!("a change of a remote is one of its refs: name it with --head REF"),
+        (None, head) => source::proposal_of_folder(&folder, &base, head.as_deref().unwrap_or("HEAD"), config)?,
+    };
+    let mut change = match Change::read(proposal) {
+        Ok(change) => change,
+        Err((diagnostics, sources)) => {
+            runner::show(&diagnostics, &sources, printer);
+            return Ok(Exit::Files);
+        }
+    };
+    for other in &also {
+        let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
+        let proposal = source::proposal_of_remote(remote(url, config)?, &base, other).await?;
+        if let Err((diagnostics, sources)) = change.beside(called(other), proposal) {
+            runner::show(&diagnostics, &sources, printer);
+            return Ok(Exit::Files);
+        }
+    }
+    plan::say_whom_we_believe(&change.loaded, printer);
+    let mut reviews = Vec::new();
+    for environment in runner::environments(&environments.environments, &change.loaded) {
+        printer.live(format!("reading the world of {environment}"));
+        match reviewing::review(&change, &environment, (&terms, config)).await {
+            Ok(review) => reviews.push(review),
+            Err(error) => return Ok(runner::failed(&environment, &error, &change.loaded, printer)),
+        }
+        printer.end_live();
+    }
+    show(&change, &reviews, format, printer);
+    if config.variable("GITHUB_ACTIONS").is_some_and(|it| it == "true")
+        && matches!(format, Format::Text | Format::Comment)
+    {
+        printer.raw_message(&annotations::commands(&remarks(&reviews)));
+    }
+    if let Some(folder) = out {
+        write(&folder, &change, &reviews)?;
+    }
+    Ok(reviews.iter().map(end_of).fold(Exit::Done, Exit::or))
+}
+
+fn remote(url: &str, config: &Config) -> anyhow::Result<Remote> {
+    Ok(Remote::new(url.parse::<RemoteUrl>()?, config))
+}
+
+/// What people call a change: `pull request #12` for `refs/pull/12/head`, else its branch.
+fn called(reference: &str) -> String {
+    let number = |prefix: &str| reference.strip_prefix(prefix)?.strip_suffix("/head");
+    match (number("refs/pull/"), number("refs/merge-requests/")) {
+        (Some(number), _) => format!("pull request #{number}"),
+        (_, Some(number)) => format!("merge request !{number}"),
+        (None, None) => reference.strip_prefix("refs/heads/").unwrap_or(reference).to_owned(),
+    }
+}
+
+/// How a person finds the change again, without what must not be shown of an address.
+fn source_flags(repo: Option<&str>, base: &str, head: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let Some(url) = repo else { return Ok(vec!["--base".to_owned(), base.to_owned()]) };
+    let url = url.parse::<RemoteUrl>()?.to_string();
+    let mut flags = vec!["--repo".to_owned(), url];
+    flags.extend(head.into_iter().flat_map(|head| ["--ref".to_owned(), head.to_owned()]));
+    flags.extend(["--base".to_owned(), base.to_owned()]);
+    Ok(flags)
+}
+
+/// The values that go to a forge.
+fn told(reviews: &[Review]) -> impl Iterator<Item = &Told> {
+    reviews.iter().map(|review| &review.told)
+}
+
+fn remarks(reviews: &[Review]) -> Vec<Annotation> {
+    let mut all: Vec<Annotation> = Vec::new();
+    for annotation in told(reviews).flat_map(|told| &told.annotations) {
+        // A file outside all environments is told for each of them.
+        if !all.contains(annotation) {
+            all.push(annotation.clone());
+        }
+    }
+    all
+}
+
+fn show(change: &Change, reviews: &[Review], format: Format, printer: &mut Printer<'_>) {
+    match format {
+        Format::Text => reviews.iter().for_each(|review| show_text(change, review, printer)),
+        Format::Comment => {
+            let bodies = told(reviews).map(|told| told.body.as_str()).filter(|body| !body.is_empty());
+            printer.raw_result(&bodies.collect::<Vec<_>>().join("\n"));
+            for told in told(reviews).filter(|told| told.body.is_empty()) {
+                printer.line(Label::Dim, format!("{}: {}", told.environment, told.headline));
+            }
+        }
+        Format::Json => printer.raw_result(&render::review::json(change.base(), change.head(), told(reviews))),
+        Format::CodeQuality => printer.raw_result(&annotations::code_quality(&remarks(reviews))),
+        Format::Annotations => printer.raw_result(&annotations::commands(&remarks(reviews))),
+    }
+}
+
+fn show_text(change: &Change, review: &Review, printer: &mut Printer<'_>) {
+    let environment = &review.told.environment;
+    match &review.outcome {
+        Outcome::Untouched => printer.raw_result(&format!("{environment}: {}\n", review.told.headline)),
+        Outcome::Planned(planned) => {
+            runner::show(&review.findings, &change.loaded.reading.sources, printer);
+            let locate = |place: &Place| planning::locate(&change.loaded, place);
+            let first_seen = crate::status::first_seen(&planned.status.documents);
+            let details = Details { locate: &locate, first_seen: Some(&first_seen) };
+            printer.result(&render::plan::plan(&planned.plan, details));
+        }
+        Outcome::Files(diagnostics) => runner::show(diagnostics, &change.loaded.reading.sources, printer),
+        Outcome::Settings(why) | Outcome::Failed(why) => {
+            printer.line(Label::Error, format!("error: {environment}: {why}"));
+        }
+    }
+    printer.result(&render::review::statuses(&review.told));
+}
+
+fn write(folder: &Path, change: &Change, reviews: &[Review]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    for told in told(reviews).filter(|told| !told.body.is_empty()) {
+        write(&format!("{}.md", told.environment), &told.body)?;
+    }
+    write("review.json", &render::review::json(change.base(), change.head(), told(reviews)))?;
+    write("code-quality.json", &annotations::code_quality(&remarks(reviews)))
+}
+
+fn end_of(review: &Review) -> Exit {
+    let is_sound = |plan: &Plan| plan.is_complete() && plan.is_applicable() && plan.is_whole();
+    match &review.outcome {
+        Outcome::Untouched => Exit::Done,
+        Outcome::Planned(planned) if is_sound(&planned.plan) => Exit::Done,
+        Outcome::Planned(_) => Exit::Incomplete,
+        Outcome::Files(_) | Outcome::Settings(_) => Exit::Files,
+        Outcome::Failed(_) => Exit::Failed,
+    }
+}

@@ -1,0 +1,330 @@
+//! From a change under review to what its pull request is told: plan the merge, with the authority of the base.
+
+mod beside;
+mod findings;
+mod settings;
+
+use std::collections::BTreeSet;
+
+use crate::approval::LocalConsent;
+use crate::config::Config;
+use crate::desired::Desired;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Diagnostics;
+use crate::diagnostic::Place;
+use crate::diagnostic::Severity;
+use crate::domain::commit::CommitId;
+use crate::domain::commit::RepoPath;
+use crate::domain::name::EnvironmentName;
+use crate::domain::pull_request::ForgeKind;
+use crate::observed::Observed;
+use crate::plan::document::digest;
+use crate::reconcile::deciding;
+use crate::reconcile::error_chain;
+use crate::reconcile::pass::PassError;
+use crate::reconcile::planning;
+use crate::reconcile::planning::Planned;
+use crate::reconcile::source;
+use crate::reconcile::source::Loaded;
+use crate::reconcile::source::Proposal;
+use crate::reconcile::source::Unreadable;
+use crate::render::count;
+use crate::render::findings::annotations;
+use crate::render::markdown;
+use crate::render::markdown::Commits;
+use crate::render::markdown::Frame;
+use crate::render::markdown::Unplanned;
+use crate::render::shown::Details;
+use crate::repo;
+use crate::review::Told;
+use crate::review::status;
+use findings::Findings;
+use settings::Proposed;
+
+/// A change under review, read.
+#[derive(Debug)]
+pub struct Change {
+    /// The base with the change merged into it, under the authority of the base.
+    pub loaded: Loaded,
+    /// The base alone.
+    before: Loaded,
+    proposal: Proposal,
+    /// Other open changes: what people call each, and its files merged into the same base.
+    others: Vec<(String, Other)>,
+}
+
+/// Another open change.
+#[derive(Debug)]
+enum Other {
+    /// It merges into the base.
+    Merges(Box<Loaded>, CommitId),
+    /// It does not: its own review says so.
+    Conflicts,
+}
+
+/// How a review is asked for.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Whose Markdown the comments are in.
+    pub forge: ForgeKind,
+    /// The flags by which a person finds the change again.
+    pub source: Vec<String>,
+}
+
+/// What became of one environment.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The change does not concern it.
+    Untouched,
+    /// There is a plan.
+    Planned(Box<Planned>),
+    /// The files have errors; these are told in the comment.
+    Files(Diagnostics),
+    /// The change breaks or deletes the settings; how, as a sentence.
+    Settings(String),
+    /// There is no plan for another reason, as a sentence.
+    Failed(String),
+}
+
+/// One environment of a change under review.
+#[derive(Debug)]
+pub struct Review {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the pull request is told. An environment that is not concerned has an empty body: it gets no comment.
+    pub told: Told,
+    /// What there is to say about the files of the change.
+    pub findings: Diagnostics,
+}
+
+impl Change {
+    /// Reads the base's settings, and the files of the base and of the merge.
+    ///
+    /// # Errors
+    /// What is wrong with the settings of the base: nobody can be believed without them.
+    pub fn read(proposal: Proposal) -> Result<Self, Unreadable> {
+        let loaded = source::load(proposal.source.clone())?;
+        let snapshot = proposal.source.base.clone().unwrap_or_default();
+        let reading = repo::read(&snapshot, &loaded.settings);
+        let source = source::Source { snapshot, base: None, ..proposal.source.clone() };
+        let before = Loaded { reading, source, settings: loaded.settings.clone(), today: loaded.today };
+        Ok(Self { loaded, before, proposal, others: Vec::new() })
+    }
+
+    /// Adds another open change, to be told where both want the same. `name` is what people call it.
+    ///
+    /// # Errors
+    /// As [`Change::read`]: the base may have moved on between the two.
+    pub fn beside(&mut self, name: String, other: Proposal) -> Result<(), Unreadable> {
+        let other = match other.conflicts {
+            Some(_) => Other::Conflicts,
+            None => Other::Merges(Box::new(source::load(other.source)?), other.head),
+        };
+        self.others.push((name, other));
+        Ok(())
+    }
+
+    /// The last commit of the change: what statuses and remarks are about.
+    pub fn head(&self) -> &CommitId {
+        &self.proposal.head
+    }
+
+    /// The commit that it is merged into.
+    pub fn base(&self) -> &CommitId {
+        &self.proposal.base
+    }
+
+    fn commits(&self) -> Commits {
+        Commits { base: self.proposal.base.clone(), head: self.proposal.head.clone() }
+    }
+
+    /// The files that the change edits, adds or removes.
+    fn touched(&self) -> BTreeSet<&RepoPath> {
+        let (before, after) = (&self.before.source.snapshot.files, &self.loaded.source.snapshot.files);
+        before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect()
+    }
+}
+
+/// Plans one environment of a change, and says what its pull request is told.
+///
+/// # Errors
+/// Only that there is no such environment: why there is no plan is told to the pull request.
+pub async fn review(
+    change: &Change,
+    environment: &EnvironmentName,
+    (terms, config): (&Terms, &Config),
+) -> Result<Review, PassError> {
+    let policy = planning::policy(&change.loaded, environment)?;
+    if let Some(paths) = &change.proposal.conflicts {
+        return Ok(conflict(change, environment, terms, paths));
+    }
+    let proposed = Proposed::of(change, &policy);
+    if let Some((why, help, findings)) = proposed.refusal(change) {
+        let review = unplanned(change, environment, terms, (&why, Some(help)), findings);
+        return Ok(Review { outcome: Outcome::Settings(why), ..review });
+    }
+    let findings = Findings::of(change, &policy);
+    if proposed.is_same() && findings.brought.is_empty() && is_same(change, environment)? {
+        return Ok(untouched(environment));
+    }
+    match planning::plan(&change.loaded, environment, config).await {
+        Ok(planned) => {
+            let findings = Findings::among(change, &planned.diagnostics);
+            let others = beside::others(change, &planned, config).await;
+            told(change, planned, (&proposed, findings, others), terms).await
+        }
+        Err(PassError::Files(diagnostics)) => {
+            let findings = Findings::among(change, &diagnostics);
+            let errors = diagnostics.count(Severity::Error);
+            let why = format!("the files have {}", count(errors, "error"));
+            let review = unplanned(change, environment, terms, (&why, None), findings);
+            Ok(Review { outcome: Outcome::Files(*diagnostics), ..review })
+        }
+        Err(error) => {
+            let why = error_chain(&error);
+            let help = "run it again once that is mended; nothing was planned, and nothing was changed";
+            Ok(unplanned(change, environment, terms, (&why, Some(help)), Findings::default()))
+        }
+    }
+}
+
+/// True if the documents ask for the same as before.
+fn is_same(change: &Change, environment: &EnvironmentName) -> Result<bool, PassError> {
+    let policy = planning::policy(&change.loaded, environment)?;
+    let is_own = |path: &&RepoPath| path.is_under(&policy.path);
+    if !change.touched().iter().any(is_own) {
+        return Ok(true);
+    }
+    let (before, _) = planning::resolve_files(&change.before, &policy, None);
+    let (after, _) = planning::resolve_files(&change.loaded, &policy, None);
+    Ok(asks_the_same(&before, &after))
+}
+
+/// Compares wishes, not where they are written.
+fn asks_the_same(before: &Desired, after: &Desired) -> bool {
+    let Desired { policy: _, intents, connections, replacements, suspended, path_exists } = before;
+    let nowhere = || Place::file(crate::diagnostic::FileName::outside(""));
+    let is_alike = |one: &crate::desired::Intent, other: &crate::desired::Intent| {
+        one.resource == other.resource && one.document == other.document && one.adopt == other.adopt
+    };
+    let rules = |all: &std::collections::BTreeMap<_, crate::desired::ConnectionRules>| {
+        let place = |(key, rules): (&crate::domain::key::PublisherKey, &crate::desired::ConnectionRules)| {
+            (key.clone(), crate::desired::ConnectionRules { place: nowhere(), ..rules.clone() })
+        };
+        all.iter().map(place).collect::<Vec<_>>()
+    };
+    intents.len() == after.intents.len()
+        && intents.iter().all(|(key, one)| after.intents.get(key).is_some_and(|other| is_alike(one, other)))
+        && rules(connections) == rules(&after.connections)
+        && *replacements == after.replacements
+        && *suspended == after.suspended
+        && *path_exists == after.path_exists
+}
+
+fn untouched(environment: &EnvironmentName) -> Review {
+    let told = Told {
+        environment: environment.clone(),
+        key: "untouched".to_owned(),
+        headline: "this change does not concern it: nothing to do".to_owned(),
+        body: String::new(),
+        statuses: status::untouched(environment).into(),
+        annotations: Vec::new(),
+    };
+    Review { outcome: Outcome::Untouched, told, findings: Diagnostics::new() }
+}
+
+fn conflict(change: &Change, environment: &EnvironmentName, terms: &Terms, paths: &[RepoPath]) -> Review {
+    let names: Vec<&str> = paths.iter().take(5).map(RepoPath::as_str).collect();
+    let more = paths.len().saturating_sub(names.len());
+    let more = if more == 0 { String::new() } else { format!(" and {}", count(more, "more file")) };
+    let names = if names.is_empty() { "some files".to_owned() } else { names.join(", ") };
+    let why = format!("the change does not merge into its base: {names}{more} conflict");
+    let help = "merge the base into the change, or rebase it; then it is planned again";
+    unplanned(change, environment, terms, (&why, Some(help)), Findings::default())
+}
+
+fn unplanned(
+    change: &Change,
+    environment: &EnvironmentName,
+    terms: &Terms,
+    (why, help): (&str, Option<&str>),
+    findings: Findings,
+) -> Review {
+    let sources = findings.sources(change);
+    let brought: Vec<&Diagnostic> = findings.brought.iter().collect();
+    let lines: Vec<String> = brought.iter().map(|it| format!("{} {} {:?}", it.code, it.message, it.labels)).collect();
+    let key = digest(&format!("{why}\n{}\n{}", lines.join("\n"), findings.others));
+    let commits = change.commits();
+    let body = markdown::unplanned(&Unplanned {
+        forge: terms.forge,
+        environment,
+        key: &key,
+        why,
+        help,
+        findings: &brought,
+        others: findings.others,
+        sources,
+        commits: &commits,
+    });
+    let told = Told {
+        environment: environment.clone(),
+        headline: markdown::inert(&format!("cannot be planned: {why}")),
+        body,
+        statuses: status::unplanned(environment, why).into(),
+        annotations: findings.annotations(change),
+        key,
+    };
+    Review { outcome: Outcome::Failed(why.to_owned()), told, findings: findings.brought }
+}
+
+async fn told(
+    change: &Change,
+    planned: Planned,
+    (proposed, findings, others): (&Proposed, Findings, Vec<String>),
+    terms: &Terms,
+) -> Result<Review, PassError> {
+    let plan = &planned.plan;
+    let approved = if change.loaded.source.upstream.is_some() {
+        let approvals = deciding::approvals_of_change(&change.loaded, &planned, change.head()).await?;
+        status::approved(plan, &deciding::decide(&planned, &approvals, LocalConsent::None, None))
+    } else {
+        status::not_looked_at(plan)
+    };
+    let remarks = [proposed.remarks(&plan.policy.mark.environment), findings.remarks()].concat();
+    let key = match (remarks.as_slice(), others.as_slice()) {
+        ([], []) => plan.id.to_string(),
+        _ => format!("{}-{}", plan.id, &digest(&[remarks.join("\n"), others.join("\n")].join("\n\n"))[..16]),
+    };
+    let first_seen = crate::status::first_seen(&planned.status.documents);
+    let locate = |place: &Place| planning::locate(&change.loaded, place);
+    let details = Details { locate: &locate, first_seen: Some(&first_seen) };
+    let frame = Frame {
+        forge: terms.forge,
+        key: &key,
+        details,
+        commits: change.commits(),
+        objects: objects(&planned.observed),
+        remarks: &remarks,
+        others: &others,
+        source: &terms.source,
+    };
+    let line = |place: &Place| findings::line_in_head(change, place);
+    let mut remarks_at_lines = findings.annotations(change);
+    remarks_at_lines.extend(annotations::of_plan(plan, line));
+    let told = Told {
+        environment: plan.policy.mark.environment.clone(),
+        headline: markdown::headline(plan),
+        body: markdown::comment(plan, &frame),
+        statuses: vec![status::planned(plan), approved],
+        annotations: remarks_at_lines,
+        key: key.clone(),
+    };
+    Ok(Review { outcome: Outcome::Planned(Box::new(planned)), told, findings: findings.brought })
+}
+
+/// How many objects of Azure and the cluster a plan was made from.
+fn objects(observed: &Observed) -> usize {
+    let balanced = observed.services.len() + observed.frontends.len() + observed.subnets.len();
+    let links = observed.private_link_services.len() + observed.private_endpoints.len();
+    balanced + links + observed.dns_zones.len() + observed.dns_records.len() + observed.dns_links.len()
+}

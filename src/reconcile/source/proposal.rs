@@ -1,0 +1,97 @@
+//! A change under review: two commits, and what merging them gives, whether or not that is possible.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::diagnostic::FileName;
+use crate::domain::commit::CommitId;
+use crate::domain::commit::RepoPath;
+use crate::domain::commit::Snapshot;
+use crate::git::Limits;
+use crate::git::Merged;
+use crate::reconcile::remote::Remote;
+use crate::reconcile::source::LocalRepository;
+use crate::reconcile::source::SETTINGS_FILE;
+use crate::reconcile::source::Source;
+use crate::reconcile::source::SourceError;
+use crate::reconcile::source::Upstream;
+use crate::reconcile::source::is_inside;
+use crate::reconcile::source::reference;
+
+/// A change that somebody asks to have merged.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// The base with the change merged into it, under the authority of the base; the base alone where they conflict.
+    pub source: Source,
+    /// The files of the head: what people comment on has its lines.
+    pub files: Snapshot,
+    /// What it is merged into.
+    pub base: CommitId,
+    /// Its last commit.
+    pub head: CommitId,
+    /// The paths that both sides changed differently; `None` if it merges.
+    pub conflicts: Option<Vec<RepoPath>>,
+}
+
+/// Takes a change from a remote: nothing is checked out, and nothing of the head is believed.
+///
+/// `base` is a branch, `head` one too or another ref in full, such as `refs/pull/7/head`.
+///
+/// # Errors
+/// An unreachable remote, a ref that it does not have, two histories without a common commit.
+pub async fn proposal_of_remote(remote: Remote, base: &str, head: &str) -> Result<Proposal, SourceError> {
+    let (base_ref, head_ref) = (reference(base)?, reference(head)?);
+    let tips = remote.fetch(&[base_ref.clone(), head_ref.clone()]).await?;
+    let missing = |name: &str| SourceError::NoBranch { url: remote.url().to_string(), branch: name.to_owned() };
+    let tip = tips.get(&base_ref).cloned().ok_or_else(|| missing(base))?;
+    let last = tips.get(&head_ref).cloned().ok_or_else(|| missing(head))?;
+    let (merged, conflicts) = match remote.merge(&tip, &last).await? {
+        Merged::Clean(commit) => (commit, None),
+        Merged::Conflicts(paths) => (tip.clone(), Some(paths)),
+    };
+    let settings: RepoPath = SETTINGS_FILE.parse().expect("a legal path");
+    let bytes = remote.read_file(&tip, &settings).await?;
+    let source = Source {
+        snapshot: remote.snapshot(&merged, Limits::default()).await?,
+        base: Some(remote.snapshot(&tip, Limits::default()).await?),
+        authority: bytes.map(|bytes| (FileName::from(&settings), bytes)),
+        authority_note: format!("{base} at {}", tip.short()),
+        planned_note: format!("{head} ({}) merged into {base} ({})", last.short(), tip.short()),
+        commit: None,
+        upstream: Some(Upstream { remote: remote.clone(), branch: base_ref, tip: tip.clone() }),
+    };
+    let files = remote.snapshot(&last, Limits::default()).await?;
+    Ok(Proposal { source, files, base: tip, head: last, conflicts })
+}
+
+/// Takes a change from the commits of a clone; its working tree is not looked at, and nor is its remote.
+///
+/// # Errors
+/// A revision that is not there, a kubeconfig inside the folder.
+pub fn proposal_of_folder(folder: &Path, base: &str, head: &str, config: &Config) -> Result<Proposal, SourceError> {
+    if let Some(file) = config.kubeconfig.as_ref().filter(|file| is_inside(file, folder)) {
+        return Err(SourceError::KubeconfigInside { file: file.clone() });
+    }
+    let local = LocalRepository::open(folder, None)?;
+    let local = local.ok_or_else(|| SourceError::NoCommits { folder: folder.to_owned() })?;
+    let (tip, last) = (local.resolve(base)?, local.resolve(head)?);
+    let (merged, conflicts) = match local.repository.merge(&tip, &last)? {
+        Merged::Clean(commit) => (commit, None),
+        Merged::Conflicts(paths) => (tip.clone(), Some(paths)),
+    };
+    let files = |commit: &CommitId| -> Result<Snapshot, SourceError> {
+        Ok(local.within(&local.repository.snapshot(commit, &local.limits())?))
+    };
+    let settings: RepoPath = SETTINGS_FILE.parse().expect("a legal path");
+    let bytes = local.repository.read_file(&tip, &local.path_of(SETTINGS_FILE))?;
+    let source = Source {
+        snapshot: files(&merged)?,
+        base: Some(files(&tip)?),
+        authority: bytes.map(|bytes| (FileName::from(&settings), bytes)),
+        authority_note: format!("{base} at {}", tip.short()),
+        planned_note: format!("{head} ({}) merged into {base} ({})", last.short(), tip.short()),
+        commit: None,
+        upstream: None,
+    };
+    Ok(Proposal { source, files: files(&last)?, base: tip, head: last, conflicts })
+}
