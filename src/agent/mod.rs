@@ -23,6 +23,7 @@ mod metrics;
 pub mod news;
 pub mod page;
 pub mod probes;
+pub mod reviews;
 pub mod schedule;
 pub mod share;
 pub mod vitals;

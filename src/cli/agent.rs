@@ -31,6 +31,8 @@ use crate::agent::news::Ended;
 use crate::agent::news::News;
 use crate::agent::page;
 use crate::agent::probes;
+use crate::agent::reviews;
+use crate::agent::reviews::Rhythm;
 use crate::agent::schedule::Order;
 use crate::agent::schedule::Sign;
 use crate::agent::schedule::Timing;
@@ -52,6 +54,7 @@ use crate::cli::options::duration;
 use crate::cli::plan;
 use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
+use crate::cli::review;
 use crate::cli::runner;
 use crate::cli::signals;
 use crate::cli::signals::Signals;
@@ -59,6 +62,7 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::domain::secret::Secret;
 use crate::git::RemoteUrl;
+use crate::reconcile::attending::Attendant;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::Published;
@@ -68,6 +72,9 @@ use crate::render::Label;
 
 /// The wait after the first failure of an environment, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10 * 60));
+
+/// The time after which a pull request that did not move is planned again: who is connected may have changed.
+const REVIEWED_AGAIN: Duration = Duration::from_secs(30 * 60);
 
 /// Reconcile a config repository: plan, wait for approval, apply, commit the status
 #[derive(Debug, Args)]
@@ -113,6 +120,12 @@ pub struct AgentArguments {
     /// PRIVLINK_WEBHOOK_SECRET; a port alone means on loopback
     #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
     webhook: Option<SocketAddr>,
+    /// Look at the open pull requests of this forge, and write into each what merging it would do
+    #[arg(long, value_enum, value_name = "FORGE", conflicts_with = "once")]
+    forge: Option<review::Forge>,
+    /// The time between two looks at the open pull requests
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m", requires = "forge")]
+    review_interval: Duration,
     /// The secret of the webhook, instead of PRIVLINK_WEBHOOK_SECRET; read for each delivery
     #[arg(long, value_name = "FILE", requires = "webhook")]
     webhook_secret_file: Option<PathBuf>,
@@ -157,8 +170,11 @@ pub(super) async fn run(
         listen,
         webhook,
         webhook_secret_file,
+        forge,
+        review_interval,
         ..
     } = arguments;
+    let attendant = forge.map(|kind| Attendant::new(config, Some(kind.into()))).transpose()?;
     let url: RemoteUrl = repo.parse()?;
     let stop = until_stopped();
     let leadership = fleet.campaign(config, stop.clone()).await?;
@@ -201,7 +217,8 @@ pub(super) async fn run(
         let listener = bind(address, "webhook").await?;
         listeners.spawn(webhook::serve(listener, hook, (sender.clone(), Arc::clone(&vitals))));
     }
-    serve(agent, timing, (sender, signs), (stop, leadership), (&mut console, vitals, board)).await;
+    let reviews = attendant.map(|attendant| (attendant, Rhythm { interval: review_interval, again: REVIEWED_AGAIN }));
+    serve(agent, (timing, reviews), (sender, signs), (stop, leadership), (&mut console, vitals, board)).await;
     Ok(Exit::Done)
 }
 
@@ -249,7 +266,7 @@ async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpList
 /// Serves until `stop` is set; what leads a fleet then gives its Lease back.
 pub(super) async fn serve(
     mut agent: Agent,
-    timing: Timing,
+    (timing, reviews): (Timing, Option<(Attendant, Rhythm)>),
     (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
     (stop, leadership): (watch::Receiver<bool>, Option<Leadership>),
     (console, vitals, board): (&mut Console<'_, '_>, Arc<Vitals>, Option<Arc<Board>>),
@@ -258,9 +275,17 @@ pub(super) async fn serve(
     agent.clusters = Some(Clusters::new(agent.config.clone(), sender.clone()));
     let asks = tokio::spawn(asked(sender));
     let standing = leadership.as_ref().map_or_else(Standing::alone, |leadership| leadership.standing.clone());
+    let agent = Arc::new(agent);
+    let reviewer = reviews.map(|(attendant, rhythm)| {
+        let ends = (standing.clone(), stop.clone());
+        tokio::spawn(reviews::serve(Arc::clone(&agent), attendant, rhythm, ends))
+    });
     let inlet = Inlet { signs, cancel: stop, standing };
-    daemon::serve(Arc::new(agent), timing, inlet, &mut (&mut (console, vitals), board)).await;
+    daemon::serve(agent, timing, inlet, &mut (&mut (console, vitals), board)).await;
     asks.abort();
+    if let Some(reviewer) = reviewer {
+        reviewer.abort();
+    }
     if let Some(leadership) = leadership {
         leadership.resign().await;
     }

@@ -366,7 +366,7 @@ impl Demo {
         let vitals = Arc::new(Vitals::new(self.config.calls.clone()));
         let signs = mpsc::unbounded_channel();
         let stop = (agent.cancel.clone(), None);
-        crate::cli::agent::serve(agent, timing, signs, stop, (&mut Console::new(printer), vitals, board)).await;
+        crate::cli::agent::serve(agent, (timing, None), signs, stop, (&mut Console::new(printer), vitals, board)).await;
         Ok(())
     }
 }

@@ -18,9 +18,15 @@ use crate::config::Config;
 use crate::diagnostic::Place;
 use crate::domain::pull_request::Annotation;
 use crate::domain::pull_request::ForgeKind;
+use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::PullRequestState;
 use crate::git::RemoteUrl;
 use crate::plan::Plan;
+use crate::reconcile::attending::AttendError;
+use crate::reconcile::attending::Attendant;
+use crate::reconcile::attending::Open;
 use crate::reconcile::planning;
+use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::reviewing;
 use crate::reconcile::reviewing::Change;
@@ -28,6 +34,7 @@ use crate::reconcile::reviewing::Outcome;
 use crate::reconcile::reviewing::Review;
 use crate::reconcile::reviewing::Terms;
 use crate::reconcile::source;
+use crate::reconcile::source::Unreadable;
 use crate::render;
 use crate::render::Label;
 use crate::render::findings::annotations;
@@ -41,7 +48,7 @@ pub struct ReviewArguments {
     #[arg(default_value = ".", conflicts_with = "repo")]
     folder: PathBuf,
     /// A remote config repository (file, https or ssh URL), instead of a clone
-    #[arg(long, value_name = "URL", requires = "head")]
+    #[arg(long, value_name = "URL")]
     repo: Option<String>,
     /// What the change is merged into, and whose privlink.toml is believed; default: the target branch that CI names
     #[arg(long, value_name = "REF")]
@@ -52,11 +59,15 @@ pub struct ReviewArguments {
     /// Another open change: told where both want the same, or do not go together; may be repeated
     #[arg(long, value_name = "REF", requires = "repo")]
     also: Vec<String>,
+    /// The number of the pull request: the forge says its base and its head and which others are open, and what came out is
+    /// written into it; whose token that takes, and which rights, says the README
+    #[arg(long, value_name = "NUMBER", requires = "repo", conflicts_with_all = ["base", "head", "also"])]
+    pull_request: Option<u64>,
     #[command(flatten)]
     environments: EnvironmentOptions,
     #[command(flatten)]
     floor: FloorOptions,
-    /// Whose Markdown the comment is in; default: that of the CI system, else GitHub's
+    /// Who serves the pull request, and whose Markdown the comment is in; default: that of the CI system, else GitHub
     #[arg(long, value_enum, value_name = "FORGE")]
     forge: Option<Forge>,
     /// How to print
@@ -109,36 +120,22 @@ pub(super) async fn run(
     config: &Config,
     printer: &mut Printer<'_>,
 ) -> anyhow::Result<Exit> {
-    let ReviewArguments { folder, repo, base, head, also, environments, floor, forge, format, out } = arguments;
+    let ReviewArguments { folder, repo, base, head, also, pull_request, environments, floor, forge, format, out } =
+        arguments;
     let reviewed = repo.is_none().then_some(folder.as_path());
     let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
-    let Some(base) = base.or_else(|| config.ci_target_branch()) else {
-        bail!("a change is reviewed against what it is merged into: name that branch with --base REF");
+    let forge = forge.map(ForgeKind::from).or_else(|| config.ci_forge());
+    let asked = match (pull_request, &repo) {
+        (Some(number), Some(url)) => asked_of_forge(number, &remote(url, config)?, (forge, config)).await?,
+        _ => asked_by_refs(&Refs { folder, repo, base, head, also }, (forge, config)).await?,
     };
-    let terms = Terms {
-        forge: forge.map(ForgeKind::from).or_else(|| config.ci_forge()).unwrap_or(ForgeKind::GitHub),
-        source: source_flags(repo.as_deref(), &base, head.as_deref())?,
-    };
-    let proposal = match (&repo, &head) {
-        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, head).await?,
-        (Some(_), None) => bail!("a change of a remote is one of its refs: name it with --head REF"),
-        (None, head) => source::proposal_of_folder(&folder, &base, head.as_deref().unwrap_or("HEAD"), config)?,
-    };
-    let mut change = match Change::read(proposal) {
-        Ok(change) => change,
+    let Asked { change, terms, attended } = match asked {
+        Ok(asked) => asked,
         Err((diagnostics, sources)) => {
             runner::show(&diagnostics, &sources, printer);
             return Ok(Exit::Files);
         }
     };
-    for other in &also {
-        let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
-        let proposal = source::proposal_of_remote(remote(url, config)?, &base, other).await?;
-        if let Err((diagnostics, sources)) = change.beside(called(other), proposal) {
-            runner::show(&diagnostics, &sources, printer);
-            return Ok(Exit::Files);
-        }
-    }
     plan::say_whom_we_believe(&change.loaded, printer);
     let mut reviews = Vec::new();
     for environment in runner::environments(&environments.environments, &change.loaded) {
@@ -158,7 +155,90 @@ pub(super) async fn run(
     if let Some(folder) = out {
         write(&folder, &change, &reviews)?;
     }
-    Ok(reviews.iter().map(end_of).fold(Exit::Done, Exit::or))
+    let end = reviews.iter().map(end_of).fold(Exit::Done, Exit::or);
+    let Some((attendant, pull)) = attended else { return Ok(end) };
+    let posted = post(&attendant, &pull, &reviews).await;
+    printer.raw_message(&posted.to_string());
+    Ok(if posted.failures().is_empty() { end } else { end.or(Exit::Failed) })
+}
+
+/// A change to review, and the pull request to write into.
+struct Asked {
+    change: Change,
+    terms: Terms,
+    attended: Option<(Attendant, PullRequest)>,
+}
+
+/// A change as a person or a job names it.
+struct Refs {
+    folder: PathBuf,
+    repo: Option<String>,
+    base: Option<String>,
+    head: Option<String>,
+    also: Vec<String>,
+}
+
+async fn asked_by_refs(
+    refs: &Refs,
+    (forge, config): (Option<ForgeKind>, &Config),
+) -> anyhow::Result<Result<Asked, Unreadable>> {
+    let Refs { folder, repo, base, head, also } = refs;
+    let Some(base) = base.clone().or_else(|| config.ci_target_branch()) else {
+        bail!("a change is reviewed against what it is merged into: name that branch with --base REF");
+    };
+    let terms = Terms {
+        forge: forge.unwrap_or(ForgeKind::GitHub),
+        source: source_flags(repo.as_deref(), &base, head.as_deref())?,
+    };
+    let proposal = match (repo, head) {
+        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, head).await?,
+        (Some(_), None) => bail!(
+            "a change of a remote is one of its refs: name it with --head REF, or a pull request with --pull-request NUMBER"
+        ),
+        (None, head) => source::proposal_of_folder(folder, &base, head.as_deref().unwrap_or("HEAD"), config)?,
+    };
+    let mut change = match Change::read(proposal) {
+        Ok(change) => change,
+        Err(unreadable) => return Ok(Err(unreadable)),
+    };
+    for other in also {
+        let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
+        let proposal = source::proposal_of_remote(remote(url, config)?, &base, other).await?;
+        if let Err(unreadable) = change.beside(called(other), proposal) {
+            return Ok(Err(unreadable));
+        }
+    }
+    Ok(Ok(Asked { change, terms, attended: None }))
+}
+
+async fn asked_of_forge(
+    number: u64,
+    remote: &Remote,
+    (forge, config): (Option<ForgeKind>, &Config),
+) -> anyhow::Result<Result<Asked, Unreadable>> {
+    let attendant = Attendant::new(config, forge)?;
+    let pull = attendant.pull_request(number).await?;
+    let open = match pull.state {
+        PullRequestState::Open => attendant.open(&pull.base_branch).await?,
+        PullRequestState::Merged | PullRequestState::Closed => Open { is_complete: true, ..Open::default() },
+    };
+    let terms = attendant.terms(remote, &pull);
+    match attendant.change(remote, &pull, &open).await {
+        Ok(change) => Ok(Ok(Asked { change, terms, attended: Some((attendant, pull)) })),
+        Err(AttendError::Settings(unreadable)) => Ok(Err(*unreadable)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes what came out into the pull request, or, where it has ended, how it ended.
+async fn post(attendant: &Attendant, pull: &PullRequest, reviews: &[Review]) -> Posted {
+    let told: Vec<Told> = told(reviews).cloned().collect();
+    match pull.state {
+        PullRequestState::Open => attendant.post(pull, &told).await,
+        PullRequestState::Merged | PullRequestState::Closed => {
+            attendant.end(pull, told.into_iter().map(|told| told.environment)).await
+        }
+    }
 }
 
 fn remote(url: &str, config: &Config) -> anyhow::Result<Remote> {

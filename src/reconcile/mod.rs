@@ -6,6 +6,7 @@ mod access;
 pub mod applying;
 pub mod approvals;
 mod ask;
+pub mod attending;
 pub mod backends;
 pub mod checking;
 pub mod deciding;

@@ -117,6 +117,18 @@ pub async fn plan(loaded: &Loaded, environment: &EnvironmentName, config: &Confi
     replan(loaded, (&policy, config), &world, Memory { status, diagnostics }).await
 }
 
+/// What other files would be planned to in the world that a plan was made from: nothing is read again, however many there are.
+///
+/// # Errors
+/// The files have errors.
+pub fn plan_beside(loaded: &Loaded, planned: &Planned) -> Result<Plan, PassError> {
+    let (desired, diagnostics) = resolve_files(loaded, &planned.plan.policy, planned.cluster.as_ref());
+    if diagnostics.has_errors() {
+        return Err(PassError::Files(Box::new(diagnostics)));
+    }
+    Ok(crate::plan::plan(&desired, &planned.observed, None))
+}
+
 /// What a plan takes from before: it does not change within a pass.
 struct Memory {
     status: Arc<StatusFiles>,

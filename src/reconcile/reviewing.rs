@@ -170,7 +170,7 @@ pub async fn review(
     match planning::plan(&change.loaded, environment, config).await {
         Ok(planned) => {
             let findings = Findings::among(change, &planned.diagnostics);
-            let others = beside::others(change, &planned, config).await;
+            let others = beside::others(change, &planned).await;
             told(change, planned, (&proposed, findings, others), terms).await
         }
         Err(PassError::Files(diagnostics)) => {

@@ -23,7 +23,8 @@ pub struct Told {
     pub key: String,
     /// One inert line of Markdown that says it all; what the history of the comment keeps.
     pub headline: String,
-    /// The comment, Markdown; its first line is the marker `<!-- privlink:v1 environment=<env> key=<key> -->`.
+    /// The comment, Markdown; its first line is the marker `<!-- privlink:v1 environment=<env> key=<key> -->`. Empty where there
+    /// is nothing to tell: then no comment is made, and one from before shows the headline.
     pub body: String,
     /// `privlink/plan/<env>` and `privlink/approved/<env>`.
     pub statuses: Vec<CommitStatus>,

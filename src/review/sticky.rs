@@ -114,6 +114,7 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
     let marker = marker(&told.environment, &told.key);
     let body = match told.body.split_once('\n') {
         Some((first, rest)) if first.starts_with(MARKER) => rest,
+        _ if told.body.is_empty() => told.headline.as_str(),
         _ => told.body.as_str(),
     };
     let mut parts = Parts {
@@ -123,6 +124,10 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
     };
     let (first, doubles) = ours(comments, me, &told.environment);
     let Some(first) = first else {
+        // An environment that the change does not concern, and never did.
+        if told.body.is_empty() {
+            return Sticky { act: Act::Leave, doubles };
+        }
         return Sticky { act: Act::Create { body: fitting(forge, parts) }, doubles };
     };
     let old = take_apart(&first.body);

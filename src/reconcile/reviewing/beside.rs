@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::config::Config;
 use crate::domain::azure::ResourceId;
 use crate::domain::commit::CommitId;
 use crate::git::GitError;
@@ -20,11 +19,11 @@ use crate::reconcile::source::Source;
 use crate::review::overlap;
 
 /// What there is to say of the others, each a sentence. One that cannot be planned is passed over: its own review says why.
-pub(super) async fn others(change: &Change, planned: &Planned, config: &Config) -> Vec<String> {
+pub(super) async fn others(change: &Change, planned: &Planned) -> Vec<String> {
     let mut told = Vec::new();
     for (name, other) in &change.others {
         let Other::Merges(loaded, head) = other else { continue };
-        match beside(change, planned, (name, loaded, head), config).await {
+        match beside(change, planned, (name, loaded, head)).await {
             Ok(lines) => told.extend(lines),
             Err(why) => tracing::warn!(other = name, why, "another change cannot be compared with this one"),
         }
@@ -36,12 +35,10 @@ async fn beside(
     change: &Change,
     planned: &Planned,
     (name, loaded, head): (&str, &Loaded, &CommitId),
-    config: &Config,
 ) -> Result<Vec<String>, String> {
-    let environment = &planned.plan.policy.mark.environment;
-    let theirs = planning::plan(loaded, environment, config).await.map_err(|error| error.to_string())?;
+    let theirs = planning::plan_beside(loaded, planned).map_err(|error| error.to_string())?;
     let shortage = |subnet: &ResourceId, wanted: usize| shortage(&planned.observed, subnet, wanted);
-    let shared = overlap::shared(&planned.plan, &theirs.plan, shortage);
+    let shared = overlap::shared(&planned.plan, &theirs, shortage);
     let mut lines: Vec<String> = shared.iter().map(|it| overlap::sentence(name, it)).collect();
     let both = match merged(change, head).await.map_err(|error| error.to_string())? {
         Both::Conflict(paths) => {
@@ -52,9 +49,9 @@ async fn beside(
         Both::Unknown => return Ok(lines),
     };
     let both = source::load(both).map_err(|_| "the settings of the base cannot be read".to_owned())?;
-    match planning::plan(&both, environment, config).await {
+    match planning::plan_beside(&both, planned) {
         Ok(both) => {
-            let worse = overlap::together(&planned.plan, &theirs.plan, &both.plan);
+            let worse = overlap::together(&planned.plan, &theirs, &both);
             lines.extend(worse.into_iter().map(|line| format!("{name}: {line}")));
         }
         Err(error) => lines.push(format!("{name}: with both merged nothing can be planned: {error}")),

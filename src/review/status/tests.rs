@@ -1,7 +1,6 @@
 //! The statuses at every step of a pull request's life.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -14,6 +13,7 @@ use crate::approval::decide;
 use crate::approval::file::ApprovalFile;
 use crate::approval::file::Signing;
 use crate::approval::signature::Signer;
+use crate::approval::used::Used;
 use crate::desired::policy::Approver;
 use crate::desired::policy::Freeze;
 use crate::observed::Area;
@@ -38,7 +38,7 @@ fn circumstances() -> Circumstances {
         now: now(),
         first_seen: None,
         authors: Authors::default(),
-        used: BTreeSet::new(),
+        used: Used::default(),
         bodies: BTreeMap::new(),
         local: LocalConsent::None,
     }
