@@ -30,6 +30,8 @@ use crate::forge::send::Sender;
 
 const READ: &str = "the scope read_api and the role Reporter";
 const WRITE: &str = "the scope api and the role Developer";
+/// A commit of a fork has its pipelines, and its statuses, in the fork.
+const FORK: &str = "the scope api and the role Developer in the fork, where GitLab keeps the statuses of its commits";
 
 /// A project of GitLab.
 #[derive(Debug)]
@@ -155,14 +157,14 @@ impl GitLab {
 
     pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
         let (sha, context) = (pull.head.as_str(), status.context.as_str());
-        // A commit of a fork has its pipelines, and its statuses, in the fork.
         let project = if pull.is_fork {
             json::id(&self.merge_request(pull.number).await?, "/source_project_id")
                 .unwrap_or_else(|| self.project.clone())
         } else {
             self.project.clone()
         };
-        let reading = purpose(format!("read the statuses of {}", pull.head.short()), READ);
+        let reading =
+            purpose(format!("read the statuses of {}", pull.head.short()), if pull.is_fork { FORK } else { READ });
         let url = self.of_project(&project, &["repository", "commits", sha, "statuses"]);
         let (list, _) = self.pages(&reading, (url, &[("name", context)]), MOST_COMMENTS).await?;
         let number = |json: &Json| json.get("id").and_then(Json::as_u64);
@@ -185,7 +187,10 @@ impl GitLab {
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
-        let what = purpose(format!("set the status {context} of {}", pull.head.short()), WRITE);
+        let what = purpose(
+            format!("set the status {context} of {}", pull.head.short()),
+            if pull.is_fork { FORK } else { WRITE },
+        );
         let url = self.of_project(&project, &["statuses", sha]);
         self.write(&what, (Method::POST, url, Repeat::Never), body).await?;
         Ok(StatusSet::Set)

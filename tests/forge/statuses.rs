@@ -149,3 +149,25 @@ async fn remarks_that_were_written_half_are_written_again() {
     assert_eq!(stage.post(&many).await.failures(), Vec::<String>::new());
     assert_eq!(stage.fake.world().checks.last().unwrap().annotations.len(), 60);
 }
+
+#[tokio::test]
+async fn a_fork_has_its_comment_and_where_its_statuses_are_refused_that_is_told() {
+    let mut said = String::new();
+    for kind in KINDS {
+        let stage = Stage::empty(kind).await;
+        stage.fake.world().pull_mut(NUMBER).is_fork = true;
+        let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+        let posted = stage.post(&waiting("a1")).await;
+        assert_eq!((pull.is_fork, stage.ours().len()), (true, 1), "{kind}");
+        said.push_str(&format!(
+            "{kind}, {}: {}\n",
+            pull.head_ref,
+            posted.failures().first().map_or("-", String::as_str)
+        ));
+    }
+    insta::assert_snapshot!(said, @"
+    GitHub, refs/pull/7/head: -
+    GitLab, refs/merge-requests/7/head: GitLab refused to read the statuses of 0000000000: HTTP status 403, 403 Forbidden; the token needs the scope api and the role Developer in the fork, where GitLab keeps the statuses of its commits
+    Azure DevOps, refs/pull/7/merge: -
+    ");
+}
