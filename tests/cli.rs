@@ -4,7 +4,7 @@ mod admission;
 mod article;
 mod changes;
 mod check;
-mod docs;
+pub(crate) mod docs;
 mod doctor;
 mod doomed;
 mod foreseen;

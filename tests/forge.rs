@@ -3,11 +3,12 @@
 mod approvals;
 mod comments;
 mod exchanges;
-mod fake;
-mod fake_azure;
-mod fake_github;
-mod fake_gitlab;
+pub(crate) mod fake;
+pub(crate) mod fake_azure;
+pub(crate) mod fake_github;
+pub(crate) mod fake_gitlab;
 mod patience;
 mod rights;
-mod stage;
+pub(crate) mod stage;
 mod statuses;
+mod story;

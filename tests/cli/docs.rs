@@ -3,12 +3,12 @@
 use crate::runner::worlds::CONSUMER;
 
 /// A Service with an internal load balancer on port 80.
-pub(super) fn service(name: &str, annotations: &[(&str, &str)]) -> String {
+pub(crate) fn service(name: &str, annotations: &[(&str, &str)]) -> String {
     service_with(name, annotations, "  ports:\n  - port: 80\n")
 }
 
 /// The same with lines of a spec of its own.
-pub(super) fn service_with(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
+pub(crate) fn service_with(name: &str, annotations: &[(&str, &str)], spec: &str) -> String {
     let lines: String =
         annotations.iter().map(|(key, value)| format!("    service.beta.kubernetes.io/{key}: \"{value}\"\n")).collect();
     format!(
@@ -19,12 +19,12 @@ pub(super) fn service_with(name: &str, annotations: &[(&str, &str)], spec: &str)
 }
 
 /// A document that publishes a Service of the same name to the consumer's subscription, which is let in without asking.
-pub(super) fn published(name: &str) -> String {
+pub(crate) fn published(name: &str) -> String {
     published_with(name, "")
 }
 
 /// The same with more lines of its spec.
-pub(super) fn published_with(name: &str, spec: &str) -> String {
+pub(crate) fn published_with(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: privlink.dev/v1alpha1\nkind: PrivateLinkService\nmetadata:\n  name: {name}\nspec:\n  service: {{ name: \
          {name} }}\n  name: pls-{name}\n  visibility:\n    mode: subscriptions\n    subscriptions: [\"{CONSUMER}\"]\n  \
@@ -33,12 +33,12 @@ pub(super) fn published_with(name: &str, spec: &str) -> String {
 }
 
 /// An endpoint `pe-<name>` in the consumer's subscription on a document's Private Link Service.
-pub(super) fn endpoint(name: &str) -> String {
+pub(crate) fn endpoint(name: &str) -> String {
     endpoint_with(name, "")
 }
 
 /// The same with more lines of its spec.
-pub(super) fn endpoint_with(name: &str, spec: &str) -> String {
+pub(crate) fn endpoint_with(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: privlink.dev/v1alpha1\nkind: PrivateEndpoint\nmetadata:\n  name: pe-{name}\nspec:\n  subscription: \
          \"{CONSUMER}\"\n  resourceGroup: myOtherResourceGroup\n  location: eastus2\n  subnet: {{ virtualNetwork: myOtherVNET, \
@@ -47,7 +47,7 @@ pub(super) fn endpoint_with(name: &str, spec: &str) -> String {
 }
 
 /// The `dns` lines of an endpoint: one A record in the zone of the world.
-pub(super) fn dns(record: &str) -> String {
+pub(crate) fn dns(record: &str) -> String {
     format!(
         "  dns:\n  - {{ subscription: \"{CONSUMER}\", resourceGroup: rg-dns, zone: orders.internal, record: {record}, ttl: \
          300, links: [] }}\n"

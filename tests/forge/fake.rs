@@ -19,80 +19,80 @@ use futures_util::stream;
 use serde_json::Value as Json;
 
 /// One moment for everything that has a time.
-pub(super) const WHEN: &str = "2026-11-20T10:00:00Z";
+pub(crate) const WHEN: &str = "2026-11-20T10:00:00Z";
 
 /// A user of the forge.
 #[derive(Clone, Debug)]
-pub(super) struct User {
-    pub(super) id: u64,
-    pub(super) login: &'static str,
-    pub(super) is_bot: bool,
+pub(crate) struct User {
+    pub(crate) id: u64,
+    pub(crate) login: &'static str,
+    pub(crate) is_bot: bool,
     /// What the token may, in the forge's words.
-    pub(super) rights: BTreeSet<&'static str>,
-    pub(super) token: &'static str,
+    pub(crate) rights: BTreeSet<&'static str>,
+    pub(crate) token: &'static str,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Pull {
-    pub(super) number: u64,
-    pub(super) author: u64,
-    pub(super) base: String,
-    pub(super) state: &'static str,
-    pub(super) is_fork: bool,
+pub(crate) struct Pull {
+    pub(crate) number: u64,
+    pub(crate) author: u64,
+    pub(crate) base: String,
+    pub(crate) state: &'static str,
+    pub(crate) is_fork: bool,
     /// The heads, the last one last.
-    pub(super) heads: Vec<String>,
+    pub(crate) heads: Vec<String>,
 }
 
 impl Pull {
-    pub(super) fn head(&self) -> &str {
+    pub(crate) fn head(&self) -> &str {
         self.heads.last().unwrap()
     }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Note {
-    pub(super) id: u64,
-    pub(super) pull: u64,
-    pub(super) author: u64,
-    pub(super) body: String,
+pub(crate) struct Note {
+    pub(crate) id: u64,
+    pub(crate) pull: u64,
+    pub(crate) author: u64,
+    pub(crate) body: String,
     /// How many more requests come before anybody sees it.
-    pub(super) hidden_for: usize,
+    pub(crate) hidden_for: usize,
     /// How often it was written again.
-    pub(super) edits: usize,
+    pub(crate) edits: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Status {
-    pub(super) id: u64,
+pub(crate) struct Status {
+    pub(crate) id: u64,
     /// The commit, or the pull request and the push.
-    pub(super) of: (String, u64, u64),
-    pub(super) context: String,
-    pub(super) state: String,
-    pub(super) description: Json,
-    pub(super) target: Json,
+    pub(crate) of: (String, u64, u64),
+    pub(crate) context: String,
+    pub(crate) state: String,
+    pub(crate) description: Json,
+    pub(crate) target: Json,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Check {
-    pub(super) id: u64,
-    pub(super) sha: String,
-    pub(super) external_id: Json,
-    pub(super) conclusion: Json,
-    pub(super) annotations: Vec<Json>,
+pub(crate) struct Check {
+    pub(crate) id: u64,
+    pub(crate) sha: String,
+    pub(crate) external_id: Json,
+    pub(crate) conclusion: Json,
+    pub(crate) annotations: Vec<Json>,
 }
 
 /// A verdict, in the forge's words; `commit` is empty where it has none.
 #[derive(Clone, Debug)]
-pub(super) struct Verdict {
-    pub(super) pull: u64,
-    pub(super) user: u64,
-    pub(super) state: Json,
-    pub(super) commit: String,
+pub(crate) struct Verdict {
+    pub(crate) pull: u64,
+    pub(crate) user: u64,
+    pub(crate) state: Json,
+    pub(crate) commit: String,
 }
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// It is not carried out, and this is the answer.
     Answer(u16, Vec<(&'static str, String)>, Json),
     /// It is carried out, and the connection is cut in the answer.
@@ -103,66 +103,66 @@ pub(super) enum Trouble {
 
 /// What one request asked, and what came of it.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) body: Option<Json>,
-    pub(super) status: u16,
-    pub(super) answer: Json,
+pub(crate) struct Exchange {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: Option<Json>,
+    pub(crate) status: u16,
+    pub(crate) answer: Json,
 }
 
 /// The world of a fake.
 #[derive(Debug, Default)]
-pub(super) struct World {
-    pub(super) users: Vec<User>,
-    pub(super) pulls: Vec<Pull>,
-    pub(super) notes: Vec<Note>,
-    pub(super) statuses: Vec<Status>,
-    pub(super) checks: Vec<Check>,
-    pub(super) verdicts: Vec<Verdict>,
+pub(crate) struct World {
+    pub(crate) users: Vec<User>,
+    pub(crate) pulls: Vec<Pull>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) statuses: Vec<Status>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) verdicts: Vec<Verdict>,
     /// Verb and part of the path of the request that meets it.
-    pub(super) troubles: Vec<(&'static str, &'static str, Trouble)>,
-    pub(super) log: Vec<Exchange>,
+    pub(crate) troubles: Vec<(&'static str, &'static str, Trouble)>,
+    pub(crate) log: Vec<Exchange>,
     /// Tokens of an installation that are good; asked for by the app's own assertion.
-    pub(super) installation_tokens: BTreeSet<String>,
+    pub(crate) installation_tokens: BTreeSet<String>,
     /// When the next token of an installation ends.
-    pub(super) expires_at: String,
+    pub(crate) expires_at: String,
     /// The last id that was given out, beyond 1000.
-    pub(super) next_id: u64,
+    pub(crate) next_id: u64,
 }
 
 impl World {
-    pub(super) fn fresh_id(&mut self) -> u64 {
+    pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         1000 + self.next_id
     }
 
-    pub(super) fn user(&self, id: u64) -> &User {
+    pub(crate) fn user(&self, id: u64) -> &User {
         self.users.iter().find(|user| user.id == id).unwrap()
     }
 
-    pub(super) fn pull(&self, number: u64) -> Option<&Pull> {
+    pub(crate) fn pull(&self, number: u64) -> Option<&Pull> {
         self.pulls.iter().find(|pull| pull.number == number)
     }
 
-    pub(super) fn pull_mut(&mut self, number: u64) -> &mut Pull {
+    pub(crate) fn pull_mut(&mut self, number: u64) -> &mut Pull {
         self.pulls.iter_mut().find(|pull| pull.number == number).unwrap()
     }
 
     /// The comments that anybody sees, in the order in which they were written.
-    pub(super) fn seen_notes(&self, pull: u64) -> impl Iterator<Item = &Note> {
+    pub(crate) fn seen_notes(&self, pull: u64) -> impl Iterator<Item = &Note> {
         self.notes.iter().filter(move |note| note.pull == pull && note.hidden_for == 0)
     }
 
-    pub(super) fn write_note(&mut self, pull: u64, author: u64, body: &str) -> u64 {
+    pub(crate) fn write_note(&mut self, pull: u64, author: u64, body: &str) -> u64 {
         let id = self.fresh_id();
         self.notes.push(Note { id, pull, author, body: body.to_owned(), hidden_for: 0, edits: 0 });
         id
     }
 
     /// The requests that write.
-    pub(super) fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         let is_write = |own: &&Exchange| own.method != "GET" && !own.path.ends_with("/graphql");
         self.log.iter().filter(is_write).map(|own| format!("{} {} {}", own.method, own.path, own.status)).collect()
     }
@@ -170,54 +170,54 @@ impl World {
 
 /// A request as the dialects look at it.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) method: String,
+pub(crate) struct Asked {
+    pub(crate) method: String,
     /// The segments of the path, decoded.
-    pub(super) path: Vec<String>,
-    pub(super) query: BTreeMap<String, String>,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Option<Json>,
+    pub(crate) path: Vec<String>,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Option<Json>,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    pub(super) fn param(&self, name: &str) -> &str {
+    pub(crate) fn param(&self, name: &str) -> &str {
         self.query.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.body.as_ref()?.get(key)?.as_str()
     }
 
     /// The verb and the path, for matching.
-    pub(super) fn route(&self) -> (&str, Vec<&str>) {
+    pub(crate) fn route(&self) -> (&str, Vec<&str>) {
         (&self.method, self.path.iter().map(String::as_str).collect())
     }
 }
 
 /// What a fake says.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Json,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Json,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, body: Json) -> Self {
+    pub(crate) fn new(status: u16, body: Json) -> Self {
         Self { status, headers: Vec::new(), body }
     }
 }
 
-pub(super) type Dialect = fn(&mut World, &Asked) -> Answer;
+pub(crate) type Dialect = fn(&mut World, &Asked) -> Answer;
 
 /// A server on loopback.
 #[derive(Clone)]
-pub(super) struct Fake {
-    pub(super) address: String,
+pub(crate) struct Fake {
+    pub(crate) address: String,
     world: Arc<Mutex<World>>,
 }
 
@@ -228,7 +228,7 @@ struct Desk {
 }
 
 impl Fake {
-    pub(super) async fn start(dialect: Dialect, world: World) -> Self {
+    pub(crate) async fn start(dialect: Dialect, world: World) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let world = Arc::new(Mutex::new(world));
@@ -237,12 +237,12 @@ impl Fake {
         Self { address, world }
     }
 
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
 
     /// Lets the next request of this verb, with this in its path, go wrong.
-    pub(super) fn trouble(&self, method: &'static str, path: &'static str, trouble: Trouble) {
+    pub(crate) fn trouble(&self, method: &'static str, path: &'static str, trouble: Trouble) {
         self.world().troubles.push((method, path, trouble));
     }
 }

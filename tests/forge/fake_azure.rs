@@ -63,7 +63,7 @@ fn list(list: &[Json]) -> Answer {
     Answer::new(200, json!({"count": list.len(), "value": list}))
 }
 
-pub(super) fn answer(world: &mut World, asked: &Asked) -> Answer {
+pub(crate) fn answer(world: &mut World, asked: &Asked) -> Answer {
     let given = asked.header("authorization");
     let is_of = |user: &&User| {
         given == format!("Bearer {}", user.token)

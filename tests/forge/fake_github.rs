@@ -23,7 +23,7 @@ use super::fake::World;
 
 /// The key of the app; it was made for tests and opens nothing.
 const KEY: &str = include_str!("../data/certificate.pem");
-pub(super) const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certificate.pem");
+pub(crate) const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/certificate.pem");
 const REPOSITORY: u64 = 77;
 
 fn refused(status: u16, message: &str) -> Answer {
@@ -110,7 +110,7 @@ fn is_assertion(token: &str) -> bool {
     is_signed && claims["iss"] == "12" && life <= 600
 }
 
-pub(super) fn answer(world: &mut World, asked: &Asked) -> Answer {
+pub(crate) fn answer(world: &mut World, asked: &Asked) -> Answer {
     if asked.header("user-agent").is_empty() {
         return refused(
             403,

@@ -52,7 +52,7 @@ fn page(asked: &Asked, mut list: Vec<Json>) -> Answer {
     answer
 }
 
-pub(super) fn answer(world: &mut World, asked: &Asked) -> Answer {
+pub(crate) fn answer(world: &mut World, asked: &Asked) -> Answer {
     let token = asked.header("private-token");
     let Some(me) = world.users.iter().find(|user| user.token == token).cloned() else {
         return refused(401, "401 Unauthorized");

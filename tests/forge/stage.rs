@@ -19,6 +19,7 @@ use privlink::reconcile::posting::post;
 use privlink::review::Told;
 use privlink::review::sticky::marker;
 
+use super::fake::Dialect;
 use super::fake::Fake;
 use super::fake::Pull;
 use super::fake::User;
@@ -27,30 +28,31 @@ use super::fake_azure;
 use super::fake_github;
 use super::fake_gitlab;
 
-pub(super) const KINDS: [ForgeKind; 3] = [ForgeKind::GitHub, ForgeKind::GitLab, ForgeKind::AzureDevOps];
+pub(crate) const KINDS: [ForgeKind; 3] = [ForgeKind::GitHub, ForgeKind::GitLab, ForgeKind::AzureDevOps];
 /// The token of the account that privlink writes with, on every forge.
-pub(super) const TOKEN: &str = "s3cret-t0ken";
+pub(crate) const TOKEN: &str = "s3cret-t0ken";
 /// The pull request.
-pub(super) const NUMBER: u64 = 7;
+pub(crate) const NUMBER: u64 = 7;
 /// Accounts by their ids.
-pub(super) const ME: u64 = 1;
-pub(super) const ANN: u64 = 2;
-pub(super) const MALLORY: u64 = 3;
-pub(super) const BOB: u64 = 4;
+pub(crate) const ME: u64 = 1;
+pub(crate) const ANN: u64 = 2;
+pub(crate) const MALLORY: u64 = 3;
+pub(crate) const BOB: u64 = 4;
 
 /// A forge with one pull request, and our way to it.
-pub(super) struct Stage {
-    pub(super) kind: ForgeKind,
-    pub(super) fake: Fake,
-    pub(super) forge: Forge,
+pub(crate) struct Stage {
+    pub(crate) kind: ForgeKind,
+    pub(crate) fake: Fake,
+    pub(crate) forge: Forge,
 }
 
 /// The head after a number of pushes.
-pub(super) fn head(pushes: usize) -> String {
+pub(crate) fn head(pushes: usize) -> String {
     format!("{pushes:040x}")
 }
 
-fn world() -> World {
+/// The people of the forge, and one pull request.
+pub(crate) fn world() -> World {
     let rights = ["pull_requests", "statuses", "checks", "api", "contribute"];
     let user = |id: u64, login: &'static str, is_bot: bool, token: &'static str| User {
         id,
@@ -80,7 +82,7 @@ fn world() -> World {
 }
 
 /// The way to a fake, with what a CI system would say and these variables besides.
-pub(super) fn way(kind: ForgeKind, address: &str, more: &[(&str, &str)]) -> Forge {
+pub(crate) fn way(kind: ForgeKind, address: &str, more: &[(&str, &str)]) -> Forge {
     let url = match kind {
         ForgeKind::GitHub => address.to_owned(),
         ForgeKind::GitLab => format!("{address}/api/v4"),
@@ -102,7 +104,7 @@ pub(super) fn way(kind: ForgeKind, address: &str, more: &[(&str, &str)]) -> Forg
 }
 
 /// What a runner with these variables brings.
-pub(super) fn config(variables: &[(&str, &str)]) -> Config {
+pub(crate) fn config(variables: &[(&str, &str)]) -> Config {
     Config {
         environment: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         cache_dir: PathBuf::new(),
@@ -120,21 +122,25 @@ pub(super) fn config(variables: &[(&str, &str)]) -> Config {
     }
 }
 
+/// How a forge speaks.
+pub(crate) fn dialect(kind: ForgeKind) -> Dialect {
+    match kind {
+        ForgeKind::GitHub => fake_github::answer,
+        ForgeKind::GitLab => fake_gitlab::answer,
+        ForgeKind::AzureDevOps => fake_azure::answer,
+    }
+}
+
 impl Stage {
     /// A pull request that nothing was said in yet.
-    pub(super) async fn empty(kind: ForgeKind) -> Self {
-        let dialect = match kind {
-            ForgeKind::GitHub => fake_github::answer,
-            ForgeKind::GitLab => fake_gitlab::answer,
-            ForgeKind::AzureDevOps => fake_azure::answer,
-        };
-        let fake = Fake::start(dialect, world()).await;
+    pub(crate) async fn empty(kind: ForgeKind) -> Self {
+        let fake = Fake::start(dialect(kind), world()).await;
         let forge = way(kind, &fake.address, &[]);
         Self { kind, fake, forge }
     }
 
     /// The same, after the plan was told.
-    pub(super) async fn converged(kind: ForgeKind) -> Self {
+    pub(crate) async fn converged(kind: ForgeKind) -> Self {
         let stage = Self::empty(kind).await;
         let posted = stage.post(&waiting("a1")).await;
         assert_eq!(posted.failures(), Vec::<String>::new());
@@ -143,25 +149,25 @@ impl Stage {
     }
 
     /// Tells it to the pull request as it is now.
-    pub(super) async fn post(&self, told: &Told) -> Posted {
+    pub(crate) async fn post(&self, told: &Told) -> Posted {
         let pull = self.forge.pull_request(NUMBER).await.unwrap();
         post(&self.forge, &pull, std::slice::from_ref(told)).await
     }
 
-    pub(super) fn push(&self) {
+    pub(crate) fn push(&self) {
         let mut world = self.fake.world();
         let pull = world.pull_mut(NUMBER);
         pull.heads.push(head(pull.heads.len() + 1));
     }
 
     /// The comments that we wrote.
-    pub(super) fn ours(&self) -> Vec<String> {
+    pub(crate) fn ours(&self) -> Vec<String> {
         let world = self.fake.world();
         world.notes.iter().filter(|note| note.author == ME).map(|note| note.body.clone()).collect()
     }
 
     /// What was written since the stage was set.
-    pub(super) fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         self.fake.world().writes()
     }
 }
@@ -176,7 +182,7 @@ fn status(name: &str, state: StatusState, description: &str) -> CommitStatus {
 }
 
 /// What is told about a plan.
-pub(super) fn told(key: &str, plan: (StatusState, &str), approved: (StatusState, &str)) -> Told {
+pub(crate) fn told(key: &str, plan: (StatusState, &str), approved: (StatusState, &str)) -> Told {
     let environment = "prod".parse().unwrap();
     Told {
         body: format!("{}\n### privlink plan {key}", marker(&environment, key)),
@@ -189,11 +195,11 @@ pub(super) fn told(key: &str, plan: (StatusState, &str), approved: (StatusState,
 }
 
 /// A plan that waits for approvals.
-pub(super) fn waiting(key: &str) -> Told {
+pub(crate) fn waiting(key: &str) -> Told {
     told(key, (StatusState::Success, "1 replace, severing"), (StatusState::Pending, "2 approvals are missing"))
 }
 
-pub(super) fn remark(line: u32) -> Annotation {
+pub(crate) fn remark(line: u32) -> Annotation {
     Annotation {
         path: "environments/prod/orders.yaml".parse().unwrap(),
         line,

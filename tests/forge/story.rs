@@ -1,0 +1,187 @@
+//! The whole way: `privlink review` asks a forge for a pull request, plans it, and writes into it.
+
+use privlink::cli::Exit;
+use privlink::domain::pull_request::ForgeKind;
+
+use super::fake::Fake;
+use super::fake::Pull;
+use super::stage::ANN;
+use super::stage::ME;
+use super::stage::TOKEN;
+use super::stage::dialect;
+use super::stage::world;
+use crate::cli::docs;
+use crate::runner::Ran;
+use crate::runner::Stage;
+use crate::runner::worlds;
+
+const SERVICE: &str = "environments/prod/web.yaml";
+
+/// A converged world with a published and consumed Service, and a forge that serves its repository.
+struct Scene {
+    kind: ForgeKind,
+    stage: Stage,
+    fake: Fake,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Scene {
+    fn new(kind: ForgeKind) -> Self {
+        let stage = Stage::new();
+        stage.repo.commit(&[
+            ("privlink.toml", &worlds::settings()),
+            (SERVICE, &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.0.90")])),
+            ("environments/prod/web-published.yaml", &docs::published("web")),
+            ("environments/prod/web-endpoint.yaml", &docs::endpoint_with("web", &docs::dns("web"))),
+        ]);
+        stage.converge();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let fake = runtime.block_on(Fake::start(dialect(kind), world()));
+        fake.world().pulls.clear();
+        Self { kind, stage, fake, _runtime: runtime }
+    }
+
+    /// Pushes a change to a pull request, which is opened if it is not there.
+    fn push(&self, number: u64, path: &str, text: &str) {
+        let commit = self.stage.repo.edit("main", &format!("change-{number}"), &[(path, Some(text))]);
+        let repository = self.stage.repo.open();
+        let heads = match self.kind {
+            ForgeKind::GitHub => format!("refs/pull/{number}/head"),
+            ForgeKind::GitLab => format!("refs/merge-requests/{number}/head"),
+            ForgeKind::AzureDevOps => "refs/heads/change".to_owned(),
+        };
+        repository.reference(&heads, commit.parse().unwrap(), true, "push").unwrap();
+        let mut world = self.fake.world();
+        match world.pulls.iter_mut().find(|pull| pull.number == number) {
+            Some(pull) => pull.heads.push(commit),
+            None => world.pulls.push(Pull {
+                number,
+                author: ANN,
+                base: "main".to_owned(),
+                state: "open",
+                is_fork: false,
+                heads: vec![commit],
+            }),
+        }
+    }
+
+    /// Pushes the edit that cuts the consumer of `web`.
+    fn push_move(&self, number: u64, address: &str) {
+        self.push(number, SERVICE, &docs::service("web", &[("azure-load-balancer-ipv4", address)]));
+    }
+
+    fn review(&self, number: u64) -> Ran {
+        let url = self.stage.repo.url();
+        let number = number.to_string();
+        let (forge, address) = match self.kind {
+            ForgeKind::GitHub => ("github", self.fake.address.clone()),
+            ForgeKind::GitLab => ("gitlab", format!("{}/api/v4", self.fake.address)),
+            ForgeKind::AzureDevOps => ("azure-devops", format!("{}/acme/", self.fake.address)),
+        };
+        let repository = if self.kind == ForgeKind::AzureDevOps { "net work/config" } else { "acme/config" };
+        let token = if self.kind == ForgeKind::AzureDevOps { "SYSTEM_ACCESSTOKEN" } else { "PRIVLINK_FORGE_TOKEN" };
+        let variables =
+            [("PRIVLINK_FORGE_URL", address.as_str()), ("PRIVLINK_FORGE_REPOSITORY", repository), (token, TOKEN)];
+        self.stage.run_with(&["review", "--repo", &url, "--pull-request", &number, "--forge", forge], &variables)
+    }
+
+    /// Our comments on a pull request.
+    fn comments(&self, number: u64) -> Vec<String> {
+        let world = self.fake.world();
+        world
+            .notes
+            .iter()
+            .filter(|note| (note.pull, note.author) == (number, ME))
+            .map(|note| note.body.clone())
+            .collect()
+    }
+
+    /// The last state of each status, by context.
+    fn statuses(&self) -> Vec<String> {
+        let world = self.fake.world();
+        let mut last: Vec<(String, String)> = Vec::new();
+        for status in &world.statuses {
+            last.retain(|(context, _)| *context != status.context);
+            last.push((status.context.clone(), status.state.clone()));
+        }
+        last.sort();
+        last.into_iter().map(|(context, state)| format!("{context} {state}")).collect()
+    }
+}
+
+#[test]
+fn a_pull_request_is_told_once_what_it_would_do_and_how_it_ended() {
+    for kind in super::stage::KINDS {
+        let scene = Scene::new(kind);
+        scene.push_move(7, "10.224.0.91");
+        scene.review(7).ends(Exit::Done).says("prod: comment created").says("status privlink/approved/prod set");
+        let first = scene.comments(7);
+        assert_eq!(first.len(), 1, "{kind}");
+        assert!(first[0].contains("Who is affected") && first[0].contains("SEVERING"), "{kind}: {}", first[0]);
+        let statuses = scene.statuses().join("\n");
+        assert!(
+            statuses.contains("plan/prod succe") && statuses.contains("approved/prod pending"),
+            "{kind}: {statuses}"
+        );
+
+        // Nothing moved: nothing is written.
+        scene.fake.world().log.clear();
+        scene.review(7).ends(Exit::Done).says("prod: comment left as it is");
+        assert_eq!(scene.fake.world().writes(), Vec::<String>::new(), "{kind}");
+
+        // The edit is taken back to where nobody is hurt.
+        scene.push(7, SERVICE, &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.0.90")]));
+        scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        let second = scene.comments(7);
+        assert!(second.len() == 1 && second[0].contains("nothing to do"), "{kind}: {second:?}");
+        assert!(second[0].contains("History: 1 earlier plan"), "{kind}: {}", second[0]);
+
+        scene.fake.world().pull_mut(7).state = "merged";
+        scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        assert!(scene.comments(7)[0].contains("Merged"), "{kind}: {}", scene.comments(7)[0]);
+        scene.fake.world().log.clear();
+        scene.review(7).ends(Exit::Done).says("prod: comment left as it is");
+        assert_eq!((scene.fake.world().writes(), scene.stage.writes()), (Vec::new(), scene.stage.writes()), "{kind}");
+    }
+}
+
+#[test]
+fn open_pull_requests_that_want_the_same_address_name_each_other() {
+    for kind in [ForgeKind::GitHub, ForgeKind::GitLab] {
+        let scene = Scene::new(kind);
+        scene.push_move(7, "10.224.0.91");
+        scene.review(7).ends(Exit::Done).says("prod: comment created");
+        let sign = if kind == ForgeKind::GitLab { "!" } else { "#" };
+        let names = |number: u64, other: u64| {
+            // The sign stands apart from the number, so that nothing is linked.
+            let comment = scene.comments(number)[0].replace('\u{200b}', "");
+            comment.contains(&format!("{sign}{other}")) && comment.contains("10.224.0.91")
+        };
+        scene.push(
+            8,
+            "environments/prod/new.yaml",
+            &docs::service("new", &[("azure-load-balancer-ipv4", "10.224.0.91")]),
+        );
+        scene.review(8).ends(Exit::Done).says("prod: comment created");
+        assert!(names(8, 7), "{kind}: {}", scene.comments(8)[0]);
+        scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        assert!(names(7, 8), "{kind}: {}", scene.comments(7)[0]);
+        // Once the other one is closed, nothing is said of it any more.
+        scene.fake.world().pull_mut(8).state = "closed";
+        scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        let body = scene.comments(7)[0].clone();
+        let shown = body.split("<summary>History").next().unwrap().replace('\u{200b}', "");
+        assert!(!shown.contains(&format!("{sign}8")), "{kind}: {shown}");
+    }
+}
+
+#[test]
+fn a_number_of_no_pull_request_and_a_token_that_is_missing_are_said() {
+    let scene = Scene::new(ForgeKind::GitHub);
+    let ran = scene.review(9).ends(Exit::Failed);
+    insta::assert_snapshot!(ran.err.replace(&scene.fake.address, "http://forge"), @"");
+    let url = scene.stage.repo.url();
+    let arguments = ["review", "--repo", &url, "--pull-request", "7", "--forge", "github"];
+    let ran = scene.stage.run_with(&arguments, &[("GITHUB_REPOSITORY", "acme/config")]).ends(Exit::Failed);
+    insta::assert_snapshot!(ran.err, @"");
+}
