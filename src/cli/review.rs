@@ -339,3 +339,24 @@ fn end_of(review: &Review) -> Exit {
         Outcome::Failed(_) => Exit::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_called_as_people_call_it() {
+        assert_eq!(called("refs/pull/12/head"), "pull request #12");
+        assert_eq!(called("refs/merge-requests/7/head"), "merge request !7");
+        assert_eq!(called("refs/heads/orders"), "orders");
+        assert_eq!(called("refs/pull/12/merge"), "refs/pull/12/merge");
+    }
+
+    #[test]
+    fn no_secret_of_an_address_gets_into_a_comment() {
+        let flags =
+            source_flags(Some("https://me:hunter2@git.example.com/config.git"), "main", Some("feature")).unwrap();
+        assert_eq!(flags, ["--repo", "https://git.example.com/config.git", "--ref", "feature", "--base", "main"]);
+        assert_eq!(source_flags(None, "main", None).unwrap(), ["--base", "main"]);
+    }
+}

@@ -165,6 +165,11 @@ impl World {
         self.observed.private_endpoints.get_mut(&endpoint_id()).unwrap()
     }
 
+    /// Leaves the Services of the cluster unread.
+    pub(crate) fn blind_to_services(&mut self) {
+        self.blind(Area::Services);
+    }
+
     /// Leaves an area unread.
     pub(crate) fn blind(&mut self, area: Area) {
         self.observed.gaps.insert(Gap { area, reason: "Azure answered 403: no right to read".to_owned() });

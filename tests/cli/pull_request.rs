@@ -239,6 +239,14 @@ fn a_ref_that_is_no_branch_is_reviewed_without_any_checkout() {
     let ran = stage.run_with(&arguments, &[("CI", "true"), ("GITHUB_BASE_REF", "main")]).ends(Exit::Done);
     assert!(ran.out.contains("**Who is affected:** 1 connection of 1 subscription"), "{}", ran.out);
     assert!(ran.out.contains(" --ref refs/pull/7/head --base main -e prod --as YOUR-NAME"), "{}", ran.out);
+    // Whose CI it runs in says whose Markdown is wanted, and where remarks at lines go.
+    let in_ci = |name: &str| stage.run_with(&arguments, &[(name, "true"), ("PRIVLINK_BASE", "main")]).ends(Exit::Done);
+    let azure = in_ci("TF_BUILD");
+    assert!(azure.out.contains("\n::: mermaid\n") && !azure.err.contains("::warning"), "{}{}", azure.out, azure.err);
+    let github = in_ci("GITHUB_ACTIONS");
+    assert!(github.out.contains("\n```mermaid\n"), "{}", github.out);
+    let remark = format!("\n::warning file={SERVICE},line=7,title=severing%3A service/default/web%3A update::");
+    assert!(github.err.contains(&remark), "{}", github.err);
 }
 
 #[test]

@@ -16,7 +16,6 @@ use crate::approval::signature::Signer;
 use crate::approval::used::Used;
 use crate::desired::policy::Approver;
 use crate::desired::policy::Freeze;
-use crate::observed::Area;
 use crate::plan::fixture::World;
 
 fn severing() -> World {
@@ -73,7 +72,7 @@ fn a_plan_with_changes_is_a_success_and_says_its_verdict() {
 #[test]
 fn a_plan_that_is_bound_to_fail_or_blind_is_a_failure() {
     let mut world = severing();
-    world.blind(Area::Services);
+    world.blind_to_services();
     let status = planned(&world.plan());
     assert_eq!(status.state, StatusState::Failure);
     assert!(status.description.contains("something could not be read"), "{}", status.description);
