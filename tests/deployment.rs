@@ -215,7 +215,7 @@ fn the_workflows_for_pull_requests_are_yaml_and_their_flags_are_those_of_the_pro
         let words: Vec<&str> = commands[0].iter().map(String::as_str).collect();
         knows_all_flags(&words);
         // A clone would be the head's; by the remote nothing of it is checked out.
-        assert!(["--repo", "--base", "--head", "--forge"].iter().all(|flag| words.contains(flag)), "{name}: {words:?}");
+        assert!(["--repo", "--pull-request", "--forge"].iter().all(|flag| words.contains(flag)), "{name}: {words:?}");
         assert!(!text.contains("secrets.") && !text.contains("actions/checkout"), "{name}");
     }
 }
@@ -225,7 +225,10 @@ fn the_workflow_of_github_asks_for_no_more_than_it_needs_and_is_not_run_with_the
     let workflow: Value = serde_yaml::from_str(&read("ci/github.yml")).unwrap();
     assert_eq!(workflow["permissions"], serde_json::json!({}));
     let job = &workflow["jobs"]["review"];
-    assert_eq!(job["permissions"], serde_json::json!({ "contents": "read", "id-token": "write" }));
+    let asked = serde_json::json!({
+        "contents": "read", "id-token": "write", "pull-requests": "write", "statuses": "write", "checks": "write"
+    });
+    assert_eq!(job["permissions"], asked);
     let triggers: Vec<&String> = workflow["on"].as_object().unwrap().keys().collect();
     assert_eq!(triggers, ["pull_request", "workflow_dispatch"]);
     for step in job["steps"].as_array().unwrap() {

@@ -17,6 +17,7 @@ mod kills;
 mod large;
 mod page;
 mod probes;
+mod reviews;
 mod signed;
 mod simulator;
 mod snapshot;

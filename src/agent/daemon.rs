@@ -33,6 +33,9 @@ use crate::domain::name::EnvironmentName;
 /// The scheduler turns at least this often, which is how others see that it lives.
 pub const TURN: Duration = Duration::from_secs(5);
 
+/// How long an agent that makes one pass after the other keeps what it could give back.
+const RESTLESS: Duration = Duration::from_secs(60);
+
 /// What a daemon does again and again.
 #[async_trait]
 pub trait Duty: Send + Sync + 'static {
@@ -69,6 +72,7 @@ pub async fn serve<D: Duty>(duty: Arc<D>, timing: Timing, inlet: Inlet, audience
         tasks: JoinSet::new(),
         running: BTreeSet::new(),
         worked_at: None,
+        gave_back_at: Duration::ZERO,
         duty,
         herald,
         standing: Standing::Alone,
@@ -116,6 +120,8 @@ struct Desk<D> {
     running: BTreeSet<EnvironmentName>,
     /// When the last pass ended, if memory was not given back since.
     worked_at: Option<Duration>,
+    /// When it was given back last.
+    gave_back_at: Duration,
     duty: Arc<D>,
     herald: Herald,
     standing: Standing,
@@ -169,10 +175,11 @@ impl<D: Duty> Desk<D> {
     }
 
     /// Gives memory back once nothing runs for a turn: after each of many passes in a row it would be taken again at once.
+    /// Who never rests gives it back now and then.
     fn rest(&mut self) {
-        let since = self.worked_at.filter(|_| self.running.is_empty());
-        if since.is_some_and(|since| self.now() >= since + TURN) {
-            self.worked_at = None;
+        let (now, since) = (self.now(), self.worked_at.filter(|_| self.running.is_empty()));
+        if since.is_some_and(|since| now >= since + TURN || now >= self.gave_back_at + RESTLESS) {
+            (self.worked_at, self.gave_back_at) = (None, now);
             memory::give_back();
         }
     }

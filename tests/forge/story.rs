@@ -179,9 +179,9 @@ fn open_pull_requests_that_want_the_same_address_name_each_other() {
 fn a_number_of_no_pull_request_and_a_token_that_is_missing_are_said() {
     let scene = Scene::new(ForgeKind::GitHub);
     let ran = scene.review(9).ends(Exit::Failed);
-    insta::assert_snapshot!(ran.err.replace(&scene.fake.address, "http://forge"), @"");
+    insta::assert_snapshot!(ran.err.replace(&scene.fake.address, "http://forge"), @"error: GitHub refused to read pull request 9: HTTP status 404, Not Found; it is not there, or the token may not see it: check the repository, and that the token has the permission pull-requests: read");
     let url = scene.stage.repo.url();
     let arguments = ["review", "--repo", &url, "--pull-request", "7", "--forge", "github"];
     let ran = scene.stage.run_with(&arguments, &[("GITHUB_REPOSITORY", "acme/config")]).ends(Exit::Failed);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @"error: there is no token for GitHub: give the step env: GITHUB_TOKEN: ${{ github.token }}, or set PRIVLINK_FORGE_TOKEN, or PRIVLINK_GITHUB_APP_ID and PRIVLINK_GITHUB_APP_KEY_FILE");
 }

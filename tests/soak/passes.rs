@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use privlink::agent::daemon::TURN;
 use privlink::sim::fault::{Fault, Probability};
 use serde_json::Value;
 
@@ -18,8 +19,8 @@ const STATUS: &str = "privlink/status/prod";
 const STORM: usize = 40;
 /// Passes of calm in which the agent has to come to rest.
 const REST: usize = 12;
-/// Passes of an agent until its memory counts.
-const WARM: usize = 300;
+/// Memory is looked at after so many rests; the first look is not counted.
+const RESTS: usize = 8;
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups";
 
 /// Dice: SplitMix64.
@@ -106,7 +107,7 @@ struct Soak {
     waits: Option<String>,
     /// The plans that somebody approved.
     approved: BTreeSet<String>,
-    /// Memory after each pass of this life.
+    /// Memory of this life, each time after a long rest.
     life: Vec<f64>,
 }
 
@@ -177,6 +178,11 @@ impl Soak {
                 let is_still = (self.stage.writes(), self.tip()) == (writes, tip) && last.word == "converged";
                 self.expect(is_still, &format!("at rest it wrote or committed something:\n{}", last.log));
                 self.tally.rests += 1;
+                if !self.kills && self.tally.rests.is_multiple_of(RESTS) {
+                    // It gives memory back once it has rested for a turn.
+                    std::thread::sleep(3 * TURN);
+                    self.life.push(self.agent.memory());
+                }
                 self.tidy();
                 return;
             }
@@ -190,7 +196,6 @@ impl Soak {
         let writes = self.stage.writes();
         let ended = self.agent.pass();
         self.judge(&ended, writes);
-        self.life.push(self.agent.memory());
         ended
     }
 
@@ -342,9 +347,9 @@ impl Soak {
     /// Keeps the memory of this life, if it was long enough.
     fn note_memory(&mut self) {
         let life = std::mem::take(&mut self.life);
-        if life.len() > 2 * WARM {
+        if life.len() > 6 {
             let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-            let (early, late) = (mean(&life[WARM..WARM + 100]), mean(&life[life.len() - 100..]));
+            let (early, late) = (mean(&life[1..4]), mean(&life[life.len() - 3..]));
             self.tally.memory.push((early, late));
             self.expect(
                 (late - early).abs() <= 0.05 * early,
