@@ -191,7 +191,7 @@ async fn asked_by_refs(
         source: source_flags(repo.as_deref(), &base, head.as_deref())?,
     };
     let proposal = match (repo, head) {
-        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, head).await?,
+        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, (head, None)).await?,
         (Some(_), None) => bail!(
             "a change of a remote is one of its refs: name it with --head REF, or a pull request with --pull-request NUMBER"
         ),
@@ -203,7 +203,7 @@ async fn asked_by_refs(
     };
     for other in also {
         let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
-        let proposal = source::proposal_of_remote(remote(url, config)?, &base, other).await?;
+        let proposal = source::proposal_of_remote(remote(url, config)?, &base, (other, None)).await?;
         if let Err(unreadable) = change.beside(called(other), proposal) {
             return Ok(Err(unreadable));
         }

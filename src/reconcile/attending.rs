@@ -95,7 +95,7 @@ impl Attendant {
     /// If it cannot be fetched, the base's settings have errors, or it moved on.
     pub async fn change(&self, remote: &Remote, pull: &PullRequest, open: &Open) -> Result<Change, AttendError> {
         let base = &pull.base_branch;
-        let proposal = source::proposal_of_remote(remote.clone(), base, &pull.head_ref).await?;
+        let proposal = source::proposal_of_remote(remote.clone(), base, (&pull.head_ref, Some(&pull.head))).await?;
         if proposal.head != pull.head {
             return Err(AttendError::Moved { number: pull.number });
         }
@@ -105,7 +105,7 @@ impl Attendant {
             tracing::warn!(read = open.pulls.len(), "there are more open pull requests than are compared");
         }
         for other in open.pulls.iter().filter(|other| other.number != pull.number && other.base_branch == *base) {
-            match source::proposal_of_remote(remote.clone(), base, &other.head_ref).await {
+            match source::proposal_of_remote(remote.clone(), base, (&other.head_ref, Some(&other.head))).await {
                 Ok(proposal) => change.beside(self.called(other), proposal).map_err(unreadable)?,
                 Err(error) => tracing::warn!(number = other.number, %error, "another pull request cannot be read"),
             }

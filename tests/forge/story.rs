@@ -146,6 +146,25 @@ fn a_pull_request_is_told_once_what_it_would_do_and_how_it_ended() {
 }
 
 #[test]
+fn a_fork_on_azure_devops_is_reviewed_by_the_merge_that_is_served_of_it() {
+    let scene = Scene::new(ForgeKind::AzureDevOps);
+    scene.push_move(7, "10.224.0.91");
+    let repository = scene.stage.repo.open();
+    let head = scene.fake.world().pull(7).unwrap().head().to_owned();
+    let (main, head) = (scene.stage.repo.tip("main").unwrap(), repository.find_commit(head.parse().unwrap()).unwrap());
+    let main = repository.find_commit(main.parse().unwrap()).unwrap();
+    let forge = git2::Signature::new("forge", "forge@example.com", &git2::Time::new(1_767_100_000, 0)).unwrap();
+    let served = repository.commit(None, &forge, &forge, "merge", &head.tree().unwrap(), &[&main, &head]).unwrap();
+    repository.reference("refs/pull/7/merge", served, true, "served").unwrap();
+    // The base serves nothing else of it.
+    repository.find_reference("refs/heads/change").unwrap().delete().unwrap();
+    repository.find_reference("refs/heads/change-7").unwrap().delete().unwrap();
+    scene.fake.world().pull_mut(7).is_fork = true;
+    scene.review(7).ends(Exit::Done).says("prod: comment created");
+    assert!(scene.comments(7)[0].contains("SEVERING"), "{}", scene.comments(7)[0]);
+}
+
+#[test]
 fn open_pull_requests_that_want_the_same_address_name_each_other() {
     for kind in [ForgeKind::GitHub, ForgeKind::GitLab] {
         let scene = Scene::new(kind);

@@ -35,16 +35,25 @@ pub struct Proposal {
 
 /// Takes a change from a remote: nothing is checked out, and nothing of the head is believed.
 ///
-/// `base` is a branch, `head` one too or another ref in full, such as `refs/pull/7/head`.
+/// `base` is a branch, `head` one too or another ref in full, such as `refs/pull/7/head`. `commit` is meant where the ref has
+/// more than the change: of a fork, Azure DevOps serves nothing but the merge that it made of it.
 ///
 /// # Errors
 /// An unreachable remote, a ref that it does not have, two histories without a common commit.
-pub async fn proposal_of_remote(remote: Remote, base: &str, head: &str) -> Result<Proposal, SourceError> {
+pub async fn proposal_of_remote(
+    remote: Remote,
+    base: &str,
+    (head, commit): (&str, Option<&CommitId>),
+) -> Result<Proposal, SourceError> {
     let (base_ref, head_ref) = (reference(base)?, reference(head)?);
     let tips = remote.fetch(&[base_ref.clone(), head_ref.clone()]).await?;
     let missing = |name: &str| SourceError::NoBranch { url: remote.url().to_string(), branch: name.to_owned() };
     let tip = tips.get(&base_ref).cloned().ok_or_else(|| missing(base))?;
     let last = tips.get(&head_ref).cloned().ok_or_else(|| missing(head))?;
+    let last = match commit {
+        Some(commit) if *commit != last && remote.is_ancestor(commit, &last).await? => commit.clone(),
+        _ => last,
+    };
     let (merged, conflicts) = match remote.merge(&tip, &last).await? {
         Merged::Clean(commit) => (commit, None),
         Merged::Conflicts(paths) => (tip.clone(), Some(paths)),
