@@ -22,7 +22,6 @@ use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
 use crate::forge::json;
-use crate::forge::send::Call;
 use crate::forge::send::Repeat;
 use crate::forge::send::Sender;
 
@@ -59,24 +58,12 @@ impl AzureDevOps {
     }
 
     async fn get(&self, purpose: &Purpose, url: Url) -> Result<Json, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
-        Ok(self.sender.send(&call).await?.json)
+        Ok(self.sender.get(purpose, url).await?.json)
     }
 
     /// A list that comes whole.
     async fn list(&self, purpose: &Purpose, url: Url) -> Result<Vec<Json>, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
-        self.sender.send(&call).await?.list(purpose, Some("value"))
-    }
-
-    async fn write(
-        &self,
-        purpose: &Purpose,
-        (method, url, repeat): (Method, Url, Repeat),
-        body: Json,
-    ) -> Result<Json, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method, url, body: Some(body), repeat };
-        Ok(self.sender.send(&call).await?.json)
+        self.sender.get(purpose, url).await?.list(purpose, Some("value"))
     }
 
     pub(crate) async fn me(&self) -> Result<Account, ForgeError> {
@@ -145,7 +132,7 @@ impl AzureDevOps {
         // Without a status the thread is no question that somebody must resolve before the merge.
         let thread = json!({"comments": [{"parentCommentId": 0, "content": body, "commentType": "text"}]});
         let to = (Method::POST, self.of(number, &["threads"]), Repeat::Never);
-        let made = self.write(&purpose, to, thread).await?;
+        let made = self.sender.write(&purpose, to, thread).await?;
         json::read(&purpose, &made, "thread", |thread| comments_of(thread).into_iter().next())
     }
 
@@ -154,7 +141,7 @@ impl AzureDevOps {
         let (thread, comment) =
             id.split_once('/').ok_or_else(|| ForgeError::unexpected(&purpose, "a comment is <thread>/<comment>"))?;
         let url = self.of(number, &["threads", thread, "comments", comment]);
-        self.write(&purpose, (Method::PATCH, url, Repeat::Safe), json!({"content": body})).await.map(drop)
+        self.sender.write(&purpose, (Method::PATCH, url, Repeat::Safe), json!({"content": body})).await.map(drop)
     }
 
     /// The number of the push that brought the head. A status without it is not taken back by the next push.
@@ -196,7 +183,7 @@ impl AzureDevOps {
         }
         let what = purpose(format!("set the status {} of pull request {}", status.context, pull.number), WRITE);
         // Set twice, it is set: the last one counts.
-        self.write(&what, (Method::POST, self.of(pull.number, &["statuses"]), Repeat::Safe), body).await?;
+        self.sender.write(&what, (Method::POST, self.of(pull.number, &["statuses"]), Repeat::Safe), body).await?;
         Ok(StatusSet::Set)
     }
 

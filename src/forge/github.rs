@@ -32,7 +32,6 @@ use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
 use crate::forge::json;
-use crate::forge::send::Answer;
 use crate::forge::send::Call;
 use crate::forge::send::Repeat;
 use crate::forge::send::Sender;
@@ -70,47 +69,22 @@ impl GitHub {
         self.api.join(&[&["repos", &self.owner, &self.repository], path].concat())
     }
 
-    async fn get(&self, purpose: &Purpose, url: Url) -> Result<Answer, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
-        self.sender.send(&call).await
-    }
-
     async fn write(
         &self,
         purpose: &Purpose,
         (method, path, repeat): (Method, &[&str], Repeat),
         body: Json,
     ) -> Result<Json, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method, url: self.url(path), body: Some(body), repeat };
-        Ok(self.sender.send(&call).await?.json)
+        self.sender.write(purpose, (method, self.url(path), repeat), body).await
     }
 
-    /// All pages of a list, up to a number of entries; false if there are more.
     async fn pages(
         &self,
         purpose: &Purpose,
         (path, query): (&[&str], &[(&str, &str)]),
-        (key, most): (Option<&str>, usize),
+        limits: (Option<&str>, usize),
     ) -> Result<(Vec<Json>, bool), ForgeError> {
-        let mut found = Vec::new();
-        for page in 1.. {
-            let mut url = self.url(path);
-            url.query_pairs_mut()
-                .extend_pairs(query)
-                .append_pair("per_page", &PAGE.to_string())
-                .append_pair("page", &page.to_string());
-            let answer = self.get(purpose, url).await?;
-            let has_next = answer.has_next();
-            found.extend(answer.list(purpose, key)?);
-            if !has_next {
-                return Ok((found, true));
-            }
-            if found.len() >= most {
-                break;
-            }
-        }
-        found.truncate(most);
-        Ok((found, false))
+        self.sender.pages(purpose, (self.url(path), query), limits).await
     }
 
     /// The account of a person's token is asked for; an installation's may not ask that, but who it is by GraphQL.
@@ -118,10 +92,10 @@ impl GitHub {
         let purpose = purpose("find out whose token it is".to_owned(), READ_PULLS);
         if let Signer::App(app) = &self.sender.signer {
             let login = format!("{}[bot]", app.slug(&self.sender).await?);
-            let answer = self.get(&purpose, self.api.join(&["users", &login])).await?;
+            let answer = self.sender.get(&purpose, self.api.join(&["users", &login])).await?;
             return json::read(&purpose, &answer.json, "account", account);
         }
-        match self.get(&purpose, self.api.join(&["user"])).await {
+        match self.sender.get(&purpose, self.api.join(&["user"])).await {
             Ok(answer) => json::read(&purpose, &answer.json, "account", account),
             Err(error) if error.class() == ErrorClass::Denied && !is_of_nobody(&error) => self.viewer(&purpose).await,
             Err(error) => Err(error),
@@ -145,7 +119,7 @@ impl GitHub {
 
     pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, ForgeError> {
         let purpose = purpose(format!("read pull request {number}"), READ_PULLS);
-        let answer = self.get(&purpose, self.url(&["pulls", &number.to_string()])).await?;
+        let answer = self.sender.get(&purpose, self.url(&["pulls", &number.to_string()])).await?;
         json::read(&purpose, &answer.json, "pull request", pull_request)
     }
 

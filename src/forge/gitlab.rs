@@ -17,14 +17,11 @@ use crate::domain::pull_request::Verdict;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
-use crate::forge::PAGE;
 use crate::forge::StatusSet;
 use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
 use crate::forge::json;
-use crate::forge::send::Answer;
-use crate::forge::send::Call;
 use crate::forge::send::Repeat;
 use crate::forge::send::Sender;
 
@@ -54,58 +51,15 @@ impl GitLab {
         self.api.join(&[&["projects", project], path].concat())
     }
 
-    async fn get(&self, purpose: &Purpose, url: Url) -> Result<Answer, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
-        self.sender.send(&call).await
-    }
-
-    async fn write(
-        &self,
-        purpose: &Purpose,
-        (method, url, repeat): (Method, Url, Repeat),
-        body: Json,
-    ) -> Result<Json, ForgeError> {
-        let call = Call { purpose: purpose.clone(), method, url, body: Some(body), repeat };
-        Ok(self.sender.send(&call).await?.json)
-    }
-
-    /// All pages of a list, up to a number of entries; false if there are more.
-    async fn pages(
-        &self,
-        purpose: &Purpose,
-        (url, query): (Url, &[(&str, &str)]),
-        most: usize,
-    ) -> Result<(Vec<Json>, bool), ForgeError> {
-        let mut found = Vec::new();
-        for page in 1.. {
-            let mut url = url.clone();
-            url.query_pairs_mut()
-                .extend_pairs(query)
-                .append_pair("per_page", &PAGE.to_string())
-                .append_pair("page", &page.to_string());
-            let answer = self.get(purpose, url).await?;
-            let has_next = answer.has_next();
-            found.extend(answer.list(purpose, None)?);
-            if !has_next {
-                return Ok((found, true));
-            }
-            if found.len() >= most {
-                break;
-            }
-        }
-        found.truncate(most);
-        Ok((found, false))
-    }
-
     pub(crate) async fn me(&self) -> Result<Account, ForgeError> {
         let purpose = purpose("find out whose token it is".to_owned(), READ);
-        let answer = self.get(&purpose, self.api.join(&["user"])).await?;
+        let answer = self.sender.get(&purpose, self.api.join(&["user"])).await?;
         json::read(&purpose, &answer.json, "account", account)
     }
 
     async fn merge_request(&self, number: u64) -> Result<Json, ForgeError> {
         let purpose = purpose(format!("read merge request {number}"), READ);
-        Ok(self.get(&purpose, self.url(&["merge_requests", &number.to_string()])).await?.json)
+        Ok(self.sender.get(&purpose, self.url(&["merge_requests", &number.to_string()])).await?.json)
     }
 
     pub(crate) async fn pull_request(&self, number: u64) -> Result<PullRequest, ForgeError> {
@@ -117,7 +71,7 @@ impl GitLab {
         let purpose = purpose(format!("list the merge requests for {base}"), READ);
         let query = [("state", "opened"), ("target_branch", base), ("order_by", "created_at"), ("sort", "asc")];
         let (list, is_complete) =
-            self.pages(&purpose, (self.url(&["merge_requests"]), &query), MOST_PULL_REQUESTS).await?;
+            self.sender.pages(&purpose, (self.url(&["merge_requests"]), &query), (None, MOST_PULL_REQUESTS)).await?;
         // One that was opened a moment ago has no head yet.
         let has_head = |json: &&Json| json::text(json, "/sha").is_some();
         let list: Vec<Json> = list.iter().filter(has_head).cloned().collect();
@@ -132,7 +86,8 @@ impl GitLab {
     pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
         let purpose = purpose(format!("read the comments of merge request {number}"), READ);
         let query = [("order_by", "created_at"), ("sort", "asc")];
-        let (list, is_complete) = self.pages(&purpose, (self.notes(number), &query), MOST_COMMENTS).await?;
+        let (list, is_complete) =
+            self.sender.pages(&purpose, (self.notes(number), &query), (None, MOST_COMMENTS)).await?;
         if !is_complete {
             return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
         }
@@ -145,14 +100,14 @@ impl GitLab {
     pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
         let purpose = purpose(format!("write a comment on merge request {number}"), WRITE);
         let to = (Method::POST, self.notes(number), Repeat::Never);
-        let made = self.write(&purpose, to, json!({"body": body})).await?;
+        let made = self.sender.write(&purpose, to, json!({"body": body})).await?;
         json::read(&purpose, &made, "note", comment)
     }
 
     pub(crate) async fn update_comment(&self, number: u64, id: &str, body: &str) -> Result<(), ForgeError> {
         let purpose = purpose(format!("edit the comment {id} of merge request {number}"), WRITE);
         let url = self.url(&["merge_requests", &number.to_string(), "notes", id]);
-        self.write(&purpose, (Method::PUT, url, Repeat::Safe), json!({"body": body})).await.map(drop)
+        self.sender.write(&purpose, (Method::PUT, url, Repeat::Safe), json!({"body": body})).await.map(drop)
     }
 
     pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
@@ -166,7 +121,7 @@ impl GitLab {
         let reading =
             purpose(format!("read the statuses of {}", pull.head.short()), if pull.is_fork { FORK } else { READ });
         let url = self.of_project(&project, &["repository", "commits", sha, "statuses"]);
-        let (list, _) = self.pages(&reading, (url, &[("name", context)]), MOST_COMMENTS).await?;
+        let (list, _) = self.sender.pages(&reading, (url, &[("name", context)]), (None, MOST_COMMENTS)).await?;
         let number = |json: &Json| json.get("id").and_then(Json::as_u64);
         let own = list.iter().filter(|own| json::text(own, "/name") == Some(context));
         let last = own.max_by_key(|own| number(own)).map(told);
@@ -192,7 +147,7 @@ impl GitLab {
             if pull.is_fork { FORK } else { WRITE },
         );
         let url = self.of_project(&project, &["statuses", sha]);
-        self.write(&what, (Method::POST, url, Repeat::Never), body).await?;
+        self.sender.write(&what, (Method::POST, url, Repeat::Never), body).await?;
         Ok(StatusSet::Set)
     }
 
@@ -200,12 +155,12 @@ impl GitLab {
     pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
         let number = pull.number.to_string();
         let purpose = purpose(format!("read the approvals of merge request {number}"), READ);
-        let answer = self.get(&purpose, self.url(&["merge_requests", &number, "approvals"])).await?;
+        let answer = self.sender.get(&purpose, self.url(&["merge_requests", &number, "approvals"])).await?;
         let list = answer.list(&purpose, Some("approved_by"))?;
         let mut reviews = json::read_all(&purpose, &list, ("approval", review))?;
         for review in &mut reviews {
             // Only the account itself says whether it is a bot.
-            let answer = self.get(&purpose, self.api.join(&["users", &review.reviewer.id])).await?;
+            let answer = self.sender.get(&purpose, self.api.join(&["users", &review.reviewer.id])).await?;
             review.reviewer.is_bot |= answer.json.get("bot").and_then(Json::as_bool).unwrap_or(false);
         }
         Ok(reviews)

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use crate::domain::failure::ErrorClass;
 use crate::domain::patience;
 use crate::domain::pull_request::ForgeKind;
+use crate::forge::PAGE;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
 use crate::forge::error::Refusal;
@@ -81,6 +82,52 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    /// Reads something.
+    pub(crate) async fn get(&self, purpose: &Purpose, url: Url) -> Result<Answer, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method: Method::GET, url, body: None, repeat: Repeat::Safe };
+        self.send(&call).await
+    }
+
+    /// Writes something, and answers what the forge made of it.
+    pub(crate) async fn write(
+        &self,
+        purpose: &Purpose,
+        (method, url, repeat): (Method, Url, Repeat),
+        body: Json,
+    ) -> Result<Json, ForgeError> {
+        let call = Call { purpose: purpose.clone(), method, url, body: Some(body), repeat };
+        Ok(self.send(&call).await?.json)
+    }
+
+    /// Reads all pages of a list, numbered as GitHub and GitLab do, up to a number of entries; false if there are more. `key` is
+    /// where in an answer the list is.
+    pub(crate) async fn pages(
+        &self,
+        purpose: &Purpose,
+        (url, query): (Url, &[(&str, &str)]),
+        (key, most): (Option<&str>, usize),
+    ) -> Result<(Vec<Json>, bool), ForgeError> {
+        let mut found = Vec::new();
+        for page in 1.. {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .extend_pairs(query)
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string());
+            let answer = self.get(purpose, url).await?;
+            let has_next = answer.has_next();
+            found.extend(answer.list(purpose, key)?);
+            if !has_next {
+                return Ok((found, true));
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
+        found.truncate(most);
+        Ok((found, false))
+    }
+
     /// Sends a request in our name. A token that was refused is replaced once, where it can be.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ForgeError> {
         let answer = self.send_as(call, self.signer.headers(self).await?).await;
