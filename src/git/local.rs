@@ -21,6 +21,10 @@ use crate::git::url::RemoteUrl;
 const ATTEMPTS: u32 = 50;
 /// How long to wait in between.
 const PAUSE: Duration = Duration::from_millis(20);
+/// From when on the lock of a ref of ours is that of a writer who was killed: a living one holds it for a few milliseconds.
+const ABANDONED: Duration = Duration::from_secs(10);
+/// Where refs lie that nobody else writes.
+const OURS: [&str; 2] = ["refs/privlink/", "refs/heads/privlink/"];
 
 /// A repository in a folder of this machine.
 pub(super) struct LocalRemote {
@@ -96,6 +100,10 @@ impl LocalRemote {
         let operation = format!("push {} to", update.reference);
         let failed = |error| self.failed(&operation, error);
         let target = self.open()?;
+        let lock = target.commondir().join(format!("{}.lock", update.reference));
+        if OURS.iter().any(|folder| update.reference.as_str().starts_with(folder)) {
+            remove_abandoned(&lock);
+        }
         if let Some(place) = checked_out(&target, update.reference) {
             let reason = format!(
                 "{} is checked out in {}; push to a bare repository, or check out another branch there",
@@ -118,12 +126,21 @@ impl LocalRemote {
                 Err(error) => return Err(failed(error)),
             }
         }
-        let lock = target.commondir().join(format!("{}.lock", update.reference));
         Err(GitError::Locked {
             reference: update.reference.to_string(),
             url: self.url.to_string(),
             lock: lock.display().to_string(),
         })
+    }
+}
+
+/// Removes the lock that a writer left behind who was killed while he moved the ref: nobody else would ever write it again.
+fn remove_abandoned(lock: &Path) {
+    let age = fs::metadata(lock).and_then(|lock| lock.modified()).ok().and_then(|made| made.elapsed().ok());
+    if age.is_some_and(|age| age >= ABANDONED) {
+        tracing::warn!(lock = %lock.display(), ?age, "removing the lock of a writer who is gone");
+        // Somebody else may have been faster.
+        let _ = fs::remove_file(lock);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use privlink::domain::commit::{File, RefName};
 use privlink::domain::failure::ErrorClass;
@@ -104,6 +105,24 @@ fn a_lock_that_stays_is_told_with_its_file() {
     let error = mirror.push(&branch("main"), None, Some(&new)).unwrap_err();
     assert!(error.to_string().contains("refs/heads/main.lock"), "{error}");
     assert!(error.class().is_retryable());
+}
+
+#[test]
+fn the_lock_of_a_writer_who_was_killed_holds_up_nobody_where_only_privlink_writes() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let new = commit(mirror.repository(), None, &[put("a", "1")]);
+    let locked = |name: &str, seconds: u64| {
+        let lock = folder.join(&format!("remote.git/refs/{name}.lock"));
+        fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        let left = SystemTime::now() - Duration::from_secs(seconds);
+        fs::File::create(&lock).unwrap().set_modified(left).unwrap();
+        mirror.push(&format!("refs/{name}").parse().unwrap(), None, Some(&new)).map_err(|error| error.to_string())
+    };
+    assert_eq!(locked("privlink/lease/prod", 60), Ok(Push::Done));
+    assert_eq!(locked("heads/privlink/status/prod", 60), Ok(Push::Done));
+    assert!(locked("privlink/lease/dev", 1).unwrap_err().contains("stays locked"), "it may be alive");
+    assert!(locked("heads/main", 60).unwrap_err().contains("stays locked"), "it may be somebody else's");
 }
 
 #[test]

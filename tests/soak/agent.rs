@@ -92,7 +92,7 @@ impl Agent {
     }
 
     /// Ends it as a power failure would.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -16,7 +16,7 @@ pub(super) fn run() -> usize {
     let stage = Stage::in_world(&world(), &large_repository());
     stage.apply_in_fast_time().ends(0);
     stage.idle();
-    let agent = Agent::start(&stage, &stage.machine);
+    let mut agent = Agent::start(&stage, &stage.machine);
     let first = agent.ended();
     assert_eq!(first.word, "converged", "{}", first.log);
     for _ in 0..PASSES {

@@ -82,6 +82,7 @@ pub(super) fn run(passes: Option<usize>, seed: u64) -> usize {
         }
     }
     soak.note_memory();
+    soak.agent.kill();
     soak.look_back();
     let Tally { passes, commits, drifts, faults, kills, approvals, applies, rests, memory, wrong } = &soak.tally;
     println!(
@@ -209,9 +210,11 @@ impl Soak {
         }
         self.tally.kills += 1;
         self.note_memory();
+        // What the one that is killed still sent is not the next one's.
+        self.agent.kill();
+        std::thread::sleep(Duration::from_millis(50));
         let writes = self.stage.writes();
-        let agent = Agent::start(&self.stage, &self.stage.machine);
-        std::mem::replace(&mut self.agent, agent).kill();
+        self.agent = Agent::start(&self.stage, &self.stage.machine);
         let ended = self.agent.ended();
         self.judge(&ended, writes);
     }

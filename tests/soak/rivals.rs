@@ -33,7 +33,7 @@ pub(super) fn run(passes: Option<usize>) -> usize {
     thread::scope(|scope| {
         for machine in &machines[..2] {
             scope.spawn(|| {
-                let agent = Agent::start(&stage, machine);
+                let mut agent = Agent::start(&stage, machine);
                 let mut ended = agent.ended();
                 loop {
                     made.fetch_add(1, Ordering::SeqCst);
