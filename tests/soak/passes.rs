@@ -20,7 +20,7 @@ const STORM: usize = 40;
 /// Passes of calm in which the agent has to come to rest.
 const REST: usize = 12;
 /// Memory is looked at after so many rests; the first look is not counted.
-const RESTS: usize = 8;
+const RESTS: usize = 4;
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups";
 
 /// Dice: SplitMix64.
