@@ -66,18 +66,33 @@ pub(super) fn run(passes: Option<usize>) -> usize {
     stage.apply().ends(0);
     stage.idle();
     let mut wrong = judge(&stage);
-    let told: BTreeSet<String> = stage.repo.files("privlink/status/prod").into_iter().map(|(path, _)| path).collect();
+    let told = told(&stage);
     let applied = applied.into_inner().unwrap();
-    let lost = applied.iter().filter(|plan| !told.contains(&format!("status/prod/applied/{plan}.yaml")));
+    let lost = applied.iter().filter(|plan| !told.contains(&format!("{plan}.yaml")));
     wrong.extend(lost.map(|plan| format!("nobody told of the apply of {plan}")));
     println!(
         "  {:.0} s; the agents applied {} plans, {} are told",
         began.elapsed().as_secs_f64(),
         applied.len(),
-        told.iter().filter(|path| path.contains("/applied/")).count()
+        told.len()
     );
     wrong.iter().for_each(|told| println!("WRONG {told}"));
     wrong.len()
+}
+
+/// The records of applies in the whole history of the status branch: its tip keeps the newest.
+fn told(stage: &Stage) -> BTreeSet<String> {
+    let repository = stage.repo.open();
+    let mut walk = repository.revwalk().unwrap();
+    walk.push_ref("refs/heads/privlink/status/prod").unwrap();
+    let mut told = BTreeSet::new();
+    for commit in walk {
+        let tree = repository.find_commit(commit.unwrap()).unwrap().tree().unwrap();
+        let Ok(entry) = tree.get_path(std::path::Path::new("status/prod/applied")) else { continue };
+        let records = entry.to_object(&repository).unwrap().peel_to_tree().unwrap();
+        told.extend(records.iter().map(|record| record.name().unwrap().to_owned()));
+    }
+    told
 }
 
 fn address(number: usize) -> IpAddr {
