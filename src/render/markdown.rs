@@ -51,7 +51,11 @@ pub fn text(text: &Text) -> String {
 /// `<!-- privlink:v1 environment=prod plan=<id> -->`.
 pub fn plan(plan: &Plan, details: Details<'_>, limit: usize) -> String {
     let environment = &plan.policy.mark.environment;
-    let head = format!("<!-- privlink:v1 environment={environment} plan={} -->\n{}", plan.id, head(plan));
+    let head = format!(
+        "<!-- privlink:v1 environment={environment} plan={} -->\n{}",
+        plan.id,
+        head(plan, &words::verdict(plan))
+    );
     let closing = closing(plan);
     // What is cut short says so; those lines need room too.
     let mut budget = limit.saturating_sub(head.len() + closing.len() + 400);
@@ -84,7 +88,7 @@ fn fitting(lines: Vec<String>, what: &str, budget: &mut usize) -> String {
     out
 }
 
-fn head(plan: &Plan) -> String {
+fn head(plan: &Plan, verdict: &str) -> String {
     let environment = &plan.policy.mark.environment;
     if !plan.has_changes() {
         return format!("### privlink plan for {environment}\n\n{}\n", words::unchanged(plan));
@@ -93,7 +97,7 @@ fn head(plan: &Plan) -> String {
         .into_iter()
         .map(|(action, number)| format!("`{}` {number} to {action}", action.symbol()))
         .collect();
-    format!("### privlink plan for {environment}: {}\n\n{}\n", words::verdict(plan), counts.join(", "))
+    format!("### privlink plan for {environment}: {verdict}\n\n{}\n", counts.join(", "))
 }
 
 /// The rules that the commit loosens.

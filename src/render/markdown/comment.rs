@@ -6,7 +6,6 @@
 
 use crate::desired::policy::Consent;
 use crate::domain::commit::CommitId;
-use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::ForgeKind;
 use crate::plan::Plan;
 use crate::plan::Step;
@@ -16,6 +15,7 @@ use crate::render::left_out as omissions;
 use crate::render::markdown::block;
 use crate::render::markdown::fitting;
 use crate::render::markdown::folded;
+use crate::render::markdown::head;
 use crate::render::markdown::inert::command;
 use crate::render::markdown::inert::inert;
 use crate::render::markdown::inert::shell_word;
@@ -31,6 +31,8 @@ use crate::render::markdown::troubles;
 use crate::render::plan as words;
 use crate::render::shown;
 use crate::render::shown::Details;
+use crate::review::status;
+use crate::review::sticky::marker;
 
 /// What a forge or a reader adds to a comment: a history of earlier plans, a signature.
 const SPARE: usize = 4096;
@@ -75,20 +77,15 @@ pub const fn budget(forge: ForgeKind) -> usize {
     forge.comment_limit() - SPARE
 }
 
-/// The first line: by it, and by its own author, the comment is found again.
-pub(super) fn marker(environment: &EnvironmentName, key: &str) -> String {
-    format!("<!-- privlink:v1 environment={environment} key={key} -->\n")
-}
-
 /// One line that says it all, inert.
 pub fn headline(plan: &Plan) -> String {
-    inert(&format!("{} (plan {})", crate::review::status::verdict(plan), &plan.id.as_str()[..10]))
+    inert(&format!("{} (plan {})", status::verdict(plan), &plan.id.as_str()[..10]))
 }
 
 /// Writes a plan as a comment of at most [`budget`] bytes.
 pub fn comment(plan: &Plan, frame: &Frame<'_>) -> String {
     let details = frame.details;
-    let head = format!("{}{}", marker(&plan.policy.mark.environment, frame.key), head(plan));
+    let head = format!("{}\n{}", marker(&plan.policy.mark.environment, frame.key), head(plan, &verdict(plan)));
     let closing = format!("{}{}", closing(plan, frame), foot(plan, frame));
     let mut budget = budget(frame.forge).saturating_sub(head.len() + closing.len() + CUT);
     let about = block("About this change", sentences(frame.remarks));
@@ -111,21 +108,14 @@ pub fn comment(plan: &Plan, frame: &Frame<'_>) -> String {
     parts.concat() + &modes + &notes + &closing
 }
 
-fn head(plan: &Plan) -> String {
-    let environment = &plan.policy.mark.environment;
-    if !plan.has_changes() {
-        return format!("### privlink plan for {environment}\n\n{}\n", words::unchanged(plan));
-    }
-    let counts = words::counts(plan).into_iter();
-    let counts: Vec<String> =
-        counts.map(|(action, number)| format!("`{}` {number} to {action}", action.symbol())).collect();
-    let verdict = match plan.risk() {
+/// The verdict, of which the word for the worst risks is written large.
+fn verdict(plan: &Plan) -> String {
+    match plan.risk() {
         risk @ (Risk::Severing | Risk::Exposing) => {
             words::verdict(plan).replacen(&risk.to_string(), &risk.to_string().to_uppercase(), 1)
         }
         _ => words::verdict(plan),
-    };
-    format!("### privlink plan for {environment}: {verdict}\n\n{}\n", counts.join(", "))
+    }
 }
 
 fn sentences(lines: &[String]) -> Vec<String> {

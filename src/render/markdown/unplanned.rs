@@ -8,12 +8,12 @@ use crate::render::count;
 use crate::render::markdown::block;
 use crate::render::markdown::comment::Commits;
 use crate::render::markdown::comment::budget;
-use crate::render::markdown::comment::marker;
 use crate::render::markdown::fitting;
 use crate::render::markdown::inert::code;
 use crate::render::markdown::inert::inert;
 use crate::render::shown;
 use crate::repo::source::Sources;
+use crate::review::sticky::marker;
 
 /// A change that cannot be planned.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ pub fn unplanned(it: &Unplanned<'_>) -> String {
     let Unplanned { forge, environment, key, why, help, findings, others, sources, commits } = it;
     let help = help.map(|help| format!("\n**Help:** {}\n", inert(help))).unwrap_or_default();
     let head = format!(
-        "{}### privlink plan for {environment}: cannot be planned\n\n{}\n{help}",
+        "{}\n### privlink plan for {environment}: cannot be planned\n\n{}\n{help}",
         marker(environment, key),
         inert(why)
     );
