@@ -143,7 +143,7 @@ fn provenance(loaded: &Loaded, folder: &std::path::Path, source: &SourceOptions)
 
 fn end_of(planned: &Planned, detailed: bool) -> Exit {
     let plan = &planned.plan;
-    if !plan.is_complete() || !plan.is_applicable() || !plan.is_whole() {
+    if !plan.is_sound() {
         Exit::Incomplete
     } else if detailed && plan.has_changes() {
         Exit::Changes

@@ -110,6 +110,17 @@ pub enum StatusState {
     Failure,
 }
 
+/// The most characters that the description of a status may have: GitHub's limit, which is the smallest of the three.
+pub const LONGEST_DESCRIPTION: usize = 140;
+
+/// A description cut to what every forge takes.
+pub fn shortened(description: &str) -> String {
+    if description.chars().count() <= LONGEST_DESCRIPTION {
+        return description.to_owned();
+    }
+    description.chars().take(LONGEST_DESCRIPTION - 1).chain(['…']).collect()
+}
+
 /// A status of the head of a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitStatus {
@@ -117,7 +128,7 @@ pub struct CommitStatus {
     pub context: String,
     /// How it stands.
     pub state: StatusState,
-    /// One line, at most 140 characters (GitHub's limit).
+    /// One line of at most [`LONGEST_DESCRIPTION`] characters.
     pub description: String,
     /// Where a person reads more.
     pub target_url: Option<String>,

@@ -14,6 +14,7 @@ use crate::domain::pull_request::PullRequestState;
 use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
+use crate::domain::pull_request::shortened;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
 use crate::forge::PAGE;
@@ -175,7 +176,7 @@ impl AzureDevOps {
         let mut body = json!({
             "iterationId": iteration,
             "state": state,
-            "description": json::description(status),
+            "description": shortened(&status.description),
             "context": {"genre": genre, "name": name},
         });
         if let Some(url) = &status.target_url {
@@ -250,11 +251,7 @@ fn told(json: &Json) -> json::Told {
         Some("failed") => Some(StatusState::Failure),
         _ => None,
     };
-    json::Told {
-        state,
-        description: json::text(json, "/description").unwrap_or_default().to_owned(),
-        target_url: json::text(json, "/targetUrl").map(ToOwned::to_owned),
-    }
+    json::Told::of(json, state, "/targetUrl")
 }
 
 /// 10 approves, 5 approves with suggestions, -5 waits for the author, -10 rejects, 0 says nothing.

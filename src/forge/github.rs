@@ -22,6 +22,7 @@ use crate::domain::pull_request::PullRequestState;
 use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
+use crate::domain::pull_request::shortened;
 use crate::forge::Annotated;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_PULL_REQUESTS;
@@ -167,7 +168,7 @@ impl GitHub {
             StatusState::Success => "success",
             StatusState::Failure => "failure",
         };
-        let mut body = json!({"state": state, "context": context, "description": json::description(status)});
+        let mut body = json!({"state": state, "context": context, "description": shortened(&status.description)});
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
@@ -305,11 +306,7 @@ fn told(json: &Json) -> json::Told {
         Some("failure") => Some(StatusState::Failure),
         _ => None,
     };
-    json::Told {
-        state,
-        description: json::text(json, "/description").unwrap_or_default().to_owned(),
-        target_url: json::text(json, "/target_url").map(ToOwned::to_owned),
-    }
+    json::Told::of(json, state, "/target_url")
 }
 
 /// The last verdict of each, of reviews from the oldest to the newest. A comment takes none back; one that was dismissed takes

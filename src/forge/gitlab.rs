@@ -14,6 +14,7 @@ use crate::domain::pull_request::PullRequestState;
 use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
+use crate::domain::pull_request::shortened;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
@@ -138,7 +139,7 @@ impl GitLab {
             StatusState::Success => "success",
             StatusState::Failure => "failed",
         };
-        let mut body = json!({"state": state, "name": context, "description": json::description(status)});
+        let mut body = json!({"state": state, "name": context, "description": shortened(&status.description)});
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
@@ -208,11 +209,7 @@ fn told(json: &Json) -> json::Told {
         Some("failed") => Some(StatusState::Failure),
         _ => None,
     };
-    json::Told {
-        state,
-        description: json::text(json, "/description").unwrap_or_default().to_owned(),
-        target_url: json::text(json, "/target_url").map(ToOwned::to_owned),
-    }
+    json::Told::of(json, state, "/target_url")
 }
 
 fn review(json: &Json) -> Option<Review> {

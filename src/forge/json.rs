@@ -5,12 +5,10 @@ use serde_json::Value as Json;
 use crate::domain::commit::CommitId;
 use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::StatusState;
+use crate::domain::pull_request::shortened;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
 use crate::forge::error::shown;
-
-/// The longest description of a status, in characters (GitHub's limit, the shortest of the three).
-const LONGEST_DESCRIPTION: usize = 140;
 
 /// A text at a JSON pointer.
 pub(crate) fn text<'a>(json: &'a Json, pointer: &str) -> Option<&'a str> {
@@ -59,15 +57,6 @@ pub(crate) fn commit(json: &Json, pointer: &str) -> Option<CommitId> {
     text(json, pointer)?.parse().ok()
 }
 
-/// The description of a status as every forge takes it.
-pub(crate) fn description(status: &CommitStatus) -> String {
-    let text = &status.description;
-    if text.chars().count() <= LONGEST_DESCRIPTION {
-        return text.clone();
-    }
-    text.chars().take(LONGEST_DESCRIPTION - 1).chain(['…']).collect()
-}
-
 /// A status as a forge tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -77,10 +66,19 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Reads one; forges differ in the words of a state and in where the address is.
+    pub(crate) fn of(json: &Json, state: Option<StatusState>, target_url: &str) -> Self {
+        Self {
+            state,
+            description: text(json, "/description").unwrap_or_default().to_owned(),
+            target_url: text(json, target_url).map(ToOwned::to_owned),
+        }
+    }
+
     /// True if it says what the status is to say.
     pub(crate) fn says(&self, status: &CommitStatus) -> bool {
         self.state == Some(status.state)
-            && self.description == description(status)
+            && self.description == shortened(&status.description)
             && self.target_url.as_deref().unwrap_or_default() == status.target_url.as_deref().unwrap_or_default()
     }
 }

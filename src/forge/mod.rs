@@ -73,7 +73,7 @@ enum Way {
 }
 
 /// The pull requests that wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPullRequests {
     /// The oldest first.
     pub found: Vec<PullRequest>,

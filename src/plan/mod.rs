@@ -170,6 +170,11 @@ impl Plan {
         drift::on_drift(&self.policy, change)
     }
 
+    /// True if nothing is wanting: everything was read, nothing forbids applying it, and nothing that is asked for is left out.
+    pub fn is_sound(&self) -> bool {
+        self.is_complete() && self.is_applicable() && self.is_whole()
+    }
+
     /// True if nothing stands in the way of an apply: everything was read, nothing forbids it, and not all is left out.
     pub fn may_run(&self) -> bool {
         self.is_applicable() && self.is_complete() && (self.has_changes() || self.is_whole())

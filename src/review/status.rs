@@ -11,18 +11,15 @@ use crate::domain::azure::ResourceId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::StatusState;
+use crate::domain::pull_request::shortened;
 use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::risk::Risk;
 
-/// The most characters that a description may have: GitHub's limit, which is the smallest of the three.
-pub const LONGEST_DESCRIPTION: usize = 140;
-
 /// Whether the change can be planned, with the verdict of the plan.
 pub fn planned(plan: &Plan) -> CommitStatus {
     let environment = &plan.policy.mark.environment;
-    let is_sound = plan.is_applicable() && plan.is_whole() && plan.is_complete();
-    let state = if is_sound { StatusState::Success } else { StatusState::Failure };
+    let state = if plan.is_sound() { StatusState::Success } else { StatusState::Failure };
     status("plan", environment, state, verdict(plan))
 }
 
@@ -93,7 +90,7 @@ fn lacking(missing: &Missing) -> (StatusState, String) {
 
 /// One line: `2 replace, 2 update: 3 connections cut, SEVERING`.
 pub fn verdict(plan: &Plan) -> String {
-    if !plan.has_changes() && plan.is_applicable() && plan.is_whole() && plan.is_complete() {
+    if !plan.has_changes() && plan.is_sound() {
         return "nothing to do".to_owned();
     }
     let of = |action: Action| plan.steps.iter().filter(|step| step.change.action == action).count();
@@ -144,12 +141,12 @@ fn count(number: usize, noun: &str) -> String {
 fn status(kind: &str, environment: &EnvironmentName, state: StatusState, words: String) -> CommitStatus {
     let is_plain = |c: &char| !c.is_control();
     let words: String = words.chars().filter(is_plain).collect();
-    let description = if words.chars().count() <= LONGEST_DESCRIPTION {
-        words
-    } else {
-        words.chars().take(LONGEST_DESCRIPTION - 1).chain(['…']).collect()
-    };
-    CommitStatus { context: format!("privlink/{kind}/{environment}"), state, description, target_url: None }
+    CommitStatus {
+        context: format!("privlink/{kind}/{environment}"),
+        state,
+        description: shortened(&words),
+        target_url: None,
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::approval::signature::Signer;
 use crate::approval::used::Used;
 use crate::desired::policy::Approver;
 use crate::desired::policy::Freeze;
+use crate::domain::pull_request::LONGEST_DESCRIPTION;
 use crate::plan::fixture::World;
 
 fn severing() -> World {
