@@ -14,7 +14,7 @@ mod migrate;
 mod namespaces;
 mod neighbours;
 mod own_link;
-mod pull_request;
+pub(crate) mod pull_request;
 mod random;
 mod rbac;
 mod repair;

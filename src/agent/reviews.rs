@@ -21,7 +21,7 @@ use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::PullRequest;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
-use crate::reconcile::attending::Open;
+use crate::reconcile::attending::OpenPullRequests;
 use crate::reconcile::error_chain;
 use crate::reconcile::source::Loaded;
 
@@ -128,13 +128,13 @@ impl Desk {
         let Some(upstream) = &loaded.source.upstream else { return Ok(()) };
         let base = upstream.branch.as_str().trim_start_matches("refs/heads/");
         let open = self.attendant.open(base).await?;
-        for number in self.docket.ended(&open.pulls) {
+        for number in self.docket.ended(&open.found) {
             self.end(number, loaded).await?;
         }
         let now = self.began.elapsed();
-        for pull in self.docket.due(&upstream.tip, &open.pulls, (now, rhythm.again)) {
+        for pull in self.docket.due(&upstream.tip, &open.found, (now, rhythm.again)) {
             if self.review(pull, &open).await {
-                let sight = Sight::of(&upstream.tip, pull, &open.pulls);
+                let sight = Sight::of(&upstream.tip, pull, &open.found);
                 self.docket.reviewed(pull.number, sight, self.began.elapsed());
             }
         }
@@ -142,7 +142,7 @@ impl Desk {
     }
 
     /// Reviews one and writes into it; true if that came to an end.
-    async fn review(&self, pull: &PullRequest, open: &Open) -> bool {
+    async fn review(&self, pull: &PullRequest, open: &OpenPullRequests) -> bool {
         let number = pull.number;
         let share = &self.agent.share;
         let is_wanted = |name: &EnvironmentName| share.of(std::iter::once(name)).contains(name);

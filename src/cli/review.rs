@@ -16,15 +16,13 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::diagnostic::Place;
-use crate::domain::pull_request::Annotation;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
 use crate::git::RemoteUrl;
-use crate::plan::Plan;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
-use crate::reconcile::attending::Open;
+use crate::reconcile::attending::OpenPullRequests;
 use crate::reconcile::planning;
 use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
@@ -39,6 +37,7 @@ use crate::render;
 use crate::render::Label;
 use crate::render::findings::annotations;
 use crate::render::shown::Details;
+use crate::review;
 use crate::review::Told;
 
 /// Plan a pull request: what merging it would do, and to whom
@@ -150,7 +149,7 @@ pub(super) async fn run(
     if config.variable("GITHUB_ACTIONS").is_some_and(|it| it == "true")
         && matches!(format, Format::Text | Format::Comment)
     {
-        printer.raw_message(&annotations::commands(&remarks(&reviews)));
+        printer.raw_message(&annotations::commands(&review::annotations(told(&reviews))));
     }
     if let Some(folder) = out {
         write(&folder, &change, &reviews)?;
@@ -186,16 +185,20 @@ async fn asked_by_refs(
     let Some(base) = base.clone().or_else(|| config.ci_target_branch()) else {
         bail!("a change is reviewed against what it is merged into: name that branch with --base REF");
     };
-    let terms = Terms {
-        forge: forge.unwrap_or(ForgeKind::GitHub),
-        source: source_flags(repo.as_deref(), &base, head.as_deref())?,
-    };
-    let proposal = match (repo, head) {
-        (Some(url), Some(head)) => source::proposal_of_remote(remote(url, config)?, &base, (head, None)).await?,
+    let forge = forge.unwrap_or(ForgeKind::GitHub);
+    let (proposal, terms) = match (repo, head) {
+        (Some(url), Some(head)) => {
+            let remote = remote(url, config)?;
+            let terms = Terms::of_remote(forge, remote.url(), (&base, head));
+            (source::proposal_of_remote(remote, &base, (head, None)).await?, terms)
+        }
         (Some(_), None) => bail!(
             "a change of a remote is one of its refs: name it with --head REF, or a pull request with --pull-request NUMBER"
         ),
-        (None, head) => source::proposal_of_folder(folder, &base, head.as_deref().unwrap_or("HEAD"), config)?,
+        (None, head) => {
+            let proposal = source::proposal_of_folder(folder, &base, head.as_deref().unwrap_or("HEAD"), config)?;
+            (proposal, Terms::of_folder(forge, &base))
+        }
     };
     let mut change = match Change::read(proposal) {
         Ok(change) => change,
@@ -220,7 +223,9 @@ async fn asked_of_forge(
     let pull = attendant.pull_request(number).await?;
     let open = match pull.state {
         PullRequestState::Open => attendant.open(&pull.base_branch).await?,
-        PullRequestState::Merged | PullRequestState::Closed => Open { is_complete: true, ..Open::default() },
+        PullRequestState::Merged | PullRequestState::Closed => {
+            OpenPullRequests { is_complete: true, ..OpenPullRequests::default() }
+        }
     };
     let terms = attendant.terms(remote, &pull);
     match attendant.change(remote, &pull, &open).await {
@@ -255,30 +260,9 @@ fn called(reference: &str) -> String {
     }
 }
 
-/// How a person finds the change again, without what must not be shown of an address.
-fn source_flags(repo: Option<&str>, base: &str, head: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let Some(url) = repo else { return Ok(vec!["--base".to_owned(), base.to_owned()]) };
-    let url = url.parse::<RemoteUrl>()?.to_string();
-    let mut flags = vec!["--repo".to_owned(), url];
-    flags.extend(head.into_iter().flat_map(|head| ["--ref".to_owned(), head.to_owned()]));
-    flags.extend(["--base".to_owned(), base.to_owned()]);
-    Ok(flags)
-}
-
 /// The values that go to a forge.
 fn told(reviews: &[Review]) -> impl Iterator<Item = &Told> {
     reviews.iter().map(|review| &review.told)
-}
-
-fn remarks(reviews: &[Review]) -> Vec<Annotation> {
-    let mut all: Vec<Annotation> = Vec::new();
-    for annotation in told(reviews).flat_map(|told| &told.annotations) {
-        // A file outside all environments is told for each of them.
-        if !all.contains(annotation) {
-            all.push(annotation.clone());
-        }
-    }
-    all
 }
 
 fn show(change: &Change, reviews: &[Review], format: Format, printer: &mut Printer<'_>) {
@@ -292,8 +276,8 @@ fn show(change: &Change, reviews: &[Review], format: Format, printer: &mut Print
             }
         }
         Format::Json => printer.raw_result(&render::review::json(change.base(), change.head(), told(reviews))),
-        Format::CodeQuality => printer.raw_result(&annotations::code_quality(&remarks(reviews))),
-        Format::Annotations => printer.raw_result(&annotations::commands(&remarks(reviews))),
+        Format::CodeQuality => printer.raw_result(&annotations::code_quality(&review::annotations(told(reviews)))),
+        Format::Annotations => printer.raw_result(&annotations::commands(&review::annotations(told(reviews)))),
     }
 }
 
@@ -326,14 +310,13 @@ fn write(folder: &Path, change: &Change, reviews: &[Review]) -> anyhow::Result<(
         write(&format!("{}.md", told.environment), &told.body)?;
     }
     write("review.json", &render::review::json(change.base(), change.head(), told(reviews)))?;
-    write("code-quality.json", &annotations::code_quality(&remarks(reviews)))
+    write("code-quality.json", &annotations::code_quality(&review::annotations(told(reviews))))
 }
 
 fn end_of(review: &Review) -> Exit {
-    let is_sound = |plan: &Plan| plan.is_complete() && plan.is_applicable() && plan.is_whole();
     match &review.outcome {
         Outcome::Untouched => Exit::Done,
-        Outcome::Planned(planned) if is_sound(&planned.plan) => Exit::Done,
+        Outcome::Planned(planned) if planned.plan.is_sound() => Exit::Done,
         Outcome::Planned(_) => Exit::Incomplete,
         Outcome::Files(_) | Outcome::Settings(_) => Exit::Files,
         Outcome::Failed(_) => Exit::Failed,
@@ -350,13 +333,5 @@ mod tests {
         assert_eq!(called("refs/merge-requests/7/head"), "merge request !7");
         assert_eq!(called("refs/heads/orders"), "orders");
         assert_eq!(called("refs/pull/12/merge"), "refs/pull/12/merge");
-    }
-
-    #[test]
-    fn no_secret_of_an_address_gets_into_a_comment() {
-        let flags =
-            source_flags(Some("https://me:hunter2@git.example.com/config.git"), "main", Some("feature")).unwrap();
-        assert_eq!(flags, ["--repo", "https://git.example.com/config.git", "--ref", "feature", "--base", "main"]);
-        assert_eq!(source_flags(None, "main", None).unwrap(), ["--base", "main"]);
     }
 }

@@ -162,25 +162,6 @@ impl Address {
     }
 }
 
-/// The forge that a CI system belongs to, if the variables are of one.
-pub fn forge_of(environment: &BTreeMap<String, String>) -> Option<ForgeKind> {
-    let variables = Variables(environment);
-    let signs =
-        [("GITHUB_ACTIONS", ForgeKind::GitHub), ("GITLAB_CI", ForgeKind::GitLab), ("TF_BUILD", ForgeKind::AzureDevOps)];
-    signs.into_iter().find(|(name, _)| variables.get(name).is_some()).map(|(_, kind)| kind)
-}
-
-/// The number of the pull request that a CI job is for, if its variables say so.
-pub fn pull_request_of(environment: &BTreeMap<String, String>, kind: ForgeKind) -> Option<u64> {
-    let variables = Variables(environment);
-    match kind {
-        // refs/pull/<number>/merge
-        ForgeKind::GitHub => variables.get("GITHUB_REF")?.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok(),
-        ForgeKind::GitLab => variables.get("CI_MERGE_REQUEST_IID")?.parse().ok(),
-        ForgeKind::AzureDevOps => variables.get("SYSTEM_PULLREQUEST_PULLREQUESTID")?.parse().ok(),
-    }
-}
-
 /// The repository and who writes into it, from the runner's variables.
 ///
 /// # Errors
@@ -418,17 +399,5 @@ mod tests {
         {
             assert!(ApiUrl::parse(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_job_says_which_pull_request_it_is_for() {
-        let map = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let number = |kind, name, value| pull_request_of(&map(name, value), kind);
-        assert_eq!(number(ForgeKind::GitHub, "GITHUB_REF", "refs/pull/7/merge"), Some(7));
-        assert_eq!(number(ForgeKind::GitHub, "GITHUB_REF", "refs/heads/main"), None);
-        assert_eq!(number(ForgeKind::GitLab, "CI_MERGE_REQUEST_IID", "8"), Some(8));
-        assert_eq!(number(ForgeKind::AzureDevOps, "SYSTEM_PULLREQUEST_PULLREQUESTID", "9"), Some(9));
-        let kinds = ["GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "CI"].map(|name| forge_of(&map(name, "true")));
-        assert_eq!(kinds, [Some(ForgeKind::GitHub), Some(ForgeKind::GitLab), Some(ForgeKind::AzureDevOps), None]);
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::forge::Forge;
+pub use crate::forge::OpenPullRequests;
 use crate::forge::error::ForgeError;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::posting;
@@ -41,15 +42,6 @@ pub enum AttendError {
     Pass(#[from] PassError),
 }
 
-/// The open pull requests of a branch, as one look at the forge found them: the oldest first.
-#[derive(Clone, Debug, Default)]
-pub struct Open {
-    /// All that were read.
-    pub pulls: Vec<PullRequest>,
-    /// False if there are more than are read.
-    pub is_complete: bool,
-}
-
 /// Who looks at the pull requests of a repository, and writes into them.
 #[derive(Debug)]
 pub struct Attendant {
@@ -83,9 +75,8 @@ impl Attendant {
     ///
     /// # Errors
     /// As every call to the forge.
-    pub async fn open(&self, base_branch: &str) -> Result<Open, ForgeError> {
-        let open = self.forge.open_pull_requests(base_branch).await?;
-        Ok(Open { pulls: open.found, is_complete: open.is_complete })
+    pub async fn open(&self, base_branch: &str) -> Result<OpenPullRequests, ForgeError> {
+        self.forge.open_pull_requests(base_branch).await
     }
 
     /// Reads a pull request, and puts the other open ones beside it. One of these that cannot be read is passed over: its own
@@ -93,7 +84,12 @@ impl Attendant {
     ///
     /// # Errors
     /// If it cannot be fetched, the base's settings have errors, or it moved on.
-    pub async fn change(&self, remote: &Remote, pull: &PullRequest, open: &Open) -> Result<Change, AttendError> {
+    pub async fn change(
+        &self,
+        remote: &Remote,
+        pull: &PullRequest,
+        open: &OpenPullRequests,
+    ) -> Result<Change, AttendError> {
         let base = &pull.base_branch;
         let proposal = source::proposal_of_remote(remote.clone(), base, (&pull.head_ref, Some(&pull.head))).await?;
         if proposal.head != pull.head {
@@ -102,9 +98,9 @@ impl Attendant {
         let unreadable = |unreadable: Unreadable| AttendError::Settings(Box::new(unreadable));
         let mut change = Change::read(proposal).map_err(unreadable)?;
         if !open.is_complete {
-            tracing::warn!(read = open.pulls.len(), "there are more open pull requests than are compared");
+            tracing::warn!(read = open.found.len(), "there are more open pull requests than are compared");
         }
-        for other in open.pulls.iter().filter(|other| other.number != pull.number && other.base_branch == *base) {
+        for other in open.found.iter().filter(|other| other.number != pull.number && other.base_branch == *base) {
             match source::proposal_of_remote(remote.clone(), base, (&other.head_ref, Some(&other.head))).await {
                 Ok(proposal) => change.beside(self.called(other), proposal).map_err(unreadable)?,
                 Err(error) => tracing::warn!(number = other.number, %error, "another pull request cannot be read"),
@@ -123,13 +119,7 @@ impl Attendant {
 
     /// How an open pull request is reviewed.
     pub fn terms(&self, remote: &Remote, pull: &PullRequest) -> Terms {
-        let flags = [
-            ("--repo", remote.url().to_string()),
-            ("--ref", pull.head_ref.clone()),
-            ("--base", pull.base_branch.clone()),
-        ];
-        let source = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
-        Terms { forge: self.kind(), source }
+        Terms::of_remote(self.kind(), remote.url(), (&pull.base_branch, &pull.head_ref))
     }
 
     /// Plans what an open pull request would be once merged, and writes what came out into it.
@@ -139,7 +129,7 @@ impl Attendant {
     pub async fn attend(
         &self,
         remote: &Remote,
-        (pull, open): (&PullRequest, &Open),
+        (pull, open): (&PullRequest, &OpenPullRequests),
         is_wanted: &(dyn Fn(&EnvironmentName) -> bool + Sync),
     ) -> Result<Posted, AttendError> {
         let change = self.change(remote, pull, open).await?;

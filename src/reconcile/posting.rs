@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::Account;
-use crate::domain::pull_request::Annotation;
 use crate::domain::pull_request::Comment;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
@@ -20,6 +19,7 @@ use crate::forge::Settings;
 use crate::forge::StatusSet;
 use crate::forge::address;
 use crate::forge::error::ForgeError;
+use crate::review;
 use crate::review::Told;
 use crate::review::sticky;
 use crate::review::sticky::Act;
@@ -32,7 +32,7 @@ use crate::review::sticky::Sticky;
 /// # Errors
 /// If the runner's variables name no repository or no token, or something that cannot be used; the error names them.
 pub fn way(config: &Config, kind: Option<ForgeKind>) -> Result<Forge, ForgeError> {
-    let kind = kind.or_else(|| address::forge_of(&config.environment)).ok_or_else(|| {
+    let kind = kind.or_else(|| config.ci_forge()).ok_or_else(|| {
         ForgeError::configuration(
             "nobody says which forge serves the repository: say --forge github, gitlab or azure-devops, or run in a job of its CI system",
         )
@@ -199,7 +199,7 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
         }
         environments.push(PostedFor { environment: own.environment.clone(), comment, statuses, remarks });
     }
-    let annotations = forge.annotate(pull, &annotations(told)).await;
+    let annotations = forge.annotate(pull, &review::annotations(told)).await;
     Posted::Tried { environments, annotations }
 }
 
@@ -270,15 +270,4 @@ async fn perform(
         Act::Edit { id, body } => forge.update_comment(pull.number, &id, &body).await.map(|()| Commented::Edited),
         Act::Leave => Ok(Commented::Left),
     }
-}
-
-/// The remarks of all environments; what several say is said once.
-fn annotations(told: &[Told]) -> Vec<Annotation> {
-    let mut all: Vec<Annotation> = Vec::new();
-    for annotation in told.iter().flat_map(|own| &own.annotations) {
-        if !all.contains(annotation) {
-            all.push(annotation.clone());
-        }
-    }
-    all
 }

@@ -5,10 +5,12 @@ mod findings;
 mod settings;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use crate::approval::LocalConsent;
 use crate::config::Config;
 use crate::desired::Desired;
+use crate::desired::policy::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Diagnostics;
 use crate::diagnostic::Place;
@@ -17,6 +19,7 @@ use crate::domain::commit::CommitId;
 use crate::domain::commit::RepoPath;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::ForgeKind;
+use crate::git::RemoteUrl;
 use crate::observed::Observed;
 use crate::plan::document::digest;
 use crate::reconcile::deciding;
@@ -49,17 +52,19 @@ pub struct Change {
     /// The base alone.
     before: Loaded,
     proposal: Proposal,
-    /// Other open changes: what people call each, and its files merged into the same base.
-    others: Vec<(String, Other)>,
+    others: Vec<Other>,
+    /// What there was to say before, in any environment; found out once.
+    told_before: OnceLock<BTreeSet<findings::Kind>>,
 }
 
-/// Another open change.
+/// Another open change, merged into the same base.
 #[derive(Debug)]
-enum Other {
-    /// It merges into the base.
-    Merges(Box<Loaded>, CommitId),
-    /// It does not: its own review says so.
-    Conflicts,
+struct Other {
+    /// What people call it.
+    name: String,
+    loaded: Loaded,
+    /// Its last commit.
+    head: CommitId,
 }
 
 /// How a review is asked for.
@@ -97,6 +102,19 @@ pub struct Review {
     pub findings: Diagnostics,
 }
 
+impl Terms {
+    /// A change that is a ref of a remote; of its address nothing is kept that must not be shown.
+    pub fn of_remote(forge: ForgeKind, url: &RemoteUrl, (base, head): (&str, &str)) -> Self {
+        let flags = [("--repo", url.to_string()), ("--ref", head.to_owned()), ("--base", base.to_owned())];
+        Self { forge, source: flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect() }
+    }
+
+    /// A change in a clone, where the person is already.
+    pub fn of_folder(forge: ForgeKind, base: &str) -> Self {
+        Self { forge, source: vec!["--base".to_owned(), base.to_owned()] }
+    }
+}
+
 impl Change {
     /// Reads the base's settings, and the files of the base and of the merge.
     ///
@@ -108,19 +126,18 @@ impl Change {
         let reading = repo::read(&snapshot, &loaded.settings);
         let source = source::Source { snapshot, base: None, ..proposal.source.clone() };
         let before = Loaded { reading, source, settings: loaded.settings.clone(), today: loaded.today };
-        Ok(Self { loaded, before, proposal, others: Vec::new() })
+        Ok(Self { loaded, before, proposal, others: Vec::new(), told_before: OnceLock::new() })
     }
 
-    /// Adds another open change, to be told where both want the same. `name` is what people call it.
+    /// Adds another open change, to be told where both want the same. `name` is what people call it. Of one that does not merge
+    /// into the base its own review says so.
     ///
     /// # Errors
     /// As [`Change::read`]: the base may have moved on between the two.
     pub fn beside(&mut self, name: String, other: Proposal) -> Result<(), Unreadable> {
-        let other = match other.conflicts {
-            Some(_) => Other::Conflicts,
-            None => Other::Merges(Box::new(source::load(other.source)?), other.head),
-        };
-        self.others.push((name, other));
+        if other.conflicts.is_none() {
+            self.others.push(Other { name, loaded: source::load(other.source)?, head: other.head });
+        }
         Ok(())
     }
 
@@ -159,12 +176,12 @@ pub async fn review(
         return Ok(conflict(change, environment, terms, paths));
     }
     let proposed = Proposed::of(change, &policy);
-    if let Some((why, help, findings)) = proposed.refusal(change) {
+    if let Some((why, help, findings)) = proposed.refusal() {
         let review = unplanned(change, environment, terms, (&why, Some(help)), findings);
         return Ok(Review { outcome: Outcome::Settings(why), ..review });
     }
     let findings = Findings::of(change, &policy);
-    if proposed.is_same() && findings.brought.is_empty() && is_same(change, environment)? {
+    if proposed.is_same() && findings.brought.is_empty() && is_same(change, &policy) {
         return Ok(untouched(environment));
     }
     match planning::plan(&change.loaded, environment, config).await {
@@ -189,15 +206,14 @@ pub async fn review(
 }
 
 /// True if the documents ask for the same as before.
-fn is_same(change: &Change, environment: &EnvironmentName) -> Result<bool, PassError> {
-    let policy = planning::policy(&change.loaded, environment)?;
+fn is_same(change: &Change, policy: &Policy) -> bool {
     let is_own = |path: &&RepoPath| path.is_under(&policy.path);
     if !change.touched().iter().any(is_own) {
-        return Ok(true);
+        return true;
     }
-    let (before, _) = planning::resolve_files(&change.before, &policy, None);
-    let (after, _) = planning::resolve_files(&change.loaded, &policy, None);
-    Ok(asks_the_same(&before, &after))
+    let (before, _) = planning::resolve_files(&change.before, policy, None);
+    let (after, _) = planning::resolve_files(&change.loaded, policy, None);
+    asks_the_same(&before, &after)
 }
 
 /// Compares wishes, not where they are written.
@@ -327,4 +343,17 @@ fn objects(observed: &Observed) -> usize {
     let balanced = observed.services.len() + observed.frontends.len() + observed.subnets.len();
     let links = observed.private_link_services.len() + observed.private_endpoints.len();
     balanced + links + observed.dns_zones.len() + observed.dns_records.len() + observed.dns_links.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_an_address_gets_into_a_comment() {
+        let url = "https://me:hunter2@git.example.com/config.git".parse().unwrap();
+        let flags = Terms::of_remote(ForgeKind::GitHub, &url, ("main", "feature")).source;
+        assert_eq!(flags, ["--repo", "https://git.example.com/config.git", "--ref", "feature", "--base", "main"]);
+        assert_eq!(Terms::of_folder(ForgeKind::GitHub, "main").source, ["--base", "main"]);
+    }
 }

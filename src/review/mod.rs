@@ -14,6 +14,17 @@ use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::Annotation;
 use crate::domain::pull_request::CommitStatus;
 
+/// The remarks of all environments; what several say, as of a file outside all of them, is said once.
+pub fn annotations<'a>(told: impl IntoIterator<Item = &'a Told>) -> Vec<Annotation> {
+    let mut all: Vec<Annotation> = Vec::new();
+    for annotation in told.into_iter().flat_map(|own| &own.annotations) {
+        if !all.contains(annotation) {
+            all.push(annotation.clone());
+        }
+    }
+    all
+}
+
 /// What a pull request is told about one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {

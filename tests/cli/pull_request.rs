@@ -17,7 +17,7 @@ const SERVICE: &str = "environments/prod/web.yaml";
 const EDITED: &str = "environments/prod/services/orders.yaml";
 
 /// A converged world in which a Service is published and consumed.
-fn published() -> Stage {
+pub(crate) fn published() -> Stage {
     let stage = Stage::new();
     stage.repo.commit(&[
         ("privlink.toml", &worlds::settings()),

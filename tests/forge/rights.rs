@@ -25,6 +25,12 @@ async fn without(kind: ForgeKind, right: &'static str) -> String {
     shown
 }
 
+#[test]
+fn a_job_says_which_forge_it_is_of() {
+    let kinds = ["GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "CI"].map(|name| config(&[(name, "true")]).ci_forge());
+    assert_eq!(kinds, [Some(ForgeKind::GitHub), Some(ForgeKind::GitLab), Some(ForgeKind::AzureDevOps), None]);
+}
+
 #[tokio::test]
 async fn a_missing_right_is_named_and_the_rest_is_done_all_the_same() {
     let said = [

@@ -11,9 +11,9 @@ use super::stage::TOKEN;
 use super::stage::dialect;
 use super::stage::world;
 use crate::cli::docs;
+use crate::cli::pull_request::published;
 use crate::runner::Ran;
 use crate::runner::Stage;
-use crate::runner::worlds;
 
 const SERVICE: &str = "environments/prod/web.yaml";
 
@@ -27,14 +27,7 @@ struct Scene {
 
 impl Scene {
     fn new(kind: ForgeKind) -> Self {
-        let stage = Stage::new();
-        stage.repo.commit(&[
-            ("privlink.toml", &worlds::settings()),
-            (SERVICE, &docs::service("web", &[("azure-load-balancer-ipv4", "10.224.0.90")])),
-            ("environments/prod/web-published.yaml", &docs::published("web")),
-            ("environments/prod/web-endpoint.yaml", &docs::endpoint_with("web", &docs::dns("web"))),
-        ]);
-        stage.converge();
+        let stage = published();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let fake = runtime.block_on(Fake::start(dialect(kind), world()));
         fake.world().pulls.clear();

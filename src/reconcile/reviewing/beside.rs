@@ -14,28 +14,23 @@ use crate::reconcile::planning::Planned;
 use crate::reconcile::reviewing::Change;
 use crate::reconcile::reviewing::Other;
 use crate::reconcile::source;
-use crate::reconcile::source::Loaded;
 use crate::reconcile::source::Source;
 use crate::review::overlap;
 
 /// What there is to say of the others, each a sentence. One that cannot be planned is passed over: its own review says why.
 pub(super) async fn others(change: &Change, planned: &Planned) -> Vec<String> {
     let mut told = Vec::new();
-    for (name, other) in &change.others {
-        let Other::Merges(loaded, head) = other else { continue };
-        match beside(change, planned, (name, loaded, head)).await {
+    for other in &change.others {
+        match beside(change, planned, other).await {
             Ok(lines) => told.extend(lines),
-            Err(why) => tracing::warn!(other = name, why, "another change cannot be compared with this one"),
+            Err(why) => tracing::warn!(other = other.name, why, "another change cannot be compared with this one"),
         }
     }
     told
 }
 
-async fn beside(
-    change: &Change,
-    planned: &Planned,
-    (name, loaded, head): (&str, &Loaded, &CommitId),
-) -> Result<Vec<String>, String> {
+async fn beside(change: &Change, planned: &Planned, other: &Other) -> Result<Vec<String>, String> {
+    let Other { name, loaded, head } = other;
     let theirs = planning::plan_beside(loaded, planned).map_err(|error| error.to_string())?;
     let shortage = |subnet: &ResourceId, wanted: usize| shortage(&planned.observed, subnet, wanted);
     let shared = overlap::shared(&planned.plan, &theirs, shortage);

@@ -13,9 +13,11 @@ use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::domain::commit::File;
 use crate::domain::commit::RepoPath;
+use crate::domain::commit::Snapshot;
 use crate::domain::pull_request::Annotation;
 use crate::reconcile::planning;
 use crate::reconcile::reviewing::Change;
+use crate::reconcile::source::Loaded;
 use crate::render::count;
 use crate::render::findings::annotations;
 use crate::repo::source::Sources;
@@ -32,7 +34,7 @@ pub(super) struct Findings {
 }
 
 /// What tells a finding from another one while lines move.
-type Kind = (Code, String, Option<String>);
+pub(super) type Kind = (Code, String, Option<String>);
 
 fn kind(finding: &Diagnostic) -> Kind {
     (finding.code, finding.message.clone(), finding.place().map(|place| place.file.to_string()))
@@ -41,15 +43,14 @@ fn kind(finding: &Diagnostic) -> Kind {
 impl Findings {
     /// What can be told from the files alone.
     pub(super) fn of(change: &Change, policy: &Policy) -> Self {
-        let mut found = change.loaded.reading.diagnostics.clone();
-        found.extend(planning::diagnose_files(&change.loaded, policy));
-        Self::divided(change, &found, policy)
+        let before: BTreeSet<Kind> = told(&change.before, [policy]).iter().map(kind).collect();
+        Self::split(&told(&change.loaded, [policy]), |it| !before.contains(&kind(it)))
     }
 
     /// Of what planning told.
     pub(super) fn among(change: &Change, found: &Diagnostics) -> Self {
         let touched: BTreeSet<&str> = change.touched().into_iter().map(RepoPath::as_str).collect();
-        let before: BTreeSet<Kind> = all_before(change).iter().map(kind).collect();
+        let before = change.told_before.get_or_init(|| all_before(change));
         let is_brought = |it: &Diagnostic| {
             let is_touched = it.labels.iter().any(|label| touched.contains(label.place.file.as_str()));
             is_touched || !before.contains(&kind(it))
@@ -58,15 +59,8 @@ impl Findings {
     }
 
     /// Of what is wrong with the settings of the change.
-    pub(super) fn of_settings(_: &Change, found: &Diagnostics, sources: &Sources) -> Self {
+    pub(super) fn of_settings(found: &Diagnostics, sources: &Sources) -> Self {
         Self { own: Some(Box::new(sources.clone())), ..Self::split(found, |_| true) }
-    }
-
-    fn divided(change: &Change, found: &Diagnostics, policy: &Policy) -> Self {
-        let mut before = change.before.reading.diagnostics.clone();
-        before.extend(planning::diagnose_files(&change.before, policy));
-        let before: BTreeSet<Kind> = before.iter().map(kind).collect();
-        Self::split(found, |it| !before.contains(&kind(it)))
     }
 
     fn split(found: &Diagnostics, is_brought: impl Fn(&Diagnostic) -> bool) -> Self {
@@ -96,15 +90,21 @@ impl Findings {
     }
 }
 
-/// Everything that there was to say before, in any environment.
-fn all_before(change: &Change) -> Diagnostics {
-    let mut all = change.before.reading.diagnostics.clone();
-    for environment in change.before.settings.environments.keys() {
-        if let Ok(policy) = planning::policy(&change.before, environment) {
-            all.extend(planning::diagnose_files(&change.before, &policy));
-        }
+/// Everything that files say of themselves, and of some environments.
+fn told<'a>(loaded: &Loaded, policies: impl IntoIterator<Item = &'a Policy>) -> Diagnostics {
+    let mut all = loaded.reading.diagnostics.clone();
+    for policy in policies {
+        all.extend(planning::diagnose_files(loaded, policy));
     }
     all
+}
+
+/// Everything that there was to say before, in any environment.
+fn all_before(change: &Change) -> BTreeSet<Kind> {
+    let before = &change.before;
+    let environments = before.settings.environments.keys();
+    let policies: Vec<Policy> = environments.filter_map(|name| planning::policy(before, name).ok()).collect();
+    told(before, &policies).iter().map(kind).collect()
 }
 
 fn lookup(sources: &Sources, place: &Place) -> Option<(RepoPath, u32)> {
@@ -116,13 +116,16 @@ fn lookup(sources: &Sources, place: &Place) -> Option<(RepoPath, u32)> {
 /// Where a place of the merge stands in the head: a base that moved on shifts lines. `None` if it does not stand there.
 pub(super) fn line_in_head(change: &Change, place: &Place) -> Option<(RepoPath, u32)> {
     let (path, line) = lookup(&change.loaded.reading.sources, place)?;
-    let text = |files: &std::collections::BTreeMap<RepoPath, File>| match files.get(&path) {
-        Some(File::Bytes(bytes)) => String::from_utf8(bytes.clone()).ok(),
-        _ => None,
-    };
-    let (merged, head) = (text(&change.loaded.source.snapshot.files)?, text(&change.proposal.files.files)?);
-    let line = if merged == head { line } else { moved(&merged, &head, line)? };
+    let (merged, head) = (text(&change.loaded.source.snapshot, &path)?, text(&change.proposal.files, &path)?);
+    let line = if merged == head { line } else { moved(merged, head, line)? };
     Some((path, line))
+}
+
+fn text<'a>(snapshot: &'a Snapshot, path: &RepoPath) -> Option<&'a str> {
+    match snapshot.files.get(path)? {
+        File::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+        File::TooLarge { .. } | File::Symlink | File::Submodule => None,
+    }
 }
 
 /// The line of one text in another, if it is there as it was; lines count from 1.

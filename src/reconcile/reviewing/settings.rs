@@ -52,7 +52,7 @@ impl Proposed {
     }
 
     /// Why there can be no plan: why, what helps, and what is wrong.
-    pub(super) fn refusal(&self, change: &Change) -> Option<(String, &'static str, Findings)> {
+    pub(super) fn refusal(&self) -> Option<(String, &'static str, Findings)> {
         match self {
             Self::Same | Self::Other | Self::Gone => None,
             Self::Deleted => {
@@ -61,7 +61,7 @@ impl Proposed {
             }
             Self::Broken(diagnostics, sources) => {
                 let why = format!("{SETTINGS_FILE} of the change has errors");
-                let findings = Findings::of_settings(change, diagnostics, sources);
+                let findings = Findings::of_settings(diagnostics, sources);
                 Some((why, "mend it: once it is merged, nothing would be planned any more", findings))
             }
         }

@@ -54,10 +54,7 @@ pub async fn proposal_of_remote(
         Some(commit) if *commit != last && remote.is_ancestor(commit, &last).await? => commit.clone(),
         _ => last,
     };
-    let (merged, conflicts) = match remote.merge(&tip, &last).await? {
-        Merged::Clean(commit) => (commit, None),
-        Merged::Conflicts(paths) => (tip.clone(), Some(paths)),
-    };
+    let (merged, conflicts) = planned(remote.merge(&tip, &last).await?, &tip);
     let settings: RepoPath = SETTINGS_FILE.parse().expect("a legal path");
     let bytes = remote.read_file(&tip, &settings).await?;
     let source = Source {
@@ -84,10 +81,7 @@ pub fn proposal_of_folder(folder: &Path, base: &str, head: &str, config: &Config
     let local = LocalRepository::open(folder, None)?;
     let local = local.ok_or_else(|| SourceError::NoCommits { folder: folder.to_owned() })?;
     let (tip, last) = (local.resolve(base)?, local.resolve(head)?);
-    let (merged, conflicts) = match local.repository.merge(&tip, &last)? {
-        Merged::Clean(commit) => (commit, None),
-        Merged::Conflicts(paths) => (tip.clone(), Some(paths)),
-    };
+    let (merged, conflicts) = planned(local.repository.merge(&tip, &last)?, &tip);
     let files = |commit: &CommitId| -> Result<Snapshot, SourceError> {
         Ok(local.within(&local.repository.snapshot(commit, &local.limits())?))
     };
@@ -103,4 +97,12 @@ pub fn proposal_of_folder(folder: &Path, base: &str, head: &str, config: &Config
         upstream: None,
     };
     Ok(Proposal { source, files: files(&last)?, base: tip, head: last, conflicts })
+}
+
+/// What is planned: the merge; where there is none, the base alone, with the paths that conflict.
+fn planned(merged: Merged, base: &CommitId) -> (CommitId, Option<Vec<RepoPath>>) {
+    match merged {
+        Merged::Clean(commit) => (commit, None),
+        Merged::Conflicts(paths) => (base.clone(), Some(paths)),
+    }
 }
