@@ -108,8 +108,9 @@ pub async fn read(upstream: &Upstream, question: Question<'_>) -> Result<Approva
     Ok(approvals)
 }
 
-/// Reads the approvals that an environment would have with a change merged: those that the change brings too, and whoever
-/// made it among the authors.
+/// Reads the approvals that an environment would have with a change merged, and whoever made it among the authors. Those that
+/// the change itself brings are among them where signatures are required: else its author could write them in any name, and
+/// nothing but the review of the merge stands against that.
 ///
 /// # Errors
 /// As [`read`].
@@ -119,7 +120,9 @@ pub async fn read_proposed(
     question: Question<'_>,
 ) -> Result<Approvals, GitError> {
     let mut approvals = read(upstream, question).await?;
-    collect(upstream, head, question, &mut approvals).await?;
+    if question.policy.approval.signatures_required {
+        collect(upstream, head, question, &mut approvals).await?;
+    }
     if !authors::add_proposed(upstream, head, question, &mut approvals.authors).await? {
         forget(&mut approvals);
     }

@@ -145,6 +145,26 @@ fn the_author_of_a_change_does_not_approve_it() {
 }
 
 #[test]
+fn a_change_does_not_bring_its_own_approval() {
+    let stage = published();
+    stage.repo.edit("main", "feature", &[(SERVICE, Some(&moved()))]);
+    let id = told(&stage, Exit::Done)["key"].as_str().unwrap().to_owned();
+    let main = stage.repo.tip("main").unwrap();
+    let arguments = ["--ref", "feature", "--base", "main", "--as", "alice", "--plan", &id, "--yes"];
+    let alice = [&arguments[..], &["--author", "alice <alice@example.com>"]].concat();
+    stage.run_on_repo("approve", &alice).ends(Exit::Done);
+    let (path, approval) = stage.repo.files("main").into_iter().find(|(path, _)| path.contains(&id)).unwrap();
+    // The same file, by whoever made the change: as a commit of it that says to be alice's.
+    let repository = stage.repo.open();
+    repository.reference("refs/heads/main", main.parse().unwrap(), true, "taken back").unwrap();
+    stage.repo.edit("feature", "feature", &[(&path, Some(&approval))]);
+    let forged = repository.revparse_single("feature").unwrap().peel_to_commit().unwrap();
+    let alice = git2::Signature::now("alice", "alice@example.com").unwrap();
+    forged.amend(Some("refs/heads/feature"), Some(&alice), Some(&alice), None, None, None).unwrap();
+    assert_eq!(statuses(&told(&stage, Exit::Done))[1], "privlink/approved/prod pending: severing: 0 of 1 approvals");
+}
+
+#[test]
 fn a_change_that_does_not_concern_an_environment_gets_no_comment() {
     let stage = published();
     let text = stage.repo.read(SERVICE);
