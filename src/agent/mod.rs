@@ -59,6 +59,7 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::applying::ApplySettings;
 use crate::reconcile::applying::Applying;
+use crate::reconcile::attending::Attendant;
 use crate::reconcile::pass;
 use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::PassError;
@@ -85,6 +86,8 @@ pub struct Agent {
     pub cancel: watch::Receiver<bool>,
     /// What watches the clusters; nothing for an agent that makes one pass.
     pub clusters: Option<Clusters>,
+    /// The way to pull requests, for an agent that looks at them.
+    pub attendant: Option<Arc<Attendant>>,
 }
 
 impl Agent {

@@ -5,96 +5,72 @@
 //! poll ─▶ open pull requests ─ docket ─▶ those that are due ─▶ review, post
 //!                                └─▶ those that are not open any more ─▶ one last edit
 //! ```
+//! One that fails holds up no other: it is tried again later. When the forge wants fewer calls, none is made for as long as it
+//! says.
 
-use std::collections::BTreeMap;
+mod docket;
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::agent::branch::Contents;
+use crate::agent::branch::Look;
 use crate::agent::leader::Standing;
 use crate::domain::commit::CommitId;
+use crate::domain::failure::ErrorClass;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::PullRequest;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
+use crate::reconcile::attending::Attended;
+use crate::reconcile::attending::Compared;
 use crate::reconcile::attending::OpenPullRequests;
 use crate::reconcile::error_chain;
+use crate::reconcile::posting::Posted;
 use crate::reconcile::source::Loaded;
+use docket::Docket;
+use docket::Scene;
 
-/// How often pull requests are looked at.
+/// How often pull requests are looked at, and which.
 #[derive(Clone, Copy, Debug)]
 pub struct Rhythm {
     /// The time between two looks at the list: one small request if nothing moved.
     pub interval: Duration,
     /// The time after which one that did not move is planned again, because the world may have.
     pub again: Duration,
+    /// True if those of forks are planned too, whoever opens one.
+    pub forks: bool,
 }
 
-/// What a review was made of: if none of it moved, only the world may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Sight {
-    base: CommitId,
-    head: CommitId,
-    /// The heads of the other open ones, which are told where both want the same.
-    others: Vec<(u64, CommitId)>,
-}
-
-/// Which pull requests are due. A pure value: the time is passed in.
-#[derive(Debug, Default)]
-struct Docket {
-    seen: BTreeMap<u64, (Sight, Duration)>,
-}
-
-impl Docket {
-    /// The open pull requests that are due, the oldest first.
-    fn due<'a>(
-        &self,
-        base: &CommitId,
-        open: &'a [PullRequest],
-        (now, again): (Duration, Duration),
-    ) -> Vec<&'a PullRequest> {
-        let is_due = |pull: &&PullRequest| {
-            let known = self.seen.get(&pull.number);
-            known.is_none_or(|(sight, at)| *sight != Sight::of(base, pull, open) || now >= *at + again)
-        };
-        open.iter().filter(is_due).collect()
-    }
-
-    /// Those that were open, and are not any more.
-    fn ended(&self, open: &[PullRequest]) -> Vec<u64> {
-        let is_open = |number: &u64| open.iter().any(|pull| pull.number == *number);
-        self.seen.keys().filter(|number| !is_open(number)).copied().collect()
-    }
-
-    fn reviewed(&mut self, number: u64, sight: Sight, now: Duration) {
-        self.seen.insert(number, (sight, now));
-    }
-}
-
-impl Sight {
-    fn of(base: &CommitId, pull: &PullRequest, open: &[PullRequest]) -> Self {
-        let others = open.iter().filter(|other| other.number != pull.number);
-        let others = others.map(|other| (other.number, other.head.clone())).collect();
-        Self { base: base.clone(), head: pull.head.clone(), others }
-    }
-}
-
-/// Looks at pull requests until it is told to stop. What fails is said in the log, and tried again at the next look.
+/// Looks at pull requests until it is told to stop. What fails is said in the log, and tried again later.
 pub async fn serve(
     agent: Arc<Agent>,
-    attendant: Attendant,
+    attendant: Arc<Attendant>,
     rhythm: Rhythm,
     (standing, mut stop): (watch::Receiver<Standing>, watch::Receiver<bool>),
 ) {
-    let mut desk = Desk { agent, attendant, docket: Docket::default(), began: Instant::now() };
+    let mut desk = Desk {
+        agent,
+        attendant,
+        rhythm,
+        standing,
+        docket: Docket::default(),
+        last: None,
+        skipped: BTreeSet::new(),
+        quiet_until: Duration::ZERO,
+        began: Instant::now(),
+    };
     loop {
         // What is said here changes nothing in the world, so it may be cut off at any point.
         tokio::select! {
-            () = desk.round(rhythm, &standing) => {}
+            () = desk.round() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         tokio::select! {
@@ -106,128 +82,190 @@ pub async fn serve(
 
 struct Desk {
     agent: Arc<Agent>,
-    attendant: Attendant,
+    attendant: Arc<Attendant>,
+    rhythm: Rhythm,
+    standing: watch::Receiver<Standing>,
     docket: Docket,
+    /// What there was to see at the last look, if everything of it was looked at.
+    last: Option<Scene>,
+    /// The heads of forks that are left to somebody, as the log was told.
+    skipped: BTreeSet<CommitId>,
+    /// The forge wants no calls until then.
+    quiet_until: Duration,
     began: Instant,
 }
 
+/// Why a round ends before its time.
+enum Halt {
+    /// Somebody else leads now.
+    Deposed,
+    /// The forge wants fewer calls.
+    Throttled(Duration),
+    /// Nothing can be looked at.
+    Failed(anyhow::Error),
+}
+
+impl From<AttendError> for Halt {
+    fn from(error: AttendError) -> Self {
+        match error.wanted_rest() {
+            Some(wait) => Self::Throttled(wait),
+            None => Self::Failed(error.into()),
+        }
+    }
+}
+
 impl Desk {
-    async fn round(&mut self, rhythm: Rhythm, standing: &watch::Receiver<Standing>) {
-        if !standing.borrow().works(Instant::now()) {
+    async fn round(&mut self) {
+        if !self.works() || self.now() < self.quiet_until {
             return;
         }
-        if let Err(error) = self.look(rhythm).await {
-            tracing::error!(error = format!("{error:#}"), "the pull requests cannot be looked at");
+        match AssertUnwindSafe(self.look()).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(Halt::Deposed)) => tracing::info!("pull requests are left to whoever leads now"),
+            Ok(Err(Halt::Throttled(wait))) => {
+                tracing::warn!(seconds = wait.as_secs(), "the forge wants fewer calls: pull requests wait");
+                self.quiet_until = self.now().saturating_add(wait);
+            }
+            Ok(Err(Halt::Failed(error))) => {
+                tracing::error!(error = format!("{error:#}"), "the pull requests cannot be looked at");
+            }
+            Err(_) => tracing::error!("looking at pull requests panicked: report it with the lines above"),
         }
     }
 
-    async fn look(&mut self, rhythm: Rhythm) -> anyhow::Result<()> {
-        let look = self.agent.branch.look().await?;
+    async fn look(&mut self) -> Result<(), Halt> {
+        let look = self.agent.branch.look().await.map_err(|error| Halt::Failed(error.into()))?;
         // What is wrong with the settings is told by the passes.
         let Contents::Loaded(loaded) = &look.contents else { return Ok(()) };
         let Some(upstream) = &loaded.source.upstream else { return Ok(()) };
         let base = upstream.branch.as_str().trim_start_matches("refs/heads/");
-        let open = self.attendant.open(base).await?;
-        for number in self.docket.ended(&open.found) {
+        let open = self.attendant.open(base).await.map_err(AttendError::from)?;
+        for number in self.docket.ended(&open.found, self.now()) {
+            self.check_standing()?;
             self.end(number, loaded).await?;
         }
-        let now = self.began.elapsed();
-        for pull in self.docket.due(&upstream.tip, &open.found, (now, rhythm.again)) {
-            if self.review(pull, &open).await {
-                let sight = Sight::of(&upstream.tip, pull, &open.found);
-                self.docket.reviewed(pull.number, sight, self.began.elapsed());
+        let open = self.without_forks(open);
+        let scene = self.scene(&look, &upstream.tip, &open);
+        if self.last.as_ref() == Some(&scene) && self.docket.is_quiet(self.now()) {
+            return Ok(());
+        }
+        self.last = None;
+        let compared = self.attendant.compared(self.agent.branch.remote(), base, &open).await?;
+        for (pull, sight) in self.docket.due(&scene, &compared.concerns(), self.now()) {
+            self.check_standing()?;
+            let review = AssertUnwindSafe(self.review(pull, &compared)).catch_unwind().await;
+            let (went_well, halt) = match review {
+                Ok(Ok(went_well)) => (went_well, None),
+                Ok(Err(halt)) => (false, Some(halt)),
+                Err(_) => {
+                    tracing::error!(number = pull.number, "a review panicked: report it with the lines above");
+                    (false, None)
+                }
+            };
+            self.docket.looked_at(pull.number, sight, (went_well, self.now()), &self.rhythm);
+            if let Some(halt) = halt {
+                return Err(halt);
             }
         }
+        self.last = Some(scene);
         Ok(())
     }
 
-    /// Reviews one and writes into it; true if that came to an end.
-    async fn review(&self, pull: &PullRequest, open: &OpenPullRequests) -> bool {
+    /// Those that are looked at. A member has to have looked at a change from outside before it is planned.
+    fn without_forks(&mut self, open: OpenPullRequests) -> OpenPullRequests {
+        if self.rhythm.forks {
+            return open;
+        }
+        let (forks, found): (Vec<_>, Vec<_>) = open.found.into_iter().partition(|pull| pull.is_fork);
+        for fork in &forks {
+            if !self.skipped.contains(&fork.head) {
+                let number = fork.number;
+                tracing::info!(number, "a fork is not planned unasked: privlink review --pull-request {number} does");
+            }
+        }
+        self.skipped = forks.into_iter().map(|fork| fork.head).collect();
+        OpenPullRequests { found, ..open }
+    }
+
+    fn scene(&self, look: &Look, base: &CommitId, open: &OpenPullRequests) -> Scene {
+        Scene {
+            base: base.clone(),
+            approvals: look.sight(&self.agent.share).approvals,
+            reviews_count: false,
+            open: open.found.clone(),
+        }
+    }
+
+    /// Reviews one and writes into it; true if all that there was to say is said.
+    async fn review(&self, pull: &PullRequest, compared: &Compared) -> Result<bool, Halt> {
         let number = pull.number;
         let share = &self.agent.share;
         let is_wanted = |name: &EnvironmentName| share.of(std::iter::once(name)).contains(name);
-        match self.attendant.attend(self.agent.branch.remote(), (pull, open), &is_wanted).await {
-            Ok(posted) => {
-                let failures = posted.failures();
-                if failures.is_empty() {
-                    tracing::info!(number, head = %pull.head.short(), "told a pull request: {}", one_line(&posted.to_string()));
-                } else {
-                    tracing::error!(number, error = failures.join("; "), "a pull request was told in part");
+        match self.attendant.attend(self.agent.branch.remote(), (pull, compared), &is_wanted).await {
+            Ok(Attended { posted, unplanned }) => {
+                for why in &unplanned {
+                    tracing::error!(number, error = why, "a pull request cannot be planned");
                 }
-                failures.is_empty()
+                let is_told = is_told(number, &posted, "a pull request was told in part")?;
+                if is_told {
+                    let what = posted.to_string().lines().collect::<Vec<_>>().join("; ");
+                    tracing::info!(number, head = %pull.head.short(), "told a pull request: {what}");
+                }
+                Ok(is_told && unplanned.is_empty())
             }
-            Err(AttendError::Moved { .. }) => false,
+            Err(AttendError::Moved { .. }) => Ok(false),
             Err(error) => {
                 tracing::error!(number, error = error_chain(&error), "a pull request cannot be reviewed");
-                false
+                match Halt::from(error) {
+                    Halt::Failed(_) => Ok(false),
+                    halt => Err(halt),
+                }
             }
         }
     }
 
-    async fn end(&mut self, number: u64, loaded: &Loaded) -> anyhow::Result<()> {
-        let pull = self.attendant.pull_request(number).await?;
-        let environments = self.agent.share.of(loaded.settings.environments.keys());
-        let posted = self.attendant.end(&pull, environments).await;
-        let failures = posted.failures();
-        if failures.is_empty() {
-            self.docket.seen.remove(&number);
-        } else {
-            tracing::error!(number, error = failures.join("; "), "a pull request was not told how it ended");
-        }
-        Ok(())
-    }
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().collect::<Vec<_>>().join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::pull_request::Account;
-    use crate::domain::pull_request::PullRequestState;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn commit(number: u8) -> CommitId {
-        format!("{number:040x}").parse().unwrap()
-    }
-
-    fn pull(number: u64, head: u8) -> PullRequest {
-        PullRequest {
-            number,
-            title: String::new(),
-            url: String::new(),
-            state: PullRequestState::Open,
-            author: Account { id: "1".to_owned(), name: "ann".to_owned(), is_bot: false },
-            base_branch: "main".to_owned(),
-            head: commit(head),
-            head_ref: format!("refs/pull/{number}/head"),
-            is_fork: false,
-        }
-    }
-
-    fn numbers(due: &[&PullRequest]) -> Vec<u64> {
-        due.iter().map(|pull| pull.number).collect()
-    }
-
-    #[test]
-    fn a_pull_request_is_due_when_it_or_what_it_is_compared_with_moved_and_after_a_while() {
-        let open = [pull(7, 1), pull(8, 2)];
-        let mut docket = Docket::default();
-        let due = |docket: &Docket, base: u8, open: &[PullRequest], now: Duration| {
-            numbers(&docket.due(&commit(base), open, (now, 30 * MINUTE)))
+    async fn end(&mut self, number: u64, loaded: &Loaded) -> Result<(), Halt> {
+        let ended = match self.attendant.pull_request(number).await {
+            Ok(pull) => {
+                let environments = self.agent.share.of(loaded.settings.environments.keys());
+                let posted = self.attendant.end(&pull, environments).await;
+                is_told(number, &posted, "a pull request was not told how it ended")
+            }
+            // There is nobody left to tell.
+            Err(error) if error.class() == ErrorClass::NotFound => Ok(true),
+            Err(error) => {
+                tracing::error!(number, error = error_chain(&error), "a pull request that ended cannot be read");
+                AttendError::from(error).wanted_rest().map_or(Ok(false), |wait| Err(Halt::Throttled(wait)))
+            }
         };
-        assert_eq!(due(&docket, 9, &open, MINUTE), [7, 8], "nobody looked at them yet");
-        for pull in &open {
-            docket.reviewed(pull.number, Sight::of(&commit(9), pull, &open), MINUTE);
+        match ended {
+            Ok(true) => self.docket.closed(number),
+            Ok(false) | Err(_) => self.docket.not_closed(number, self.now(), &self.rhythm),
         }
-        assert_eq!(due(&docket, 9, &open, 2 * MINUTE), [0; 0]);
-        assert_eq!(due(&docket, 10, &open, 2 * MINUTE), [7, 8], "the base moved");
-        assert_eq!(due(&docket, 9, &[pull(7, 3), pull(8, 2)], 2 * MINUTE), [7, 8], "8 is compared with 7");
-        assert_eq!(due(&docket, 9, &open, 31 * MINUTE), [7, 8], "the world may have moved");
-        assert_eq!(due(&docket, 9, &[pull(7, 1)], 2 * MINUTE), [7], "8 wants nothing any more");
-        assert_eq!((docket.ended(&open), docket.ended(&[pull(7, 1)])), (vec![], vec![8]));
+        ended.map(drop)
+    }
+
+    fn check_standing(&self) -> Result<(), Halt> {
+        if self.works() { Ok(()) } else { Err(Halt::Deposed) }
+    }
+
+    fn works(&self) -> bool {
+        self.standing.borrow().works(Instant::now())
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// Whether everything was written; what was not is said in the log.
+fn is_told(number: u64, posted: &Posted, otherwise: &str) -> Result<bool, Halt> {
+    let failures = posted.failures();
+    if !failures.is_empty() {
+        tracing::error!(number, error = failures.join("; "), "{otherwise}");
+    }
+    match posted.wanted_rest() {
+        Some(wait) => Err(Halt::Throttled(wait)),
+        None => Ok(failures.is_empty()),
     }
 }

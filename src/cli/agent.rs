@@ -1,6 +1,7 @@
 //! `privlink agent`: passes over a config repository, once or for ever.
 
 mod fleet;
+mod reviews;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -31,7 +32,6 @@ use crate::agent::news::Ended;
 use crate::agent::news::News;
 use crate::agent::page;
 use crate::agent::probes;
-use crate::agent::reviews;
 use crate::agent::reviews::Rhythm;
 use crate::agent::schedule::Order;
 use crate::agent::schedule::Sign;
@@ -45,6 +45,7 @@ use crate::agent::webhook::SecretSource;
 use crate::apply::engine::Settings;
 use crate::cli::Exit;
 use crate::cli::agent::fleet::FleetOptions;
+use crate::cli::agent::reviews::ReviewOptions;
 use crate::cli::apply::missing_text;
 use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
@@ -54,7 +55,6 @@ use crate::cli::options::duration;
 use crate::cli::plan;
 use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
-use crate::cli::review;
 use crate::cli::runner;
 use crate::cli::signals;
 use crate::cli::signals::Signals;
@@ -62,7 +62,6 @@ use crate::config::Config;
 use crate::domain::name::EnvironmentName;
 use crate::domain::secret::Secret;
 use crate::git::RemoteUrl;
-use crate::reconcile::attending::Attendant;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassEnd;
 use crate::reconcile::pass::Published;
@@ -72,9 +71,6 @@ use crate::render::Label;
 
 /// The wait after the first failure of an environment, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10 * 60));
-
-/// The time after which a pull request that did not move is planned again: who is connected may have changed.
-const REVIEWED_AGAIN: Duration = Duration::from_secs(30 * 60);
 
 /// Reconcile a config repository: plan, wait for approval, apply, commit the status
 #[derive(Debug, Args)]
@@ -120,12 +116,8 @@ pub struct AgentArguments {
     /// PRIVLINK_WEBHOOK_SECRET; a port alone means on loopback
     #[arg(long, value_name = "ADDRESS", value_parser = listener, conflicts_with = "once")]
     webhook: Option<SocketAddr>,
-    /// Look at the open pull requests of this forge, and write into each what merging it would do
-    #[arg(long, value_enum, value_name = "FORGE", conflicts_with = "once")]
-    forge: Option<review::Forge>,
-    /// The time between two looks at the open pull requests
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m", requires = "forge")]
-    review_interval: Duration,
+    #[command(flatten)]
+    reviews: ReviewOptions,
     /// The secret of the webhook, instead of PRIVLINK_WEBHOOK_SECRET; read for each delivery
     #[arg(long, value_name = "FILE", requires = "webhook")]
     webhook_secret_file: Option<PathBuf>,
@@ -170,11 +162,10 @@ pub(super) async fn run(
         listen,
         webhook,
         webhook_secret_file,
-        forge,
-        review_interval,
+        reviews,
         ..
     } = arguments;
-    let attendant = forge.map(|kind| Attendant::new(config, Some(kind.into()))).transpose()?;
+    let attendant = reviews.attendant(config)?;
     let url: RemoteUrl = repo.parse()?;
     let stop = until_stopped();
     let leadership = fleet.campaign(config, stop.clone()).await?;
@@ -187,6 +178,7 @@ pub(super) async fn run(
         settings,
         cancel,
         clusters: None,
+        attendant,
     };
     if leadership.is_some() {
         agent.first_seen()?;
@@ -217,8 +209,8 @@ pub(super) async fn run(
         let listener = bind(address, "webhook").await?;
         listeners.spawn(webhook::serve(listener, hook, (sender.clone(), Arc::clone(&vitals))));
     }
-    let reviews = attendant.map(|attendant| (attendant, Rhythm { interval: review_interval, again: REVIEWED_AGAIN }));
-    serve(agent, (timing, reviews), (sender, signs), (stop, leadership), (&mut console, vitals, board)).await;
+    serve(agent, (timing, Some(reviews.rhythm())), (sender, signs), (stop, leadership), (&mut console, vitals, board))
+        .await;
     Ok(Exit::Done)
 }
 
@@ -266,7 +258,7 @@ async fn bind(address: SocketAddr, what: &'static str) -> anyhow::Result<TcpList
 /// Serves until `stop` is set; what leads a fleet then gives its Lease back.
 pub(super) async fn serve(
     mut agent: Agent,
-    (timing, reviews): (Timing, Option<(Attendant, Rhythm)>),
+    (timing, rhythm): (Timing, Option<Rhythm>),
     (sender, signs): (UnboundedSender<Sign>, UnboundedReceiver<Sign>),
     (stop, leadership): (watch::Receiver<bool>, Option<Leadership>),
     (console, vitals, board): (&mut Console<'_, '_>, Arc<Vitals>, Option<Arc<Board>>),
@@ -276,9 +268,9 @@ pub(super) async fn serve(
     let asks = tokio::spawn(asked(sender));
     let standing = leadership.as_ref().map_or_else(Standing::alone, |leadership| leadership.standing.clone());
     let agent = Arc::new(agent);
-    let reviewer = reviews.map(|(attendant, rhythm)| {
+    let reviewer = agent.attendant.clone().zip(rhythm).map(|(attendant, rhythm)| {
         let ends = (standing.clone(), stop.clone());
-        tokio::spawn(reviews::serve(Arc::clone(&agent), attendant, rhythm, ends))
+        tokio::spawn(crate::agent::reviews::serve(Arc::clone(&agent), attendant, rhythm, ends))
     });
     let inlet = Inlet { signs, cancel: stop, standing };
     daemon::serve(agent, timing, inlet, &mut (&mut (console, vitals), board)).await;

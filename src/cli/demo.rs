@@ -204,6 +204,7 @@ impl Demo {
             settings: Settings { check_interval: POLL, ..Settings::default() },
             cancel,
             clusters: None,
+            attendant: None,
         }
     }
 

@@ -22,12 +22,14 @@ use crate::domain::pull_request::PullRequestState;
 use crate::git::RemoteUrl;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
+use crate::reconcile::attending::Compared;
 use crate::reconcile::attending::OpenPullRequests;
 use crate::reconcile::planning;
 use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::reviewing;
 use crate::reconcile::reviewing::Change;
+use crate::reconcile::reviewing::Other;
 use crate::reconcile::reviewing::Outcome;
 use crate::reconcile::reviewing::Review;
 use crate::reconcile::reviewing::Terms;
@@ -128,7 +130,7 @@ pub(super) async fn run(
         (Some(number), Some(url)) => asked_of_forge(number, &remote(url, config)?, (forge, config)).await?,
         _ => asked_by_refs(&Refs { folder, repo, base, head, also }, (forge, config)).await?,
     };
-    let Asked { change, terms, attended } = match asked {
+    let Asked { change, others, terms, attended } = match asked {
         Ok(asked) => asked,
         Err((diagnostics, sources)) => {
             runner::show(&diagnostics, &sources, printer);
@@ -136,10 +138,14 @@ pub(super) async fn run(
         }
     };
     plan::say_whom_we_believe(&change.loaded, printer);
+    let others: Vec<Other<'_>> = match &others {
+        Others::Named(named) => named.iter().map(|(name, change)| Other { name: name.clone(), change }).collect(),
+        Others::Open(number, compared) => compared.others(*number),
+    };
     let mut reviews = Vec::new();
     for environment in runner::environments(&environments.environments, &change.loaded) {
         printer.live(format!("reading the world of {environment}"));
-        match reviewing::review(&change, &environment, (&terms, config)).await {
+        match reviewing::review((&change, &others), &environment, (&terms, config)).await {
             Ok(review) => reviews.push(review),
             Err(error) => return Ok(runner::failed(&environment, &error, &change.loaded, printer)),
         }
@@ -164,8 +170,17 @@ pub(super) async fn run(
 /// A change to review, and the pull request to write into.
 struct Asked {
     change: Change,
+    others: Others,
     terms: Terms,
     attended: Option<(Attendant, PullRequest)>,
+}
+
+/// What the change is compared with.
+enum Others {
+    /// The changes that were named, by what people call them.
+    Named(Vec<(String, Change)>),
+    /// The open pull requests beside this number.
+    Open(u64, Compared),
 }
 
 /// A change as a person or a job names it.
@@ -200,18 +215,20 @@ async fn asked_by_refs(
             (proposal, Terms::of_folder(forge, &base))
         }
     };
-    let mut change = match Change::read(proposal) {
+    let change = match Change::read(proposal, None) {
         Ok(change) => change,
         Err(unreadable) => return Ok(Err(unreadable)),
     };
+    let mut others = Vec::new();
     for other in also {
         let url = repo.as_deref().context("--also names a ref of the remote: use --repo")?;
         let proposal = source::proposal_of_remote(remote(url, config)?, &base, (other, None)).await?;
-        if let Err(unreadable) = change.beside(called(other), proposal) {
-            return Ok(Err(unreadable));
+        match Change::read(proposal, Some(&change)) {
+            Ok(read) => others.push((called(other), read)),
+            Err(unreadable) => return Ok(Err(unreadable)),
         }
     }
-    Ok(Ok(Asked { change, terms, attended: None }))
+    Ok(Ok(Asked { change, others: Others::Named(others), terms, attended: None }))
 }
 
 async fn asked_of_forge(
@@ -228,11 +245,14 @@ async fn asked_of_forge(
         }
     };
     let terms = attendant.terms(remote, &pull);
-    match attendant.change(remote, &pull, &open).await {
-        Ok(change) => Ok(Ok(Asked { change, terms, attended: Some((attendant, pull)) })),
-        Err(AttendError::Settings(unreadable)) => Ok(Err(*unreadable)),
-        Err(error) => Err(error.into()),
-    }
+    let change = match attendant.change(remote, &pull).await {
+        Ok(change) => change,
+        Err(AttendError::Settings(unreadable)) => return Ok(Err(*unreadable)),
+        Err(error) => return Err(error.into()),
+    };
+    let compared = attendant.compared(remote, &pull.base_branch, &open).await?;
+    let others = Others::Open(number, compared);
+    Ok(Ok(Asked { change, others, terms, attended: Some((attendant, pull)) }))
 }
 
 /// Writes what came out into the pull request, or, where it has ended, how it ended.
@@ -293,7 +313,7 @@ fn show_text(change: &Change, review: &Review, printer: &mut Printer<'_>) {
             printer.result(&render::plan::plan(&planned.plan, details));
         }
         Outcome::Files(diagnostics) => runner::show(diagnostics, &change.loaded.reading.sources, printer),
-        Outcome::Settings(why) | Outcome::Failed(why) => {
+        Outcome::Settings(why) | Outcome::Failed(why) | Outcome::Conflict(why) => {
             printer.line(Label::Error, format!("error: {environment}: {why}"));
         }
     }
@@ -319,7 +339,7 @@ fn end_of(review: &Review) -> Exit {
         Outcome::Planned(planned) if planned.plan.is_sound() => Exit::Done,
         Outcome::Planned(_) => Exit::Incomplete,
         Outcome::Files(_) | Outcome::Settings(_) => Exit::Files,
-        Outcome::Failed(_) => Exit::Failed,
+        Outcome::Failed(_) | Outcome::Conflict(_) => Exit::Failed,
     }
 }
 

@@ -86,6 +86,10 @@ pub struct PullRequest {
     pub head_ref: String,
     /// True if the head lies in another repository than the base.
     pub is_fork: bool,
+    /// When anybody wrote into it last, a review or a comment among it; `None` if the forge does not tell.
+    pub updated_at: Option<Timestamp>,
+    /// The commit on the base branch that it was merged as, if it was and the forge tells.
+    pub merged_as: Option<CommitId>,
 }
 
 /// A comment on a pull request.

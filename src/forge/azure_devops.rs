@@ -227,20 +227,24 @@ fn pull_request(json: &Json, number: u64, url: String) -> Option<PullRequest> {
     // The base's repository serves the branch of a fork only as what the merge is made of.
     let head_ref =
         if is_fork { format!("refs/pull/{number}/merge") } else { json::text(json, "/sourceRefName")?.to_owned() };
+    let state = match json::text(json, "/status")? {
+        "completed" => PullRequestState::Merged,
+        "abandoned" => PullRequestState::Closed,
+        _ => PullRequestState::Open,
+    };
     Some(PullRequest {
         number,
         title: json::text(json, "/title")?.to_owned(),
         url,
-        state: match json::text(json, "/status")? {
-            "completed" => PullRequestState::Merged,
-            "abandoned" => PullRequestState::Closed,
-            _ => PullRequestState::Open,
-        },
+        state,
         author: account(json.get("createdBy")?)?,
         base_branch: json::text(json, "/targetRefName")?.strip_prefix("refs/heads/")?.to_owned(),
         head: json::commit(json, "/lastMergeSourceCommit/commitId")?,
         head_ref,
         is_fork,
+        updated_at: None,
+        // Of one that is open it is a merge to try, which is on no branch.
+        merged_as: json::commit(json, "/lastMergeCommit/commitId").filter(|_| state == PullRequestState::Merged),
     })
 }
 

@@ -9,6 +9,9 @@ use crate::domain::pull_request::ForgeKind;
 /// The longest text of a forge that is repeated, in characters.
 const LONGEST: usize = 300;
 
+/// How long a forge is left alone that wants fewer calls and does not say for how long.
+const REST: Duration = Duration::from_secs(60);
+
 /// What a call is for, in words, and what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Purpose {
@@ -103,6 +106,14 @@ impl ForgeError {
             Self::Unreachable { .. } => ErrorClass::Transient { retry_after: None },
             Self::Unexpected { .. } => ErrorClass::Unknown,
             Self::Refused { refusal, .. } => refusal.class(),
+        }
+    }
+
+    /// How long the forge wants nothing more, if it refused for coming too often; a minute where it does not say.
+    pub fn wanted_rest(&self) -> Option<Duration> {
+        match self.class() {
+            ErrorClass::Throttled { retry_after } => Some(retry_after.unwrap_or(REST)),
+            _ => None,
         }
     }
 

@@ -285,6 +285,8 @@ fn pull_request(json: &Json) -> Option<PullRequest> {
         _ => PullRequestState::Closed,
     };
     let base = json::id(json, "/base/repo/id")?;
+    // Of one that is open it is a merge to try, which is on no branch.
+    let merged_as = json::commit(json, "/merge_commit_sha").filter(|_| state == PullRequestState::Merged);
     Some(PullRequest {
         number,
         title: json::text(json, "/title")?.to_owned(),
@@ -296,6 +298,8 @@ fn pull_request(json: &Json) -> Option<PullRequest> {
         head_ref: format!("refs/pull/{number}/head"),
         // The repository of a fork that was deleted is null.
         is_fork: json::id(json, "/head/repo/id") != Some(base),
+        updated_at: json::text(json, "/updated_at").and_then(|at| at.parse().ok()),
+        merged_as,
     })
 }
 

@@ -199,6 +199,9 @@ fn pull_request(json: &Json) -> Option<PullRequest> {
         head: json::commit(json, "/sha")?,
         head_ref: format!("refs/merge-requests/{number}/head"),
         is_fork: json::id(json, "/source_project_id") != json::id(json, "/target_project_id"),
+        updated_at: json::text(json, "/updated_at").and_then(|at| at.parse().ok()),
+        // Which of them there is depends on how the project merges; without either the head itself was.
+        merged_as: json::commit(json, "/merge_commit_sha").or_else(|| json::commit(json, "/squash_commit_sha")),
     })
 }
 

@@ -1,6 +1,11 @@
 //! A pull request of the forge, attended to: the change that it is, with the other open ones beside it, and what became of it.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::config::Config;
+use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
@@ -13,11 +18,17 @@ use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
 use crate::reconcile::reviewing;
 use crate::reconcile::reviewing::Change;
+use crate::reconcile::reviewing::Other;
+use crate::reconcile::reviewing::Outcome;
 use crate::reconcile::reviewing::Terms;
 use crate::reconcile::source;
+use crate::reconcile::source::Head;
 use crate::reconcile::source::SourceError;
 use crate::reconcile::source::Unreadable;
 use crate::review::Told;
+
+/// The most open pull requests that are compared with each other, the newest ones: each is a tree in memory.
+const MOST_COMPARED: usize = 20;
 
 /// Why a pull request cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +51,52 @@ pub enum AttendError {
     /// An environment cannot be reviewed at all.
     #[error(transparent)]
     Pass(#[from] PassError),
+}
+
+impl AttendError {
+    /// How long the forge wants nothing more, if that is what it said.
+    pub fn wanted_rest(&self) -> Option<Duration> {
+        match self {
+            Self::Forge(error) => error.wanted_rest(),
+            Self::Source(_) | Self::Settings(_) | Self::Moved { .. } | Self::Pass(_) => None,
+        }
+    }
+}
+
+/// Open pull requests of one base, by their numbers: what people call each, and what it is.
+#[derive(Debug, Default)]
+pub struct Compared {
+    changes: BTreeMap<u64, (String, Change)>,
+}
+
+impl Compared {
+    /// What a pull request is, if it was read as it is now.
+    fn of(&self, pull: &PullRequest) -> Option<&Change> {
+        self.changes.get(&pull.number).map(|(_, change)| change).filter(|change| *change.head() == pull.head)
+    }
+
+    /// Those that another one is compared with.
+    pub fn others(&self, number: u64) -> Vec<Other<'_>> {
+        let others = self.changes.iter().filter(|(own, _)| **own != number);
+        others.map(|(_, (name, change))| Other { name: name.clone(), change }).collect()
+    }
+
+    /// Which environments each is about, and the commit that it is.
+    pub fn concerns(&self) -> BTreeMap<u64, (CommitId, BTreeSet<EnvironmentName>)> {
+        let of = |(number, (_, change)): (&u64, &(String, Change))| {
+            (*number, (change.head().clone(), change.environments()))
+        };
+        self.changes.iter().map(of).collect()
+    }
+}
+
+/// What became of a pull request.
+#[derive(Debug)]
+pub struct Attended {
+    /// What was written.
+    pub posted: Posted,
+    /// The environments without a plan for a reason outside the change, which may be gone the next time; each with the reason.
+    pub unplanned: Vec<String>,
 }
 
 /// Who looks at the pull requests of a repository, and writes into them.
@@ -79,34 +136,53 @@ impl Attendant {
         self.forge.open_pull_requests(base_branch).await
     }
 
-    /// Reads a pull request, and puts the other open ones beside it. One of these that cannot be read is passed over: its own
-    /// review says why.
+    /// Reads the newest open pull requests of a base, to be told where two want the same: the remote is asked once, and the base
+    /// is read once. One that cannot be read is left out: its own review says why.
+    ///
+    /// # Errors
+    /// If the base cannot be fetched.
+    pub async fn compared(
+        &self,
+        remote: &Remote,
+        base: &str,
+        open: &OpenPullRequests,
+    ) -> Result<Compared, AttendError> {
+        let is_for = |pull: &&PullRequest| pull.base_branch == base;
+        let pulls: Vec<&PullRequest> = open.found.iter().filter(is_for).take(MOST_COMPARED).collect();
+        if !open.is_complete || pulls.len() < open.found.iter().filter(is_for).count() {
+            tracing::info!(
+                compared = pulls.len(),
+                "there are more open pull requests than are compared with each other"
+            );
+        }
+        let heads: Vec<Head<'_>> = pulls.iter().map(|pull| (pull.head_ref.as_str(), Some(&pull.head))).collect();
+        let proposals = match heads.as_slice() {
+            [] => Vec::new(),
+            heads => source::proposals_of_remote(remote.clone(), base, heads).await?,
+        };
+        let mut compared = Compared::default();
+        for (pull, proposal) in pulls.into_iter().zip(proposals) {
+            let known = compared.changes.values().next().map(|(_, change)| change);
+            match proposal.map(|proposal| Change::read(proposal, known)) {
+                Ok(Ok(change)) => drop(compared.changes.insert(pull.number, (self.called(pull), change))),
+                Ok(Err(_)) => return Ok(compared), // The settings of the base have errors: every review says so.
+                Err(error) => tracing::warn!(number = pull.number, %error, "a pull request cannot be compared"),
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Reads a pull request.
     ///
     /// # Errors
     /// If it cannot be fetched, the base's settings have errors, or it moved on.
-    pub async fn change(
-        &self,
-        remote: &Remote,
-        pull: &PullRequest,
-        open: &OpenPullRequests,
-    ) -> Result<Change, AttendError> {
-        let base = &pull.base_branch;
-        let proposal = source::proposal_of_remote(remote.clone(), base, (&pull.head_ref, Some(&pull.head))).await?;
+    pub async fn change(&self, remote: &Remote, pull: &PullRequest) -> Result<Change, AttendError> {
+        let head = (pull.head_ref.as_str(), Some(&pull.head));
+        let proposal = source::proposal_of_remote(remote.clone(), &pull.base_branch, head).await?;
         if proposal.head != pull.head {
             return Err(AttendError::Moved { number: pull.number });
         }
-        let unreadable = |unreadable: Unreadable| AttendError::Settings(Box::new(unreadable));
-        let mut change = Change::read(proposal).map_err(unreadable)?;
-        if !open.is_complete {
-            tracing::warn!(read = open.found.len(), "there are more open pull requests than are compared");
-        }
-        for other in open.found.iter().filter(|other| other.number != pull.number && other.base_branch == *base) {
-            match source::proposal_of_remote(remote.clone(), base, (&other.head_ref, Some(&other.head))).await {
-                Ok(proposal) => change.beside(self.called(other), proposal).map_err(unreadable)?,
-                Err(error) => tracing::warn!(number = other.number, %error, "another pull request cannot be read"),
-            }
-        }
-        Ok(change)
+        Change::read(proposal, None).map_err(|unreadable| AttendError::Settings(Box::new(unreadable)))
     }
 
     /// What people call a pull request.
@@ -129,16 +205,27 @@ impl Attendant {
     pub async fn attend(
         &self,
         remote: &Remote,
-        (pull, open): (&PullRequest, &OpenPullRequests),
+        (pull, compared): (&PullRequest, &Compared),
         is_wanted: &(dyn Fn(&EnvironmentName) -> bool + Sync),
-    ) -> Result<Posted, AttendError> {
-        let change = self.change(remote, pull, open).await?;
-        let terms = self.terms(remote, pull);
-        let mut told = Vec::new();
+    ) -> Result<Attended, AttendError> {
+        let read;
+        let change = match compared.of(pull) {
+            Some(change) => change,
+            None => {
+                read = self.change(remote, pull).await?;
+                &read
+            }
+        };
+        let (others, terms) = (compared.others(pull.number), self.terms(remote, pull));
+        let (mut told, mut unplanned) = (Vec::new(), Vec::new());
         for environment in change.loaded.settings.environments.keys().filter(|name| is_wanted(name)) {
-            told.push(reviewing::review(&change, environment, (&terms, &self.config)).await?.told);
+            let review = reviewing::review((change, &others), environment, (&terms, &self.config)).await?;
+            if let Outcome::Failed(why) = review.outcome {
+                unplanned.push(format!("{environment}: {why}"));
+            }
+            told.push(review.told);
         }
-        Ok(self.post(pull, &told).await)
+        Ok(Attended { posted: self.post(pull, &told).await, unplanned })
     }
 
     /// Writes into an open pull request what it is to be told.

@@ -34,6 +34,11 @@ pub struct Blind {
 }
 
 impl Blind {
+    /// Who does not answer: `Azure`, or `the cluster`.
+    pub fn whom(&self) -> &'static str {
+        self.whom
+    }
+
     fn to(whom: &'static str, reason: impl Into<String>) -> Self {
         Self { whom, reason: reason.into() }
     }

@@ -92,7 +92,7 @@ fn files<'a>(loaded: &'a Loaded, policy: &'a Policy, cluster: Option<&'a Managed
 fn beside_others(loaded: &Loaded, policy: &Policy, mut diagnostics: Diagnostics) -> Diagnostics {
     let others = (&policy.mark.environment, &policy.levels);
     diagnostics.extend(across::check(&loaded.reading.documents, &loaded.settings, others));
-    let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: loaded.source.base.as_ref() };
+    let terms = allow::Terms { folder: &policy.path, today: loaded.today, base: loaded.source.base.as_deref() };
     allow::apply(diagnostics, &loaded.reading.sources, terms)
 }
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::domain::commit::CommitId;
@@ -72,6 +73,13 @@ pub struct PostedFor {
     pub remarks: Vec<String>,
 }
 
+impl PostedFor {
+    fn errors(&self) -> impl Iterator<Item = &ForgeError> {
+        let comment = self.comment.as_ref().err().map(AsRef::as_ref);
+        comment.into_iter().chain(self.statuses.iter().filter_map(|(_, set)| set.as_ref().err()))
+    }
+}
+
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum Withheld {
@@ -103,17 +111,20 @@ pub enum Posted {
 impl Posted {
     /// What failed, in sentences.
     pub fn failures(&self) -> Vec<String> {
+        self.errors().into_iter().map(ToString::to_string).collect()
+    }
+
+    /// How long the forge wants nothing more, if that is what it said.
+    pub fn wanted_rest(&self) -> Option<Duration> {
+        self.errors().into_iter().find_map(ForgeError::wanted_rest)
+    }
+
+    fn errors(&self) -> Vec<&ForgeError> {
         match self {
-            Self::Nothing(Withheld::Unknown(error)) => vec![error.to_string()],
+            Self::Nothing(Withheld::Unknown(error)) => vec![error],
             Self::Nothing(Withheld::Moved { .. } | Withheld::Became(_)) => Vec::new(),
             Self::Tried { environments, annotations } => {
-                let of = |own: &PostedFor| -> Vec<String> {
-                    let statuses = own.statuses.iter().filter_map(|(_, set)| set.as_ref().err());
-                    let comment = own.comment.as_ref().err().map(AsRef::as_ref);
-                    comment.into_iter().chain(statuses).map(ToString::to_string).collect()
-                };
-                let all = environments.iter().flat_map(of);
-                all.chain(annotations.as_ref().err().map(ToString::to_string)).collect()
+                environments.iter().flat_map(PostedFor::errors).chain(annotations.as_ref().err()).collect()
             }
         }
     }
@@ -217,7 +228,10 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(Environme
     let mut posted = Vec::new();
     for (environment, status_url) in environments {
         let end = match pull.state {
-            PullRequestState::Merged => End::Merged { commit: pull.head.clone(), status_url: status_url.clone() },
+            PullRequestState::Merged => End::Merged {
+                commit: pull.merged_as.as_ref().unwrap_or(&pull.head).clone(),
+                status_url: status_url.clone(),
+            },
             PullRequestState::Closed => End::Closed,
             PullRequestState::Open => return Posted::Nothing(Withheld::Became(PullRequestState::Open)),
         };

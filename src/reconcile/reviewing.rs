@@ -5,6 +5,7 @@ mod findings;
 mod settings;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::OnceLock;
 
 use crate::approval::LocalConsent;
@@ -17,6 +18,7 @@ use crate::diagnostic::Place;
 use crate::diagnostic::Severity;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::RepoPath;
+use crate::domain::commit::Snapshot;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::ForgeKind;
 use crate::git::RemoteUrl;
@@ -49,22 +51,29 @@ use settings::Proposed;
 pub struct Change {
     /// The base with the change merged into it, under the authority of the base.
     pub loaded: Loaded,
-    /// The base alone.
-    before: Loaded,
-    proposal: Proposal,
-    others: Vec<Other>,
-    /// What there was to say before, in any environment; found out once.
-    told_before: OnceLock<BTreeSet<findings::Kind>>,
+    before: Arc<Before>,
+    /// The files of its last commit.
+    files: Snapshot,
+    base: CommitId,
+    head: CommitId,
+    conflicts: Option<Vec<RepoPath>>,
 }
 
-/// Another open change, merged into the same base.
+/// What changes are merged into, read.
 #[derive(Debug)]
-struct Other {
-    /// What people call it.
-    name: String,
+struct Before {
     loaded: Loaded,
-    /// Its last commit.
-    head: CommitId,
+    /// What there is to say of it, in any environment; found out once.
+    told: OnceLock<BTreeSet<findings::Kind>>,
+}
+
+/// Another open change to the same base.
+#[derive(Clone, Debug)]
+pub struct Other<'a> {
+    /// What people call it.
+    pub name: String,
+    /// What it is.
+    pub change: &'a Change,
 }
 
 /// How a review is asked for.
@@ -87,8 +96,10 @@ pub enum Outcome {
     Files(Diagnostics),
     /// The change breaks or deletes the settings; how, as a sentence.
     Settings(String),
-    /// There is no plan for another reason, as a sentence.
+    /// There is no plan for a reason outside the change, as a sentence.
     Failed(String),
+    /// The change does not merge into its base; how, as a sentence.
+    Conflict(String),
 }
 
 /// One environment of a change under review.
@@ -116,49 +127,58 @@ impl Terms {
 }
 
 impl Change {
-    /// Reads the base's settings, and the files of the base and of the merge.
+    /// Reads the base's settings, and the files of the base and of the merge. What is known of the base from another change to
+    /// the same commit is not found out again.
     ///
     /// # Errors
     /// What is wrong with the settings of the base: nobody can be believed without them.
-    pub fn read(proposal: Proposal) -> Result<Self, Unreadable> {
-        let loaded = source::load(proposal.source.clone())?;
-        let snapshot = proposal.source.base.clone().unwrap_or_default();
-        let reading = repo::read(&snapshot, &loaded.settings);
-        let source = source::Source { snapshot, base: None, ..proposal.source.clone() };
-        let before = Loaded { reading, source, settings: loaded.settings.clone(), today: loaded.today };
-        Ok(Self { loaded, before, proposal, others: Vec::new(), told_before: OnceLock::new() })
-    }
-
-    /// Adds another open change, to be told where both want the same. `name` is what people call it. Of one that does not merge
-    /// into the base its own review says so.
-    ///
-    /// # Errors
-    /// As [`Change::read`]: the base may have moved on between the two.
-    pub fn beside(&mut self, name: String, other: Proposal) -> Result<(), Unreadable> {
-        if other.conflicts.is_none() {
-            self.others.push(Other { name, loaded: source::load(other.source)?, head: other.head });
-        }
-        Ok(())
+    pub fn read(proposal: Proposal, known: Option<&Self>) -> Result<Self, Unreadable> {
+        let Proposal { source, files, base, head, conflicts } = proposal;
+        let loaded = source::load(source)?;
+        let before = match known.filter(|known| known.base == base) {
+            Some(known) => Arc::clone(&known.before),
+            None => Arc::new(Before::of(&loaded)),
+        };
+        Ok(Self { loaded, before, files, base, head, conflicts })
     }
 
     /// The last commit of the change: what statuses and remarks are about.
     pub fn head(&self) -> &CommitId {
-        &self.proposal.head
+        &self.head
     }
 
     /// The commit that it is merged into.
     pub fn base(&self) -> &CommitId {
-        &self.proposal.base
+        &self.base
+    }
+
+    /// The environments whose files it edits, or whose settings it may: those that two changes may both be about.
+    pub fn environments(&self) -> BTreeSet<EnvironmentName> {
+        let touched = self.touched();
+        let is_of = |folder: &RepoPath| touched.iter().any(|path| path.is_under(folder));
+        let all = self.loaded.settings.environments.iter();
+        all.filter(|(_, own)| is_of(&own.path)).map(|(name, _)| name.clone()).collect()
     }
 
     fn commits(&self) -> Commits {
-        Commits { base: self.proposal.base.clone(), head: self.proposal.head.clone() }
+        Commits { base: self.base.clone(), head: self.head.clone() }
     }
 
     /// The files that the change edits, adds or removes.
     fn touched(&self) -> BTreeSet<&RepoPath> {
-        let (before, after) = (&self.before.source.snapshot.files, &self.loaded.source.snapshot.files);
+        let (before, after) = (&self.before.loaded.source.snapshot.files, &self.loaded.source.snapshot.files);
         before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect()
+    }
+}
+
+impl Before {
+    /// Reads the base, by the settings that are in force over a change to it.
+    fn of(change: &Loaded) -> Self {
+        let snapshot = change.source.base.as_deref().cloned().unwrap_or_default();
+        let reading = repo::read(&snapshot, &change.settings);
+        let source = source::Source { snapshot, base: None, ..change.source.clone() };
+        let loaded = Loaded { reading, source, settings: change.settings.clone(), today: change.today };
+        Self { loaded, told: OnceLock::new() }
     }
 }
 
@@ -167,12 +187,12 @@ impl Change {
 /// # Errors
 /// Only that there is no such environment: why there is no plan is told to the pull request.
 pub async fn review(
-    change: &Change,
+    (change, others): (&Change, &[Other<'_>]),
     environment: &EnvironmentName,
     (terms, config): (&Terms, &Config),
 ) -> Result<Review, PassError> {
     let policy = planning::policy(&change.loaded, environment)?;
-    if let Some(paths) = &change.proposal.conflicts {
+    if let Some(paths) = &change.conflicts {
         return Ok(conflict(change, environment, terms, paths));
     }
     let proposed = Proposed::of(change, &policy);
@@ -187,7 +207,7 @@ pub async fn review(
     match planning::plan(&change.loaded, environment, config).await {
         Ok(planned) => {
             let findings = Findings::among(change, &planned.diagnostics);
-            let others = beside::others(change, &planned).await;
+            let others = beside::others(change, others, &planned).await;
             told(change, planned, (&proposed, findings, others), terms).await
         }
         Err(PassError::Files(diagnostics)) => {
@@ -198,9 +218,9 @@ pub async fn review(
             Ok(Review { outcome: Outcome::Files(*diagnostics), ..review })
         }
         Err(error) => {
-            let why = error_chain(&error);
-            let help = "run it again once that is mended; nothing was planned, and nothing was changed";
-            Ok(unplanned(change, environment, terms, (&why, Some(help)), Findings::default()))
+            let help = "the log of this run has the whole reason; nothing was planned, and nothing was changed";
+            let review = unplanned(change, environment, terms, (&public(&error), Some(help)), Findings::default());
+            Ok(Review { outcome: Outcome::Failed(error_chain(&error)), ..review })
         }
     }
 }
@@ -211,7 +231,7 @@ fn is_same(change: &Change, policy: &Policy) -> bool {
     if !change.touched().iter().any(is_own) {
         return true;
     }
-    let (before, _) = planning::resolve_files(&change.before, policy, None);
+    let (before, _) = planning::resolve_files(&change.before.loaded, policy, None);
     let (after, _) = planning::resolve_files(&change.loaded, policy, None);
     asks_the_same(&before, &after)
 }
@@ -256,7 +276,20 @@ fn conflict(change: &Change, environment: &EnvironmentName, terms: &Terms, paths
     let names = if names.is_empty() { "some files".to_owned() } else { names.join(", ") };
     let why = format!("the change does not merge into its base: {names}{more} conflict");
     let help = "merge the base into the change, or rebase it; then it is planned again";
-    unplanned(change, environment, terms, (&why, Some(help)), Findings::default())
+    let review = unplanned(change, environment, terms, (&why, Some(help)), Findings::default());
+    Review { outcome: Outcome::Conflict(why), ..review }
+}
+
+/// Why there is no plan, as anybody may read it: without what differs from one try to the next, and without what belongs to the
+/// runner alone, as its folders and the addresses that it could not reach.
+fn public(error: &PassError) -> String {
+    match error {
+        PassError::World(_) => "there is no way to Azure or to the cluster".to_owned(),
+        PassError::Blind(blind) => format!("nothing of {} could be read", blind.whom()),
+        PassError::Git(_) => "the repository could not be read".to_owned(),
+        PassError::Lease(_) | PassError::Status(_) => "the status branch could not be read".to_owned(),
+        PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_) => error.to_string(),
+    }
 }
 
 fn unplanned(

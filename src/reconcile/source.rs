@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::desired::check;
@@ -36,9 +37,11 @@ pub use branch::config_branch;
 use branch::default_branch;
 use branch::reference;
 pub use error::SourceError;
+pub use proposal::Head;
 pub use proposal::Proposal;
 pub use proposal::proposal_of_folder;
 pub use proposal::proposal_of_remote;
+pub use proposal::proposals_of_remote;
 
 /// The settings file, at the root of a config repository.
 pub const SETTINGS_FILE: &str = "privlink.toml";
@@ -49,7 +52,7 @@ pub struct Source {
     /// The documents' files.
     pub snapshot: Snapshot,
     /// The files of the base, where what is planned is a change to it under review.
-    pub base: Option<Snapshot>,
+    pub base: Option<Arc<Snapshot>>,
     /// The bytes of the settings in force, with the name to show for them; `None` if there are none.
     pub authority: Option<(FileName, Vec<u8>)>,
     /// Whom we believe, as half a sentence: "commit 1234567890 of main".
@@ -148,7 +151,7 @@ pub async fn from_refs(
     } else {
         format!("{config_branch} of {} at {}", remote.url(), tip.short())
     };
-    let base = if is_review { Some(remote.snapshot(&tip, Limits::default()).await?) } else { None };
+    let base = if is_review { Some(Arc::new(remote.snapshot(&tip, Limits::default()).await?)) } else { None };
     Ok(Source {
         snapshot,
         base,
@@ -212,7 +215,7 @@ pub async fn from_folder(folder: &Path, options: FolderOptions, config: &Config)
         }
     };
     let (authority, authority_note) = authority(folder, &options, merged.as_ref(), (&snapshot, &settings_path))?;
-    let base = merged.as_ref().zip(local.as_ref()).map(|(merged, local)| local.within(&merged.base));
+    let base = merged.as_ref().zip(local.as_ref()).map(|(merged, local)| Arc::new(local.within(&merged.base)));
     Ok(Source { snapshot, base, authority, authority_note, planned_note, commit, upstream })
 }
 

@@ -179,6 +179,8 @@ mod tests {
             head: "a".repeat(40).parse().unwrap(),
             head_ref: "refs/pull/7/head".to_owned(),
             is_fork: false,
+            updated_at: None,
+            merged_as: None,
         }
     }
 

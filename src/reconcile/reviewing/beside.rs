@@ -17,10 +17,13 @@ use crate::reconcile::source;
 use crate::reconcile::source::Source;
 use crate::review::overlap;
 
-/// What there is to say of the others, each a sentence. One that cannot be planned is passed over: its own review says why.
-pub(super) async fn others(change: &Change, planned: &Planned) -> Vec<String> {
+/// What there is to say of the others, each a sentence. One that cannot be planned or merged is passed over: its own review
+/// says why. So is one that is not about this environment: it leaves everything here as the base has it.
+pub(super) async fn others(change: &Change, others: &[Other<'_>], planned: &Planned) -> Vec<String> {
+    let environment = &planned.plan.policy.mark.environment;
+    let is_about = |other: &&Other<'_>| other.change.environments().contains(environment);
     let mut told = Vec::new();
-    for other in &change.others {
+    for other in others.iter().filter(|other| other.change.conflicts.is_none()).filter(is_about) {
         match beside(change, planned, other).await {
             Ok(lines) => told.extend(lines),
             Err(why) => tracing::warn!(other = other.name, why, "another change cannot be compared with this one"),
@@ -29,8 +32,8 @@ pub(super) async fn others(change: &Change, planned: &Planned) -> Vec<String> {
     told
 }
 
-async fn beside(change: &Change, planned: &Planned, other: &Other) -> Result<Vec<String>, String> {
-    let Other { name, loaded, head } = other;
+async fn beside(change: &Change, planned: &Planned, other: &Other<'_>) -> Result<Vec<String>, String> {
+    let Other { name, change: Change { loaded, head, .. } } = other;
     let theirs = planning::plan_beside(loaded, planned).map_err(|error| error.to_string())?;
     let shortage = |subnet: &ResourceId, wanted: usize| shortage(&planned.observed, subnet, wanted);
     let shared = overlap::shared(&planned.plan, &theirs, shortage);

@@ -43,14 +43,14 @@ fn kind(finding: &Diagnostic) -> Kind {
 impl Findings {
     /// What can be told from the files alone.
     pub(super) fn of(change: &Change, policy: &Policy) -> Self {
-        let before: BTreeSet<Kind> = told(&change.before, [policy]).iter().map(kind).collect();
+        let before: BTreeSet<Kind> = told(&change.before.loaded, [policy]).iter().map(kind).collect();
         Self::split(&told(&change.loaded, [policy]), |it| !before.contains(&kind(it)))
     }
 
     /// Of what planning told.
     pub(super) fn among(change: &Change, found: &Diagnostics) -> Self {
         let touched: BTreeSet<&str> = change.touched().into_iter().map(RepoPath::as_str).collect();
-        let before = change.told_before.get_or_init(|| all_before(change));
+        let before = change.before.told.get_or_init(|| all_before(change));
         let is_brought = |it: &Diagnostic| {
             let is_touched = it.labels.iter().any(|label| touched.contains(label.place.file.as_str()));
             is_touched || !before.contains(&kind(it))
@@ -101,7 +101,7 @@ fn told<'a>(loaded: &Loaded, policies: impl IntoIterator<Item = &'a Policy>) -> 
 
 /// Everything that there was to say before, in any environment.
 fn all_before(change: &Change) -> BTreeSet<Kind> {
-    let before = &change.before;
+    let before = &change.before.loaded;
     let environments = before.settings.environments.keys();
     let policies: Vec<Policy> = environments.filter_map(|name| planning::policy(before, name).ok()).collect();
     told(before, &policies).iter().map(kind).collect()
@@ -116,7 +116,7 @@ fn lookup(sources: &Sources, place: &Place) -> Option<(RepoPath, u32)> {
 /// Where a place of the merge stands in the head: a base that moved on shifts lines. `None` if it does not stand there.
 pub(super) fn line_in_head(change: &Change, place: &Place) -> Option<(RepoPath, u32)> {
     let (path, line) = lookup(&change.loaded.reading.sources, place)?;
-    let (merged, head) = (text(&change.loaded.source.snapshot, &path)?, text(&change.proposal.files, &path)?);
+    let (merged, head) = (text(&change.loaded.source.snapshot, &path)?, text(&change.files, &path)?);
     let line = if merged == head { line } else { moved(merged, head, line)? };
     Some((path, line))
 }

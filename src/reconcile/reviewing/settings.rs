@@ -33,7 +33,7 @@ impl Proposed {
             Some(File::Bytes(bytes)) => bytes,
             Some(File::TooLarge { .. } | File::Symlink | File::Submodule) | None => return Self::Deleted,
         };
-        if change.before.source.snapshot.files.get(&path) == Some(&File::Bytes(bytes.clone())) {
+        if change.before.loaded.source.snapshot.files.get(&path) == Some(&File::Bytes(bytes.clone())) {
             return Self::Same;
         }
         let (settings, diagnostics, sources) = repo::settings::read(FileName::from(&path), bytes);
