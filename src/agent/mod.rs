@@ -174,7 +174,8 @@ impl Agent {
         let mut reporter = Reporter { herald, loaded, environment, writes: &writes };
         let applying = Applying { config: &self.config, settings: self.settings, cancel: self.cancel.clone() };
         let began = Instant::now();
-        let pass = pass::pass(loaded, environment, Passing { applying, first_seen }, &mut reporter);
+        let passing = Passing { applying, first_seen, attendant: self.attendant.as_deref() };
+        let pass = pass::pass(loaded, environment, passing, &mut reporter);
         let end = tokio::select! {
             biased;
             end = pass => end,

@@ -145,7 +145,7 @@ impl Desk {
             self.end(number, loaded).await?;
         }
         let open = self.without_forks(open);
-        let scene = self.scene(&look, &upstream.tip, &open);
+        let scene = self.scene((&look, loaded), &upstream.tip, &open);
         if self.last.as_ref() == Some(&scene) && self.docket.is_quiet(self.now()) {
             return Ok(());
         }
@@ -187,11 +187,11 @@ impl Desk {
         OpenPullRequests { found, ..open }
     }
 
-    fn scene(&self, look: &Look, base: &CommitId, open: &OpenPullRequests) -> Scene {
+    fn scene(&self, (look, loaded): (&Look, &Loaded), base: &CommitId, open: &OpenPullRequests) -> Scene {
         Scene {
             base: base.clone(),
             approvals: look.sight(&self.agent.share).approvals,
-            reviews_count: false,
+            reviews_count: self.attendant.counts_reviews(&loaded.settings),
             open: open.found.clone(),
         }
     }

@@ -106,9 +106,9 @@ pub fn policy(settings: &Settings, name: &EnvironmentName) -> Option<Policy> {
 }
 
 fn approver(approver: &settings::Approver) -> Approver {
-    let settings::Approver { ssh, openpgp, emails } = approver;
+    let settings::Approver { ssh, openpgp, emails, github_id } = approver;
     let emails = emails.iter().map(|email| email.to_ascii_lowercase()).collect();
-    Approver { keys: keys(ssh, openpgp), emails }
+    Approver { keys: keys(ssh, openpgp), emails, github_id: *github_id }
 }
 
 fn keys(ssh: &Option<Ssh>, openpgp: &Option<OpenPgp>) -> Keys {

@@ -36,7 +36,9 @@ pub fn in_force(tip: Policy, accepted: Option<&Policy>) -> Policy {
     policy.approvers = kept.into_iter().collect();
     policy.newcomers = newcomers.into_iter().map(|(name, _)| name).collect();
     for (name, approver) in &mut policy.approvers {
-        approver.emails.extend(accepted.approvers.get(name).into_iter().flat_map(|before| before.emails.clone()));
+        let before = accepted.approvers.get(name);
+        approver.emails.extend(before.into_iter().flat_map(|before| before.emails.clone()));
+        approver.github_id = approver.github_id.filter(|id| before.is_some_and(|before| before.github_id == Some(*id)));
     }
     if knew_keys {
         policy.committers.retain(|name, keys| accepted.committers.get(name) == Some(keys));
@@ -111,6 +113,7 @@ pub fn loosening(now: &Policy, before: &Policy) -> Vec<String> {
     let known = before.approval.signatures_required;
     for (name, approver) in &now.approvers {
         told.extend(approver_of(name.as_str(), approver, before.approvers.get(name), known));
+        told.extend(account_of(name.as_str(), approver, before.approvers.get(name)));
     }
     if known {
         for (name, keys) in &now.committers {
@@ -171,4 +174,10 @@ fn approver_of(name: &str, now: &Approver, before: Option<&Approver>, keys_count
     let gone = before.emails.difference(&now.emails);
     told.extend(gone.map(|email| format!("a change by {email} does not count as {name}'s any more")));
     told
+}
+
+/// A review by another account than before says nothing until somebody has agreed that it is the same person's.
+fn account_of(name: &str, now: &Approver, before: Option<&Approver>) -> Option<String> {
+    let id = now.github_id.filter(|id| before.is_some_and(|before| before.github_id != Some(*id)))?;
+    Some(format!("{name} approves by reviews of the GitHub account {id}"))
 }

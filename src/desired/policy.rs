@@ -286,6 +286,8 @@ pub struct Approver {
     pub keys: Keys,
     /// Addresses under which they commit, in lower case: a change by one of them is their own.
     pub emails: BTreeSet<String>,
+    /// The number of their account at GitHub, whose reviews count as approvals.
+    pub github_id: Option<u64>,
 }
 
 /// The public keys of a person, or of a forge that commits for people.

@@ -27,4 +27,5 @@ pub mod right;
 pub mod scope;
 pub mod secret;
 pub mod suspension;
+pub mod testimony;
 pub mod window;

@@ -1,5 +1,7 @@
 //! GitHub, and GitHub Enterprise Server. Source: GitHub's description of its REST API, `api.github.com`.
 
+mod testimony;
+
 use std::collections::BTreeMap;
 
 use http::Method;

@@ -27,6 +27,7 @@ use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::Review;
+use crate::domain::testimony::Testimony;
 use crate::forge::address::Address;
 use crate::forge::address::Credentials;
 use crate::forge::azure_devops::AzureDevOps;
@@ -261,6 +262,29 @@ impl Forge {
             Way::AzureDevOps(_) => "Azure DevOps has no remarks at lines but threads that somebody must resolve",
         };
         Ok(Annotated::NotTaken { why: why.to_owned() })
+    }
+
+    /// The pull requests that were merged into a branch, those that something happened to last, where reviews prove anything.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn merged_pull_requests(&self, base_branch: &str) -> Result<Vec<PullRequest>, ForgeError> {
+        match &self.way {
+            Way::GitHub(own) => own.merged_pull_requests(base_branch).await,
+            Way::GitLab(_) | Way::AzureDevOps(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What is proved about who agreed to a pull request; `None` if nobody did, or if the forge does not tell which commit
+    /// somebody looked at, as GitLab and Azure DevOps.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn testimony(&self, pull: &PullRequest) -> Result<Option<Testimony>, ForgeError> {
+        match &self.way {
+            Way::GitHub(own) => own.testimony(pull).await,
+            Way::GitLab(_) | Way::AzureDevOps(_) => Ok(None),
+        }
     }
 
     /// The last verdict of each reviewer.

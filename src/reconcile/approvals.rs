@@ -13,6 +13,8 @@ use jiff::Timestamp;
 
 use crate::approval::Authors;
 use crate::approval::Evidence;
+use crate::approval::Missing;
+use crate::approval::Refused;
 use crate::approval::file::ApprovalFile;
 use crate::approval::signature::Signer;
 use crate::approval::signature::Unverified;
@@ -25,6 +27,7 @@ use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
 use crate::domain::commit::RefName;
 use crate::domain::commit::RepoPath;
+use crate::domain::name::ApproverName;
 use crate::domain::name::EnvironmentName;
 use crate::git::GitError;
 use crate::git::Limits;
@@ -32,6 +35,7 @@ use crate::plan::document::PlanId;
 use crate::reconcile::source::Upstream;
 use crate::repo;
 use crate::repo::source::Sources;
+use crate::review::reviewers::Judged;
 use crate::status::OnFile;
 use crate::status::document::SeenApproval;
 
@@ -43,6 +47,10 @@ pub struct Approvals {
     /// The signed ones among them by their commits, with those that were taken back and are there again; `None` where
     /// signatures are not required.
     pub present: Option<Vec<SeenApproval>>,
+    /// Reviews in the forge that do not count, whatever they are for.
+    pub refused: Vec<Refused>,
+    /// The approvers whose reviews are among the evidence.
+    pub reviewers: BTreeSet<ApproverName>,
     /// When the oldest was given that has not expired, whether it counts or not.
     pub oldest: Option<Timestamp>,
     /// Who made the change.
@@ -57,6 +65,23 @@ impl Approvals {
     /// What the status has to know of them.
     pub fn on_file(&self) -> OnFile {
         OnFile { plans: self.plans(), since: self.oldest }
+    }
+
+    /// Adds what reviews in the forge say.
+    pub fn add(&mut self, Judged { evidence, refused }: Judged) {
+        self.reviewers.extend(evidence.iter().map(|evidence| evidence.file.approver.clone()));
+        self.evidence.extend(evidence);
+        self.refused.extend(refused);
+    }
+
+    /// Why reviews do not count, each a sentence.
+    pub fn refused_reviews(&self, missing: &Missing) -> Vec<String> {
+        let is_review =
+            |refused: &&Refused| self.refused.contains(refused) || self.reviewers.contains(&refused.approver);
+        let refused = missing.refused.iter().filter(is_review);
+        refused
+            .map(|Refused { approver, reason }| format!("the approval of {approver} does not count: it {reason}"))
+            .collect()
     }
 
     /// The plans that they are for.

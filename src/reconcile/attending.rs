@@ -12,7 +12,9 @@ use crate::domain::pull_request::PullRequest;
 use crate::forge::Forge;
 pub use crate::forge::OpenPullRequests;
 use crate::forge::error::ForgeError;
+use crate::reconcile::approvals::Approvals;
 use crate::reconcile::pass::PassError;
+use crate::reconcile::planning::Planned;
 use crate::reconcile::posting;
 use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
@@ -20,12 +22,20 @@ use crate::reconcile::reviewing;
 use crate::reconcile::reviewing::Change;
 use crate::reconcile::reviewing::Other;
 use crate::reconcile::reviewing::Outcome;
+use crate::reconcile::reviewing::Reviews;
 use crate::reconcile::reviewing::Terms;
 use crate::reconcile::source;
 use crate::reconcile::source::Head;
+use crate::reconcile::source::Loaded;
 use crate::reconcile::source::SourceError;
 use crate::reconcile::source::Unreadable;
+use crate::repo::settings::Settings;
 use crate::review::Told;
+use crate::review::reviewers;
+
+/// The most merged pull requests whose reviews are read for one plan, the last ones. A plan has one id, so what was merged before
+/// the last few has other plans anyway.
+const MOST_MERGED: usize = 10;
 
 /// The most open pull requests that are compared with each other, the newest ones: each is a tree in memory.
 const MOST_COMPARED: usize = 20;
@@ -216,7 +226,12 @@ impl Attendant {
                 &read
             }
         };
-        let (others, terms) = (compared.others(pull.number), self.terms(remote, pull));
+        let others = compared.others(pull.number);
+        let reviews = match self.counts_reviews(&change.loaded.settings) {
+            true => Reviews::Counted(self.forge.testimony(pull).await?.map(Box::new)),
+            false => Reviews::Ignored,
+        };
+        let terms = Terms { reviews, ..self.terms(remote, pull) };
         let (mut told, mut unplanned) = (Vec::new(), Vec::new());
         for environment in change.loaded.settings.environments.keys().filter(|name| is_wanted(name)) {
             let review = reviewing::review((change, &others), environment, (&terms, &self.config)).await?;
@@ -226,6 +241,40 @@ impl Attendant {
             told.push(review.told);
         }
         Ok(Attended { posted: self.post(pull, &told).await, unplanned })
+    }
+
+    /// True if reviews of this forge may count as approvals, by the accounts that the settings name.
+    pub fn counts_reviews(&self, settings: &Settings) -> bool {
+        self.kind() == ForgeKind::GitHub && settings.approvers.values().any(|approver| approver.github_id.is_some())
+    }
+
+    /// Adds what reviews of merged pull requests say about a plan of the config branch: of those that are in what came after the
+    /// last apply.
+    ///
+    /// # Errors
+    /// As every call to the forge; if the mirror cannot be read.
+    pub async fn add_reviews(
+        &self,
+        loaded: &Loaded,
+        planned: &Planned,
+        approvals: &mut Approvals,
+    ) -> Result<(), AttendError> {
+        let Some(upstream) = &loaded.source.upstream else { return Ok(()) };
+        if !reviewers::count(&planned.plan.policy) || !self.counts_reviews(&loaded.settings) {
+            return Ok(());
+        }
+        let applied = planned.status.environment().and_then(|status| status.applied_commit.as_ref());
+        let history = upstream.remote.history(applied, &upstream.tip).await.map_err(SourceError::from)?;
+        let commits: BTreeSet<&CommitId> = history.commits.iter().map(|commit| &commit.id).collect();
+        let base = upstream.branch.as_str().trim_start_matches("refs/heads/");
+        let merged = self.forge.merged_pull_requests(base).await?;
+        let is_in = |pull: &&PullRequest| pull.merged_as.as_ref().is_some_and(|commit| commits.contains(commit));
+        for pull in merged.iter().filter(is_in).take(MOST_MERGED) {
+            if let Some(testimony) = self.forge.testimony(pull).await? {
+                approvals.add(reviewers::judge(&testimony, &planned.plan.policy));
+            }
+        }
+        Ok(())
     }
 
     /// Writes into an open pull request what it is to be told.

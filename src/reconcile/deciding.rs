@@ -98,7 +98,8 @@ fn decide_in(planned: &Planned, approvals: &Approvals, circumstances: &Circumsta
         Decision::Approved(approval) => Decision::Approved(approval),
         Decision::Missing(missing) => {
             let news = missing.news.into_iter().map(|news| in_detail(news, planned)).collect();
-            Decision::Missing(Missing { news, ..missing })
+            let refused = missing.refused.into_iter().chain(approvals.refused.iter().cloned()).collect();
+            Decision::Missing(Missing { news, refused, ..missing })
         }
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::apply::lease::LeaseError;
 use crate::apply::report::Progress;
+use crate::approval::Approval;
 use crate::approval::Missing;
 use crate::diagnostic::Diagnostics;
 use crate::domain::commit::CommitId;
@@ -15,6 +16,8 @@ use crate::git::GitError;
 use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
 use crate::reconcile::applying::Ended;
+use crate::reconcile::approvals::Approvals;
+use crate::reconcile::attending::Attendant;
 use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
 use crate::reconcile::observe::Blind;
@@ -145,6 +148,28 @@ pub struct Passing<'a> {
     pub applying: Applying<'a>,
     /// When this repository was first seen: approvals that are older were not made for it.
     pub first_seen: Timestamp,
+    /// Whom to ask for reviews in the forge that count as approvals; nobody where only files count.
+    pub attendant: Option<&'a Attendant>,
+}
+
+/// Decides once more, with the reviews in the forge. A plan that they approve is published before it is applied: if the apply is
+/// interrupted, what is left of it is still approved, and nobody can tell that without the plan.
+async fn with_reviews(
+    (loaded, planned): (&Loaded, &Arc<Planned>),
+    attendant: &Attendant,
+    (approvals, first_seen): (&mut Approvals, Timestamp),
+) -> Result<(Arc<Planned>, Approval), Box<Missing>> {
+    if let Err(error) = attendant.add_reviews(loaded, planned, approvals).await {
+        tracing::warn!(error = error_chain(&error), "reviews cannot be read: approval files alone count in this pass");
+    }
+    let decided = deciding::unattended(planned, approvals, first_seen);
+    if decided.is_ok() {
+        let done = Done { approvals: Some(approvals), ..Done::default() };
+        if let Err(error) = publish(loaded, planned, done).await {
+            tracing::warn!(error = error_chain(&error), "the plan that reviews approve cannot be published");
+        }
+    }
+    decided
 }
 
 /// Makes one unattended pass over one environment: what is approved on file is applied.
@@ -159,7 +184,7 @@ pub async fn pass(
     passing: Passing<'_>,
     listener: &mut (dyn Listener + Send),
 ) -> Result<PassEnd, PassError> {
-    let Passing { applying, first_seen } = passing;
+    let Passing { applying, first_seen, attendant } = passing;
     let config = applying.config;
     let planned = Arc::new(planning::plan(loaded, environment, config).await?);
     if !planned.plan.may_run() {
@@ -172,8 +197,12 @@ pub async fn pass(
         let postponed = planned.plan.postponed.iter().cloned().collect();
         return Ok(PassEnd::Converged { planned, postponed, status });
     }
-    let approvals = deciding::approvals(loaded, &planned).await?;
-    let (planned, approval) = match deciding::unattended(&planned, &approvals, first_seen) {
+    let mut approvals = deciding::approvals(loaded, &planned).await?;
+    let mut decided = deciding::unattended(&planned, &approvals, first_seen);
+    if let (Err(_), Some(attendant)) = (&decided, attendant) {
+        decided = with_reviews((loaded, &planned), attendant, (&mut approvals, first_seen)).await;
+    }
+    let (planned, approval) = match decided {
         Ok(approved) => approved,
         Err(missing) => {
             let done = Done { approvals: Some(&approvals), missing: Some(&missing), ..Done::default() };

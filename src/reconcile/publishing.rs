@@ -81,6 +81,9 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
             ended.record.plan,
             ended.record.break_glass.as_ref().map(trailer).unwrap_or_default(),
         ),
+        None if planned.plan.has_changes() && done.approvals.is_some() && done.missing.is_none() => {
+            format!("{environment}: a plan is approved, and applied next\n\nPrivlink-Plan: {}", planned.plan.id)
+        }
         None if planned.plan.has_changes() => {
             format!("{environment}: a plan waits for approval\n\nPrivlink-Plan: {}", planned.plan.id)
         }

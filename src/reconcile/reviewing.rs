@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::config::Config;
 use crate::desired::Desired;
@@ -20,9 +21,12 @@ use crate::domain::commit::CommitId;
 use crate::domain::commit::RepoPath;
 use crate::domain::commit::Snapshot;
 use crate::domain::name::EnvironmentName;
+use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
+use crate::domain::testimony::Testimony;
 use crate::git::RemoteUrl;
 use crate::observed::Observed;
+use crate::plan::Plan;
 use crate::plan::document::digest;
 use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
@@ -42,6 +46,7 @@ use crate::render::markdown::Unplanned;
 use crate::render::shown::Details;
 use crate::repo;
 use crate::review::Told;
+use crate::review::reviewers;
 use crate::review::status;
 use findings::Findings;
 use settings::Proposed;
@@ -83,6 +88,17 @@ pub struct Terms {
     pub forge: ForgeKind,
     /// The flags by which a person finds the change again.
     pub source: Vec<String>,
+    /// Whether a review in the forge counts as an approval.
+    pub reviews: Reviews,
+}
+
+/// Whether a review in the forge counts as an approval.
+#[derive(Clone, Debug)]
+pub enum Reviews {
+    /// None does: whoever applies does not ask the forge.
+    Ignored,
+    /// They do, where the rules let them. What the forge proves of them, if anybody approved.
+    Counted(Option<Box<Testimony>>),
 }
 
 /// What became of one environment.
@@ -117,12 +133,13 @@ impl Terms {
     /// A change that is a ref of a remote; of its address nothing is kept that must not be shown.
     pub fn of_remote(forge: ForgeKind, url: &RemoteUrl, (base, head): (&str, &str)) -> Self {
         let flags = [("--repo", url.to_string()), ("--ref", head.to_owned()), ("--base", base.to_owned())];
-        Self { forge, source: flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect() }
+        let source = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+        Self { forge, source, reviews: Reviews::Ignored }
     }
 
     /// A change in a clone, where the person is already.
     pub fn of_folder(forge: ForgeKind, base: &str) -> Self {
-        Self { forge, source: vec!["--base".to_owned(), base.to_owned()] }
+        Self { forge, source: vec!["--base".to_owned(), base.to_owned()], reviews: Reviews::Ignored }
     }
 }
 
@@ -333,13 +350,8 @@ async fn told(
     terms: &Terms,
 ) -> Result<Review, PassError> {
     let plan = &planned.plan;
-    let approved = if change.loaded.source.upstream.is_some() {
-        let approvals = deciding::approvals_of_change(&change.loaded, &planned, change.head()).await?;
-        status::approved(plan, &deciding::decide(&planned, &approvals, LocalConsent::None, None))
-    } else {
-        status::not_looked_at(plan)
-    };
-    let remarks = [proposed.remarks(&plan.policy.mark.environment), findings.remarks()].concat();
+    let (approved, refused) = approved(change, &planned, &terms.reviews).await?;
+    let remarks = [proposed.remarks(&plan.policy.mark.environment), findings.remarks(), refused].concat();
     let key = match (remarks.as_slice(), others.as_slice()) {
         ([], []) => plan.id.to_string(),
         _ => format!("{}-{}", plan.id, &digest(&[remarks.join("\n"), others.join("\n")].join("\n\n"))[..16]),
@@ -356,6 +368,7 @@ async fn told(
         remarks: &remarks,
         others: &others,
         source: &terms.source,
+        reviews_hold: counts_reviews(plan, &terms.reviews).then(|| reviewers::GOOD_FOR.as_hours()),
     };
     let line = |place: &Place| findings::line_in_head(change, place);
     let mut remarks_at_lines = findings.annotations(change);
@@ -369,6 +382,37 @@ async fn told(
         key: key.clone(),
     };
     Ok(Review { outcome: Outcome::Planned(Box::new(planned)), told, findings: findings.brought })
+}
+
+/// The status that says whether a plan may be applied once it is merged, and what to say of reviews that do not count.
+async fn approved(
+    change: &Change,
+    planned: &Planned,
+    reviews: &Reviews,
+) -> Result<(CommitStatus, Vec<String>), PassError> {
+    let plan = &planned.plan;
+    if change.loaded.source.upstream.is_none() {
+        return Ok((status::not_looked_at(plan), Vec::new()));
+    }
+    let mut approvals = deciding::approvals_of_change(&change.loaded, planned, change.head()).await?;
+    if let Reviews::Counted(Some(testimony)) = reviews {
+        approvals.add(reviewers::judge(testimony, &plan.policy));
+    }
+    let decision = deciding::decide(planned, &approvals, LocalConsent::None, None);
+    let refused = match &decision {
+        Decision::Missing(missing) => approvals.refused_reviews(missing),
+        Decision::Approved(_) => Vec::new(),
+    };
+    let status = status::approved(plan, &decision);
+    Ok(match counts_reviews(plan, reviews) {
+        true => (status::naming(status, &plan.id), refused),
+        false => (status, refused),
+    })
+}
+
+/// True if a review may approve this plan.
+fn counts_reviews(plan: &Plan, reviews: &Reviews) -> bool {
+    matches!(reviews, Reviews::Counted(_)) && plan.has_changes() && plan.may_run() && reviewers::count(&plan.policy)
 }
 
 /// How many objects of Azure and the cluster a plan was made from.

@@ -64,7 +64,7 @@ codes! {
     STATUS_BRANCH = "CONF007";
     /// There is no privlink.toml.
     NO_SETTINGS = "CONF008";
-    /// Two people have the same key.
+    /// Two people have the same key or account.
     SHARED_KEY = "CONF009";
 }
 

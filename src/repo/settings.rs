@@ -110,6 +110,9 @@ pub struct Approver {
     /// Addresses under which the person commits: a change by one of them is the person's own.
     #[serde(default)]
     pub emails: Vec<String>,
+    /// The number of the person's account at GitHub, as `gh api users/NAME --jq .id` prints it: a review by it counts as an
+    /// approval, where signatures are not required and an agent looks at pull requests.
+    pub github_id: Option<u64>,
 }
 
 /// Someone who may sign changes, and approves none.

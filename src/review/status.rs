@@ -10,11 +10,16 @@ use crate::desired::policy::Consent;
 use crate::domain::azure::ResourceId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::CommitStatus;
+use crate::domain::pull_request::LONGEST_DESCRIPTION;
 use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::shortened;
 use crate::plan::Plan;
 use crate::plan::action::Action;
+use crate::plan::document::PlanId;
 use crate::plan::risk::Risk;
+
+/// What stands before the id of the plan, at the end of a description.
+const NAMES: &str = "; plan ";
 
 /// Whether the change can be planned, with the verdict of the plan.
 pub fn planned(plan: &Plan) -> CommitStatus {
@@ -52,6 +57,27 @@ pub fn approved(plan: &Plan, decision: &Decision) -> CommitStatus {
         Decision::Missing(missing) => lacking(missing),
     };
     status("approved", environment, state, words)
+}
+
+/// The same, with the plan that it is about: whoever approves by a review approves what the status said then.
+pub fn naming(status: CommitStatus, plan: &PlanId) -> CommitStatus {
+    let id = format!("{NAMES}{plan}");
+    let room = LONGEST_DESCRIPTION - id.chars().count();
+    let words = match status.description.chars().count() > room {
+        true => status.description.chars().take(room - 1).chain(['…']).collect(),
+        false => status.description,
+    };
+    CommitStatus { description: format!("{words}{id}"), ..status }
+}
+
+/// The plan that the description of a status names.
+pub fn named(description: &str) -> Option<PlanId> {
+    description.rsplit_once(NAMES)?.1.parse().ok()
+}
+
+/// The context of the status that says whether a change may be applied.
+pub fn approved_context(environment: &EnvironmentName) -> String {
+    format!("privlink/approved/{environment}")
 }
 
 /// That nobody looked for approvals, because there is no remote to look at.

@@ -88,6 +88,7 @@ const KEPT: usize = 200_000;
 struct Entries {
     kept: VecDeque<LoggedRequest>,
     count: u64,
+    writes: usize,
     keeps_bodies: bool,
 }
 
@@ -97,6 +98,7 @@ impl Entries {
             self.kept.pop_front();
         }
         self.count += 1;
+        self.writes += usize::from(request.is_write);
         self.kept.push_back(LoggedRequest { sequence: self.count, ..request });
     }
 }
@@ -148,12 +150,17 @@ impl RequestLog {
         self.entries().count
     }
 
+    /// How many writes by clients outside there were.
+    pub fn write_count(&self) -> usize {
+        self.entries().writes
+    }
+
     /// Everything so far; of very many the latest.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.entries().kept.iter().cloned().collect()
     }
 
-    /// Writes by clients outside.
+    /// Writes by clients outside; of very many requests those among the latest.
     pub fn writes(&self) -> Vec<LoggedRequest> {
         self.entries().kept.iter().filter(|request| request.is_write).cloned().collect()
     }
@@ -196,5 +203,6 @@ mod tests {
         (0..KEPT + 2).for_each(|_| log.record(&entry));
         let requests = log.requests();
         assert_eq!((requests.len(), requests[0].sequence, log.count()), (KEPT, 3, KEPT as u64 + 2));
+        assert_eq!((log.writes().len(), log.write_count()), (KEPT, KEPT + 2));
     }
 }

@@ -288,6 +288,11 @@ impl Simulator {
         self.arm.log().writes()
     }
 
+    /// How many of these there were, also where the log has forgotten the first ones.
+    pub fn write_count(&self) -> usize {
+        self.arm.log().write_count()
+    }
+
     /// Makes requests fail from now on.
     pub fn add_fault(&self, fault: Fault) {
         let is_stale = fault.stale;

@@ -19,6 +19,7 @@ use privlink::desired::loosening::in_force;
 use privlink::desired::policy::Approver;
 use privlink::desired::policy::Consent;
 use privlink::desired::policy::Keys;
+use privlink::desired::policy::Policy;
 use privlink::domain::resource::connection::ConnectionStatus;
 use privlink::plan::Plan;
 use privlink::plan::document::ChangeDigest;
@@ -382,7 +383,9 @@ fn another_key_is_another_person_where_keys_count() {
         let mut policy = Case::shop().resolve().policy;
         policy.approval.signatures_required = required;
         let keys = Keys { ssh: Some(key.to_owned()), openpgp: None };
-        policy.approvers.insert("alice".parse().unwrap(), Approver { keys, emails: ["a@b".to_owned()].into() });
+        policy
+            .approvers
+            .insert("alice".parse().unwrap(), Approver { keys, emails: ["a@b".to_owned()].into(), github_id: None });
         policy
     };
     let policy = in_force(with_key("new", true), Some(&with_key("old", true)));
@@ -394,6 +397,24 @@ fn another_key_is_another_person_where_keys_count() {
     let optional = in_force(with_key("old", false), Some(&with_key("old", true)));
     assert_eq!(optional.loosening, ["signatures are not required any more"]);
     assert!(optional.approval.signatures_required);
+}
+
+#[test]
+fn reviews_of_another_account_count_once_somebody_agreed_to_that() {
+    let with_account = |github_id| {
+        let mut policy = Case::shop().resolve().policy;
+        policy.approvers.insert("alice".parse().unwrap(), Approver { github_id, ..Approver::default() });
+        policy
+    };
+    let of_alice = |policy: &Policy| policy.approvers[&"alice".parse().unwrap()].github_id;
+    for before in [None, Some(1)] {
+        let policy = in_force(with_account(Some(2)), Some(&with_account(before)));
+        assert_eq!(policy.loosening, ["alice approves by reviews of the GitHub account 2"]);
+        assert_eq!(of_alice(&policy), None);
+    }
+    let policy = in_force(with_account(Some(2)), Some(&with_account(Some(2))));
+    assert_eq!((policy.loosening.len(), of_alice(&policy)), (0, Some(2)));
+    assert_eq!(in_force(with_account(None), Some(&with_account(Some(2)))).loosening.len(), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use super::fake::Verdict;
+use super::fake::WHEN;
 use super::stage::ANN;
 use super::stage::BOB;
 use super::stage::MALLORY;
@@ -18,7 +19,8 @@ async fn reviews(kind: ForgeKind, said: &[(u64, Json, usize)]) -> Vec<String> {
     let stage = Stage::converged(kind).await;
     stage.push();
     for (user, state, push) in said {
-        let verdict = Verdict { pull: NUMBER, user: *user, state: state.clone(), commit: head(*push) };
+        let verdict =
+            Verdict { pull: NUMBER, user: *user, state: state.clone(), commit: head(*push), at: WHEN.to_owned() };
         stage.fake.world().verdicts.push(verdict);
     }
     let pull = stage.forge.pull_request(NUMBER).await.unwrap();

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::fake::Exchange;
 use super::fake::Verdict;
+use super::fake::WHEN;
 use super::fake_github;
 use super::stage::BOB;
 use super::stage::NUMBER;
@@ -27,14 +28,16 @@ fn shown(exchange: &Exchange) -> Json {
 /// Every call of the adapter, with what refuses it.
 async fn everything() -> Vec<Exchange> {
     let mut stage = Stage::empty(ForgeKind::GitHub).await;
-    stage.fake.world().verdicts.push(Verdict { pull: NUMBER, user: BOB, state: json!("APPROVED"), commit: head(1) });
+    let (state, at) = (json!("APPROVED"), WHEN.to_owned());
+    stage.fake.world().verdicts.push(Verdict { pull: NUMBER, user: BOB, state, commit: head(1), at });
     stage.post(&waiting("a1")).await;
     let mut many = waiting("b2");
     many.annotations = (1..=51).map(remark).collect();
     many.statuses[0].target_url = None;
     stage.post(&many).await;
     let pull = stage.forge.pull_request(NUMBER).await.unwrap();
-    stage.forge.reviews(&pull).await.unwrap();
+    stage.forge.testimony(&pull).await.unwrap().unwrap();
+    stage.forge.merged_pull_requests("main").await.unwrap();
     stage.forge.open_pull_requests("main").await.unwrap();
     stage.forge.pull_request(99).await.unwrap_err();
     stage.fake.world().users[0].rights.clear();
@@ -74,10 +77,12 @@ async fn the_record_has_every_call() {
     GET /app
     GET /repos/acme/config/commits/*/check-runs
     GET /repos/acme/config/commits/*/status
+    GET /repos/acme/config/commits/*/statuses
     GET /repos/acme/config/installation
     GET /repos/acme/config/issues/*/comments
     GET /repos/acme/config/pulls
     GET /repos/acme/config/pulls/*
+    GET /repos/acme/config/pulls/*/commits
     GET /repos/acme/config/pulls/*/reviews
     GET /user
     GET /users/planner[bot]

@@ -70,6 +70,8 @@ pub(crate) struct Status {
     pub(crate) state: String,
     pub(crate) description: Json,
     pub(crate) target: Json,
+    pub(crate) by: u64,
+    pub(crate) at: String,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +90,7 @@ pub(crate) struct Verdict {
     pub(crate) user: u64,
     pub(crate) state: Json,
     pub(crate) commit: String,
+    pub(crate) at: String,
 }
 
 /// What goes wrong.
@@ -126,6 +129,8 @@ pub(crate) struct World {
     pub(crate) log: Vec<Exchange>,
     /// Tokens of an installation that are good; asked for by the app's own assertion.
     pub(crate) installation_tokens: BTreeSet<String>,
+    /// The time, where it matters; else it is always the same.
+    pub(crate) clock: Option<fn() -> String>,
     /// When the next token of an installation ends.
     pub(crate) expires_at: String,
     /// The last id that was given out, beyond 1000.
@@ -133,6 +138,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// The time.
+    pub(crate) fn now(&self) -> String {
+        self.clock.map_or_else(|| WHEN.to_owned(), |clock| clock())
+    }
+
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         1000 + self.next_id

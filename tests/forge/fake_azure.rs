@@ -13,6 +13,7 @@ use super::fake::Status;
 use super::fake::User;
 use super::fake::WHEN;
 use super::fake::World;
+use super::stage::ME;
 
 fn refused(status: u16, message: &str) -> Answer {
     Answer::new(status, json!({"$id": "1", "message": message, "typeKey": "GitException", "errorCode": 0}))
@@ -98,6 +99,29 @@ pub(crate) fn answer(world: &mut World, asked: &Asked) -> Answer {
     }
 }
 
+fn set_status(world: &mut World, asked: &Asked, pull: u64) -> Answer {
+    let text = |pointer: &str| asked.body.as_ref().and_then(|body| body.pointer(pointer)?.as_str());
+    let iteration = asked.body.as_ref().and_then(|body| body.get("iterationId")?.as_u64()).unwrap_or(0);
+    let is_state =
+        matches!(text("/state"), Some("pending" | "succeeded" | "failed" | "error" | "notApplicable" | "notSet"));
+    let (Some(genre), Some(name), true) = (text("/context/genre"), text("/context/name"), is_state) else {
+        return refused(400, "a status has a state and a context");
+    };
+    let (id, at) = (world.fresh_id(), world.now());
+    let made = Status {
+        id,
+        of: (String::new(), pull, iteration),
+        context: format!("{genre}/{name}"),
+        state: text("/state").unwrap().to_owned(),
+        description: text("/description").map_or(Json::Null, Json::from),
+        target: text("/targetUrl").map_or(Json::Null, Json::from),
+        by: ME,
+        at,
+    };
+    world.statuses.push(made.clone());
+    Answer::new(200, status(&made))
+}
+
 fn pulls(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Answer {
     if path.is_empty() {
         let target = asked.param("searchCriteria.targetRefName");
@@ -147,27 +171,7 @@ fn pulls(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Answ
         ("GET", ["statuses"]) => {
             list(&world.statuses.iter().filter(|own| own.of.1 == pull.number).map(status).collect::<Vec<_>>())
         }
-        ("POST", ["statuses"]) => {
-            let text = |pointer: &str| asked.body.as_ref().and_then(|body| body.pointer(pointer)?.as_str());
-            let iteration = asked.body.as_ref().and_then(|body| body.get("iterationId")?.as_u64()).unwrap_or(0);
-            let is_state = matches!(
-                text("/state"),
-                Some("pending" | "succeeded" | "failed" | "error" | "notApplicable" | "notSet")
-            );
-            let (Some(genre), Some(name), true) = (text("/context/genre"), text("/context/name"), is_state) else {
-                return refused(400, "a status has a state and a context");
-            };
-            let made = Status {
-                id: world.fresh_id(),
-                of: (String::new(), pull.number, iteration),
-                context: format!("{genre}/{name}"),
-                state: text("/state").unwrap().to_owned(),
-                description: text("/description").map_or(Json::Null, Json::from),
-                target: text("/targetUrl").map_or(Json::Null, Json::from),
-            };
-            world.statuses.push(made.clone());
-            Answer::new(200, status(&made))
-        }
+        ("POST", ["statuses"]) => set_status(world, asked, pull.number),
         ("GET", ["reviewers"]) => {
             let of = world.verdicts.iter().filter(|own| own.pull == pull.number);
             let vote = |own: &super::fake::Verdict| {

@@ -43,10 +43,13 @@ fn pull(world: &World, number: u64) -> Json {
     let pull = world.pull(number).unwrap();
     let state = if pull.state == "open" { "open" } else { "closed" };
     let merged = (pull.state == "merged").then_some(WHEN);
+    let written =
+        world.verdicts.iter().filter(|verdict| verdict.pull == number).map(|verdict| verdict.at.as_str()).max();
     let repository = |id: u64| json!({"id": id, "name": "config", "full_name": "acme/config"});
     let from = if pull.is_fork { 78 } else { REPOSITORY };
     json!({
         "number": number, "title": "Move orders", "state": state, "merged_at": merged,
+        "merge_commit_sha": pull.head(), "updated_at": written.unwrap_or(WHEN),
         "html_url": format!("https://github.example/acme/config/pull/{number}"),
         "user": user(world.user(pull.author)),
         "base": {"ref": pull.base, "sha": "0".repeat(40), "label": "acme:main", "repo": repository(REPOSITORY)},
@@ -63,7 +66,7 @@ fn comment(world: &World, note: &Note) -> Json {
 fn status(status: &Status) -> Json {
     json!({"id": status.id, "node_id": format!("S_{}", status.id), "url": "https://github.example/s", "state": status.state,
            "context": status.context, "description": status.description, "target_url": status.target, "avatar_url": null,
-           "created_at": WHEN, "updated_at": WHEN})
+           "created_at": status.at, "updated_at": status.at})
 }
 
 fn check(check: &Check) -> Json {
@@ -74,7 +77,7 @@ fn check(check: &Check) -> Json {
 
 fn review(world: &World, verdict: &Verdict) -> Json {
     json!({"id": 1, "user": user(world.user(verdict.user)), "body": "", "state": verdict.state, "commit_id": verdict.commit,
-           "submitted_at": WHEN})
+           "submitted_at": verdict.at})
 }
 
 /// A page of a list, by documented parameters: 30 entries unless more are asked for, 100 at most.
@@ -179,8 +182,13 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
     match (asked.method.as_str(), path) {
         ("GET", ["pulls"]) => {
             let is_asked = |own: &&super::fake::Pull| {
-                (asked.param("state") == "all" || own.state == "open")
-                    && (asked.param("base").is_empty() || own.base == asked.param("base"))
+                let state = if own.state == "open" { "open" } else { "closed" };
+                let is_state = match asked.param("state") {
+                    "all" => true,
+                    "" => state == "open",
+                    asked => state == asked,
+                };
+                is_state && (asked.param("base").is_empty() || own.base == asked.param("base"))
             };
             let list: Vec<Json> = world.pulls.iter().filter(is_asked).map(|own| pull(world, own.number)).collect();
             page(asked, &list, None)
@@ -192,6 +200,19 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
             let of = |own: &&Verdict| Some(own.pull) == number(n);
             let list: Vec<Json> = world.verdicts.iter().filter(of).map(|own| review(world, own)).collect();
             page(asked, &list, None)
+        }
+        ("GET", ["pulls", n, "commits"]) if number(n).is_some_and(|n| world.pull(n).is_some()) => {
+            let pull = world.pull(number(n).unwrap()).unwrap();
+            let author = world.user(pull.author);
+            let person = json!({"name": author.login, "email": format!("{}@example.com", author.login), "date": WHEN});
+            let commit = |sha: &String| {
+                json!({"sha": sha, "node_id": format!("C_{sha}"), "url": "https://github.example/c", "parents": [],
+                       "html_url": "https://github.example/c", "comments_url": "https://github.example/c",
+                       "author": user(author), "committer": user(author),
+                       "commit": {"author": person, "committer": person, "message": "Move orders", "comment_count": 0,
+                                  "url": "https://github.example/c", "tree": {"sha": sha, "url": "https://github.example/t"}}})
+            };
+            page(asked, &pull.heads.iter().map(commit).collect::<Vec<_>>(), None)
         }
         ("GET", ["issues", n, "comments"]) => {
             let list: Vec<Json> = world.seen_notes(number(n).unwrap_or(0)).map(|note| comment(world, note)).collect();
@@ -219,6 +240,15 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
             let note = note.clone();
             Answer::new(200, comment(world, &note))
         }
+        ("GET" | "POST", ["commits" | "statuses", ..]) if path.last() != Some(&"check-runs") => {
+            statuses(world, asked, (me, path))
+        }
+        _ => checks(world, asked, (me, path)),
+    }
+}
+
+fn statuses(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Answer {
+    match (asked.method.as_str(), path) {
         ("GET", ["commits", sha, "status"]) => {
             let mut latest: Vec<&Status> = Vec::new();
             for own in world.statuses.iter().filter(|own| own.of.0 == *sha) {
@@ -228,12 +258,21 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
             let list: Vec<Json> = latest.into_iter().map(status).collect();
             page(asked, &list, Some("statuses"))
         }
+        ("GET", ["commits", sha, "statuses"]) => {
+            let own = world.statuses.iter().rev().filter(|own| own.of.0 == *sha);
+            let with_creator = |own: &Status| {
+                let mut json = status(own);
+                json["creator"] = user(world.user(own.by));
+                json
+            };
+            page(asked, &own.map(with_creator).collect::<Vec<_>>(), None)
+        }
         ("POST", ["statuses", sha]) => {
             let is_known = world.pulls.iter().any(|own| own.heads.iter().any(|head| head == sha));
             let is_state = matches!(asked.text("state"), Some("error" | "failure" | "pending" | "success"));
             let is_short = asked.text("description").is_none_or(|text| text.chars().count() <= 140);
-            if !may("statuses") {
-                return denied();
+            if !me.rights.contains("statuses") {
+                return refused(403, "Resource not accessible by integration");
             }
             if !is_known || !is_state || !is_short {
                 return refused(422, "Validation Failed");
@@ -245,11 +284,13 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
                 state: asked.text("state").unwrap().to_owned(),
                 description: asked.text("description").map_or(Json::Null, Json::from),
                 target: asked.text("target_url").map_or(Json::Null, Json::from),
+                by: me.id,
+                at: world.now(),
             };
             world.statuses.push(made.clone());
             Answer::new(201, status(&made))
         }
-        _ => checks(world, asked, (me, path)),
+        _ => refused(404, "Not Found"),
     }
 }
 

@@ -11,6 +11,7 @@ use super::fake::Status;
 use super::fake::User;
 use super::fake::WHEN;
 use super::fake::World;
+use super::stage::ME;
 
 fn refused(status: u16, message: &str) -> Answer {
     Answer::new(status, json!({"message": message}))
@@ -162,7 +163,16 @@ fn set_status(world: &mut World, asked: &Asked, sha: &str) -> Answer {
         return Answer::new(201, status(own));
     }
     let id = world.fresh_id();
-    let made = Status { id, of: (sha.to_owned(), 0, 0), context, state: state.to_owned(), description, target };
+    let made = Status {
+        id,
+        of: (sha.to_owned(), 0, 0),
+        context,
+        state: state.to_owned(),
+        description,
+        target,
+        by: ME,
+        at: world.now(),
+    };
     world.statuses.push(made.clone());
     Answer::new(201, status(&made))
 }

@@ -208,19 +208,26 @@ fn one_key_is_one_person() {
         read(&format!("{HEAD}[approvers.alice]\nssh = \"{key} alice\"\n[committers.forge]\nssh = \"{key} forge\"\n"));
     assert!(settings.is_none());
     insta::assert_snapshot!(shown, @r#"
-    error[CONF009]: two people have the same key, and so are one person
+    error[CONF009]: two people have the same key or account, and so are one person
      --> privlink.toml:6:7
       |
     4 | ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy alice"
       |       ---------------------------------------------------------------------------------------- is also here
     5 | [committers.forge]
     6 | ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKI7HRT8+ER8ZwZd9JBzJy7NDXn/WqRFgizAqyswDQy forge"
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this key
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this one
       |
-      = help: give each the key that is theirs alone
+      = help: give each what is theirs alone
 
     1 error in 1 file
     "#);
+}
+
+#[test]
+fn one_account_is_one_person() {
+    let (settings, _, shown) =
+        read(&format!("{HEAD}[approvers.alice]\ngithub-id = 583231\n[approvers.bob]\ngithub-id = 583231\n"));
+    assert!(settings.is_none() && shown.contains("CONF009") && shown.contains("privlink.toml:6:"), "{shown}");
 }
 
 #[test]

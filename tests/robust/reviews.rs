@@ -1,10 +1,12 @@
 //! The agent looks at open pull requests by itself, and writes into them.
 
 use privlink::domain::pull_request::ForgeKind;
+use privlink::sim::fault::Fault;
+use serde_json::json;
 
 use super::process::{Running, Stage, example, until};
-use crate::forge::fake::{Fake, Pull};
-use crate::forge::stage::{ANN, ME, TOKEN, dialect, world};
+use crate::forge::fake::{Fake, Pull, Verdict};
+use crate::forge::stage::{ANN, BOB, MALLORY, ME, TOKEN, dialect, world};
 
 /// A pull request that moves the published Service of the example.
 fn pull(stage: &Stage, number: u64, is_fork: bool) -> Pull {
@@ -21,6 +23,11 @@ fn pull(stage: &Stage, number: u64, is_fork: bool) -> Pull {
     Pull { number, author: ANN, base: "main".to_owned(), state: "open", is_fork, heads: vec![head] }
 }
 
+/// As forges tell it.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// A converged world, and a forge with these pull requests.
 struct Scene {
     stage: Stage,
@@ -30,7 +37,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let stage = Stage::new(&example());
+        Self::of(&example())
+    }
+
+    fn of(files: &[(String, String)]) -> Self {
+        let stage = Stage::new(files);
         stage.apply().ends(0);
         stage.idle();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -52,6 +63,31 @@ impl Scene {
             .with("PRIVLINK_FORGE_TOKEN", TOKEN);
         let url = self.stage.url();
         machine.start(&["agent", "--repo", &url, "--forge", "github", "--review-interval", "20ms"])
+    }
+
+    /// What the status says that a merge waits for.
+    fn approved(&self) -> String {
+        let world = self.fake.world();
+        let last = world.statuses.iter().rev().find(|status| status.context == "privlink/approved/prod");
+        last.map(|last| format!("{}: {}", last.state, last.description.as_str().unwrap_or_default()))
+            .unwrap_or_default()
+    }
+
+    /// Somebody approves the head, some time after the last status: a forge tells seconds.
+    fn review(&self, number: u64, user: u64) {
+        let told = self.fake.world().statuses.last().unwrap().at.clone();
+        until("a second has passed", || now() > told);
+        let commit = self.fake.world().pull(number).unwrap().head().to_owned();
+        let verdict = Verdict { pull: number, user, state: json!("APPROVED"), commit, at: now() };
+        self.fake.world().verdicts.push(verdict);
+    }
+
+    /// Merges a pull request by moving the branch.
+    fn merge(&self, number: u64) {
+        let head = self.fake.world().pull(number).unwrap().head().to_owned();
+        let repository = self.stage.repo.open();
+        repository.reference("refs/heads/main", head.parse().unwrap(), true, "merged").unwrap();
+        self.fake.world().pull_mut(number).state = "merged";
     }
 
     /// What the agent wrote into a pull request.
@@ -91,6 +127,78 @@ fn one_pull_request_that_is_gone_or_cannot_be_fetched_holds_up_no_other_and_fork
     scene.open(20, false);
     until("the newcomer has its comment", || !scene.comments(20).is_empty());
     assert_eq!((scene.comments(18), scene.comments(19)), (vec![], vec![]));
+    agent.signal("TERM");
+    agent.wait().ends(0);
+}
+
+/// The example, in which bob approves by reviews.
+fn reviewed() -> Vec<(String, String)> {
+    let with_account = |text: &str| text.replace("[approvers.bob]\n", &format!("[approvers.bob]\ngithub-id = {BOB}\n"));
+    example().into_iter().map(|(path, text)| (path, with_account(&text))).collect()
+}
+
+#[test]
+fn a_review_of_the_plan_that_the_status_named_approves_it_once_it_is_merged_and_what_is_left_of_it() {
+    let scene = Scene::of(&reviewed());
+    scene.fake.world().clock = Some(now);
+    scene.open(7, false);
+    let agent = scene.agent();
+    until("the pull request has its status", || !scene.approved().is_empty());
+    let waits = scene.approved();
+    assert!(waits.starts_with("pending: severing: 0 of 1 approvals; plan "), "{waits}");
+    let plan = waits.rsplit(' ').next().unwrap().to_owned();
+    // Whoever is no approver changes nothing; then bob looks at it.
+    scene.review(7, MALLORY);
+    scene.review(7, BOB);
+    until("the status says who approved", || scene.approved().starts_with("success"));
+    assert_eq!(scene.approved(), format!("success: approved by bob; plan {plan}"));
+    // The apply stops half way.
+    let stage = &scene.stage;
+    let writes = stage.writes();
+    stage.simulator().add_fault(Fault {
+        method: Some("PUT".to_owned()),
+        path: "/privateEndpoints/myOrdersPE".to_owned(),
+        client: Some("privlink".to_owned()),
+        status: 403,
+        code: "AuthorizationFailed".to_owned(),
+        ..Fault::default()
+    });
+    scene.merge(7);
+    let records = || -> Vec<String> {
+        let files = stage.repo.files("privlink/status/prod");
+        files.into_iter().filter(|(path, _)| path.contains("/applied/")).map(|(_, text)| text).collect()
+    };
+    let of_plan = || records().into_iter().find(|text| text.contains(&plan));
+    until("the record of the apply is published", || of_plan().is_some());
+    let record = of_plan().unwrap();
+    assert!(record.contains("- bob") && record.contains("AuthorizationFailed"), "{record}");
+    assert!(stage.writes() > writes);
+    stage.simulator().clear_faults();
+    stage.idle();
+    agent.signal("HUP");
+    until("what was left is done", || records().len() > 2);
+    stage.idle();
+    stage.assert_converged();
+    agent.signal("TERM");
+    agent.wait().ends(0);
+}
+
+#[test]
+fn a_review_by_a_person_without_an_account_in_the_settings_approves_nothing() {
+    let scene = Scene::new();
+    scene.fake.world().clock = Some(now);
+    scene.open(7, false);
+    let agent = scene.agent();
+    until("the pull request has its status", || !scene.approved().is_empty());
+    assert_eq!(scene.approved(), "pending: severing: 0 of 1 approvals");
+    scene.review(7, BOB);
+    let writes = scene.stage.writes();
+    scene.merge(7);
+    let waits = || scene.stage.repo.files("privlink/status/prod").into_iter().any(|(path, _)| path.contains("/plans/"));
+    until("the plan is published", waits);
+    assert_eq!(scene.stage.writes(), writes);
+    let asked = scene.fake.world().log.iter().any(|asked| asked.path.contains("reviews"));
+    assert!(!asked, "nobody is asked for reviews where none counts");
     agent.signal("TERM");
     agent.wait().ends(0);
 }

@@ -388,7 +388,7 @@ impl Stage {
 
     /// How many writes were answered so far.
     pub(crate) fn writes(&self) -> usize {
-        self.simulator().writes().len()
+        self.simulator().write_count()
     }
 
     /// Fails the test if a secret is in a file below the folder, or in the repository's objects.

@@ -59,6 +59,8 @@ pub struct Frame<'a> {
     pub others: &'a [String],
     /// The flags by which a person finds the change again, such as `--repo`, `URL`, `--ref`, `BRANCH`.
     pub source: &'a [String],
+    /// For how many hours a review in the forge counts as an approval, where it does.
+    pub reviews_hold: Option<i64>,
 }
 
 /// The two ends of a pull request.
@@ -156,6 +158,7 @@ fn closing(plan: &Plan, frame: &Frame<'_>) -> String {
     lines.extend(asked.iter().map(|asked| format!("- {}", asked.line())));
     if needs_people {
         lines.push(format!("- {}", who_may(plan)));
+        lines.extend(frame.reviews_hold.and_then(|hours| by_review(plan, hours)).map(|line| format!("- {line}")));
     }
     lines.extend(words::remarks(plan).into_iter().map(|remark| format!("- {}", inert(&remark))));
     let mut text = block("Approval", lines).join("\n") + "\n";
@@ -174,6 +177,19 @@ fn who_may(plan: &Plan) -> String {
         return "nobody may approve: `[approvers]` of privlink.toml is empty".to_owned();
     }
     format!("who may: {}; never somebody who wrote or committed the change", known.join(", "))
+}
+
+/// Whose review says yes.
+fn by_review(plan: &Plan, hours: i64) -> Option<String> {
+    let approvers = plan.policy.approvers.iter().filter(|(_, approver)| approver.github_id.is_some());
+    let names: Vec<String> = approvers.map(|(name, _)| inert(name.as_str())).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "a review that approves the head, by {}, is one person's approval of this plan for {hours} hours; it counts for the plan \
+             that the status names when it is given",
+            names.join(" or ")
+        )
+    })
 }
 
 /// The command that approves this plan and no other.

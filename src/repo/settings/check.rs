@@ -47,16 +47,16 @@ fn keys(settings: &Settings, written: &Written<'_>, diagnostics: &mut Diagnostic
         match owners.entry(key) {
             Entry::Vacant(free) => drop(free.insert(place)),
             Entry::Occupied(taken) => diagnostics.push(
-                Diagnostic::error(code::SHARED_KEY, "two people have the same key, and so are one person")
-                    .label(place, "this key")
+                Diagnostic::error(code::SHARED_KEY, "two people have the same key or account, and so are one person")
+                    .label(place, "this one")
                     .label(taken.get().clone(), "is also here")
-                    .help("give each the key that is theirs alone"),
+                    .help("give each what is theirs alone"),
             ),
         }
     }
 }
 
-/// The fingerprint of every key, with its place.
+/// The fingerprint of every key, and every account, with its place.
 fn all_keys(settings: &Settings, root: &Place) -> Vec<(Place, String)> {
     let approvers = settings.approvers.iter().map(|(name, it)| ("approvers", name.as_str(), &it.ssh, &it.openpgp));
     let committers = settings.committers.iter().map(|(name, it)| ("committers", name.as_str(), &it.ssh, &it.openpgp));
@@ -65,6 +65,10 @@ fn all_keys(settings: &Settings, root: &Place) -> Vec<(Place, String)> {
         let place = root.clone().child(table).child(name);
         all.extend(ssh.as_ref().map(|key| (place.clone().child("ssh"), key.fingerprint())));
         all.extend(openpgp.as_ref().map(|key| (place.child("openpgp"), key.fingerprint())));
+    }
+    for (name, approver) in &settings.approvers {
+        let place = root.clone().child("approvers").child(name.as_str()).child("github-id");
+        all.extend(approver.github_id.map(|id| (place, format!("GitHub account {id}"))));
     }
     all
 }

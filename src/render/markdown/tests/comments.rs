@@ -20,6 +20,7 @@ const FORGES: [ForgeKind; 3] = [ForgeKind::GitHub, ForgeKind::GitLab, ForgeKind:
 fn frame<'a>(forge: ForgeKind, source: &'a [String], said: &'a [String]) -> Frame<'a> {
     let commit = |digit: &str| digit.repeat(40).parse().unwrap();
     Frame {
+        reviews_hold: None,
         forge,
         key: "k",
         details: Details::default(),
