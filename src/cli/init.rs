@@ -68,6 +68,8 @@ author = "privlink <privlink@example.com>"
 
 # Who may approve:
 # [approvers.alice]
+# emails = ["alice@acme.example"]
+# github-id = 583231        # gh api users/alice --jq .id: her reviews count, where an agent looks at pull requests
 
 # Who is behind a subscription, for plans to name:
 # [consumers."00000000-0000-0000-0000-000000000000"]

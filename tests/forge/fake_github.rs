@@ -35,8 +35,24 @@ fn refused(status: u16, message: &str) -> Answer {
 
 fn user(user: &User) -> Json {
     let kind = if user.is_bot { "Bot" } else { "User" };
-    json!({"login": user.login, "id": user.id, "node_id": format!("U_{}", user.id), "type": kind, "site_admin": false,
-           "url": format!("https://github.example/users/{}", user.id)})
+    let url = format!("https://github.example/users/{}", user.id);
+    let mut json = json!({"login": user.login, "id": user.id, "node_id": format!("U_{}", user.id), "type": kind,
+                          "site_admin": false, "gravatar_id": "", "url": url});
+    let addresses = [
+        "avatar_url",
+        "html_url",
+        "followers_url",
+        "following_url",
+        "gists_url",
+        "starred_url",
+        "subscriptions_url",
+        "organizations_url",
+        "repos_url",
+        "events_url",
+        "received_events_url",
+    ];
+    addresses.iter().for_each(|name| json[*name] = json!(format!("{url}/{name}")));
+    json
 }
 
 fn pull(world: &World, number: u64) -> Json {
