@@ -52,6 +52,21 @@ impl Repository {
         Ok(Merged::Clean(commit_id(id)))
     }
 
+    /// True if a commit is the merge of two commits as git makes it by itself: whoever made it wrote nothing of what it holds.
+    ///
+    /// # Errors
+    /// If a commit is not there.
+    pub fn is_plain_merge(&self, commit: &CommitId) -> Result<bool, GitError> {
+        let found = self.find(commit)?;
+        let parents: Vec<CommitId> = found.parent_ids().map(commit_id).collect();
+        let [ours, theirs] = &parents[..] else { return Ok(false) };
+        match self.merge(ours, theirs) {
+            Ok(Merged::Clean(plain)) => Ok(self.find(&plain)?.tree_id() == found.tree_id()),
+            Ok(Merged::Conflicts(_)) | Err(GitError::Unrelated { .. } | GitError::Shallow { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn merge_trees(&self, base: &CommitId, head: &CommitId) -> Result<Merge, git2::Error> {
         let scratch = Scratch::new(&self.inner)?;
         let objects = &scratch.repository;

@@ -22,6 +22,7 @@ use crate::render::shown::Details;
 use crate::render::shown::one_line;
 use crate::render::status_files;
 use crate::render::status_files::Pending;
+use crate::review::reviewers;
 use crate::status;
 use crate::status::Applied;
 use crate::status::Composition;
@@ -112,7 +113,12 @@ pub fn composed(
         record,
     });
     let news: Vec<SinceApproved> = done.missing.into_iter().flat_map(|missing| &missing.news).map(since).collect();
-    let approved = done.approvals.map(Approvals::on_file);
+    let mut approved = done.approvals.map(Approvals::on_file);
+    if let Some(on_file) = approved.as_mut().filter(|_| reviewers::count(&planned.plan.policy)) {
+        // Nobody may have asked for reviews in this pass: what one was used up by stays on record as long as it is good.
+        let since = now.saturating_sub(reviewers::GOOD_FOR).unwrap_or(now);
+        on_file.since = Some(on_file.since.map_or(since, |oldest| oldest.min(since)));
+    }
     let mut documents = status::compose(&Composition {
         desired: &planned.desired,
         observed: &planned.observed,

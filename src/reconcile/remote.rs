@@ -3,6 +3,7 @@
 //! git2 blocks, so every use runs on the blocking pool; one at a time per mirror, because a fetch writes to it.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -151,6 +152,23 @@ impl Remote {
     pub async fn merge(&self, base: &CommitId, head: &CommitId) -> Result<Merged, GitError> {
         let (base, head) = (base.clone(), head.clone());
         self.with(move |mirror| mirror.repository().merge(&base, &head)).await
+    }
+
+    /// Those of some fetched commits that are merges as git makes them by itself.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn plain_merges(&self, commits: Vec<CommitId>) -> Result<BTreeSet<CommitId>, GitError> {
+        self.with(move |mirror| {
+            let mut plain = BTreeSet::new();
+            for commit in commits {
+                if mirror.repository().is_plain_merge(&commit)? {
+                    plain.insert(commit);
+                }
+            }
+            Ok(plain)
+        })
+        .await
     }
 
     /// Commits edits on top of `parent` and moves the ref there, if it still is where `parent` says.

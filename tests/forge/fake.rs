@@ -129,6 +129,8 @@ pub(crate) struct World {
     pub(crate) log: Vec<Exchange>,
     /// Tokens of an installation that are good; asked for by the app's own assertion.
     pub(crate) installation_tokens: BTreeSet<String>,
+    /// The commits that pull requests were merged as, where these are not their heads.
+    pub(crate) merges: BTreeMap<u64, String>,
     /// The time, where it matters; else it is always the same.
     pub(crate) clock: Option<fn() -> String>,
     /// When the next token of an installation ends.

@@ -1,6 +1,7 @@
 //! What a person's clone tells: head, revisions, history, merges, uncommitted changes.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use privlink::domain::commit::{CommitId, RepoPath};
 use privlink::git::{GitError, Limits, Merged, Repository};
@@ -38,6 +39,39 @@ fn merges_are_clean_deterministic_or_name_their_conflicts() {
 }
 
 #[test]
+fn a_merge_is_plain_if_git_makes_it_by_itself() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let repository = mirror.repository();
+    let root = commit(repository, None, &[put("a", "1\n"), put("b", "1\n")]);
+    let left = commit(repository, Some(&root), &[put("a", "2\n")]);
+    let right = commit(repository, Some(&root), &[put("b", "2\n")]);
+    let Merged::Clean(plain) = repository.merge(&left, &right).unwrap() else { unreachable!("no conflict") };
+    // The same parents, and something of somebody's own.
+    let objects = git2::Repository::open_bare(bare_below(&folder.join("cache")).unwrap()).unwrap();
+    let find = |id: &CommitId| objects.find_commit(id.as_str().parse().unwrap()).unwrap();
+    let merge = |tree: &CommitId, parents: [&CommitId; 2]| -> CommitId {
+        let (root, parents, tree) = (find(&root), parents.map(find), find(tree).tree().unwrap());
+        let who = root.author();
+        let id = objects.commit(None, &who, &who, "merge", &tree, &[&parents[0], &parents[1]]).unwrap();
+        id.to_string().parse().unwrap()
+    };
+    let stranger = commit(repository, None, &[put("z", "")]);
+    let merges = [
+        plain.clone(),
+        merge(&plain, [&right, &left]),
+        // What was pushed before it was merged, as the button of a forge does it.
+        merge(&left, [&root, &left]),
+        merge(&root, [&left, &right]),
+        merge(&left, [&left, &stranger]),
+        left.clone(),
+        root.clone(),
+    ];
+    let is_plain: Vec<bool> = merges.iter().map(|commit| repository.is_plain_merge(commit).unwrap()).collect();
+    assert_eq!(is_plain, [true, true, true, false, false, false, false]);
+}
+
+#[test]
 fn history_is_newest_first_bounded_and_says_so() {
     let folder = Folder::new();
     let mirror = folder.mirror(&folder.bare("remote.git"));
@@ -54,6 +88,15 @@ fn history_is_newest_first_bounded_and_says_so() {
     assert!(!repository.history(None, &three, 2).unwrap().complete);
     assert!(repository.history(Some(&three), &three, 0).unwrap().complete);
     assert!(!repository.is_ancestor(&three, &one).unwrap());
+}
+
+/// The bare repository somewhere below a folder.
+fn bare_below(folder: &Path) -> Option<PathBuf> {
+    if folder.join("objects").is_dir() {
+        return Some(folder.to_owned());
+    }
+    let entries = fs::read_dir(folder).ok()?;
+    entries.filter_map(|entry| bare_below(&entry.ok()?.path())).next()
 }
 
 fn shown(paths: &[RepoPath]) -> String {

@@ -23,6 +23,10 @@ fn pull(stage: &Stage, number: u64, is_fork: bool) -> Pull {
     Pull { number, author: ANN, base: "main".to_owned(), state: "open", is_fork, heads: vec![head] }
 }
 
+fn signature(name: &str) -> git2::Signature<'static> {
+    git2::Signature::now(name, &format!("{name}@example.com")).unwrap()
+}
+
 /// As forges tell it.
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -82,12 +86,19 @@ impl Scene {
         self.fake.world().verdicts.push(verdict);
     }
 
-    /// Merges a pull request by moving the branch.
+    /// Bob merges a pull request, as the button of a forge does it.
     fn merge(&self, number: u64) {
         let head = self.fake.world().pull(number).unwrap().head().to_owned();
         let repository = self.stage.repo.open();
-        repository.reference("refs/heads/main", head.parse().unwrap(), true, "merged").unwrap();
-        self.fake.world().pull_mut(number).state = "merged";
+        let find = |name: &str| repository.revparse_single(name).unwrap().peel_to_commit().unwrap();
+        let (main, head) = (find("refs/heads/main"), find(&head));
+        let (bob, forge) = (signature("bob"), signature("noreply"));
+        let tree = head.tree().unwrap();
+        let merge = repository.commit(None, &bob, &forge, "Merge", &tree, &[&main, &head]).unwrap();
+        let mut world = self.fake.world();
+        world.merges.insert(number, merge.to_string());
+        world.pull_mut(number).state = "merged";
+        repository.reference("refs/heads/main", merge, true, "merged").unwrap();
     }
 
     /// What the agent wrote into a pull request.
@@ -133,7 +144,12 @@ fn one_pull_request_that_is_gone_or_cannot_be_fetched_holds_up_no_other_and_fork
 
 /// The example, in which bob approves by reviews.
 fn reviewed() -> Vec<(String, String)> {
-    let with_account = |text: &str| text.replace("[approvers.bob]\n", &format!("[approvers.bob]\ngithub-id = {BOB}\n"));
+    let with_account = |text: &str| {
+        text.replace(
+            "[approvers.bob]\n",
+            &format!("[approvers.bob]\ngithub-id = {BOB}\nemails = [\"bob@example.com\"]\n"),
+        )
+    };
     example().into_iter().map(|(path, text)| (path, with_account(&text))).collect()
 }
 

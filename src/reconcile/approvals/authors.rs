@@ -54,7 +54,10 @@ async fn add(
     let is_change = |path: &RepoPath| path.is_under(&policy.path) || path.as_str() == SETTINGS_FILE;
     let changes = commits.iter().filter(|commit| commit.paths.iter().any(is_change));
     let changes: Vec<&CommitRecord> = changes.collect();
-    let people = changes.iter().flat_map(|commit| [&commit.author, &commit.committer]);
+    // Who pushes the button of a merge is no author of what is merged, unless they put something of their own into it.
+    let plain = upstream.remote.plain_merges(changes.iter().map(|commit| commit.id.clone()).collect()).await?;
+    let wrote = changes.iter().filter(|commit| !plain.contains(&commit.id));
+    let people = wrote.flat_map(|commit| [&commit.author, &commit.committer]);
     authors.addresses.extend(people.map(|identity| identity.email.to_ascii_lowercase()));
     if policy.approval.signatures_required {
         let ids = changes.iter().map(|commit| commit.id.clone()).collect();
