@@ -1,5 +1,6 @@
 //! The real agent as a process that makes a pass when it is told to, and says how it ended.
 
+use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -30,6 +31,8 @@ pub(crate) struct Ended {
 pub(crate) struct Agent {
     child: Child,
     lines: Receiver<String>,
+    /// What the pass said so far that nobody waited for any longer.
+    begun: RefCell<Ended>,
 }
 
 impl Agent {
@@ -43,7 +46,7 @@ impl Agent {
         let (sender, lines) = channel();
         let errors = BufReader::new(child.stderr.take().unwrap());
         thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines }
+        Self { child, lines, begun: RefCell::default() }
     }
 
     /// Asks for a pass.
@@ -54,11 +57,14 @@ impl Agent {
 
     /// Waits for the end of a pass; `None` if it does not end in so long.
     pub(crate) fn ended_within(&self, patience: Duration) -> Option<Ended> {
-        let mut ended = Ended::default();
+        let mut ended = self.begun.take();
         loop {
             let line = match self.lines.recv_timeout(patience) {
                 Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.begun.replace(ended);
+                    return None;
+                }
                 Err(RecvTimeoutError::Disconnected) => panic!("the agent ended by itself:\n{}", ended.log),
             };
             ended.log.push_str(&line);
