@@ -63,10 +63,10 @@ pub fn approved(plan: &Plan, decision: &Decision) -> CommitStatus {
 pub fn naming(status: CommitStatus, plan: &PlanId) -> CommitStatus {
     let id = format!("{NAMES}{plan}");
     let room = LONGEST_DESCRIPTION - id.chars().count();
-    let words = match status.description.chars().count() > room {
-        true => status.description.chars().take(room - 1).chain(['…']).collect(),
-        false => status.description,
-    };
+    let mut words = status.description;
+    if words.chars().count() > room {
+        words = words.chars().take(room - 1).chain(['…']).collect();
+    }
     CommitStatus { description: format!("{words}{id}"), ..status }
 }
 

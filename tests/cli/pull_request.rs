@@ -145,6 +145,22 @@ fn the_author_of_a_change_does_not_approve_it() {
 }
 
 #[test]
+fn a_world_that_cannot_be_read_is_told_alike_each_time_and_without_what_belongs_to_the_runner() {
+    let stage = published();
+    stage.repo.edit("main", "feature", &[(SERVICE, Some(&moved()))]);
+    let url = stage.repo.url();
+    let run = |format: &str, port: &str| {
+        let nowhere = format!("https://127.0.0.1:{port},https://127.0.0.1:{port}");
+        let arguments = ["review", "--repo", &url, "--base", "main", "--head", "feature", "--format", format];
+        stage.run_with(&arguments, &[("PRIVLINK_CLOUD_SIMULATOR", &nowhere)]).ends(Exit::Failed)
+    };
+    let comment = run("comment", "9").out;
+    assert!(comment.contains("nothing of Azure could be read") && !comment.contains("127.0.0.1"), "{comment}");
+    assert_eq!(run("comment", "10").out, comment);
+    run("text", "9").says("127.0.0.1:9");
+}
+
+#[test]
 fn a_change_does_not_bring_its_own_approval() {
     let stage = published();
     stage.repo.edit("main", "feature", &[(SERVICE, Some(&moved()))]);

@@ -122,6 +122,17 @@ fn without_a_plan_nothing_is_approved() {
 
 proptest::proptest! {
     #[test]
+    fn the_plan_that_a_status_names_is_read_back_whole_whatever_stands_before_it(
+        text in "\\PC{0,400}|; plan [0-9a-f]{64}",
+        id in "[0-9a-f]{64}",
+    ) {
+        let [plan, _] = unplanned(&"prod".parse().unwrap(), &text);
+        let status = naming(plan, &id.parse().unwrap());
+        proptest::prop_assert!(status.description.chars().count() <= LONGEST_DESCRIPTION);
+        proptest::prop_assert_eq!(named(&status.description), Some(id.parse().unwrap()));
+    }
+
+    #[test]
     fn no_description_is_longer_than_any_forge_takes_or_has_two_lines(text in "\\PC{0,400}|[\\x00-\\x1f]{0,200}") {
         let [plan, _] = unplanned(&"prod".parse().unwrap(), &text);
         proptest::prop_assert!(plan.description.chars().count() <= LONGEST_DESCRIPTION);

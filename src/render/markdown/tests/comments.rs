@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::severing;
+use crate::desired::policy::Approver;
 use crate::domain::key::ResourceKey;
 use crate::domain::pull_request::ForgeKind;
 use crate::plan::Plan;
@@ -34,6 +35,22 @@ fn frame<'a>(forge: ForgeKind, source: &'a [String], said: &'a [String]) -> Fram
 
 fn told(plan: &Plan, forge: ForgeKind) -> String {
     comment(plan, &frame(forge, &[], &[]))
+}
+
+#[test]
+fn a_comment_says_whose_review_is_an_approval_where_one_can_be() {
+    let mut plan = severing().plan();
+    for (name, github_id) in [("ann", None), ("bob", Some(583_231))] {
+        plan.policy.approvers.insert(name.parse().unwrap(), Approver { github_id, ..Approver::default() });
+    }
+    let with = |reviews_hold| comment(&plan, &Frame { reviews_hold, ..frame(ForgeKind::GitHub, &[], &[]) });
+    let line = |told: &str| told.lines().find(|line| line.contains("a review")).map(ToOwned::to_owned);
+    assert_eq!(line(&with(None)), None);
+    assert_eq!(
+        line(&with(Some(24))).unwrap(),
+        "- a review that approves the head, by bob, is one person's approval of this plan for 24 hours; it counts for the plan \
+         that the status names when it is given"
+    );
 }
 
 #[test]
