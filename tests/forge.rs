@@ -1,6 +1,7 @@
 //! Plans in pull requests, against a fake of each forge on loopback.
 
 mod approvals;
+mod checks;
 mod comments;
 mod exchanges;
 pub(crate) mod fake;

@@ -1,5 +1,6 @@
 //! GitHub, and GitHub Enterprise Server. Source: GitHub's description of its REST API, `api.github.com`.
 
+mod checks;
 mod testimony;
 
 use std::collections::BTreeMap;
@@ -8,14 +9,10 @@ use http::Method;
 use reqwest::Url;
 use serde_json::Value as Json;
 use serde_json::json;
-use sha2::Digest as _;
-use sha2::Sha256;
 
 use crate::domain::commit::CommitId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::pull_request::Account;
-use crate::domain::pull_request::Annotation;
-use crate::domain::pull_request::AnnotationLevel;
 use crate::domain::pull_request::Comment;
 use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
@@ -25,11 +22,9 @@ use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
-use crate::forge::Annotated;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
-use crate::forge::PAGE;
 use crate::forge::StatusSet;
 use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
@@ -43,16 +38,6 @@ use crate::forge::sign::Signer;
 const READ_PULLS: &str = "the permission pull-requests: read";
 const WRITE_PULLS: &str = "the permission pull-requests: write";
 const WRITE_STATUSES: &str = "the permission statuses: write";
-const WRITE_CHECKS: &str = "the permission checks: write";
-
-/// The most annotations that one request may bring.
-const BATCH: usize = 50;
-/// The longest message of an annotation, in bytes: GitHub takes 64 KB.
-const LONGEST_MESSAGE: usize = 60_000;
-/// The longest title of an annotation, in characters.
-const LONGEST_TITLE: usize = 255;
-/// The name of the check run that carries annotations.
-const CHECK: &str = "privlink";
 
 /// A repository of GitHub.
 #[derive(Debug)]
@@ -180,64 +165,6 @@ impl GitHub {
         Ok(StatusSet::Set)
     }
 
-    pub(crate) async fn annotate(
-        &self,
-        pull: &PullRequest,
-        annotations: &[Annotation],
-    ) -> Result<Annotated, ForgeError> {
-        match self.check(pull, annotations).await {
-            Err(ForgeError::Refused { refusal, .. })
-                if refusal.class() == ErrorClass::Denied && refusal.status == 403 =>
-            {
-                let why = format!(
-                    "GitHub takes remarks at lines only from apps and workflows, with {WRITE_CHECKS} ({})",
-                    refusal.message
-                );
-                Ok(Annotated::NotTaken { why })
-            }
-            done => done,
-        }
-    }
-
-    /// A check run with the annotations. Its `external_id` is the digest of all of them: the same ones are not written twice.
-    async fn check(&self, pull: &PullRequest, annotations: &[Annotation]) -> Result<Annotated, ForgeError> {
-        let (sha, digest) = (pull.head.as_str(), digest(annotations));
-        let reading = purpose(format!("read the check runs of {}", pull.head.short()), WRITE_CHECKS);
-        let query = [("check_name", CHECK), ("filter", "latest")];
-        let (list, _) =
-            self.pages(&reading, (&["commits", sha, "check-runs"], &query), (Some("check_runs"), PAGE)).await?;
-        let last = list.first();
-        let is_same = last.is_some_and(|own| json::text(own, "/external_id") == Some(digest.as_str()));
-        if is_same || (last.is_none() && annotations.is_empty()) {
-            return Ok(Annotated::Unchanged);
-        }
-        let writing = purpose(format!("write remarks at lines of {}", pull.head.short()), WRITE_CHECKS);
-        let (first, rest) = annotations.split_at(annotations.len().min(BATCH));
-        let mut body = json!({
-            "name": CHECK,
-            "head_sha": sha,
-            "status": "completed",
-            "conclusion": conclusion(annotations),
-            "output": output(annotations.len(), first),
-        });
-        // The digest comes with the last batch, so that a run that stopped half way is not taken for a whole one.
-        if rest.is_empty() {
-            body["external_id"] = json!(digest);
-        }
-        let made = self.write(&writing, (Method::POST, &["check-runs"], Repeat::Never), body).await?;
-        let id = json::read(&writing, &made, "check run", |json| json::id(json, "/id"))?;
-        let mut batches = rest.chunks(BATCH).peekable();
-        while let Some(batch) = batches.next() {
-            // An update adds its annotations to those that are there.
-            let mut body = json!({"output": output(annotations.len(), batch)});
-            if batches.peek().is_none() {
-                body["external_id"] = json!(digest);
-            }
-            self.write(&writing, (Method::PATCH, &["check-runs", &id], Repeat::Never), body).await?;
-        }
-        Ok(Annotated::Posted)
-    }
-
     pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
         let number = pull.number.to_string();
         let purpose = purpose(format!("read the reviews of pull request {number}"), READ_PULLS);
@@ -337,51 +264,6 @@ fn last_verdicts(list: &[Json]) -> Vec<Review> {
     verdicts.into_values().collect()
 }
 
-/// The part of a check run that people see; `count` is of all batches.
-fn output(count: usize, batch: &[Annotation]) -> Json {
-    let noun = if count == 1 { "remark" } else { "remarks" };
-    json!({
-        "title": format!("{count} {noun} at lines"),
-        "summary": "The comment on the pull request says what will happen, and to whom.",
-        "annotations": batch.iter().map(wire).collect::<Vec<_>>(),
-    })
-}
-
-fn conclusion(annotations: &[Annotation]) -> &'static str {
-    match annotations.iter().map(|own| own.level).max() {
-        Some(AnnotationLevel::Failure) => "failure",
-        Some(AnnotationLevel::Warning | AnnotationLevel::Notice) => "neutral",
-        None => "success",
-    }
-}
-
-fn level(level: AnnotationLevel) -> &'static str {
-    match level {
-        AnnotationLevel::Notice => "notice",
-        AnnotationLevel::Warning => "warning",
-        AnnotationLevel::Failure => "failure",
-    }
-}
-
-fn wire(annotation: &Annotation) -> Json {
-    let Annotation { path, line, level: how, title, message } = annotation;
-    let end = message.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_MESSAGE).last();
-    json!({
-        "path": path.as_str(),
-        "start_line": line,
-        "end_line": line,
-        "annotation_level": level(*how),
-        "title": title.chars().take(LONGEST_TITLE).collect::<String>(),
-        "message": &message[..end.unwrap_or(0)],
-    })
-}
-
-/// What tells two sets of annotations apart.
-fn digest(annotations: &[Annotation]) -> String {
-    let text = Json::from_iter(annotations.iter().map(wire)).to_string();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,19 +300,5 @@ mod tests {
         let of = |text: &str| graphql(&ApiUrl::parse(text).unwrap()).to_string();
         assert_eq!(of("https://api.github.com"), "https://api.github.com/graphql");
         assert_eq!(of("https://ghe.example/api/v3/"), "https://ghe.example/api/graphql");
-    }
-
-    #[test]
-    fn a_long_message_is_cut_between_letters() {
-        let annotation = Annotation {
-            path: "a/b.yaml".parse().unwrap(),
-            line: 3,
-            level: AnnotationLevel::Warning,
-            title: "t".repeat(300),
-            message: "é".repeat(40_000),
-        };
-        let wire = wire(&annotation);
-        assert_eq!(json::text(&wire, "/message").map(str::len), Some(60_000));
-        assert_eq!(json::text(&wire, "/title").map(str::len), Some(255));
     }
 }

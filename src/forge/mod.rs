@@ -19,6 +19,7 @@ mod sign;
 
 use std::time::Duration;
 
+use crate::domain::name::EnvironmentName;
 use crate::domain::patience;
 use crate::domain::pull_request::Account;
 use crate::domain::pull_request::Annotation;
@@ -250,14 +251,19 @@ impl Forge {
         }
     }
 
-    /// Writes remarks at lines of the head, where the forge has such a thing: GitHub, for apps and workflows.
+    /// Writes remarks at lines of the head, those of each environment apart, where the forge has such a thing: GitHub, for apps
+    /// and workflows. `me` is our own account: what another one wrote under the same name is not believed.
     ///
     /// # Errors
     /// As every call; a token that may not is no error.
-    pub async fn annotate(&self, pull: &PullRequest, annotations: &[Annotation]) -> Result<Annotated, ForgeError> {
+    pub async fn annotate(
+        &self,
+        (pull, me): (&PullRequest, &Account),
+        remarks: &[(&EnvironmentName, Vec<Annotation>)],
+    ) -> Result<Annotated, ForgeError> {
         let why = match &self.way {
-            Way::GitHub(own) => return own.annotate(pull, annotations).await,
-            _ if annotations.is_empty() => return Ok(Annotated::Unchanged),
+            Way::GitHub(own) => return own.annotate((pull, me), remarks).await,
+            _ if remarks.iter().all(|(_, own)| own.is_empty()) => return Ok(Annotated::Unchanged),
             Way::GitLab(_) => "GitLab shows remarks at lines from the code quality report of the pipeline",
             Way::AzureDevOps(_) => "Azure DevOps has no remarks at lines but threads that somebody must resolve",
         };

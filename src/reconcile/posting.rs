@@ -90,8 +90,8 @@ pub enum Withheld {
     },
     /// It was merged or closed meanwhile, or opened again.
     Became(PullRequestState),
-    /// Nobody could say whether that is so.
-    Unknown(ForgeError),
+    /// Nobody could say whether that is so, or what is there.
+    Unknown(Arc<ForgeError>),
 }
 
 /// What became of everything.
@@ -104,7 +104,7 @@ pub enum Posted {
         /// By environment.
         environments: Vec<PostedFor>,
         /// Remarks at lines, of all environments together.
-        annotations: Result<Annotated, ForgeError>,
+        annotations: Result<Annotated, Arc<ForgeError>>,
     },
 }
 
@@ -123,9 +123,11 @@ impl Posted {
         match self {
             Self::Nothing(Withheld::Unknown(error)) => vec![error],
             Self::Nothing(Withheld::Moved { .. } | Withheld::Became(_)) => Vec::new(),
-            Self::Tried { environments, annotations } => {
-                environments.iter().flat_map(PostedFor::errors).chain(annotations.as_ref().err()).collect()
-            }
+            Self::Tried { environments, annotations } => environments
+                .iter()
+                .flat_map(PostedFor::errors)
+                .chain(annotations.as_ref().err().map(AsRef::as_ref))
+                .collect(),
         }
     }
 }
@@ -181,8 +183,9 @@ impl fmt::Display for Posted {
 
 /// What is there before anything is written.
 struct Before {
-    me: Account,
-    comments: Vec<Comment>,
+    me: Result<Account, Arc<ForgeError>>,
+    /// Also unknown if we do not know who we are.
+    comments: Result<Vec<Comment>, Arc<ForgeError>>,
 }
 
 /// Writes what environments have to say into an open pull request. `pull` is the pull request as it was when that was found
@@ -194,15 +197,14 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
         return Posted::Nothing(why);
     }
     let mut environments = Vec::new();
-    let before = before.map_err(Arc::new);
     for own in told {
         let mut remarks = Vec::new();
-        let comment = match &before {
-            Ok(Before { me, comments }) => {
+        let comment = match (&before.me, &before.comments) {
+            (Ok(me), Ok(comments)) => {
                 let sticky = sticky::next(forge.kind(), comments, me, own);
                 perform(forge, (pull, me), sticky, &mut remarks).await.map_err(Arc::new)
             }
-            Err(error) => Err(Arc::clone(error)),
+            (Err(error), _) | (_, Err(error)) => Err(Arc::clone(error)),
         };
         let mut statuses = Vec::new();
         for status in &own.statuses {
@@ -210,7 +212,10 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
         }
         environments.push(PostedFor { environment: own.environment.clone(), comment, statuses, remarks });
     }
-    let annotations = forge.annotate(pull, &review::annotations(told)).await;
+    let annotations = match &before.me {
+        Ok(me) => forge.annotate((pull, me), &review::annotations_by_environment(told)).await.map_err(Arc::new),
+        Err(error) => Err(Arc::clone(error)),
+    };
     Posted::Tried { environments, annotations }
 }
 
@@ -221,9 +226,9 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(Environme
     if let Some(why) = withheld(forge, pull).await {
         return Posted::Nothing(why);
     }
-    let Before { me, comments } = match before {
-        Ok(before) => before,
-        Err(error) => return Posted::Nothing(Withheld::Unknown(error)),
+    let (me, comments) = match (before.me, before.comments) {
+        (Ok(me), Ok(comments)) => (me, comments),
+        (Err(error), _) | (_, Err(error)) => return Posted::Nothing(Withheld::Unknown(error)),
     };
     let mut posted = Vec::new();
     for (environment, status_url) in environments {
@@ -243,10 +248,13 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(Environme
     Posted::Tried { environments: posted, annotations: Ok(Annotated::Unchanged) }
 }
 
-async fn before(forge: &Forge, pull: &PullRequest) -> Result<Before, ForgeError> {
-    let me = forge.me().await?;
-    let comments = forge.comments(pull.number).await?;
-    Ok(Before { me, comments })
+async fn before(forge: &Forge, pull: &PullRequest) -> Before {
+    let me = forge.me().await.map_err(Arc::new);
+    let comments = match &me {
+        Ok(_) => forge.comments(pull.number).await.map_err(Arc::new),
+        Err(error) => Err(Arc::clone(error)),
+    };
+    Before { me, comments }
 }
 
 async fn withheld(forge: &Forge, pull: &PullRequest) -> Option<Withheld> {
@@ -254,7 +262,7 @@ async fn withheld(forge: &Forge, pull: &PullRequest) -> Option<Withheld> {
         Ok(now) if now.head != pull.head => Some(Withheld::Moved { to: now.head }),
         Ok(now) if now.state != pull.state => Some(Withheld::Became(now.state)),
         Ok(_) => None,
-        Err(error) => Some(Withheld::Unknown(error)),
+        Err(error) => Some(Withheld::Unknown(Arc::new(error))),
     }
 }
 

@@ -16,11 +16,23 @@ use crate::domain::pull_request::CommitStatus;
 
 /// The remarks of all environments; what several say, as of a file outside all of them, is said once.
 pub fn annotations<'a>(told: impl IntoIterator<Item = &'a Told>) -> Vec<Annotation> {
-    let mut all: Vec<Annotation> = Vec::new();
-    for annotation in told.into_iter().flat_map(|own| &own.annotations) {
-        if !all.contains(annotation) {
-            all.push(annotation.clone());
+    annotations_by_environment(told).into_iter().flat_map(|(_, own)| own).collect()
+}
+
+/// The same, of each environment apart: what several say is said by the first of them.
+pub fn annotations_by_environment<'a>(
+    told: impl IntoIterator<Item = &'a Told>,
+) -> Vec<(&'a EnvironmentName, Vec<Annotation>)> {
+    let mut said: Vec<&Annotation> = Vec::new();
+    let mut all = Vec::new();
+    for own in told {
+        let before = said.len();
+        for annotation in &own.annotations {
+            if !said.contains(&annotation) {
+                said.push(annotation);
+            }
         }
+        all.push((&own.environment, said[before..].iter().copied().cloned().collect()));
     }
     all
 }

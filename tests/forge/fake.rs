@@ -77,6 +77,9 @@ pub(crate) struct Status {
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) id: u64,
+    pub(crate) name: String,
+    /// The app that made it.
+    pub(crate) app: String,
     pub(crate) sha: String,
     pub(crate) external_id: Json,
     pub(crate) conclusion: Json,

@@ -75,7 +75,8 @@ fn pull(world: &World, number: u64) -> Json {
 
 fn comment(world: &World, note: &Note) -> Json {
     json!({"id": note.id, "node_id": format!("IC_{}", note.id), "body": note.body, "user": user(world.user(note.author)),
-           "created_at": WHEN, "updated_at": WHEN, "url": "https://github.example/c", "html_url": "https://github.example/c",
+           "created_at": WHEN, "updated_at": WHEN, "url": "https://github.example/c",
+           "html_url": format!("https://github.example/acme/config/pull/{}#issuecomment-{}", note.pull, note.id),
            "issue_url": "https://github.example/i"})
 }
 
@@ -87,7 +88,7 @@ fn status(status: &Status) -> Json {
 
 fn check(check: &Check) -> Json {
     json!({"id": check.id, "head_sha": check.sha, "node_id": format!("CR_{}", check.id), "external_id": check.external_id,
-           "name": "privlink", "status": "completed", "conclusion": check.conclusion,
+           "name": check.name, "app": {"id": 12, "slug": check.app, "name": check.app}, "status": "completed", "conclusion": check.conclusion,
            "output": {"annotations_count": check.annotations.len()}})
 }
 
@@ -206,7 +207,11 @@ fn repository(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) ->
                 };
                 is_state && (asked.param("base").is_empty() || own.base == asked.param("base"))
             };
-            let list: Vec<Json> = world.pulls.iter().filter(is_asked).map(|own| pull(world, own.number)).collect();
+            let mut list: Vec<Json> = world.pulls.iter().filter(is_asked).map(|own| pull(world, own.number)).collect();
+            // The newest first, unless it is asked for otherwise.
+            if asked.param("direction") != "asc" {
+                list.reverse();
+            }
             page(asked, &list, None)
         }
         ("GET", ["pulls", n]) if number(n).is_some_and(|n| world.pull(n).is_some()) => {
@@ -330,13 +335,20 @@ fn checks(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Ans
     }
     match (asked.method.as_str(), path) {
         ("GET", ["commits", sha, "check-runs"]) => {
-            let own: Vec<&Check> = world.checks.iter().filter(|own| own.sha == *sha).collect();
-            let latest = own.last().map(|own| check(own));
-            page(asked, &latest.into_iter().collect::<Vec<_>>(), Some("check_runs"))
+            let mut latest: Vec<&Check> = Vec::new();
+            for own in world.checks.iter().filter(|own| own.sha == *sha) {
+                if asked.param("filter") != "all" {
+                    latest.retain(|other| (&other.name, &other.app) != (&own.name, &own.app));
+                }
+                latest.push(own);
+            }
+            page(asked, &latest.into_iter().map(check).collect::<Vec<_>>(), Some("check_runs"))
         }
         ("POST", ["check-runs"]) => {
             let made = Check {
                 id: world.fresh_id(),
+                name: asked.text("name").unwrap().to_owned(),
+                app: me.login.trim_end_matches("[bot]").to_owned(),
                 sha: asked.text("head_sha").unwrap().to_owned(),
                 external_id: asked.text("external_id").map_or(Json::Null, Json::from),
                 conclusion: asked.text("conclusion").map_or(Json::Null, Json::from),

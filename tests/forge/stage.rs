@@ -150,8 +150,13 @@ impl Stage {
 
     /// Tells it to the pull request as it is now.
     pub(crate) async fn post(&self, told: &Told) -> Posted {
+        self.post_all(std::slice::from_ref(told)).await
+    }
+
+    /// The same of several environments at once.
+    pub(crate) async fn post_all(&self, told: &[Told]) -> Posted {
         let pull = self.forge.pull_request(NUMBER).await.unwrap();
-        post(&self.forge, &pull, std::slice::from_ref(told)).await
+        post(&self.forge, &pull, told).await
     }
 
     pub(crate) fn push(&self) {
@@ -197,6 +202,17 @@ pub(crate) fn told(key: &str, plan: (StatusState, &str), approved: (StatusState,
 /// A plan that waits for approvals.
 pub(crate) fn waiting(key: &str) -> Told {
     told(key, (StatusState::Success, "1 replace, severing"), (StatusState::Pending, "2 approvals are missing"))
+}
+
+/// The same, told of another environment.
+pub(crate) fn of(environment: &str, told: &Told) -> Told {
+    let mut told = told.clone();
+    told.environment = environment.parse().unwrap();
+    told.body = format!("{}\n### privlink plan {}", marker(&told.environment, &told.key), told.key);
+    for status in &mut told.statuses {
+        status.context = status.context.replace("/prod", &format!("/{environment}"));
+    }
+    told
 }
 
 pub(crate) fn remark(line: u32) -> Annotation {

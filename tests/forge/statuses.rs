@@ -4,13 +4,10 @@ use privlink::domain::pull_request::ForgeKind;
 use privlink::domain::pull_request::StatusState;
 use privlink::reconcile::posting::close;
 use privlink::review::Told;
-use serde_json::json;
 
-use super::fake::Trouble;
 use super::stage::KINDS;
 use super::stage::NUMBER;
 use super::stage::Stage;
-use super::stage::remark;
 use super::stage::told;
 use super::stage::waiting;
 
@@ -116,38 +113,6 @@ async fn a_long_description_is_cut_to_what_every_forge_takes() {
         stage.post(&told).await;
         assert_eq!(stage.writes(), Vec::<String>::new(), "{kind}");
     }
-}
-
-#[tokio::test]
-async fn remarks_at_lines_go_in_batches_and_only_where_they_are_new() {
-    let stage = Stage::converged(ForgeKind::GitHub).await;
-    let mut many = waiting("a1");
-    many.annotations = (1..=120).map(remark).collect();
-    for _ in 0..2 {
-        assert_eq!(stage.post(&many).await.failures(), Vec::<String>::new());
-    }
-    insta::assert_snapshot!(stage.writes().join("\n"), @"
-    POST /repos/acme/config/check-runs 201
-    PATCH /repos/acme/config/check-runs/1005 200
-    PATCH /repos/acme/config/check-runs/1005 200
-    ");
-    assert_eq!(stage.fake.world().checks.last().unwrap().annotations.len(), 120);
-}
-
-#[tokio::test]
-async fn remarks_that_were_written_half_are_written_again() {
-    let stage = Stage::converged(ForgeKind::GitHub).await;
-    let mut many = waiting("a1");
-    many.annotations = (1..=60).map(remark).collect();
-    stage.fake.trouble(
-        "PATCH",
-        "/check-runs/",
-        Trouble::Answer(422, Vec::new(), json!({"message": "Invalid request."})),
-    );
-    let posted = stage.post(&many).await;
-    insta::assert_snapshot!(posted.failures().join("\n"), @"GitHub refused to write remarks at lines of 0000000000: HTTP status 422, Invalid request.; if address and pull request are right, report this message as an error of privlink");
-    assert_eq!(stage.post(&many).await.failures(), Vec::<String>::new());
-    assert_eq!(stage.fake.world().checks.last().unwrap().annotations.len(), 60);
 }
 
 #[tokio::test]
