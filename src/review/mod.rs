@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod foot;
 pub mod overlap;
 pub mod reviewers;
 pub mod status;

@@ -10,6 +10,9 @@
 //! ```
 //! A comment is ours if the marker says so **and** our own account wrote it: anybody may plant a marker. What we have to
 //! read back is in the record only, whose letters cannot end a comment; what people read is never parsed.
+//!
+//! On every forge some people can edit what others wrote. So a comment is left only if all of it reads as it would be written
+//! now; line ends, what is blank at the end, and the foot of the body (`review::foot`) aside.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +25,7 @@ use crate::domain::pull_request::Account;
 use crate::domain::pull_request::Comment;
 use crate::domain::pull_request::ForgeKind;
 use crate::review::Told;
+use crate::review::foot::above;
 
 /// The most headlines that a comment keeps.
 const KEPT: usize = 20;
@@ -119,7 +123,7 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
     };
     let mut parts = Parts {
         marker,
-        body: body.trim_start_matches('\n').trim_end().to_owned(),
+        body: plain_lines(body).trim_start_matches('\n').trim_end().to_owned(),
         record: Record { headline: kept(&told.headline), ..Record::default() },
     };
     let (first, doubles) = ours(comments, me, &told.environment);
@@ -131,16 +135,17 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
         return Sticky { act: Act::Create { body: fitting(forge, parts) }, doubles };
     };
     let old = take_apart(&first.body);
-    let is_same = old.marker == parts.marker && old.record.end.is_none();
-    if is_same {
-        return Sticky { act: Act::Leave, doubles };
-    }
-    let Record { headline, history, dropped, end: _ } = old.record;
+    let Record { headline, history, dropped, end: _ } = old.record.clone();
     parts.record.dropped = dropped;
-    // A pull request that was opened again says what it said before: that is no new plan.
+    // One that was opened again, or that somebody edited, says what it said before: that is no new plan.
     let is_earlier = old.marker != parts.marker && !headline.is_empty();
     parts.record.history = is_earlier.then_some(headline).into_iter().chain(history).collect();
-    Sticky { act: Act::Edit { id: first.id.clone(), body: fitting(forge, parts) }, doubles }
+    let body = fitting(forge, parts);
+    let act = match take_apart(&body).reads_as(&old) {
+        true => Act::Leave,
+        false => Act::Edit { id: first.id.clone(), body },
+    };
+    Sticky { act, doubles }
 }
 
 /// Decides what becomes of the comment of an environment once the pull request has ended: one last edit. Where there is no
@@ -182,8 +187,20 @@ fn ours<'a>(
     (first, found.map(|double| double.id.clone()).collect())
 }
 
+impl Parts {
+    /// True if nobody would want to have the one written over the other.
+    fn reads_as(&self, other: &Self) -> bool {
+        self.marker == other.marker && self.record == other.record && above(&self.body) == above(&other.body)
+    }
+}
+
+/// The same with the line ends that we write. Forges may give back others.
+fn plain_lines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 fn take_apart(text: &str) -> Parts {
-    let text = text.replace("\r\n", "\n");
+    let text = plain_lines(text);
     let text = text.trim_end();
     let (marker, rest) = text.split_once('\n').unwrap_or((text, ""));
     let (above, last) = rest.rsplit_once('\n').unwrap_or(("", rest));

@@ -137,6 +137,22 @@ async fn the_end_is_one_edit_and_a_reopened_one_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn what_somebody_else_made_of_our_comment_is_put_right_and_what_the_forge_did_to_it_is_left() {
+    for kind in KINDS {
+        let stage = Stage::converged(kind).await;
+        let own = stage.ours()[0].clone();
+        stage.fake.world().notes[0].body = own.replace('\n', "\r\n").trim_end().to_owned();
+        stage.post(&waiting("a1")).await;
+        assert_eq!(stage.writes(), Vec::<String>::new(), "{kind}");
+        // The marker stays, and with it what is said of the plan.
+        stage.fake.world().notes[0].body = own.replace("### privlink plan a1", "### nothing to do");
+        assert_ne!(stage.ours()[0], own);
+        stage.post(&waiting("a1")).await;
+        assert_eq!((stage.ours(), stage.writes().len()), (vec![own], 1), "{kind}: {:?}", stage.writes());
+    }
+}
+
 /// Where a comment of the pull request is created.
 fn creation(kind: ForgeKind) -> &'static str {
     match kind {

@@ -10,7 +10,6 @@ use crate::domain::pull_request::ForgeKind;
 use crate::plan::Plan;
 use crate::plan::Step;
 use crate::plan::risk::Risk;
-use crate::render::count;
 use crate::render::left_out as omissions;
 use crate::render::markdown::block;
 use crate::render::markdown::fitting;
@@ -31,6 +30,7 @@ use crate::render::markdown::troubles;
 use crate::render::plan as words;
 use crate::render::shown;
 use crate::render::shown::Details;
+use crate::review::foot;
 use crate::review::status;
 use crate::review::sticky::marker;
 
@@ -202,6 +202,5 @@ fn approve(plan: &Plan, frame: &Frame<'_>) -> String {
 
 fn foot(plan: &Plan, frame: &Frame<'_>) -> String {
     let Commits { base, head } = &frame.commits;
-    let read = count(frame.objects, "object");
-    format!("\nplan `{}` - base `{}` + head `{}` - {read} read\n", plan.id, base.short(), head.short())
+    format!("\nplan `{}` - {}\n", plan.id, foot::foot(base, head, Some(frame.objects)))
 }

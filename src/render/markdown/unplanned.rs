@@ -13,6 +13,7 @@ use crate::render::markdown::inert::code;
 use crate::render::markdown::inert::inert;
 use crate::render::shown;
 use crate::repo::source::Sources;
+use crate::review::foot::foot;
 use crate::review::sticky::marker;
 
 /// A change that cannot be planned.
@@ -47,7 +48,7 @@ pub fn unplanned(it: &Unplanned<'_>) -> String {
         marker(environment, key),
         inert(why)
     );
-    let foot = format!("\nbase `{}` + head `{}`\n", commits.base.short(), commits.head.short());
+    let foot = format!("\n{}\n", foot(&commits.base, &commits.head, None));
     let more = match others {
         0 => String::new(),
         number => format!("\nBeside these there are {} that this change did not bring.\n", count(*number, "finding")),

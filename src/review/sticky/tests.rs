@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::review::foot::foot;
 
 fn account(id: &str) -> Account {
     Account { id: id.to_owned(), name: format!("the {id}"), is_bot: true }
@@ -21,6 +22,12 @@ fn told(key: &str, headline: &str, body: &str) -> Told {
         statuses: Vec::new(),
         annotations: Vec::new(),
     }
+}
+
+/// A body with what the push of this number moves.
+fn with_foot(body: &str, push: usize) -> String {
+    let commit = |number: usize| format!("{number:040x}").parse().unwrap();
+    format!("{body}\n\nplan - {}\n", foot(&commit(1), &commit(push), Some(push)))
 }
 
 /// A pull request on which acts are carried out.
@@ -76,8 +83,8 @@ fn merged() -> End {
 #[test]
 fn another_plan_is_one_edit_and_leaves_the_old_headline_in_the_history() {
     let mut wall = Wall(Vec::new());
-    wall.tell(&told("a1", "1 create, safe", "### one"));
-    assert_eq!(wall.tell(&told("a1", "1 create, safe", "### one, read later")), Act::Leave);
+    wall.tell(&told("a1", "1 create, safe", &with_foot("### one", 0)));
+    assert_eq!(wall.tell(&told("a1", "1 create, safe", &with_foot("### one", 7))), Act::Leave, "only the head moved");
     wall.tell(&told("b2", "1 replace, **severing**", "### two"));
     wall.tell(&told("c3", "nothing to do", "### three"));
     assert_eq!(wall.0.len(), 1);
@@ -156,6 +163,16 @@ fn what_the_forge_or_a_person_did_to_our_comment_does_no_harm() {
     assert_eq!(wall.tell(&told("a1", "first", "### one")), Act::Leave);
     wall.tell(&told("b2", "second", "### two"));
     assert!(wall.last().contains("- (1) first"), "{}", wall.last());
+    // Somebody who may edit it made it say something else: it is written again, and that is no new plan.
+    let own = wall.last().to_owned();
+    for (from, to) in
+        [("### two", "### nothing"), ("- (1) first", "- (1) last"), ("### two\n", "### two\n\nLooks good.\n")]
+    {
+        wall.0[0].body = own.replacen(from, to, 1);
+        assert_ne!(wall.last(), own);
+        assert_ne!(wall.tell(&told("b2", "second", "### two")), Act::Leave, "{from}");
+        assert_eq!(wall.last(), own);
+    }
     // Somebody took the record away: the history is lost, and nothing else.
     wall.0[0].body = marker(&environment(), "b2");
     wall.tell(&told("c3", "third", "### three"));
@@ -210,24 +227,54 @@ fn hostile() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn twenty_pushes_make_one_comment(pushes in prop::collection::vec((0_u8..6, hostile(), hostile()), 20)) {
+    fn twenty_pushes_make_one_comment(
+        plans in prop::collection::vec((hostile(), hostile()), 6),
+        pushes in prop::collection::vec(0_usize..6, 20),
+    ) {
         let mut wall = Wall::with(&[("1", "mallory", "<!-- privlink:v1 environment=prod key=k0 -->")]);
         let mut shown = None;
-        let mut plans = 0;
-        for (key, headline, body) in &pushes {
-            let act = wall.tell(&told(&format!("k{key}"), headline, body));
-            prop_assert_eq!(act == Act::Leave, shown == Some(key));
-            plans += usize::from(shown != Some(key));
-            shown = Some(key);
+        let mut changes = 0;
+        for (push, plan) in pushes.iter().enumerate() {
+            let (headline, body) = &plans[*plan];
+            let key = format!("k{plan}");
+            // An unchanged plan is no edit, whatever was pushed.
+            let act = wall.tell(&told(&key, headline, &with_foot(body, push)));
+            prop_assert_eq!(act == Act::Leave, shown == Some(plan));
+            changes += usize::from(shown != Some(plan));
+            shown = Some(plan);
             has_its_shape(wall.last(), body);
-            // Told again, it is left alone.
-            prop_assert_eq!(wall.tell(&told(&format!("k{key}"), headline, body)), Act::Leave);
+            // What was written is left alone, as it is and as a forge gives it back.
+            prop_assert_eq!(wall.tell(&told(&key, headline, &with_foot(body, push))), Act::Leave);
+            let written = wall.last().to_owned();
+            wall.0[1].body = written.replace('\n', "\r\n").trim().to_owned();
+            prop_assert_eq!(wall.tell(&told(&key, headline, &with_foot(body, push + 1))), Act::Leave);
+            wall.0[1].body = written;
         }
         prop_assert_eq!(wall.0.len(), 2);
         let record = take_apart(wall.last()).record;
         let named = record.history.len() + record.dropped;
         // A headline of nothing is not kept.
-        prop_assert!(named < plans && record.history.len() <= KEPT);
+        prop_assert!(named < changes && record.history.len() <= KEPT);
+    }
+
+    #[test]
+    fn whatever_somebody_makes_of_our_comment_is_put_right(
+        (headline, body) in (hostile(), hostile()),
+        // No digits: in the foot these are what may move.
+        (at, inserted) in (any::<prop::sample::Index>(), "[ -/:-~]{1,3}"),
+    ) {
+        let mut wall = Wall(Vec::new());
+        wall.tell(&told("a", "before", "x"));
+        let now = told("b", &headline, &with_foot(&body, 2));
+        wall.tell(&now);
+        let own = wall.last().to_owned();
+        // Anywhere that people see, but in the first line, by which it is found.
+        let (first, last) = (own.find('\n').unwrap() + 1, own.trim_end().rfind('\n').unwrap());
+        let at = first + at.index(last - first);
+        let at = (first..=at).rev().find(|at| own.is_char_boundary(*at)).unwrap();
+        wall.0[0].body = format!("{}{inserted}{}", &own[..at], &own[at..]);
+        prop_assert_ne!(wall.tell(&now), Act::Leave);
+        prop_assert_eq!(wall.last(), own);
     }
 
     #[test]
