@@ -19,6 +19,7 @@ use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
 use crate::forge::PAGE;
 use crate::forge::StatusSet;
+use crate::forge::Statuses;
 use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
@@ -145,8 +146,8 @@ impl AzureDevOps {
         self.sender.write(&purpose, (Method::PATCH, url, Repeat::Safe), json!({"content": body})).await.map(drop)
     }
 
-    /// The number of the push that brought the head. A status without it is not taken back by the next push.
-    async fn iteration(&self, pull: &PullRequest) -> Result<u64, ForgeError> {
+    /// The number of the push that brought the head.
+    async fn push(&self, pull: &PullRequest) -> Result<u64, ForgeError> {
         let purpose = purpose(format!("read the pushes of pull request {}", pull.number), READ);
         let list = self.list(&purpose, self.of(pull.number, &["iterations"])).await?;
         let is_it = |own: &&Json| json::commit(own, "/sourceRefCommit/commitId").as_ref() == Some(&pull.head);
@@ -154,27 +155,32 @@ impl AzureDevOps {
         number.ok_or_else(|| ForgeError::unexpected(&purpose, format!("none of them brought {}", pull.head.short())))
     }
 
-    pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
-        let (genre, name) = status.context.split_once('/').unwrap_or(("privlink", &status.context));
-        let iteration = self.iteration(pull).await?;
-        let reading = purpose(format!("read the statuses of pull request {}", pull.number), READ);
-        let list = self.list(&reading, self.of(pull.number, &["statuses"])).await?;
-        let is_it = |own: &&Json| {
-            json::text(own, "/context/genre") == Some(genre)
-                && json::text(own, "/context/name") == Some(name)
-                && own.get("iterationId").and_then(Json::as_u64) == Some(iteration)
+    /// The last of each context, of those of the push that brought the head.
+    pub(crate) async fn statuses(&self, pull: &PullRequest) -> Result<Statuses, ForgeError> {
+        let push = self.push(pull).await?;
+        let purpose = purpose(format!("read the statuses of pull request {}", pull.number), READ);
+        let mut list = self.list(&purpose, self.of(pull.number, &["statuses"])).await?;
+        list.retain(|own| own.get("iterationId").and_then(Json::as_u64) == Some(push));
+        let status = |json: &Json| {
+            let (genre, name) = (json::text(json, "/context/genre")?, json::text(json, "/context/name")?);
+            Some((format!("{genre}/{name}"), told(json)))
         };
-        let last = list.iter().filter(is_it).max_by_key(|own| own.get("id").and_then(Json::as_u64));
-        if last.map(told).is_some_and(|last| last.says(status)) {
-            return Ok(StatusSet::Unchanged);
-        }
+        Ok(Statuses { last: json::last_of_each(&list, status), project: None, push: Some(push) })
+    }
+
+    pub(crate) async fn set_status(
+        &self,
+        pull: &PullRequest,
+        (before, status): (&Statuses, &CommitStatus),
+    ) -> Result<StatusSet, ForgeError> {
+        let (genre, name) = status.context.split_once('/').unwrap_or(("privlink", &status.context));
         let state = match status.state {
             StatusState::Pending => "pending",
             StatusState::Success => "succeeded",
             StatusState::Failure => "failed",
         };
         let mut body = json!({
-            "iterationId": iteration,
+            "iterationId": before.push,
             "state": state,
             "description": shortened(&status.description),
             "context": {"genre": genre, "name": name},

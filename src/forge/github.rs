@@ -23,9 +23,11 @@ use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
 use crate::forge::MOST_COMMENTS;
+use crate::forge::MOST_CONTEXTS;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
 use crate::forge::StatusSet;
+use crate::forge::Statuses;
 use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
@@ -142,14 +144,18 @@ impl GitHub {
         self.write(&purpose, (Method::PATCH, &path, Repeat::Safe), json!({"body": body})).await.map(drop)
     }
 
+    /// The last of each context, as GitHub itself puts them together.
+    pub(crate) async fn statuses(&self, pull: &PullRequest) -> Result<Statuses, ForgeError> {
+        let purpose = purpose(format!("read the statuses of {}", pull.head.short()), WRITE_STATUSES);
+        let path = ["commits", pull.head.as_str(), "status"];
+        let (list, _) = self.pages(&purpose, (&path, &[]), (Some("statuses"), MOST_CONTEXTS)).await?;
+        let status = |json: &Json| Some((json::text(json, "/context")?.to_owned(), told(json)));
+        Ok(Statuses { last: json::last_of_each(&list, status), project: None, push: None })
+    }
+
     pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
-        let (sha, context) = (pull.head.as_str(), &status.context);
+        let context = &status.context;
         let what = format!("set the status {context} of {}", pull.head.short());
-        let reading = purpose(format!("read the statuses of {}", pull.head.short()), WRITE_STATUSES);
-        let (list, _) = self.pages(&reading, (&["commits", sha, "status"], &[]), (Some("statuses"), 1_000)).await?;
-        if list.iter().any(|own| json::text(own, "/context") == Some(context) && told(own).says(status)) {
-            return Ok(StatusSet::Unchanged);
-        }
         let state = match status.state {
             StatusState::Pending => "pending",
             StatusState::Success => "success",
@@ -160,8 +166,8 @@ impl GitHub {
             body["target_url"] = json!(url);
         }
         // Set twice, it is set: the last one counts.
-        let to = (Method::POST, ["statuses", sha], Repeat::Safe);
-        self.write(&purpose(what, WRITE_STATUSES), (to.0, &to.1, to.2), body).await?;
+        let path = ["statuses", pull.head.as_str()];
+        self.write(&purpose(what, WRITE_STATUSES), (Method::POST, &path, Repeat::Safe), body).await?;
         Ok(StatusSet::Set)
     }
 

@@ -16,9 +16,11 @@ use crate::domain::pull_request::StatusState;
 use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
 use crate::forge::MOST_COMMENTS;
+use crate::forge::MOST_CONTEXTS;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
 use crate::forge::StatusSet;
+use crate::forge::Statuses;
 use crate::forge::address::ApiUrl;
 use crate::forge::error::ForgeError;
 use crate::forge::error::Purpose;
@@ -111,26 +113,30 @@ impl GitLab {
         self.sender.write(&purpose, (Method::PUT, url, Repeat::Safe), json!({"body": body})).await.map(drop)
     }
 
-    pub(crate) async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
-        let (sha, context) = (pull.head.as_str(), status.context.as_str());
-        let project = if pull.is_fork {
-            json::id(&self.merge_request(pull.number).await?, "/source_project_id")
-                .unwrap_or_else(|| self.project.clone())
-        } else {
-            self.project.clone()
+    /// The last of each name. GitLab says the last of a pipeline, and one commit can have several.
+    pub(crate) async fn statuses(&self, pull: &PullRequest) -> Result<Statuses, ForgeError> {
+        let project = match pull.is_fork {
+            true => json::id(&self.merge_request(pull.number).await?, "/source_project_id"),
+            false => None,
         };
-        let reading =
-            purpose(format!("read the statuses of {}", pull.head.short()), if pull.is_fork { FORK } else { READ });
-        let url = self.of_project(&project, &["repository", "commits", sha, "statuses"]);
-        let (list, _) = self.sender.pages(&reading, (url, &[("name", context)]), (None, MOST_COMMENTS)).await?;
-        let number = |json: &Json| json.get("id").and_then(Json::as_u64);
-        let own = list.iter().filter(|own| json::text(own, "/name") == Some(context));
-        let last = own.max_by_key(|own| number(own)).map(told);
-        if last.as_ref().is_some_and(|last| last.says(status)) {
-            return Ok(StatusSet::Unchanged);
-        }
+        let right = if pull.is_fork { FORK } else { READ };
+        let purpose = purpose(format!("read the statuses of {}", pull.head.short()), right);
+        let home = project.as_ref().unwrap_or(&self.project);
+        let url = self.of_project(home, &["repository", "commits", pull.head.as_str(), "statuses"]);
+        let (list, _) = self.sender.pages(&purpose, (url, &[]), (None, MOST_CONTEXTS)).await?;
+        let status = |json: &Json| Some((json::text(json, "/name")?.to_owned(), told(json)));
+        Ok(Statuses { last: json::last_of_each(&list, status), project, push: None })
+    }
+
+    pub(crate) async fn set_status(
+        &self,
+        pull: &PullRequest,
+        (before, status): (&Statuses, &CommitStatus),
+    ) -> Result<StatusSet, ForgeError> {
+        let context = &status.context;
         // GitLab's states are those of a job, and a job that waits cannot begin to wait.
-        if status.state == StatusState::Pending && last.is_some_and(|last| last.state == Some(StatusState::Pending)) {
+        let waits = before.last.get(context).is_some_and(|last| last.state == Some(StatusState::Pending));
+        if waits && status.state == StatusState::Pending {
             let why = "GitLab takes no new words for a status that is pending already".to_owned();
             return Ok(StatusSet::Kept { why });
         }
@@ -147,7 +153,8 @@ impl GitLab {
             format!("set the status {context} of {}", pull.head.short()),
             if pull.is_fork { FORK } else { WRITE },
         );
-        let url = self.of_project(&project, &["statuses", sha]);
+        let home = before.project.as_ref().unwrap_or(&self.project);
+        let url = self.of_project(home, &["statuses", pull.head.as_str()]);
         self.sender.write(&what, (Method::POST, url, Repeat::Never), body).await?;
         Ok(StatusSet::Set)
     }

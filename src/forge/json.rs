@@ -1,5 +1,7 @@
 //! Reading the answers of forges: only what is asked for, and an error that names what is missing.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use crate::domain::commit::CommitId;
@@ -55,6 +57,13 @@ pub(crate) fn read_all<T>(
 /// The id of a commit at a JSON pointer.
 pub(crate) fn commit(json: &Json, pointer: &str) -> Option<CommitId> {
     text(json, pointer)?.parse().ok()
+}
+
+/// The last status of each context: the one with the highest number.
+pub(crate) fn last_of_each(list: &[Json], status: impl Fn(&Json) -> Option<(String, Told)>) -> BTreeMap<String, Told> {
+    let mut list: Vec<&Json> = list.iter().collect();
+    list.sort_by_key(|json| json.get("id").and_then(Json::as_u64));
+    list.into_iter().filter_map(status).collect()
 }
 
 /// A status as a forge tells it.

@@ -17,6 +17,7 @@ mod json;
 mod send;
 mod sign;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::name::EnvironmentName;
@@ -45,6 +46,8 @@ const PAGE: usize = 100;
 pub const MOST_PULL_REQUESTS: usize = 300;
 /// The most comments of one pull request that are read. Ours is among the first.
 const MOST_COMMENTS: usize = 10_000;
+/// The most contexts of one commit whose last status is read; in GitLab every job is one.
+const MOST_CONTEXTS: usize = 10_000;
 
 /// What the runner says about the way to a forge; nothing of it comes from a config repository under review.
 #[derive(Clone, Debug)]
@@ -81,6 +84,17 @@ pub struct OpenPullRequests {
     pub found: Vec<PullRequest>,
     /// False if there are more than are read ([`MOST_PULL_REQUESTS`]).
     pub is_complete: bool,
+}
+
+/// The statuses of the head of a pull request, as they were when they were read.
+#[derive(Clone, Debug)]
+pub struct Statuses {
+    /// The last of each context.
+    last: BTreeMap<String, json::Told>,
+    /// The project of GitLab that keeps them, if it is not the one of the pull request: those of a fork are in the fork.
+    project: Option<String>,
+    /// The push that they are of, by its number in Azure DevOps. One without it is not taken back by the next push.
+    push: Option<u64>,
 }
 
 /// What became of a status.
@@ -239,15 +253,34 @@ impl Forge {
         }
     }
 
-    /// Sets a status of the head of a pull request, unless it is set so already.
+    /// The statuses of the head of a pull request, of everybody and all at once: what need not be set again.
     ///
     /// # Errors
     /// As every call.
-    pub async fn set_status(&self, pull: &PullRequest, status: &CommitStatus) -> Result<StatusSet, ForgeError> {
+    pub async fn statuses(&self, pull: &PullRequest) -> Result<Statuses, ForgeError> {
+        match &self.way {
+            Way::GitHub(own) => own.statuses(pull).await,
+            Way::GitLab(own) => own.statuses(pull).await,
+            Way::AzureDevOps(own) => own.statuses(pull).await,
+        }
+    }
+
+    /// Sets a status of the head of a pull request, unless it was set so already when its statuses were read.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn set_status(
+        &self,
+        pull: &PullRequest,
+        (before, status): (&Statuses, &CommitStatus),
+    ) -> Result<StatusSet, ForgeError> {
+        if before.last.get(&status.context).is_some_and(|last| last.says(status)) {
+            return Ok(StatusSet::Unchanged);
+        }
         match &self.way {
             Way::GitHub(own) => own.set_status(pull, status).await,
-            Way::GitLab(own) => own.set_status(pull, status).await,
-            Way::AzureDevOps(own) => own.set_status(pull, status).await,
+            Way::GitLab(own) => own.set_status(pull, (before, status)).await,
+            Way::AzureDevOps(own) => own.set_status(pull, (before, status)).await,
         }
     }
 

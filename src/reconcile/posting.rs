@@ -65,10 +65,10 @@ pub enum Commented {
 pub struct PostedFor {
     /// The environment.
     pub environment: EnvironmentName,
-    /// Its comment. What could not be read before any of them was written is told for each.
+    /// Its comment. What could not be read before anything was written is told for each, here and for statuses.
     pub comment: Result<Commented, Arc<ForgeError>>,
     /// Its statuses, by their contexts.
-    pub statuses: Vec<(String, Result<StatusSet, ForgeError>)>,
+    pub statuses: Vec<(String, Result<StatusSet, Arc<ForgeError>>)>,
     /// What a person should know beside.
     pub remarks: Vec<String>,
 }
@@ -76,7 +76,7 @@ pub struct PostedFor {
 impl PostedFor {
     fn errors(&self) -> impl Iterator<Item = &ForgeError> {
         let comment = self.comment.as_ref().err().map(AsRef::as_ref);
-        comment.into_iter().chain(self.statuses.iter().filter_map(|(_, set)| set.as_ref().err()))
+        comment.into_iter().chain(self.statuses.iter().filter_map(|(_, set)| set.as_ref().err().map(AsRef::as_ref)))
     }
 }
 
@@ -181,7 +181,7 @@ impl fmt::Display for Posted {
     }
 }
 
-/// What is there before anything is written.
+/// The comments that are there before anything is written.
 struct Before {
     me: Result<Account, Arc<ForgeError>>,
     /// Also unknown if we do not know who we are.
@@ -192,6 +192,7 @@ struct Before {
 /// out; if it has moved on since, nothing is written.
 pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
     let before = before(forge, pull).await;
+    let statuses_before = forge.statuses(pull).await.map_err(Arc::new);
     // The last look before writing, as late as can be.
     if let Some(why) = withheld(forge, pull).await {
         return Posted::Nothing(why);
@@ -208,7 +209,11 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
         };
         let mut statuses = Vec::new();
         for status in &own.statuses {
-            statuses.push((status.context.clone(), forge.set_status(pull, status).await));
+            let set = match &statuses_before {
+                Ok(before) => forge.set_status(pull, (before, status)).await.map_err(Arc::new),
+                Err(error) => Err(Arc::clone(error)),
+            };
+            statuses.push((status.context.clone(), set));
         }
         environments.push(PostedFor { environment: own.environment.clone(), comment, statuses, remarks });
     }

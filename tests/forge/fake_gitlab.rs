@@ -131,8 +131,12 @@ fn project(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> An
             let named = asked.param("name");
             let is_asked = |own: &&Status| own.of.0 == *sha && (named.is_empty() || own.context == named);
             // The last of each name.
-            let last = world.statuses.iter().rev().find(is_asked).map(status);
-            page(asked, last.into_iter().collect())
+            let mut latest: Vec<&Status> = Vec::new();
+            for own in world.statuses.iter().filter(is_asked) {
+                latest.retain(|other| other.context != own.context);
+                latest.push(own);
+            }
+            page(asked, latest.into_iter().map(status).collect())
         }
         ("POST", ["statuses", sha]) => set_status(world, asked, sha),
         _ => refused(404, "404 Not Found"),

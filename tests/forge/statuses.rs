@@ -5,9 +5,11 @@ use privlink::domain::pull_request::StatusState;
 use privlink::reconcile::posting::close;
 use privlink::review::Told;
 
+use super::fake::Status;
 use super::stage::KINDS;
 use super::stage::NUMBER;
 use super::stage::Stage;
+use super::stage::of;
 use super::stage::told;
 use super::stage::waiting;
 
@@ -20,7 +22,7 @@ fn shown(stage: &Stage) -> String {
         ForgeKind::AzureDevOps => of.2 == head.heads.len() as u64,
     };
     let last = |name: &str| {
-        let of = |own: &&super::fake::Status| own.context == name && is_of_head(&own.of);
+        let of = |own: &&Status| own.context == name && is_of_head(&own.of);
         let found = world.statuses.iter().rev().find(of);
         found.map_or_else(|| "-".to_owned(), |own| format!("{} ({})", own.state, own.description.as_str().unwrap()))
     };
@@ -111,6 +113,39 @@ async fn a_long_description_is_cut_to_what_every_forge_takes() {
         // What was cut is not taken for another one.
         stage.fake.world().log.clear();
         stage.post(&told).await;
+        assert_eq!(stage.writes(), Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_set_is_read_once_for_all_environments() {
+    let mut said = String::new();
+    for kind in KINDS {
+        let stage = Stage::converged(kind).await;
+        let all = ["prod", "staging", "test"].map(|name| of(name, &waiting("a1")));
+        assert_eq!(stage.post_all(&all).await.failures(), Vec::<String>::new(), "{kind}");
+        let world = stage.fake.world();
+        let is_asked = |path: &str| path.contains("/status") || path.ends_with("/iterations");
+        let reads = world.log.iter().filter(|own| own.method == "GET" && is_asked(&own.path));
+        let reads: Vec<&str> = reads.map(|own| own.path.as_str()).collect();
+        said.push_str(&format!("{kind}: {}\n", reads.join(" ")));
+        assert_eq!(world.statuses.len(), 6, "{kind}");
+    }
+    insta::assert_snapshot!(said, @"
+    GitHub: /repos/acme/config/commits/0000000000000000000000000000000000000001/status
+    GitLab: /api/v4/projects/acme%2Fconfig/repository/commits/0000000000000000000000000000000000000001/statuses
+    Azure DevOps: /acme/net%20work/_apis/git/repositories/config/pullRequests/7/iterations /acme/net%20work/_apis/git/repositories/config/pullRequests/7/statuses
+    ");
+}
+
+#[tokio::test]
+async fn the_statuses_of_others_are_left_alone_and_read_in_pages() {
+    for kind in KINDS {
+        let stage = Stage::converged(kind).await;
+        let own = stage.fake.world().statuses.clone();
+        let others = (0..250).map(|number| Status { id: number, context: format!("ci/job{number}"), ..own[0].clone() });
+        stage.fake.world().statuses.splice(0..0, others);
+        stage.post(&waiting("a1")).await;
         assert_eq!(stage.writes(), Vec::<String>::new(), "{kind}");
     }
 }

@@ -42,11 +42,12 @@ impl GitHub {
             return Ok(None);
         }
         let (me, pull) = (self.me().await?, pull.clone());
-        let (statuses, contributors) = (self.statuses(&pull).await?, self.contributors(&pull).await?);
+        let (statuses, contributors) = (self.every_status(&pull).await?, self.contributors(&pull).await?);
         Ok(Some(Testimony { me, pull, reviews, statuses, contributors }))
     }
 
-    async fn statuses(&self, pull: &PullRequest) -> Result<Vec<PostedStatus>, ForgeError> {
+    /// Also those that others of the same context came after.
+    async fn every_status(&self, pull: &PullRequest) -> Result<Vec<PostedStatus>, ForgeError> {
         let purpose = purpose(format!("read who set the statuses of {}", pull.head.short()), WRITE_STATUSES);
         let path = ["commits", pull.head.as_str(), "statuses"];
         let (list, _) = self.pages(&purpose, (&path, &[]), (None, MOST_STATUSES)).await?;
