@@ -101,6 +101,8 @@ pub struct Comment {
     pub body: String,
     /// Who wrote it.
     pub author: Account,
+    /// Where a person reads it.
+    pub url: String,
 }
 
 /// The state of one status of a commit or pull request.
@@ -134,7 +136,7 @@ pub struct CommitStatus {
     pub state: StatusState,
     /// One line of at most [`LONGEST_DESCRIPTION`] characters.
     pub description: String,
-    /// Where a person reads more.
+    /// Where a person reads more; whoever posts it knows.
     pub target_url: Option<String>,
 }
 

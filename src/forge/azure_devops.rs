@@ -122,20 +122,20 @@ impl AzureDevOps {
         }
     }
 
-    pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
-        let purpose = purpose(format!("read the comments of pull request {number}"), READ);
-        let mut threads = self.list(&purpose, self.of(number, &["threads"])).await?;
+    pub(crate) async fn comments(&self, pull: &PullRequest) -> Result<Vec<Comment>, ForgeError> {
+        let purpose = purpose(format!("read the comments of pull request {}", pull.number), READ);
+        let mut threads = self.list(&purpose, self.of(pull.number, &["threads"])).await?;
         threads.sort_by_key(|thread| thread.get("id").and_then(Json::as_u64));
-        Ok(threads.iter().flat_map(comments_of).collect())
+        Ok(threads.iter().flat_map(|thread| comments_of(thread, pull)).collect())
     }
 
-    pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
-        let purpose = purpose(format!("write a comment on pull request {number}"), WRITE);
+    pub(crate) async fn create_comment(&self, pull: &PullRequest, body: &str) -> Result<Comment, ForgeError> {
+        let purpose = purpose(format!("write a comment on pull request {}", pull.number), WRITE);
         // Without a status the thread is no question that somebody must resolve before the merge.
         let thread = json!({"comments": [{"parentCommentId": 0, "content": body, "commentType": "text"}]});
-        let to = (Method::POST, self.of(number, &["threads"]), Repeat::Never);
+        let to = (Method::POST, self.of(pull.number, &["threads"]), Repeat::Never);
         let made = self.sender.write(&purpose, to, thread).await?;
-        json::read(&purpose, &made, "thread", |thread| comments_of(thread).into_iter().next())
+        json::read(&purpose, &made, "thread", |thread| comments_of(thread, pull).into_iter().next())
     }
 
     pub(crate) async fn update_comment(&self, number: u64, id: &str, body: &str) -> Result<(), ForgeError> {
@@ -216,14 +216,15 @@ fn account(json: &Json) -> Option<Account> {
 }
 
 /// The comments of a thread that people can read. One is found again by thread and number.
-fn comments_of(thread: &Json) -> Vec<Comment> {
+fn comments_of(thread: &Json, pull: &PullRequest) -> Vec<Comment> {
     let is_gone = |json: &Json| json.get("isDeleted").and_then(Json::as_bool) == Some(true);
     let Some(number) = json::id(thread, "/id").filter(|_| !is_gone(thread)) else { return Vec::new() };
     let read = |json: &Json| {
         let is_written = !is_gone(json) && json::text(json, "/commentType") != Some("system");
         let body = json::text(json, "/content").filter(|_| is_written)?.to_owned();
         let id = format!("{number}/{}", json::id(json, "/id")?);
-        Some(Comment { id, body, author: account(json.get("author")?)? })
+        let url = format!("{}?discussionId={number}", pull.url);
+        Some(Comment { id, body, author: account(json.get("author")?)?, url })
     };
     thread.get("comments").and_then(Json::as_array).into_iter().flatten().filter_map(read).collect()
 }

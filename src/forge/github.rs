@@ -121,9 +121,9 @@ impl GitHub {
         Ok(OpenPullRequests { found, is_complete })
     }
 
-    pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
-        let purpose = purpose(format!("read the comments of pull request {number}"), READ_PULLS);
-        let path = ["issues", &number.to_string(), "comments"];
+    pub(crate) async fn comments(&self, pull: &PullRequest) -> Result<Vec<Comment>, ForgeError> {
+        let purpose = purpose(format!("read the comments of pull request {}", pull.number), READ_PULLS);
+        let path = ["issues", &pull.number.to_string(), "comments"];
         let (list, is_complete) = self.pages(&purpose, (&path, &[]), (None, MOST_COMMENTS)).await?;
         if !is_complete {
             return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
@@ -131,9 +131,9 @@ impl GitHub {
         json::read_all(&purpose, &list, ("comment", comment))
     }
 
-    pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
-        let purpose = purpose(format!("write a comment on pull request {number}"), WRITE_PULLS);
-        let path = ["issues", &number.to_string(), "comments"];
+    pub(crate) async fn create_comment(&self, pull: &PullRequest, body: &str) -> Result<Comment, ForgeError> {
+        let purpose = purpose(format!("write a comment on pull request {}", pull.number), WRITE_PULLS);
+        let path = ["issues", &pull.number.to_string(), "comments"];
         let made = self.write(&purpose, (Method::POST, &path, Repeat::Never), json!({"body": body})).await?;
         json::read(&purpose, &made, "comment", comment)
     }
@@ -209,7 +209,8 @@ fn account_at(json: &Json, field: &str) -> Account {
 
 fn comment(json: &Json) -> Option<Comment> {
     let body = json::text(json, "/body").unwrap_or_default().to_owned();
-    Some(Comment { id: json::id(json, "/id")?, body, author: account_at(json, "user") })
+    let url = json::text(json, "/html_url")?.to_owned();
+    Some(Comment { id: json::id(json, "/id")?, body, author: account_at(json, "user"), url })
 }
 
 fn pull_request(json: &Json) -> Option<PullRequest> {

@@ -86,25 +86,25 @@ impl GitLab {
         self.url(&["merge_requests", &number.to_string(), "notes"])
     }
 
-    pub(crate) async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
-        let purpose = purpose(format!("read the comments of merge request {number}"), READ);
+    pub(crate) async fn comments(&self, pull: &PullRequest) -> Result<Vec<Comment>, ForgeError> {
+        let purpose = purpose(format!("read the comments of merge request {}", pull.number), READ);
         let query = [("order_by", "created_at"), ("sort", "asc")];
         let (list, is_complete) =
-            self.sender.pages(&purpose, (self.notes(number), &query), (None, MOST_COMMENTS)).await?;
+            self.sender.pages(&purpose, (self.notes(pull.number), &query), (None, MOST_COMMENTS)).await?;
         if !is_complete {
             return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
         }
         // What GitLab itself notes, such as a push, is no comment.
         let is_written = |json: &&Json| json.get("system").and_then(Json::as_bool) != Some(true);
         let list: Vec<Json> = list.iter().filter(is_written).cloned().collect();
-        json::read_all(&purpose, &list, ("note", comment))
+        json::read_all(&purpose, &list, ("note", |json: &Json| comment(json, pull)))
     }
 
-    pub(crate) async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
-        let purpose = purpose(format!("write a comment on merge request {number}"), WRITE);
-        let to = (Method::POST, self.notes(number), Repeat::Never);
+    pub(crate) async fn create_comment(&self, pull: &PullRequest, body: &str) -> Result<Comment, ForgeError> {
+        let purpose = purpose(format!("write a comment on merge request {}", pull.number), WRITE);
+        let to = (Method::POST, self.notes(pull.number), Repeat::Never);
         let made = self.sender.write(&purpose, to, json!({"body": body})).await?;
-        json::read(&purpose, &made, "note", comment)
+        json::read(&purpose, &made, "note", |json| comment(json, pull))
     }
 
     pub(crate) async fn update_comment(&self, number: u64, id: &str, body: &str) -> Result<(), ForgeError> {
@@ -184,9 +184,10 @@ fn account(json: &Json) -> Option<Account> {
     Some(Account { id: json::id(json, "/id")?, name, is_bot })
 }
 
-fn comment(json: &Json) -> Option<Comment> {
-    let body = json::text(json, "/body")?.to_owned();
-    Some(Comment { id: json::id(json, "/id")?, body, author: account(json.get("author")?)? })
+fn comment(json: &Json, pull: &PullRequest) -> Option<Comment> {
+    let (id, body) = (json::id(json, "/id")?, json::text(json, "/body")?.to_owned());
+    let url = format!("{}#note_{id}", pull.url);
+    Some(Comment { id, body, author: account(json.get("author")?)?, url })
 }
 
 fn pull_request(json: &Json) -> Option<PullRequest> {

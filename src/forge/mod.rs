@@ -197,11 +197,11 @@ impl Forge {
     ///
     /// # Errors
     /// More comments than anybody reads; else as every call.
-    pub async fn comments(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
+    pub async fn comments(&self, pull: &PullRequest) -> Result<Vec<Comment>, ForgeError> {
         match &self.way {
-            Way::GitHub(own) => own.comments(number).await,
-            Way::GitLab(own) => own.comments(number).await,
-            Way::AzureDevOps(own) => own.comments(number).await,
+            Way::GitHub(own) => own.comments(pull).await,
+            Way::GitLab(own) => own.comments(pull).await,
+            Way::AzureDevOps(own) => own.comments(pull).await,
         }
     }
 
@@ -210,34 +210,34 @@ impl Forge {
     ///
     /// # Errors
     /// As every call.
-    pub async fn create_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
-        let first = match self.post_comment(number, body).await {
+    pub async fn create_comment(&self, pull: &PullRequest, body: &str) -> Result<Comment, ForgeError> {
+        let first = match self.post_comment(pull, body).await {
             Err(error) if error.is_in_doubt() => error,
             answer => return answer,
         };
         tracing::debug!(%first, "looking whether the comment is there");
-        if let Some(found) = self.find_written(number, body).await? {
+        if let Some(found) = self.find_written(pull, body).await? {
             return Ok(found);
         }
-        match self.post_comment(number, body).await {
-            Err(error) if error.is_in_doubt() => self.find_written(number, body).await?.ok_or(error),
+        match self.post_comment(pull, body).await {
+            Err(error) if error.is_in_doubt() => self.find_written(pull, body).await?.ok_or(error),
             answer => answer,
         }
     }
 
-    async fn find_written(&self, number: u64, body: &str) -> Result<Option<Comment>, ForgeError> {
+    async fn find_written(&self, pull: &PullRequest, body: &str) -> Result<Option<Comment>, ForgeError> {
         tokio::time::sleep(patience::for_ever(0, u16::MAX)).await;
         let me = self.me().await?;
         let is_it =
             |comment: &Comment| comment.author.id == me.id && comment.body.lines().next() == body.lines().next();
-        Ok(self.comments(number).await?.into_iter().find(is_it))
+        Ok(self.comments(pull).await?.into_iter().find(is_it))
     }
 
-    async fn post_comment(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
+    async fn post_comment(&self, pull: &PullRequest, body: &str) -> Result<Comment, ForgeError> {
         match &self.way {
-            Way::GitHub(own) => own.create_comment(number, body).await,
-            Way::GitLab(own) => own.create_comment(number, body).await,
-            Way::AzureDevOps(own) => own.create_comment(number, body).await,
+            Way::GitHub(own) => own.create_comment(pull, body).await,
+            Way::GitLab(own) => own.create_comment(pull, body).await,
+            Way::AzureDevOps(own) => own.create_comment(pull, body).await,
         }
     }
 

@@ -284,7 +284,7 @@ impl Attendant {
 
     /// Writes into the comments of a pull request how it ended.
     pub async fn end(&self, pull: &PullRequest, environments: impl IntoIterator<Item = EnvironmentName>) -> Posted {
-        let environments: Vec<_> = environments.into_iter().map(|environment| (environment, None)).collect();
+        let environments: Vec<_> = environments.into_iter().collect();
         posting::close(&self.forge, pull, &environments).await
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::commit::CommitId;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::Account;
 use crate::domain::pull_request::Comment;
+use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
@@ -18,6 +19,7 @@ use crate::forge::Annotated;
 use crate::forge::Forge;
 use crate::forge::Settings;
 use crate::forge::StatusSet;
+use crate::forge::Statuses;
 use crate::forge::address;
 use crate::forge::error::ForgeError;
 use crate::review;
@@ -199,23 +201,7 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
     }
     let mut environments = Vec::new();
     for own in told {
-        let mut remarks = Vec::new();
-        let comment = match (&before.me, &before.comments) {
-            (Ok(me), Ok(comments)) => {
-                let sticky = sticky::next(forge.kind(), comments, me, own);
-                perform(forge, (pull, me), sticky, &mut remarks).await.map_err(Arc::new)
-            }
-            (Err(error), _) | (_, Err(error)) => Err(Arc::clone(error)),
-        };
-        let mut statuses = Vec::new();
-        for status in &own.statuses {
-            let set = match &statuses_before {
-                Ok(before) => forge.set_status(pull, (before, status)).await.map_err(Arc::new),
-                Err(error) => Err(Arc::clone(error)),
-            };
-            statuses.push((status.context.clone(), set));
-        }
-        environments.push(PostedFor { environment: own.environment.clone(), comment, statuses, remarks });
+        environments.push(tell((forge, pull), (&before, &statuses_before), own).await);
     }
     let annotations = match &before.me {
         Ok(me) => forge.annotate((pull, me), &review::annotations_by_environment(told)).await.map_err(Arc::new),
@@ -224,9 +210,39 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
     Posted::Tried { environments, annotations }
 }
 
-/// Writes into the comments of a pull request that was merged or closed how it ended. `environments` come with the address
-/// of their status.
-pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(EnvironmentName, Option<String>)]) -> Posted {
+/// Writes the comment of an environment, and then its statuses, which lead to it.
+async fn tell(
+    (forge, pull): (&Forge, &PullRequest),
+    (before, statuses_before): (&Before, &Result<Statuses, Arc<ForgeError>>),
+    own: &Told,
+) -> PostedFor {
+    let mut remarks = Vec::new();
+    let (comment, url) = match (&before.me, &before.comments) {
+        (Ok(me), Ok(comments)) => {
+            let sticky = sticky::next(forge.kind(), comments, me, own);
+            let there = sticky.url.clone();
+            match perform(forge, (pull, me), sticky, &mut remarks).await {
+                Ok((commented, made)) => (Ok(commented), made.or(there)),
+                Err(error) => (Err(Arc::new(error)), there),
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => (Err(Arc::clone(error)), None),
+    };
+    let target = url.unwrap_or_else(|| pull.url.clone());
+    let mut statuses = Vec::new();
+    for status in &own.statuses {
+        let status = CommitStatus { target_url: Some(target.clone()), ..status.clone() };
+        let set = match statuses_before {
+            Ok(before) => forge.set_status(pull, (before, &status)).await.map_err(Arc::new),
+            Err(error) => Err(Arc::clone(error)),
+        };
+        statuses.push((status.context, set));
+    }
+    PostedFor { environment: own.environment.clone(), comment, statuses, remarks }
+}
+
+/// Writes into the comments of a pull request that was merged or closed how it ended.
+pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[EnvironmentName]) -> Posted {
     let before = before(forge, pull).await;
     if let Some(why) = withheld(forge, pull).await {
         return Posted::Nothing(why);
@@ -236,18 +252,16 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(Environme
         (Err(error), _) | (_, Err(error)) => return Posted::Nothing(Withheld::Unknown(error)),
     };
     let mut posted = Vec::new();
-    for (environment, status_url) in environments {
+    for environment in environments {
         let end = match pull.state {
-            PullRequestState::Merged => End::Merged {
-                commit: pull.merged_as.as_ref().unwrap_or(&pull.head).clone(),
-                status_url: status_url.clone(),
-            },
+            PullRequestState::Merged => End::Merged { commit: pull.merged_as.as_ref().unwrap_or(&pull.head).clone() },
             PullRequestState::Closed => End::Closed,
             PullRequestState::Open => return Posted::Nothing(Withheld::Became(PullRequestState::Open)),
         };
         let mut remarks = Vec::new();
         let sticky = sticky::closed(forge.kind(), &comments, &me, (environment, &end));
-        let comment = perform(forge, (pull, &me), sticky, &mut remarks).await.map_err(Arc::new);
+        let performed = perform(forge, (pull, &me), sticky, &mut remarks).await;
+        let comment = performed.map(|(commented, _)| commented).map_err(Arc::new);
         posted.push(PostedFor { environment: environment.clone(), comment, statuses: Vec::new(), remarks });
     }
     Posted::Tried { environments: posted, annotations: Ok(Annotated::Unchanged) }
@@ -256,7 +270,7 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[(Environme
 async fn before(forge: &Forge, pull: &PullRequest) -> Before {
     let me = forge.me().await.map_err(Arc::new);
     let comments = match &me {
-        Ok(_) => forge.comments(pull.number).await.map_err(Arc::new),
+        Ok(_) => forge.comments(pull).await.map_err(Arc::new),
         Err(error) => Err(Arc::clone(error)),
     };
     Before { me, comments }
@@ -271,12 +285,13 @@ async fn withheld(forge: &Forge, pull: &PullRequest) -> Option<Withheld> {
     }
 }
 
+/// Does what has to be done with a comment. A new one comes with where a person reads it.
 async fn perform(
     forge: &Forge,
     (pull, me): (&PullRequest, &Account),
-    Sticky { act, doubles }: Sticky,
+    Sticky { act, doubles, url: _ }: Sticky,
     remarks: &mut Vec<String>,
-) -> Result<Commented, ForgeError> {
+) -> Result<(Commented, Option<String>), ForgeError> {
     if !doubles.is_empty() {
         remarks.push(format!(
             "there are further comments of ours that are left alone ({}); delete them if they are in the way",
@@ -285,16 +300,19 @@ async fn perform(
     }
     match act {
         Act::Create { body } => {
-            let made = forge.create_comment(pull.number, &body).await?;
+            let made = forge.create_comment(pull, &body).await?;
             if made.author.id != me.id {
                 remarks.push(format!(
                     "the comment was written by {} and the token says that it is {}: it will not be found again",
                     made.author.name, me.name
                 ));
             }
-            Ok(Commented::Created)
+            Ok((Commented::Created, Some(made.url)))
         }
-        Act::Edit { id, body } => forge.update_comment(pull.number, &id, &body).await.map(|()| Commented::Edited),
-        Act::Leave => Ok(Commented::Left),
+        Act::Edit { id, body } => {
+            forge.update_comment(pull.number, &id, &body).await?;
+            Ok((Commented::Edited, None))
+        }
+        Act::Leave => Ok((Commented::Left, None)),
     }
 }

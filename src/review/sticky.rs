@@ -33,8 +33,6 @@ const KEPT: usize = 20;
 const LONGEST_HEADLINE: usize = 600;
 /// What is left free for the line that a merge or close adds, in UTF-16 units.
 const RESERVE: usize = 800;
-/// The longest address that is linked.
-const LONGEST_ADDRESS: usize = 500;
 
 const MARKER: &str = "<!-- privlink:v1 environment=";
 const RECORD: &str = "<!-- privlink:record ";
@@ -66,6 +64,8 @@ pub struct Sticky {
     /// Further comments of ours for the same environment, by id. They come from a create whose answer was lost, or from two
     /// runs at once. They are left alone: a deletion cannot be undone, and somebody may have answered them.
     pub doubles: Vec<String>,
+    /// Where a person reads the comment, if there was one.
+    pub url: Option<String>,
 }
 
 /// How a pull request ended.
@@ -75,8 +75,6 @@ pub enum End {
     Merged {
         /// What it brought: the merge, or the head if nobody knows the merge.
         commit: CommitId,
-        /// Where the status of the environment can be read.
-        status_url: Option<String>,
     },
     /// It was closed and not merged.
     Closed,
@@ -130,9 +128,9 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
     let Some(first) = first else {
         // An environment that the change does not concern, and never did.
         if told.body.is_empty() {
-            return Sticky { act: Act::Leave, doubles };
+            return Sticky { act: Act::Leave, doubles, url: None };
         }
-        return Sticky { act: Act::Create { body: fitting(forge, parts) }, doubles };
+        return Sticky { act: Act::Create { body: fitting(forge, parts) }, doubles, url: None };
     };
     let old = take_apart(&first.body);
     let Record { headline, history, dropped, end: _ } = old.record.clone();
@@ -145,7 +143,7 @@ pub fn next(forge: ForgeKind, comments: &[Comment], me: &Account, told: &Told) -
         true => Act::Leave,
         false => Act::Edit { id: first.id.clone(), body },
     };
-    Sticky { act, doubles }
+    Sticky { act, doubles, url: Some(first.url.clone()) }
 }
 
 /// Decides what becomes of the comment of an environment once the pull request has ended: one last edit. Where there is no
@@ -157,14 +155,15 @@ pub fn closed(
     (environment, end): (&EnvironmentName, &End),
 ) -> Sticky {
     let (first, doubles) = ours(comments, me, environment);
-    let Some(first) = first else { return Sticky { act: Act::Leave, doubles } };
+    let Some(first) = first else { return Sticky { act: Act::Leave, doubles, url: None } };
+    let url = Some(first.url.clone());
     let mut parts = take_apart(&first.body);
     let line = line(end);
     if parts.record.end.as_ref() == Some(&line) {
-        return Sticky { act: Act::Leave, doubles };
+        return Sticky { act: Act::Leave, doubles, url };
     }
     parts.record.end = Some(line);
-    Sticky { act: Act::Edit { id: first.id.clone(), body: fitting(forge, parts) }, doubles }
+    Sticky { act: Act::Edit { id: first.id.clone(), body: fitting(forge, parts) }, doubles, url }
 }
 
 /// The first line of a comment.
@@ -259,24 +258,12 @@ fn kept(headline: &str) -> String {
 
 fn line(end: &End) -> String {
     match end {
-        End::Merged { commit, status_url } => {
-            let status = status_url.as_deref().filter(|url| is_linkable(url));
-            let applied = match status {
-                Some(url) => format!("what is applied: [the status of the environment]({url})"),
-                None => "what is applied is on the status branch of the environment".to_owned(),
-            };
-            format!("> **Merged** as `{}`; {applied}.", commit.short())
+        End::Merged { commit } => {
+            let what = "what is applied is on the status branch of the environment";
+            format!("> **Merged** as `{}`; {what}.", commit.short())
         }
         End::Closed => "> **Closed without merging**: nothing of this was applied.".to_owned(),
     }
-}
-
-/// True if an address can stand in a link of Markdown without ending it.
-fn is_linkable(url: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'*+,;=%".contains(c);
-    (url.starts_with("https://") || url.starts_with("http://"))
-        && units(url) <= LONGEST_ADDRESS
-        && url.chars().all(is_plain)
 }
 
 /// As forges count, or more: GitHub and GitLab count characters, Azure DevOps UTF-16 units, of which there are never fewer.

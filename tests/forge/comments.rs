@@ -92,7 +92,8 @@ async fn our_comment_is_found_behind_pages_of_others() {
         stage.post(&waiting("a1")).await;
         stage.post(&waiting("b2")).await;
         assert_eq!(stage.ours().len(), 1, "{kind}");
-        let read = stage.forge.comments(NUMBER).await.unwrap();
+        let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+        let read = stage.forge.comments(&pull).await.unwrap();
         assert_eq!((read.len(), read[0].body.as_str()), (251, "comment 0"), "{kind}");
     }
 }
@@ -123,9 +124,8 @@ async fn the_end_is_one_edit_and_a_reopened_one_goes_on() {
             let stage = Stage::converged(kind).await;
             stage.fake.world().pull_mut(NUMBER).state = state;
             let pull = stage.forge.pull_request(NUMBER).await.unwrap();
-            let status = Some("https://forge.example/status/prod".to_owned());
             for _ in 0..2 {
-                let posted = close(&stage.forge, &pull, &[(prod(), status.clone())]).await;
+                let posted = close(&stage.forge, &pull, &[prod()]).await;
                 assert_eq!(posted.failures(), Vec::<String>::new(), "{kind}");
             }
             assert_eq!(stage.writes().len(), 1, "{kind}: {:?}", stage.writes());

@@ -178,12 +178,8 @@ impl Stage {
 }
 
 fn status(name: &str, state: StatusState, description: &str) -> CommitStatus {
-    CommitStatus {
-        context: format!("privlink/{name}/prod"),
-        state,
-        description: description.to_owned(),
-        target_url: Some("https://forge.example/acme/config/pull/7".to_owned()),
-    }
+    let context = format!("privlink/{name}/prod");
+    CommitStatus { context, state, description: description.to_owned(), target_url: None }
 }
 
 /// What is told about a plan.

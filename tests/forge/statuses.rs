@@ -53,7 +53,7 @@ async fn statuses_are_right_at_every_step() {
         // Nothing is added to what was approved once it is merged.
         stage.fake.world().pull_mut(NUMBER).state = "merged";
         let pull = stage.forge.pull_request(NUMBER).await.unwrap();
-        let environments = [("prod".parse().unwrap(), None)];
+        let environments = ["prod".parse().unwrap()];
         assert_eq!(close(&stage.forge, &pull, &environments).await.failures(), Vec::<String>::new());
         note("merged");
         stage.fake.world().pull_mut(NUMBER).state = "open";
@@ -136,6 +136,53 @@ async fn what_is_set_is_read_once_for_all_environments() {
     GitLab: /api/v4/projects/acme%2Fconfig/repository/commits/0000000000000000000000000000000000000001/statuses
     Azure DevOps: /acme/net%20work/_apis/git/repositories/config/pullRequests/7/iterations /acme/net%20work/_apis/git/repositories/config/pullRequests/7/statuses
     ");
+}
+
+/// Where each status leads, by context.
+fn targets(stage: &Stage) -> String {
+    let world = stage.fake.world();
+    let line = |own: &Status| format!("{}: {}\n", own.context, own.target.as_str().unwrap_or("-"));
+    world.statuses.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn a_status_leads_to_the_comment_and_without_one_to_the_pull_request() {
+    let mut said = String::new();
+    for kind in KINDS {
+        let stage = Stage::converged(kind).await;
+        // An environment that the change does not concern gets no comment.
+        let mut untouched = of("test", &waiting("a1"));
+        untouched.body.clear();
+        assert_eq!(stage.post_all(&[waiting("a1"), untouched.clone()]).await.failures(), Vec::<String>::new());
+        let address = stage.fake.address.clone();
+        said.push_str(&format!("{kind}\n{}", targets(&stage).replace(&address, "https://azure.example")));
+        // Another edit of the same comment does not move it.
+        stage.post_all(&[waiting("b2"), untouched]).await;
+        assert_eq!(stage.fake.world().statuses.len(), 4, "{kind}");
+    }
+    insta::assert_snapshot!(said, @"
+    GitHub
+    privlink/plan/prod: https://github.example/acme/config/pull/7#issuecomment-1001
+    privlink/approved/prod: https://github.example/acme/config/pull/7#issuecomment-1001
+    privlink/plan/test: https://github.example/acme/config/pull/7
+    privlink/approved/test: https://github.example/acme/config/pull/7
+    GitLab
+    privlink/plan/prod: https://gitlab.example/acme/config/-/merge_requests/7#note_1001
+    privlink/approved/prod: https://gitlab.example/acme/config/-/merge_requests/7#note_1001
+    privlink/plan/test: https://gitlab.example/acme/config/-/merge_requests/7
+    privlink/approved/test: https://gitlab.example/acme/config/-/merge_requests/7
+    Azure DevOps
+    privlink/plan/prod: https://azure.example/acme/net%20work/_git/config/pullrequest/7?discussionId=1001
+    privlink/approved/prod: https://azure.example/acme/net%20work/_git/config/pullrequest/7?discussionId=1001
+    privlink/plan/test: https://azure.example/acme/net%20work/_git/config/pullrequest/7
+    privlink/approved/test: https://azure.example/acme/net%20work/_git/config/pullrequest/7
+    ");
+    // Nor is there one where it was refused.
+    let stage = Stage::empty(ForgeKind::GitHub).await;
+    stage.fake.world().users[0].rights.remove("pull_requests");
+    stage.post(&waiting("a1")).await;
+    let shown = targets(&stage);
+    assert!(shown.lines().count() == 2 && shown.lines().all(|line| line.ends_with("/pull/7")), "{shown}");
 }
 
 #[tokio::test]
