@@ -90,7 +90,7 @@ pub enum Withheld {
         /// The new head.
         to: CommitId,
     },
-    /// It was merged or closed meanwhile, or opened again.
+    /// It was merged or closed meanwhile, or it has not ended, as was thought.
     Became(PullRequestState),
     /// Nobody could say whether that is so, or what is there.
     Unknown(Arc<ForgeError>),
@@ -140,7 +140,7 @@ impl fmt::Display for Withheld {
             Self::Moved { to } => {
                 write!(f, "nothing was written: the head is {} now, and that is for its own run to tell", to.short())
             }
-            Self::Became(PullRequestState::Open) => f.write_str("nothing was written: it was opened again meanwhile"),
+            Self::Became(PullRequestState::Open) => f.write_str("nothing was written: it is open, so it has not ended"),
             Self::Became(PullRequestState::Merged) => f.write_str("nothing was written: it was merged meanwhile"),
             Self::Became(PullRequestState::Closed) => f.write_str("nothing was written: it was closed meanwhile"),
             Self::Unknown(error) => write!(f, "nothing was written: {error}"),

@@ -138,6 +138,26 @@ async fn the_end_is_one_edit_and_a_reopened_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_merge_request_that_is_just_being_merged_is_told_as_an_open_one() {
+    let stage = Stage::converged(ForgeKind::GitLab).await;
+    stage.fake.world().pull_mut(NUMBER).state = "locked";
+    let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+    assert_eq!(pull.state, PullRequestState::Open);
+    // It left the list of the open ones, so whoever looks there may think that it has ended.
+    assert_eq!(stage.forge.open_pull_requests("main").await.unwrap().found, []);
+    let posted = close(&stage.forge, &pull, &[prod()]).await;
+    assert_eq!(posted.to_string(), "nothing was written: it is open, so it has not ended\n");
+    assert_eq!(stage.writes(), Vec::<String>::new());
+    // What is said of its plan is said all the same.
+    stage.post(&waiting("b2")).await;
+    assert!(stage.ours()[0].contains("### privlink plan b2"), "{}", stage.ours()[0]);
+    stage.fake.world().pull_mut(NUMBER).state = "merged";
+    let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+    assert_eq!(close(&stage.forge, &pull, &[prod()]).await.to_string(), "prod: comment edited\n");
+    assert!(stage.ours()[0].contains("> **Merged** as"), "{}", stage.ours()[0]);
+}
+
+#[tokio::test]
 async fn what_somebody_else_made_of_our_comment_is_put_right_and_what_the_forge_did_to_it_is_left() {
     for kind in KINDS {
         let stage = Stage::converged(kind).await;
