@@ -49,6 +49,7 @@ use crate::review::Told;
 use crate::review::reviewers;
 use crate::review::status;
 use findings::Findings;
+use findings::LinesInHead;
 use settings::Proposed;
 
 /// A change under review, read.
@@ -337,7 +338,7 @@ fn unplanned(
         headline: markdown::inert(&format!("cannot be planned: {why}")),
         body,
         statuses: status::unplanned(environment, why).into(),
-        annotations: findings.annotations(change),
+        annotations: findings.annotations(&LinesInHead::of(change)),
         key,
     };
     Review { outcome: Outcome::Failed(why.to_owned()), told, findings: findings.brought }
@@ -370,9 +371,9 @@ async fn told(
         source: &terms.source,
         reviews_hold: counts_reviews(plan, &terms.reviews).then(|| reviewers::GOOD_FOR.as_hours()),
     };
-    let line = |place: &Place| findings::line_in_head(change, place);
-    let mut remarks_at_lines = findings.annotations(change);
-    remarks_at_lines.extend(annotations::of_plan(plan, line));
+    let lines = LinesInHead::of(change);
+    let mut remarks_at_lines = findings.annotations(&lines);
+    remarks_at_lines.extend(annotations::of_plan(plan, |place| lines.find(place)));
     let told = Told {
         environment: plan.policy.mark.environment.clone(),
         headline: markdown::headline(plan),

@@ -1,5 +1,7 @@
 //! What there is to say about the files of a change: what it brings, or what stands in a file that it touches.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use similar::DiffOp;
@@ -81,10 +83,10 @@ impl Findings {
     }
 
     /// The same at lines of the head.
-    pub(super) fn annotations(&self, change: &Change) -> Vec<Annotation> {
+    pub(super) fn annotations(&self, lines: &LinesInHead<'_>) -> Vec<Annotation> {
         let line = |place: &Place| match &self.own {
             Some(own) => lookup(own, place),
-            None => line_in_head(change, place),
+            None => lines.find(place),
         };
         self.brought.iter().filter_map(|finding| annotations::of_finding(finding, line)).collect()
     }
@@ -113,12 +115,27 @@ fn lookup(sources: &Sources, place: &Place) -> Option<(RepoPath, u32)> {
     Some((path, u32::try_from(line).ok()?))
 }
 
-/// Where a place of the merge stands in the head: a base that moved on shifts lines. `None` if it does not stand there.
-pub(super) fn line_in_head(change: &Change, place: &Place) -> Option<(RepoPath, u32)> {
-    let (path, line) = lookup(&change.loaded.reading.sources, place)?;
-    let (merged, head) = (text(&change.loaded.source.snapshot, &path)?, text(&change.files, &path)?);
-    let line = if merged == head { line } else { moved(merged, head, line)? };
-    Some((path, line))
+/// Where places of the merge stand in the head: a base that moved on shifts lines. Each file is compared once.
+pub(super) struct LinesInHead<'a> {
+    change: &'a Change,
+    shifts: RefCell<BTreeMap<RepoPath, Option<Shift>>>,
+}
+
+impl<'a> LinesInHead<'a> {
+    pub(super) fn of(change: &'a Change) -> Self {
+        Self { change, shifts: RefCell::default() }
+    }
+
+    /// The file and its line in the head; `None` if that line does not stand there.
+    pub(super) fn find(&self, place: &Place) -> Option<(RepoPath, u32)> {
+        let (path, line) = lookup(&self.change.loaded.reading.sources, place)?;
+        let mut shifts = self.shifts.borrow_mut();
+        let shift = shifts.entry(path.clone()).or_insert_with(|| {
+            let merged = text(&self.change.loaded.source.snapshot, &path)?;
+            Some(Shift::between(merged, text(&self.change.files, &path)?))
+        });
+        Some((path, shift.as_ref()?.line(line)?))
+    }
 }
 
 fn text<'a>(snapshot: &'a Snapshot, path: &RepoPath) -> Option<&'a str> {
@@ -128,17 +145,33 @@ fn text<'a>(snapshot: &'a Snapshot, path: &RepoPath) -> Option<&'a str> {
     }
 }
 
-/// The line of one text in another, if it is there as it was; lines count from 1.
-fn moved(from: &str, to: &str, line: u32) -> Option<u32> {
-    let at = usize::try_from(line).ok()?.checked_sub(1)?;
-    let diff = TextDiff::from_lines(from, to);
-    let found = diff.ops().iter().find_map(|op| match *op {
-        DiffOp::Equal { old_index, new_index, len } if (old_index..old_index + len).contains(&at) => {
-            Some(new_index + at - old_index)
+/// How the lines of one text stand in another.
+enum Shift {
+    /// Both are the same.
+    None,
+    /// The runs of lines that are in both: where each begins in the one and in the other, and its length. Lines count from 0.
+    Runs(Vec<(usize, usize, usize)>),
+}
+
+impl Shift {
+    fn between(from: &str, to: &str) -> Self {
+        if from == to {
+            return Self::None;
         }
-        _ => None,
-    })?;
-    u32::try_from(found + 1).ok()
+        let run = |op: &DiffOp| match *op {
+            DiffOp::Equal { old_index, new_index, len } => Some((old_index, new_index, len)),
+            _ => None,
+        };
+        Self::Runs(TextDiff::from_lines(from, to).ops().iter().filter_map(run).collect())
+    }
+
+    /// The line of the one text in the other, if it is there as it was; lines count from 1.
+    fn line(&self, line: u32) -> Option<u32> {
+        let Self::Runs(runs) = self else { return Some(line) };
+        let at = usize::try_from(line).ok()?.checked_sub(1)?;
+        let (old, new, _) = runs.iter().find(|(old, _, len)| (*old..old + len).contains(&at))?;
+        u32::try_from(new + at - old + 1).ok()
+    }
 }
 
 #[cfg(test)]
@@ -148,9 +181,8 @@ mod tests {
     #[test]
     fn a_line_is_found_again_where_the_base_put_others_before_it() {
         let (merged, head) = ("new\na\nb\nchanged\n", "a\nb\nc\n");
-        assert_eq!(moved(merged, head, 2), Some(1));
-        assert_eq!(moved(merged, head, 3), Some(2));
-        assert_eq!(moved(merged, head, 1), None);
-        assert_eq!(moved(merged, head, 4), None);
+        let found = [1, 2, 3, 4, 0].map(|line| Shift::between(merged, head).line(line));
+        assert_eq!(found, [None, Some(1), Some(2), None, None]);
+        assert_eq!(Shift::between(head, head).line(3), Some(3));
     }
 }
