@@ -52,6 +52,7 @@ use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::FloorOptions;
 use crate::cli::options::LogFormat;
 use crate::cli::options::duration;
+use crate::cli::options::interval;
 use crate::cli::plan;
 use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
@@ -91,7 +92,7 @@ pub struct AgentArguments {
     #[arg(long, conflicts_with_all = ["interval", "drift_interval", "debounce", "at_once"])]
     once: bool,
     /// The time between two looks at the repository: one small request if nothing moved
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m")]
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "1m")]
     interval: Duration,
     /// The time after a pass until the next one if the repository does not move
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]

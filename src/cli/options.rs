@@ -190,6 +190,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     value.ok_or_else(wrong)
 }
 
+/// Reads the time between two looks at something, as [`duration`] does; none would be looks without an end.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.is_zero() {
+        return Err("there has to be some time between two looks: write one above 0, such as 30s or 1m".to_owned());
+    }
+    Ok(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,5 +210,12 @@ mod tests {
         for wrong in ["", "30", "s", "1.5s", "-1s", "1w", "99999999999999999999s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn between_two_looks_there_is_some_time() {
+        assert_eq!(interval("10ms"), Ok(Duration::from_millis(10)));
+        assert_eq!(interval("30"), duration("30"));
+        insta::assert_snapshot!(interval("0s").unwrap_err(), @"there has to be some time between two looks: write one above 0, such as 30s or 1m");
     }
 }

@@ -181,6 +181,20 @@ fn a_change_does_not_bring_its_own_approval() {
 }
 
 #[test]
+fn an_agent_without_a_time_between_two_looks_is_refused() {
+    let stage = Stage::new();
+    let url = stage.repo.url();
+    for flags in [["--forge", "github", "--review-interval", "0s"].as_slice(), &["--interval", "0ms"]] {
+        let arguments = [&["agent", "--repo", &url], flags].concat();
+        stage
+            .run(&arguments)
+            .ends(Exit::Failed)
+            .says("write one above 0, such as 30s or 1m")
+            .says(flags[flags.len() - 2]);
+    }
+}
+
+#[test]
 fn a_change_that_does_not_concern_an_environment_gets_no_comment() {
     let stage = published();
     let text = stage.repo.read(SERVICE);

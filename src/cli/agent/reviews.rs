@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::agent::reviews::Rhythm;
-use crate::cli::options::duration;
+use crate::cli::options::interval;
 use crate::cli::review::Forge;
 use crate::config::Config;
 use crate::reconcile::attending::Attendant;
@@ -20,7 +20,7 @@ pub(super) struct ReviewOptions {
     #[arg(long, value_enum, value_name = "FORGE", conflicts_with = "once")]
     forge: Option<Forge>,
     /// The time between two looks at the open pull requests
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1m", requires = "forge")]
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "1m", requires = "forge")]
     review_interval: Duration,
     /// Plan the pull requests of forks too, whoever opens one; else a member starts that with `privlink review`
     #[arg(long, requires = "forge")]
