@@ -116,7 +116,7 @@ impl AzureDevOps {
             let page: Vec<Json> = page.iter().filter(has_head).cloned().collect();
             found.extend(json::read_all(&purpose, &page, ("pull request", |json: &Json| self.of_json(json)))?);
             if is_last || read >= MOST_PULL_REQUESTS {
-                found.sort_by_key(|pull| pull.number);
+                found.sort_by_key(|pull| std::cmp::Reverse(pull.number));
                 return Ok(OpenPullRequests { found, is_complete: is_last });
             }
         }

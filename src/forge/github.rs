@@ -115,7 +115,7 @@ impl GitHub {
 
     pub(crate) async fn open_pull_requests(&self, base: &str) -> Result<OpenPullRequests, ForgeError> {
         let purpose = purpose(format!("list the pull requests for {base}"), READ_PULLS);
-        let query = [("state", "open"), ("base", base), ("sort", "created"), ("direction", "asc")];
+        let query = [("state", "open"), ("base", base), ("sort", "created"), ("direction", "desc")];
         let (list, is_complete) = self.pages(&purpose, (&["pulls"], &query), (None, MOST_PULL_REQUESTS)).await?;
         let found = json::read_all(&purpose, &list, ("pull request", pull_request))?;
         Ok(OpenPullRequests { found, is_complete })

@@ -72,7 +72,7 @@ impl GitLab {
 
     pub(crate) async fn open_pull_requests(&self, base: &str) -> Result<OpenPullRequests, ForgeError> {
         let purpose = purpose(format!("list the merge requests for {base}"), READ);
-        let query = [("state", "opened"), ("target_branch", base), ("order_by", "created_at"), ("sort", "asc")];
+        let query = [("state", "opened"), ("target_branch", base), ("order_by", "created_at"), ("sort", "desc")];
         let (list, is_complete) =
             self.sender.pages(&purpose, (self.url(&["merge_requests"]), &query), (None, MOST_PULL_REQUESTS)).await?;
         // One that was opened a moment ago has no head yet.

@@ -80,7 +80,7 @@ enum Way {
 /// The pull requests that wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenPullRequests {
-    /// The oldest first.
+    /// The newest first: where there are more than are read, the oldest are left out.
     pub found: Vec<PullRequest>,
     /// False if there are more than are read ([`MOST_PULL_REQUESTS`]).
     pub is_complete: bool,
@@ -181,7 +181,7 @@ impl Forge {
         }
     }
 
-    /// The pull requests that wait to be merged into a branch, named without `refs/heads/`.
+    /// The pull requests that wait to be merged into a branch, named without `refs/heads/`; the newest first.
     ///
     /// # Errors
     /// As every call.

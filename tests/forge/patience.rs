@@ -2,6 +2,7 @@
 
 use privlink::domain::failure::ErrorClass;
 use privlink::domain::pull_request::ForgeKind;
+use privlink::domain::pull_request::PullRequestState;
 use serde_json::Value as Json;
 use serde_json::json;
 
@@ -92,7 +93,7 @@ async fn a_page_that_is_none_of_the_forge_is_told() {
 }
 
 #[tokio::test]
-async fn open_pull_requests_are_read_up_to_a_number_and_only_those_for_the_branch() {
+async fn open_pull_requests_are_read_newest_first_up_to_a_number_and_only_those_for_the_branch() {
     for kind in KINDS {
         let stage = Stage::empty(kind).await;
         let add = |number: u64, base: &str, state: &'static str| {
@@ -105,7 +106,7 @@ async fn open_pull_requests_are_read_up_to_a_number_and_only_those_for_the_branc
         add(10, "main", "merged");
         let found = stage.forge.open_pull_requests("main").await.unwrap();
         let shown: Vec<(u64, bool)> = found.found.iter().map(|own| (own.number, own.is_fork)).collect();
-        assert_eq!((shown, found.is_complete), (vec![(7, false), (8, true)], true), "{kind}");
+        assert_eq!((shown, found.is_complete), (vec![(8, true), (7, false)], true), "{kind}");
         // Opened a moment ago, and nothing is known of its head; GitHub always knows.
         if kind != ForgeKind::GitHub {
             add(11, "main", "open");
@@ -119,5 +120,20 @@ async fn open_pull_requests_are_read_up_to_a_number_and_only_those_for_the_branc
         (251..=400).for_each(|number| add(number, "main", "open"));
         let found = stage.forge.open_pull_requests("main").await.unwrap();
         assert_eq!((found.found.len(), found.is_complete), (300, false), "{kind}");
+        // The oldest are left out.
+        let numbers: Vec<u64> = found.found.iter().map(|own| own.number).collect();
+        assert_eq!(numbers, (101..=400).rev().collect::<Vec<u64>>(), "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_merge_request_that_is_just_being_merged_has_not_ended() {
+    let stage = Stage::empty(ForgeKind::GitLab).await;
+    let state = |word: &'static str| {
+        stage.fake.world().pull_mut(NUMBER).state = word;
+        stage.forge.pull_request(NUMBER)
+    };
+    assert_eq!(state("locked").await.unwrap().state, PullRequestState::Open);
+    assert_eq!(state("closed").await.unwrap().state, PullRequestState::Closed);
+    assert_eq!(state("merged").await.unwrap().state, PullRequestState::Merged);
 }
