@@ -23,7 +23,6 @@ use crate::git::RemoteUrl;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
 use crate::reconcile::attending::Compared;
-use crate::reconcile::attending::OpenPullRequests;
 use crate::reconcile::planning;
 use crate::reconcile::posting::Posted;
 use crate::reconcile::remote::Remote;
@@ -51,7 +50,8 @@ pub struct ReviewArguments {
     /// A remote config repository (file, https or ssh URL), instead of a clone
     #[arg(long, value_name = "URL")]
     repo: Option<String>,
-    /// What the change is merged into, and whose privlink.toml is believed; default: the target branch that CI names
+    /// What the change is merged into, and whose privlink.toml is believed; default: the target branch that CI names. With
+    /// --pull-request: the branch that it has to be for; one for another branch is refused, because whoever opens it chooses that
     #[arg(long, value_name = "REF")]
     base: Option<String>,
     /// The change: a branch, or another ref such as refs/pull/7/head; of a clone any revision, default: HEAD
@@ -62,7 +62,7 @@ pub struct ReviewArguments {
     also: Vec<String>,
     /// The number of the pull request: the forge says its base and its head and which others are open, and what came out is
     /// written into it; whose token that takes, and which rights, says the README
-    #[arg(long, value_name = "NUMBER", requires = "repo", conflicts_with_all = ["base", "head", "also"])]
+    #[arg(long, value_name = "NUMBER", requires = "repo", conflicts_with_all = ["head", "also"])]
     pull_request: Option<u64>,
     #[command(flatten)]
     environments: EnvironmentOptions,
@@ -127,7 +127,14 @@ pub(super) async fn run(
     let Some(config) = &floor.on(config, reviewed, printer)? else { return Ok(Exit::Files) };
     let forge = forge.map(ForgeKind::from).or_else(|| config.ci_forge());
     let asked = match (pull_request, &repo) {
-        (Some(number), Some(url)) => asked_of_forge(number, &remote(url, config)?, (forge, config)).await?,
+        (Some(number), Some(url)) => {
+            let remote = remote(url, config)?;
+            let (attendant, pull) = named(number, base.as_deref(), (forge, config)).await?;
+            if pull.state != PullRequestState::Open {
+                return Ok(tell_end((&attendant, &pull), &environments, printer).await);
+            }
+            asked_of_forge(&remote, (attendant, pull)).await?
+        }
         _ => asked_by_refs(&Refs { folder, repo, base, head, also }, (forge, config)).await?,
     };
     let Asked { change, others, terms, attended } = match asked {
@@ -152,19 +159,28 @@ pub(super) async fn run(
         printer.end_live();
     }
     show(&change, &reviews, format, printer);
-    if config.variable("GITHUB_ACTIONS").is_some_and(|it| it == "true")
-        && matches!(format, Format::Text | Format::Comment)
-    {
-        printer.raw_message(&annotations::commands(&review::annotations(told(&reviews))));
-    }
     if let Some(folder) = out {
         write(&folder, &change, &reviews)?;
     }
     let end = reviews.iter().map(end_of).fold(Exit::Done, Exit::or);
-    let Some((attendant, pull)) = attended else { return Ok(end) };
-    let posted = post(&attendant, &pull, &reviews).await;
+    let told: Vec<Told> = told(&reviews).cloned().collect();
+    let posted = match &attended {
+        Some((attendant, pull)) => Some(attendant.post(pull, &told).await),
+        None => None,
+    };
+    let is_job = config.variable("GITHUB_ACTIONS").is_some_and(|it| it == "true");
+    // GitHub shows a remark once for each way on which it comes.
+    let is_there = posted.as_ref().is_some_and(Posted::has_remarks_at_lines);
+    if is_job && !is_there && matches!(format, Format::Text | Format::Comment) {
+        printer.raw_message(&annotations::commands(&review::annotations(&told)));
+    }
+    Ok(posted.map_or(end, |posted| end.or(say(&posted, printer))))
+}
+
+/// Says what became of everything that was to be written.
+fn say(posted: &Posted, printer: &mut Printer<'_>) -> Exit {
     printer.raw_message(&posted.to_string());
-    Ok(if posted.failures().is_empty() { end } else { end.or(Exit::Failed) })
+    if posted.failures().is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// A change to review, and the pull request to write into.
@@ -231,19 +247,47 @@ async fn asked_by_refs(
     Ok(Ok(Asked { change, others: Others::Named(others), terms, attended: None }))
 }
 
-async fn asked_of_forge(
+/// The pull request of a number. `base` is the branch that it has to be for.
+async fn named(
     number: u64,
-    remote: &Remote,
+    base: Option<&str>,
     (forge, config): (Option<ForgeKind>, &Config),
-) -> anyhow::Result<Result<Asked, Unreadable>> {
+) -> anyhow::Result<(Attendant, PullRequest)> {
     let attendant = Attendant::new(config, forge)?;
     let pull = attendant.pull_request(number).await?;
-    let open = match pull.state {
-        PullRequestState::Open => attendant.open(&pull.base_branch).await?,
-        PullRequestState::Merged | PullRequestState::Closed => {
-            OpenPullRequests { is_complete: true, ..OpenPullRequests::default() }
-        }
+    let base = base.map(|base| base.strip_prefix("refs/heads/").unwrap_or(base));
+    if let Some(base) = base.filter(|base| *base != pull.base_branch) {
+        let (called, other) = (attendant.called(&pull), &pull.base_branch);
+        bail!(
+            "{called} is for the branch {other}, and --base demands {base}: nothing of it was fetched and nothing was written, \
+             because whoever opens it would choose whose privlink.toml is believed; make it one for {base}, or say --base {other} \
+             if only those may write there who decide about endpoints, identities and approvers"
+        );
+    }
+    Ok((attendant, pull))
+}
+
+/// Writes into the comments of a pull request how it ended. Nothing is fetched: its head may be gone, and no plan is of use.
+async fn tell_end(
+    (attendant, pull): (&Attendant, &PullRequest),
+    environments: &EnvironmentOptions,
+    printer: &mut Printer<'_>,
+) -> Exit {
+    let how = if pull.state == PullRequestState::Merged { "was merged" } else { "was closed without merging" };
+    let posted = match environments.environments.as_slice() {
+        [] => attendant.end_all(pull).await,
+        some => attendant.end(pull, some.iter().cloned()).await,
     };
+    let nothing = if posted.is_empty() { ", and no comment of privlink is in it" } else { "" };
+    printer.raw_message(&format!("{} {how}: it is not planned any more{nothing}\n", attendant.called(pull)));
+    say(&posted, printer)
+}
+
+async fn asked_of_forge(
+    remote: &Remote,
+    (attendant, pull): (Attendant, PullRequest),
+) -> anyhow::Result<Result<Asked, Unreadable>> {
+    let open = attendant.open(&pull.base_branch).await?;
     let terms = attendant.terms(remote, &pull);
     let change = match attendant.change(remote, &pull).await {
         Ok(change) => change,
@@ -251,19 +295,8 @@ async fn asked_of_forge(
         Err(error) => return Err(error.into()),
     };
     let compared = attendant.compared(remote, &pull.base_branch, &open).await?;
-    let others = Others::Open(number, compared);
+    let others = Others::Open(pull.number, compared);
     Ok(Ok(Asked { change, others, terms, attended: Some((attendant, pull)) }))
-}
-
-/// Writes what came out into the pull request, or, where it has ended, how it ended.
-async fn post(attendant: &Attendant, pull: &PullRequest, reviews: &[Review]) -> Posted {
-    let told: Vec<Told> = told(reviews).cloned().collect();
-    match pull.state {
-        PullRequestState::Open => attendant.post(pull, &told).await,
-        PullRequestState::Merged | PullRequestState::Closed => {
-            attendant.end(pull, told.into_iter().map(|told| told.environment)).await
-        }
-    }
 }
 
 fn remote(url: &str, config: &Config) -> anyhow::Result<Remote> {

@@ -196,7 +196,7 @@ impl Attendant {
     }
 
     /// What people call a pull request.
-    fn called(&self, pull: &PullRequest) -> String {
+    pub fn called(&self, pull: &PullRequest) -> String {
         match self.kind() {
             ForgeKind::GitLab => format!("merge request !{}", pull.number),
             ForgeKind::GitHub | ForgeKind::AzureDevOps => format!("pull request #{}", pull.number),
@@ -282,9 +282,14 @@ impl Attendant {
         posting::post(&self.forge, pull, told).await
     }
 
-    /// Writes into the comments of a pull request how it ended.
+    /// Writes into our comments of a pull request how it ended: those of these environments.
     pub async fn end(&self, pull: &PullRequest, environments: impl IntoIterator<Item = EnvironmentName>) -> Posted {
-        let environments: Vec<_> = environments.into_iter().collect();
-        posting::close(&self.forge, pull, &environments).await
+        let environments: BTreeSet<EnvironmentName> = environments.into_iter().collect();
+        posting::close(&self.forge, pull, &|name| environments.contains(name)).await
+    }
+
+    /// The same of every environment that has a comment of ours.
+    pub async fn end_all(&self, pull: &PullRequest) -> Posted {
+        posting::close(&self.forge, pull, &|_| true).await
     }
 }

@@ -111,6 +111,16 @@ pub enum Posted {
 }
 
 impl Posted {
+    /// True if the forge shows the remarks at lines by itself, or there are none.
+    pub fn has_remarks_at_lines(&self) -> bool {
+        matches!(self, Self::Tried { annotations: Ok(Annotated::Posted | Annotated::Unchanged), .. })
+    }
+
+    /// True if there was nowhere to write into.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Tried { environments, .. } if environments.is_empty())
+    }
+
     /// What failed, in sentences.
     pub fn failures(&self) -> Vec<String> {
         self.errors().into_iter().map(ToString::to_string).collect()
@@ -241,8 +251,8 @@ async fn tell(
     PostedFor { environment: own.environment.clone(), comment, statuses, remarks }
 }
 
-/// Writes into the comments of a pull request that was merged or closed how it ended.
-pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[EnvironmentName]) -> Posted {
+/// Writes into the comments of a pull request that was merged or closed how it ended: those of the environments that are wanted.
+pub async fn close(forge: &Forge, pull: &PullRequest, is_wanted: &(dyn Fn(&EnvironmentName) -> bool + Sync)) -> Posted {
     let before = before(forge, pull).await;
     if let Some(why) = withheld(forge, pull).await {
         return Posted::Nothing(why);
@@ -251,18 +261,19 @@ pub async fn close(forge: &Forge, pull: &PullRequest, environments: &[Environmen
         (Ok(me), Ok(comments)) => (me, comments),
         (Err(error), _) | (_, Err(error)) => return Posted::Nothing(Withheld::Unknown(error)),
     };
+    let commit = pull.merged_as.as_ref().unwrap_or(&pull.head).clone();
+    let end = match pull.state {
+        PullRequestState::Merged => End::Merged { commit },
+        PullRequestState::Closed => End::Closed,
+        PullRequestState::Open => return Posted::Nothing(Withheld::Became(PullRequestState::Open)),
+    };
     let mut posted = Vec::new();
-    for environment in environments {
-        let end = match pull.state {
-            PullRequestState::Merged => End::Merged { commit: pull.merged_as.as_ref().unwrap_or(&pull.head).clone() },
-            PullRequestState::Closed => End::Closed,
-            PullRequestState::Open => return Posted::Nothing(Withheld::Became(PullRequestState::Open)),
-        };
+    for environment in sticky::environments(&comments, &me).into_iter().filter(is_wanted) {
         let mut remarks = Vec::new();
-        let sticky = sticky::closed(forge.kind(), &comments, &me, (environment, &end));
+        let sticky = sticky::closed(forge.kind(), &comments, &me, (&environment, &end));
         let performed = perform(forge, (pull, &me), sticky, &mut remarks).await;
         let comment = performed.map(|(commented, _)| commented).map_err(Arc::new);
-        posted.push(PostedFor { environment: environment.clone(), comment, statuses: Vec::new(), remarks });
+        posted.push(PostedFor { environment, comment, statuses: Vec::new(), remarks });
     }
     Posted::Tried { environments: posted, annotations: Ok(Annotated::Unchanged) }
 }

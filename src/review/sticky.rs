@@ -14,6 +14,8 @@
 //! On every forge some people can edit what others wrote. So a comment is left only if all of it reads as it would be written
 //! now; line ends, what is blank at the end, and the foot of the body (`review::foot`) aside.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -164,6 +166,15 @@ pub fn closed(
     }
     parts.record.end = Some(line);
     Sticky { act: Act::Edit { id: first.id.clone(), body: fitting(forge, parts) }, doubles, url }
+}
+
+/// The environments that have a comment of ours.
+pub fn environments(comments: &[Comment], me: &Account) -> BTreeSet<EnvironmentName> {
+    let own = |comment: &Comment| {
+        let (environment, _) = comment.body.strip_prefix(MARKER)?.split_once(" key=")?;
+        environment.parse().ok()
+    };
+    comments.iter().filter(|comment| comment.author.id == me.id).filter_map(own).collect()
 }
 
 /// The first line of a comment.

@@ -17,6 +17,7 @@ use super::stage::ME;
 use super::stage::NUMBER;
 use super::stage::Stage;
 use super::stage::head;
+use super::stage::of;
 use super::stage::waiting;
 
 fn prod() -> EnvironmentName {
@@ -125,7 +126,7 @@ async fn the_end_is_one_edit_and_a_reopened_one_goes_on() {
             stage.fake.world().pull_mut(NUMBER).state = state;
             let pull = stage.forge.pull_request(NUMBER).await.unwrap();
             for _ in 0..2 {
-                let posted = close(&stage.forge, &pull, &[prod()]).await;
+                let posted = close(&stage.forge, &pull, &|_| true).await;
                 assert_eq!(posted.failures(), Vec::<String>::new(), "{kind}");
             }
             assert_eq!(stage.writes().len(), 1, "{kind}: {:?}", stage.writes());
@@ -145,7 +146,7 @@ async fn a_merge_request_that_is_just_being_merged_is_told_as_an_open_one() {
     assert_eq!(pull.state, PullRequestState::Open);
     // It left the list of the open ones, so whoever looks there may think that it has ended.
     assert_eq!(stage.forge.open_pull_requests("main").await.unwrap().found, []);
-    let posted = close(&stage.forge, &pull, &[prod()]).await;
+    let posted = close(&stage.forge, &pull, &|_| true).await;
     assert_eq!(posted.to_string(), "nothing was written: it is open, so it has not ended\n");
     assert_eq!(stage.writes(), Vec::<String>::new());
     // What is said of its plan is said all the same.
@@ -153,7 +154,7 @@ async fn a_merge_request_that_is_just_being_merged_is_told_as_an_open_one() {
     assert!(stage.ours()[0].contains("### privlink plan b2"), "{}", stage.ours()[0]);
     stage.fake.world().pull_mut(NUMBER).state = "merged";
     let pull = stage.forge.pull_request(NUMBER).await.unwrap();
-    assert_eq!(close(&stage.forge, &pull, &[prod()]).await.to_string(), "prod: comment edited\n");
+    assert_eq!(close(&stage.forge, &pull, &|_| true).await.to_string(), "prod: comment edited\n");
     assert!(stage.ours()[0].contains("> **Merged** as"), "{}", stage.ours()[0]);
 }
 
@@ -171,6 +172,18 @@ async fn what_somebody_else_made_of_our_comment_is_put_right_and_what_the_forge_
         stage.post(&waiting("a1")).await;
         assert_eq!((stage.ours(), stage.writes().len()), (vec![own], 1), "{kind}: {:?}", stage.writes());
     }
+}
+
+#[tokio::test]
+async fn only_environments_that_are_wanted_are_told_the_end() {
+    let stage = Stage::converged(ForgeKind::GitHub).await;
+    stage.post(&of("test", &waiting("a1"))).await;
+    stage.fake.world().pull_mut(NUMBER).state = "closed";
+    let pull = stage.forge.pull_request(NUMBER).await.unwrap();
+    let posted = close(&stage.forge, &pull, &|name| *name == prod()).await;
+    assert_eq!(posted.to_string(), "prod: comment edited\n");
+    let posted = close(&stage.forge, &pull, &|_| true).await;
+    assert_eq!(posted.to_string(), "prod: comment left as it is\ntest: comment edited\n");
 }
 
 /// Where a comment of the pull request is created.

@@ -64,6 +64,11 @@ impl Scene {
     }
 
     fn review(&self, number: u64) -> Ran {
+        self.review_with(number, (&[], &[]))
+    }
+
+    /// The same with more flags and variables.
+    fn review_with(&self, number: u64, (flags, more): (&[&str], &[(&str, &str)])) -> Ran {
         let url = self.stage.repo.url();
         let number = number.to_string();
         let (forge, address) = match self.kind {
@@ -75,7 +80,23 @@ impl Scene {
         let token = if self.kind == ForgeKind::AzureDevOps { "SYSTEM_ACCESSTOKEN" } else { "PRIVLINK_FORGE_TOKEN" };
         let variables =
             [("PRIVLINK_FORGE_URL", address.as_str()), ("PRIVLINK_FORGE_REPOSITORY", repository), (token, TOKEN)];
-        self.stage.run_with(&["review", "--repo", &url, "--pull-request", &number, "--forge", forge], &variables)
+        let arguments = ["review", "--repo", &url, "--pull-request", &number, "--forge", forge];
+        self.stage.run_with(&[&arguments[..], flags].concat(), &[&variables[..], more].concat())
+    }
+
+    /// Deletes the branch of a pull request, and whatever serves its head.
+    fn take_away(&self, number: u64) {
+        let repository = self.stage.repo.open();
+        for name in [
+            format!("refs/heads/change-{number}"),
+            "refs/heads/change".to_owned(),
+            format!("refs/pull/{number}/head"),
+            format!("refs/merge-requests/{number}/head"),
+        ] {
+            if let Ok(mut found) = repository.find_reference(&name) {
+                found.delete().unwrap();
+            }
+        }
     }
 
     /// Our comments on a pull request.
@@ -129,8 +150,15 @@ fn a_pull_request_is_told_once_what_it_would_do_and_how_it_ended() {
         assert!(second.len() == 1 && second[0].contains("nothing to do"), "{kind}: {second:?}");
         assert!(second[0].contains("History: 1 earlier plan"), "{kind}: {}", second[0]);
 
+        // Its branch is gone with it, and is not asked for.
         scene.fake.world().pull_mut(7).state = "merged";
-        scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        scene.take_away(7);
+        let ended = scene.review(7).ends(Exit::Done).says("prod: comment edited");
+        assert!(
+            ended.out.is_empty() && ended.err.contains("7 was merged: it is not planned any more"),
+            "{}",
+            ended.err
+        );
         assert!(scene.comments(7)[0].contains("Merged"), "{kind}: {}", scene.comments(7)[0]);
         scene.fake.world().log.clear();
         scene.review(7).ends(Exit::Done).says("prod: comment left as it is");
@@ -185,6 +213,53 @@ fn open_pull_requests_that_want_the_same_address_name_each_other() {
         let shown = body.split("<summary>History").next().unwrap().replace('\u{200b}', "");
         assert!(!shown.contains(&format!("{sign}8")), "{kind}: {shown}");
     }
+}
+
+#[test]
+fn a_pull_request_for_another_branch_than_is_demanded_is_refused_before_anything_is_read_or_written() {
+    for kind in super::stage::KINDS {
+        let scene = Scene::new(kind);
+        scene.push_move(7, "10.224.0.91");
+        // Whoever opens it chooses the branch.
+        scene.fake.world().pull_mut(7).base = "unprotected".to_owned();
+        let ran = scene.review_with(7, (&["--base", "main"], &[])).ends(Exit::Failed);
+        if kind == ForgeKind::GitHub {
+            insta::assert_snapshot!(ran.err, @"error: pull request #7 is for the branch unprotected, and --base demands main: nothing of it was fetched and nothing was written, because whoever opens it would choose whose privlink.toml is believed; make it one for main, or say --base unprotected if only those may write there who decide about endpoints, identities and approvers");
+        }
+        assert!(ran.out.is_empty() && scene.fake.world().writes().is_empty(), "{kind}: {}", ran.out);
+        scene.fake.world().pull_mut(7).state = "merged";
+        scene.review_with(7, (&["--base", "main"], &[])).ends(Exit::Failed);
+        // The one that it is for may be demanded, by either name.
+        let mut world = scene.fake.world();
+        (world.pull_mut(7).base, world.pull_mut(7).state) = ("main".to_owned(), "open");
+        drop(world);
+        for base in ["main", "refs/heads/main"] {
+            scene.review_with(7, (&["--base", base], &[])).ends(Exit::Done).says("prod: comment");
+        }
+    }
+}
+
+#[test]
+fn a_pull_request_that_ended_without_a_comment_of_ours_gets_none() {
+    let scene = Scene::new(ForgeKind::GitHub);
+    scene.push_move(7, "10.224.0.91");
+    scene.fake.world().pull_mut(7).state = "closed";
+    let ran = scene.review(7).ends(Exit::Done);
+    insta::assert_snapshot!(ran.err, @"pull request #7 was closed without merging: it is not planned any more, and no comment of privlink is in it");
+    assert!(ran.out.is_empty() && scene.fake.world().writes().is_empty(), "{}", ran.out);
+}
+
+#[test]
+fn remarks_at_lines_are_printed_for_github_actions_only_where_they_are_not_written() {
+    let scene = Scene::new(ForgeKind::GitHub);
+    scene.push_move(7, "10.224.0.91");
+    let job: (&[&str], &[(&str, &str)]) = (&[], &[("GITHUB_ACTIONS", "true")]);
+    let is_printed = |ran: &Ran| ran.err.lines().any(|line| line.starts_with("::"));
+    assert!(!is_printed(&scene.review_with(7, job).ends(Exit::Done).says("remarks at lines written")));
+    assert!(!is_printed(&scene.review_with(7, job).ends(Exit::Done).says("prod: comment left as it is")));
+    scene.fake.world().users[0].rights.remove("checks");
+    scene.push_move(7, "10.224.0.92");
+    assert!(is_printed(&scene.review_with(7, job).ends(Exit::Done).says("no remarks at lines")));
 }
 
 #[test]

@@ -171,6 +171,16 @@ fn what_the_forge_or_a_person_did_to_our_comment_does_no_harm() {
 }
 
 #[test]
+fn the_environments_with_a_comment_of_ours_are_found_by_marker_and_author() {
+    let of = |name: &str| format!("{}\nb", marker(&name.parse().unwrap(), "a1"));
+    let (prod, test, dev) = (of("prod"), of("test"), of("dev"));
+    let cut = "<!-- privlink:v1 environment=stage";
+    let all = [("1", "me", &*prod), ("2", "mallory", &dev), ("3", "me", &test), ("4", "me", &prod), ("5", "me", cut)];
+    let found = environments(&Wall::with(&all).0, &account("me"));
+    assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["prod", "test"]);
+}
+
+#[test]
 fn a_body_that_this_forge_counts_longer_gives_way_to_its_headline() {
     let mut wall = Wall(Vec::new());
     // As many characters as the budget allows, of two units each.
