@@ -73,13 +73,16 @@ impl Repository {
         Ok(paths)
     }
 
-    /// True if `new` is `old` or contains it.
+    /// True if `new` is `old` or contains it. What is not there at all is contained in nothing that is there whole.
     ///
     /// # Errors
-    /// If a commit is not there, or a shallow clone cannot tell.
+    /// If `new` is not there, or a shallow clone cannot tell.
     pub fn is_ancestor(&self, old: &CommitId, new: &CommitId) -> Result<bool, GitError> {
-        self.find(old)?;
         self.find(new)?;
+        match self.find(old) {
+            Err(GitError::NoCommit { .. }) if !self.is_shallow() => return Ok(false),
+            found => drop(found?),
+        }
         if old == new {
             return Ok(true);
         }

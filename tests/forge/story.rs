@@ -186,6 +186,27 @@ fn a_fork_on_azure_devops_is_reviewed_by_the_merge_that_is_served_of_it() {
 }
 
 #[test]
+fn a_fork_on_azure_devops_whose_head_is_not_served_is_told_what_to_do() {
+    let scene = Scene::new(ForgeKind::AzureDevOps);
+    scene.push_move(7, "10.224.0.91");
+    let head = scene.fake.world().pull(7).unwrap().head().to_owned();
+    scene.take_away(7);
+    scene.fake.world().pull_mut(7).is_fork = true;
+    let why = |scene: &Scene| {
+        let err = scene.review(7).ends(Exit::Failed).err;
+        err.replace(&scene.stage.repo.url(), "https://forge.example/config").replace(&head[..10], "0123456789")
+    };
+    let never = why(&scene);
+    insta::assert_snapshot!(never, @"error: https://forge.example/config does not serve the head 0123456789 of the fork: Azure DevOps serves only the merge that it makes of it, refs/pull/7/merge, and there is none of this head; if it was pushed a moment ago, run this again; else it conflicts with main: merge main into the fork's branch, or let a member push that branch to this repository");
+    // The merge of an earlier head is served, and the last one conflicts: its commit never came here.
+    let main = scene.stage.repo.tip("main").unwrap();
+    scene.stage.repo.open().reference("refs/pull/7/merge", main.parse().unwrap(), true, "served").unwrap();
+    scene.fake.world().pull_mut(7).heads.push("f".repeat(40));
+    assert_eq!(why(&scene).replace("ffffffffff", "0123456789"), never);
+    assert_eq!(scene.comments(7), Vec::<String>::new());
+}
+
+#[test]
 fn open_pull_requests_that_want_the_same_address_name_each_other() {
     for kind in [ForgeKind::GitHub, ForgeKind::GitLab] {
         let scene = Scene::new(kind);

@@ -88,6 +88,10 @@ fn history_is_newest_first_bounded_and_says_so() {
     assert!(!repository.history(None, &three, 2).unwrap().complete);
     assert!(repository.history(Some(&three), &three, 0).unwrap().complete);
     assert!(!repository.is_ancestor(&three, &one).unwrap());
+    // Nor is one that was never fetched; of it nothing is known, so it is asked about in vain.
+    let foreign = "f".repeat(40).parse().unwrap();
+    assert!(!repository.is_ancestor(&foreign, &three).unwrap());
+    assert!(matches!(repository.is_ancestor(&three, &foreign), Err(GitError::NoCommit { .. })));
 }
 
 /// The bare repository somewhere below a folder.

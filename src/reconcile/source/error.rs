@@ -20,6 +20,20 @@ pub enum SourceError {
         /// The branch.
         branch: String,
     },
+    /// Of a fork, the remote serves a merge that is not one of the head that is meant, or none.
+    #[error(
+        "{url} does not serve the head {head} of the fork: Azure DevOps serves only the merge that it makes of it, {merge}, and there is none of this head; if it was pushed a moment ago, run this again; else it conflicts with {base}: merge {base} into the fork's branch, or let a member push that branch to this repository"
+    )]
+    NotServed {
+        /// The remote.
+        url: String,
+        /// The first digits of the head.
+        head: String,
+        /// The ref of the merge.
+        merge: String,
+        /// What it would be merged into.
+        base: String,
+    },
     /// The folder's remote has an address that privlink cannot use.
     #[error("the remote `origin` of {folder} cannot be used", folder = .folder.display())]
     Remote {

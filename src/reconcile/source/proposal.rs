@@ -95,9 +95,20 @@ impl<'a> Ground<'a> {
 
     async fn proposal(&self, (head, commit): Head<'_>, tips: &Tips) -> Result<Proposal, SourceError> {
         let Self { remote, base, branch, tip, files, settings } = self;
-        let last = tip_of(remote, tips, head)?;
+        let not_served = |commit: &CommitId| SourceError::NotServed {
+            url: remote.url().to_string(),
+            head: commit.short().to_owned(),
+            merge: head.to_owned(),
+            base: (*base).to_owned(),
+        };
+        let is_merge = head.starts_with("refs/pull/") && head.ends_with("/merge");
+        let last = match (tip_of(remote, tips, head), commit) {
+            (Err(SourceError::NoBranch { .. }), Some(commit)) if is_merge => return Err(not_served(commit)),
+            (last, _) => last?,
+        };
         let last = match commit {
             Some(commit) if *commit != last && remote.is_ancestor(commit, &last).await? => commit.clone(),
+            Some(commit) if *commit != last && is_merge => return Err(not_served(commit)),
             _ => last,
         };
         let (merged, conflicts) = planned(remote.merge(tip, &last).await?, tip);
