@@ -216,6 +216,10 @@ fn the_workflows_for_pull_requests_are_yaml_and_their_flags_are_those_of_the_pro
         knows_all_flags(&words);
         // A clone would be the head's; by the remote nothing of it is checked out.
         assert!(["--repo", "--pull-request", "--forge"].iter().all(|flag| words.contains(flag)), "{name}: {words:?}");
+        // Whoever opens a pull request chooses its branch, and with it whose privlink.toml would be believed.
+        assert!(words.windows(2).any(|pair| pair == ["--base", "main"]), "{name}: {words:?}");
+        // What another run left is not shown.
+        assert!(text.contains("rm -rf"), "{name}");
         assert!(!text.contains("secrets.") && !text.contains("actions/checkout"), "{name}");
     }
 }
@@ -231,6 +235,7 @@ fn the_workflow_of_github_asks_for_no_more_than_it_needs_and_is_not_run_with_the
     assert_eq!(job["permissions"], asked);
     let triggers: Vec<&String> = workflow["on"].as_object().unwrap().keys().collect();
     assert_eq!(triggers, ["pull_request", "workflow_dispatch"]);
+    assert_eq!(workflow["on"]["pull_request"]["branches"], serde_json::json!(["main"]));
     for step in job["steps"].as_array().unwrap() {
         let run = step["run"].as_str().unwrap();
         assert!(!run.contains("${{"), "what people write would be part of a script: {run}");
@@ -238,6 +243,70 @@ fn the_workflow_of_github_asks_for_no_more_than_it_needs_and_is_not_run_with_the
     let gitlab: Value = serde_yaml::from_str(&read("ci/gitlab-ci.yml")).unwrap();
     assert_eq!(gitlab["privlink"]["variables"]["GIT_STRATEGY"], "none");
     assert_eq!(gitlab["privlink"]["artifacts"]["reports"]["codequality"], "review/code-quality.json");
+    let rule = gitlab["privlink"]["rules"][0]["if"].as_str().unwrap();
+    assert!(rule.contains("$CI_MERGE_REQUEST_TARGET_BRANCH_NAME == \"main\""), "{rule}");
     let azure: Value = serde_yaml::from_str(&read("ci/azure-pipelines.yml")).unwrap();
     assert_eq!(azure["steps"][0]["checkout"], "none");
+}
+
+/// An empty folder that is gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("privlink-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Runs a script as the step of a CI system does; answers its code and what it said.
+    fn run(&self, script: &str, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = Command::new("bash");
+        command.args(["-e", "-c", script]).current_dir(&self.0).envs(variables.iter().copied());
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_step_that_shows_plans_on_azure_devops_succeeds_where_there_are_none() {
+    let azure: Value = serde_yaml::from_str(&read("ci/azure-pipelines.yml")).unwrap();
+    let show = azure["steps"].as_array().unwrap().iter().find(|step| step["displayName"] == "Show").unwrap();
+    let script = show["bash"].as_str().unwrap();
+    let folder = Folder::new("ci-azure");
+    let variables = [("AGENT_TEMPDIRECTORY", folder.0.to_str().unwrap())];
+    assert_eq!(folder.run(script, &variables), (Some(0), String::new()));
+    let file = folder.0.join("review/prod.md");
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "### a plan\n").unwrap();
+    let said = format!("##vso[task.uploadsummary]{}\n", file.display());
+    assert_eq!(folder.run(script, &variables), (Some(0), said));
+}
+
+#[test]
+fn the_job_on_gitlab_leaves_no_identity_behind_and_shows_nothing_of_another_job() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let gitlab: Value = serde_yaml::from_str(&read("ci/gitlab-ci.yml")).unwrap();
+    let lines = gitlab["privlink"]["script"].as_array().unwrap();
+    let script: String = lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect();
+    let folder = Folder::new("ci-gitlab");
+    // A stand-in says which identity it was given, and fails as a plan with errors does.
+    let stand_in = folder.0.join("privlink");
+    std::fs::write(&stand_in, "#!/bin/sh\ncat \"$PRIVLINK_PLAN_FEDERATED_TOKEN_FILE\"\nexit 3\n").unwrap();
+    std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (stale, temporary) = (folder.0.join("review"), folder.0.join("tmp"));
+    std::fs::create_dir(&stale).unwrap();
+    std::fs::create_dir(&temporary).unwrap();
+    let path = format!("{}:{}", folder.0.display(), std::env::var("PATH").unwrap());
+    let variables = [("PATH", path.as_str()), ("TMPDIR", temporary.to_str().unwrap()), ("AZURE_IDENTITY", "eyJ0")];
+    assert_eq!(folder.run(&script, &variables), (Some(3), "eyJ0".to_owned()));
+    assert!(!stale.exists());
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
