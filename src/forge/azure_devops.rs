@@ -1,4 +1,4 @@
-//! Azure DevOps: pull requests, threads, statuses of pull requests, votes. Source: Azure DevOps Services REST API 7.1, Git.
+//! Azure DevOps: pull requests, threads, statuses of pull requests. Source: Azure DevOps Services REST API 7.1, Git.
 
 use http::Method;
 use reqwest::Url;
@@ -11,9 +11,7 @@ use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
-use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
-use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
 use crate::forge::MOST_PULL_REQUESTS;
 use crate::forge::OpenPullRequests;
@@ -193,15 +191,6 @@ impl AzureDevOps {
         self.sender.write(&what, (Method::POST, self.of(pull.number, &["statuses"]), Repeat::Safe), body).await?;
         Ok(StatusSet::Set)
     }
-
-    /// Azure DevOps does not tell for which push a vote is.
-    pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
-        let purpose = purpose(format!("read the votes on pull request {}", pull.number), READ);
-        let list = self.list(&purpose, self.of(pull.number, &["reviewers"])).await?;
-        // A group votes through its members, who stand there themselves.
-        let is_person = |json: &&Json| json.get("isContainer").and_then(Json::as_bool) != Some(true);
-        Ok(list.iter().filter(is_person).filter_map(review).collect())
-    }
 }
 
 /// True for the account of a service, such as that of builds.
@@ -263,14 +252,4 @@ fn told(json: &Json) -> json::Told {
         _ => None,
     };
     json::Told::of(json, state, "/targetUrl")
-}
-
-/// 10 approves, 5 approves with suggestions, -5 waits for the author, -10 rejects, 0 says nothing.
-fn review(json: &Json) -> Option<Review> {
-    let verdict = match json.get("vote")?.as_i64()? {
-        5.. => Verdict::Approved,
-        ..=-5 => Verdict::ChangesRequested,
-        _ => return None,
-    };
-    Some(Review { reviewer: account(json)?, verdict, commit: None, at: None })
 }

@@ -3,14 +3,11 @@
 mod checks;
 mod testimony;
 
-use std::collections::BTreeMap;
-
 use http::Method;
 use reqwest::Url;
 use serde_json::Value as Json;
 use serde_json::json;
 
-use crate::domain::commit::CommitId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::pull_request::Account;
 use crate::domain::pull_request::Comment;
@@ -18,9 +15,7 @@ use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
-use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
-use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_CONTEXTS;
@@ -170,17 +165,6 @@ impl GitHub {
         self.write(&purpose(what, WRITE_STATUSES), (Method::POST, &path, Repeat::Safe), body).await?;
         Ok(StatusSet::Set)
     }
-
-    pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
-        let number = pull.number.to_string();
-        let purpose = purpose(format!("read the reviews of pull request {number}"), READ_PULLS);
-        let (list, is_complete) =
-            self.pages(&purpose, (&["pulls", &number, "reviews"], &[]), (None, MOST_COMMENTS)).await?;
-        if !is_complete {
-            return Err(ForgeError::unexpected(&purpose, format!("there are more than {MOST_COMMENTS}")));
-        }
-        Ok(last_verdicts(&list))
-    }
 }
 
 /// True if the token was refused as such.
@@ -249,58 +233,9 @@ fn told(json: &Json) -> json::Told {
     json::Told::of(json, state, "/target_url")
 }
 
-/// The last verdict of each, of reviews from the oldest to the newest. A comment takes none back; one that was dismissed takes
-/// back also what the same person said before.
-fn last_verdicts(list: &[Json]) -> Vec<Review> {
-    let mut verdicts: BTreeMap<String, Review> = BTreeMap::new();
-    for json in list {
-        let Some(reviewer) = json.get("user").and_then(account) else { continue };
-        let verdict = match json::text(json, "/state") {
-            Some("APPROVED") => Verdict::Approved,
-            Some("CHANGES_REQUESTED") => Verdict::ChangesRequested,
-            Some("DISMISSED") => {
-                verdicts.remove(&reviewer.id);
-                continue;
-            }
-            _ => continue,
-        };
-        let commit: Option<CommitId> = json::commit(json, "/commit_id");
-        let at = json::text(json, "/submitted_at").and_then(|at| at.parse().ok());
-        verdicts.insert(reviewer.id.clone(), Review { reviewer, verdict, commit, at });
-    }
-    verdicts.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_verdict_of_each_counts_and_a_dismissed_one_is_none() {
-        let review = |login: &str, id: u64, state: &str, commit: char| {
-            let commit = commit.to_string().repeat(40);
-            json!({"user": {"id": id, "login": login, "type": "User"}, "state": state, "commit_id": commit,
-                   "submitted_at": "2026-11-20T10:00:00Z"})
-        };
-        let list = [
-            review("ann", 1, "APPROVED", 'a'),
-            review("bob", 2, "APPROVED", 'a'),
-            review("ann", 1, "COMMENTED", 'b'),
-            review("cy", 3, "CHANGES_REQUESTED", 'a'),
-            review("cy", 3, "APPROVED", 'b'),
-            review("dan", 4, "APPROVED", 'a'),
-            review("dan", 4, "DISMISSED", 'b'),
-            review("bob", 2, "CHANGES_REQUESTED", 'b'),
-            json!({"user": null, "state": "APPROVED", "commit_id": "a".repeat(40)}),
-            review("eve", 5, "PENDING", 'b'),
-        ];
-        let shown = |own: &Review| {
-            let commit = own.commit.as_ref().map(|commit| commit.as_str()[..1].to_owned());
-            format!("{} {:?} {}", own.reviewer.name, own.verdict, commit.unwrap_or_default())
-        };
-        let found: Vec<String> = last_verdicts(&list).iter().map(shown).collect();
-        assert_eq!(found, ["ann Approved a", "bob ChangesRequested b", "cy Approved b"]);
-    }
 
     #[test]
     fn graphql_is_beside_the_rest() {

@@ -1,4 +1,4 @@
-//! GitLab: merge requests, notes, pipeline statuses, approvals. Source: GitLab's description of its REST API, version 4.
+//! GitLab: merge requests, notes, pipeline statuses. Source: GitLab's description of its REST API, version 4.
 
 use http::Method;
 use reqwest::Url;
@@ -11,9 +11,7 @@ use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
 use crate::domain::pull_request::PullRequestState;
-use crate::domain::pull_request::Review;
 use crate::domain::pull_request::StatusState;
-use crate::domain::pull_request::Verdict;
 use crate::domain::pull_request::shortened;
 use crate::forge::MOST_COMMENTS;
 use crate::forge::MOST_CONTEXTS;
@@ -158,21 +156,6 @@ impl GitLab {
         self.sender.write(&what, (Method::POST, url, Repeat::Never), body).await?;
         Ok(StatusSet::Set)
     }
-
-    /// GitLab does not tell which commit an approval is for. Where a push takes approvals back, it does so only a while later.
-    pub(crate) async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
-        let number = pull.number.to_string();
-        let purpose = purpose(format!("read the approvals of merge request {number}"), READ);
-        let answer = self.sender.get(&purpose, self.url(&["merge_requests", &number, "approvals"])).await?;
-        let list = answer.list(&purpose, Some("approved_by"))?;
-        let mut reviews = json::read_all(&purpose, &list, ("approval", review))?;
-        for review in &mut reviews {
-            // Only the account itself says whether it is a bot.
-            let answer = self.sender.get(&purpose, self.api.join(&["users", &review.reviewer.id])).await?;
-            review.reviewer.is_bot |= answer.json.get("bot").and_then(Json::as_bool).unwrap_or(false);
-        }
-        Ok(reviews)
-    }
 }
 
 fn account(json: &Json) -> Option<Account> {
@@ -221,9 +204,4 @@ fn told(json: &Json) -> json::Told {
         _ => None,
     };
     json::Told::of(json, state, "/target_url")
-}
-
-fn review(json: &Json) -> Option<Review> {
-    let at = json::text(json, "/approved_at").and_then(|at| at.parse().ok());
-    Some(Review { reviewer: account(json.get("user")?)?, verdict: Verdict::Approved, commit: None, at })
 }

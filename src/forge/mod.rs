@@ -28,7 +28,6 @@ use crate::domain::pull_request::Comment;
 use crate::domain::pull_request::CommitStatus;
 use crate::domain::pull_request::ForgeKind;
 use crate::domain::pull_request::PullRequest;
-use crate::domain::pull_request::Review;
 use crate::domain::testimony::Testimony;
 use crate::forge::address::Address;
 use crate::forge::address::Credentials;
@@ -323,18 +322,6 @@ impl Forge {
         match &self.way {
             Way::GitHub(own) => own.testimony(pull).await,
             Way::GitLab(_) | Way::AzureDevOps(_) => Ok(None),
-        }
-    }
-
-    /// The last verdict of each reviewer.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn reviews(&self, pull: &PullRequest) -> Result<Vec<Review>, ForgeError> {
-        match &self.way {
-            Way::GitHub(own) => own.reviews(pull).await,
-            Way::GitLab(own) => own.reviews(pull).await,
-            Way::AzureDevOps(own) => own.reviews(pull).await,
         }
     }
 }

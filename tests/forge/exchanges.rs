@@ -28,7 +28,7 @@ fn shown(exchange: &Exchange) -> Json {
 /// Every call of the adapter, with what refuses it.
 async fn everything() -> Vec<Exchange> {
     let mut stage = Stage::empty(ForgeKind::GitHub).await;
-    let (state, at) = (json!("APPROVED"), WHEN.to_owned());
+    let (state, at) = ("APPROVED", WHEN.to_owned());
     stage.fake.world().verdicts.push(Verdict { pull: NUMBER, user: BOB, state, commit: head(1), at });
     stage.post(&waiting("a1")).await;
     let mut many = waiting("b2");

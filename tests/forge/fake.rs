@@ -86,12 +86,12 @@ pub(crate) struct Check {
     pub(crate) annotations: Vec<Json>,
 }
 
-/// A verdict, in the forge's words; `commit` is empty where it has none.
+/// A review, in GitHub's words.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) pull: u64,
     pub(crate) user: u64,
-    pub(crate) state: Json,
+    pub(crate) state: &'static str,
     pub(crate) commit: String,
     pub(crate) at: String,
 }

@@ -172,16 +172,6 @@ fn pulls(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> Answ
             list(&world.statuses.iter().filter(|own| own.of.1 == pull.number).map(status).collect::<Vec<_>>())
         }
         ("POST", ["statuses"]) => set_status(world, asked, pull.number),
-        ("GET", ["reviewers"]) => {
-            let of = world.verdicts.iter().filter(|own| own.pull == pull.number);
-            let vote = |own: &super::fake::Verdict| {
-                let mut json = user(world.user(own.user));
-                json["vote"] = own.state.clone();
-                json
-            };
-            let group = json!({"id": "g", "displayName": "[net]\\Owners", "vote": 10, "isContainer": true});
-            list(&of.map(vote).chain([group]).collect::<Vec<_>>())
-        }
         _ => refused(404, "the resource is not there"),
     }
 }

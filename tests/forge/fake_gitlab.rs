@@ -67,10 +67,6 @@ pub(crate) fn answer(world: &mut World, asked: &Asked) -> Answer {
     }
     match (method, &path[..]) {
         ("GET", ["api", "v4", "user"]) => Answer::new(200, with_bot(&me)),
-        ("GET", ["api", "v4", "users", id]) => match world.users.iter().find(|user| user.id.to_string() == *id) {
-            Some(found) => Answer::new(200, with_bot(found)),
-            None => refused(404, "404 User Not Found"),
-        },
         // The project by its path, escaped into one segment, or by its number; 8 is the fork, of somebody else.
         (_, ["api", "v4", "projects", "acme/config" | "7", rest @ ..]) => project(world, asked, (&me, rest)),
         (_, ["api", "v4", "projects", "8", ..]) => refused(403, "403 Forbidden"),
@@ -120,12 +116,6 @@ fn project(world: &mut World, asked: &Asked, (me, path): (&User, &[&str])) -> An
             own.edits += 1;
             let own = own.clone();
             Answer::new(200, note(world, &own))
-        }
-        ("GET", ["merge_requests", n, "approvals"]) => {
-            let of = world.verdicts.iter().filter(|own| Some(own.pull) == number(n));
-            let by: Vec<Json> =
-                of.map(|own| json!({"user": user(world.user(own.user)), "approved_at": WHEN})).collect();
-            Answer::new(200, json!({"approved": !by.is_empty(), "approved_by": by}))
         }
         ("GET", ["repository", "commits", sha, "statuses"]) => {
             let named = asked.param("name");

@@ -2,7 +2,6 @@
 
 use privlink::domain::pull_request::ForgeKind;
 use privlink::sim::fault::Fault;
-use serde_json::json;
 
 use super::process::{Running, Stage, example, until};
 use crate::forge::fake::{Fake, Pull, Verdict};
@@ -82,7 +81,7 @@ impl Scene {
         let told = self.fake.world().statuses.last().unwrap().at.clone();
         until("a second has passed", || now() > told);
         let commit = self.fake.world().pull(number).unwrap().head().to_owned();
-        let verdict = Verdict { pull: number, user, state: json!("APPROVED"), commit, at: now() };
+        let verdict = Verdict { pull: number, user, state: "APPROVED", commit, at: now() };
         self.fake.world().verdicts.push(verdict);
     }
 
