@@ -121,9 +121,15 @@ impl Posted {
         matches!(self, Self::Tried { environments, .. } if environments.is_empty())
     }
 
-    /// What failed, in sentences.
+    /// What failed, in sentences. What could not be read for all environments is said once.
     pub fn failures(&self) -> Vec<String> {
-        self.errors().into_iter().map(ToString::to_string).collect()
+        let mut said: Vec<String> = Vec::new();
+        for sentence in self.errors().into_iter().map(ToString::to_string) {
+            if !said.contains(&sentence) {
+                said.push(sentence);
+            }
+        }
+        said
     }
 
     /// How long the forge wants nothing more, if that is what it said.
@@ -193,11 +199,14 @@ impl fmt::Display for Posted {
     }
 }
 
+/// What is read once for all environments, or why it could not be.
+type Shared<T> = Result<T, Arc<ForgeError>>;
+
 /// The comments that are there before anything is written.
 struct Before {
-    me: Result<Account, Arc<ForgeError>>,
+    me: Shared<Account>,
     /// Also unknown if we do not know who we are.
-    comments: Result<Vec<Comment>, Arc<ForgeError>>,
+    comments: Shared<Vec<Comment>>,
 }
 
 /// Writes what environments have to say into an open pull request. `pull` is the pull request as it was when that was found
@@ -223,7 +232,7 @@ pub async fn post(forge: &Forge, pull: &PullRequest, told: &[Told]) -> Posted {
 /// Writes the comment of an environment, and then its statuses, which lead to it.
 async fn tell(
     (forge, pull): (&Forge, &PullRequest),
-    (before, statuses_before): (&Before, &Result<Statuses, Arc<ForgeError>>),
+    (before, statuses_before): (&Before, &Shared<Statuses>),
     own: &Told,
 ) -> PostedFor {
     let mut remarks = Vec::new();

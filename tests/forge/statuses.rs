@@ -4,8 +4,10 @@ use privlink::domain::pull_request::ForgeKind;
 use privlink::domain::pull_request::StatusState;
 use privlink::reconcile::posting::close;
 use privlink::review::Told;
+use serde_json::json;
 
 use super::fake::Status;
+use super::fake::Trouble;
 use super::stage::KINDS;
 use super::stage::NUMBER;
 use super::stage::Stage;
@@ -135,6 +137,21 @@ async fn what_is_set_is_read_once_for_all_environments() {
     GitLab: /api/v4/projects/acme%2Fconfig/repository/commits/0000000000000000000000000000000000000001/statuses
     Azure DevOps: /acme/net%20work/_apis/git/repositories/config/pullRequests/7/iterations /acme/net%20work/_apis/git/repositories/config/pullRequests/7/statuses
     ");
+}
+
+#[tokio::test]
+async fn statuses_that_cannot_be_read_are_a_failure_of_each_that_is_said_once_and_the_comments_are_written() {
+    for kind in KINDS {
+        let stage = Stage::empty(kind).await;
+        let refused = Trouble::Answer(403, Vec::new(), json!({"message": "not today"}));
+        stage.fake.trouble("GET", "/status", refused);
+        let posted = stage.post_all(&[waiting("a1"), of("test", &waiting("a1"))]).await;
+        let failures = posted.failures();
+        assert!(failures.len() == 1 && failures[0].contains("read the statuses of"), "{kind}: {failures:?}");
+        let shown = posted.to_string();
+        assert_eq!(shown.lines().filter(|line| line.contains(": no status privlink/")).count(), 4, "{kind}: {shown}");
+        assert_eq!((stage.ours().len(), stage.fake.world().statuses.len()), (2, 0), "{kind}");
+    }
 }
 
 /// Where each status leads, by context.

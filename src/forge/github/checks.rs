@@ -64,12 +64,13 @@ impl GitHub {
             let (name, digest) = (name(environment), digest(annotations));
             let last = last_own(&list, me, &name);
             let is_same = last.is_some_and(|own| json::text(own, "/external_id") == Some(digest.as_str()));
-            if !is_same && !(last.is_none() && annotations.is_empty()) {
-                match self.write_run(pull, (&name, &digest), annotations).await {
-                    Ok(()) => annotated = Annotated::Posted,
-                    // What is wrong with one need not be wrong with the others.
-                    Err(error) => failed = failed.or(Some(error)),
-                }
+            if is_same || (last.is_none() && annotations.is_empty()) {
+                continue;
+            }
+            match self.write_run(pull, (&name, &digest), annotations).await {
+                Ok(()) => annotated = Annotated::Posted,
+                // What is wrong with one need not be wrong with the others.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
         failed.map_or(Ok(annotated), Err)
