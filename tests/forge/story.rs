@@ -167,6 +167,30 @@ fn a_pull_request_is_told_once_what_it_would_do_and_how_it_ended() {
 }
 
 #[test]
+fn a_push_with_the_same_plan_leaves_the_comment_and_what_somebody_made_of_it_is_put_right() {
+    for kind in super::stage::KINDS {
+        let scene = Scene::new(kind);
+        scene.push_move(7, "10.224.0.91");
+        scene.review(7).ends(Exit::Done).says("prod: comment created");
+        let first = scene.comments(7);
+        let moved = docs::service("web", &[("azure-load-balancer-ipv4", "10.224.0.91")]);
+        scene.push(7, SERVICE, &format!("{}\n# the old one is taken\n", moved.trim_end()));
+        // The statuses are of the new head; the foot of the comment still names the old one.
+        scene.review(7).ends(Exit::Done).says("prod: comment left as it is").says("status privlink/plan/prod set");
+        assert_eq!(scene.comments(7), first, "{kind}");
+
+        let told = first[0].replace("SEVERING", "safe");
+        assert_ne!(told, first[0]);
+        scene.fake.world().notes[0].body = told;
+        scene.review(7).ends(Exit::Done).says("prod: comment edited").says("status privlink/plan/prod left as it is");
+        let head = scene.fake.world().pull(7).unwrap().head()[..10].to_owned();
+        let own = scene.comments(7)[0].clone();
+        assert!(own.contains("SEVERING") && own.contains(&head), "{kind}: {own}");
+        assert!(!own.contains("History"), "{kind}: that is no new plan: {own}");
+    }
+}
+
+#[test]
 fn a_fork_on_azure_devops_is_reviewed_by_the_merge_that_is_served_of_it() {
     let scene = Scene::new(ForgeKind::AzureDevOps);
     scene.push_move(7, "10.224.0.91");
