@@ -27,6 +27,7 @@ use crate::domain::commit::CommitId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::name::EnvironmentName;
 use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::PullRequestState;
 use crate::reconcile::attending::AttendError;
 use crate::reconcile::attending::Attendant;
 use crate::reconcile::attending::Attended;
@@ -142,7 +143,7 @@ impl Desk {
         let open = self.attendant.open(base).await.map_err(AttendError::from)?;
         for number in self.docket.ended(&open.found, self.now()) {
             self.check_standing()?;
-            self.end(number, loaded).await?;
+            self.end((number, base), loaded).await?;
         }
         let open = self.without_forks(open);
         let scene = self.scene((&look, loaded), &upstream.tip, &open);
@@ -224,8 +225,10 @@ impl Desk {
         }
     }
 
-    async fn end(&mut self, number: u64, loaded: &Loaded) -> Result<(), Halt> {
+    async fn end(&mut self, (number, base): (u64, &str), loaded: &Loaded) -> Result<(), Halt> {
         let ended = match self.attendant.pull_request(number).await {
+            // While GitLab merges one, it is not among the open ones, and has not ended. One for another branch is nobody's here.
+            Ok(pull) if pull.state == PullRequestState::Open => Ok(pull.base_branch != base),
             Ok(pull) => {
                 let environments = self.agent.share.of(loaded.settings.environments.keys());
                 let posted = self.attendant.end(&pull, environments).await;

@@ -116,6 +116,13 @@ fn the_agent_tells_an_open_pull_request_what_it_would_do_and_how_it_ended() {
     until("the pull request has its comment", || !scene.comments(7).is_empty());
     let said = scene.comments(7).concat();
     assert!(said.contains("Who is affected") && said.contains("Orders front office"), "{said}");
+    // It leaves the list of those for the branch and comes back, and is told nothing; then it ends.
+    scene.fake.world().pull_mut(7).base = "other".to_owned();
+    let reads = || scene.fake.world().log.iter().filter(|asked| asked.path.ends_with("/pulls/7")).count();
+    let before = reads();
+    until("it was looked at", || reads() > before);
+    scene.fake.world().pull_mut(7).base = "main".to_owned();
+    until("it is open again for the agent", || reads() > before + 1);
     scene.fake.world().pull_mut(7).state = "closed";
     until("the comment says how it ended", || scene.comments(7)[0].contains("Closed"));
     assert_eq!(scene.comments(7).len(), 1);
