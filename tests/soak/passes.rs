@@ -4,6 +4,7 @@
 //! is restored: the agent has to come to rest within a few passes, and then to write and to commit nothing.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use privlink::agent::daemon::TURN;
@@ -283,8 +284,16 @@ impl Soak {
         }
     }
 
-    /// Carol takes away the approvals of what is done, as people do now and then.
+    /// Carol takes away the approvals of what is done, as people do now and then. The repository is packed, as a server does it:
+    /// each push leaves a pack, and thousands of them make every look-up slow.
     fn tidy(&mut self) {
+        let path = self.stage.repo.open().path().to_owned();
+        let packed = Command::new("git")
+            .arg("-C")
+            .arg(path)
+            .args(["-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"])
+            .status();
+        assert!(packed.unwrap().success(), "git packs the repository");
         let files = self.stage.repo.files("main").into_iter();
         let approvals = files.filter(|(path, _)| path.starts_with("approvals/")).map(|(path, _)| (path, None));
         let approvals: Vec<_> = approvals.collect();
