@@ -63,6 +63,8 @@ pub struct Change {
     base: CommitId,
     head: CommitId,
     conflicts: Option<Vec<RepoPath>>,
+    /// The files that the change edits, adds or removes.
+    touched: BTreeSet<RepoPath>,
 }
 
 /// What changes are merged into, read.
@@ -157,7 +159,8 @@ impl Change {
             Some(known) => Arc::clone(&known.before),
             None => Arc::new(Before::of(&loaded)),
         };
-        Ok(Self { loaded, before, files, base, head, conflicts })
+        let touched = differing(&before.loaded.source.snapshot, &loaded.source.snapshot);
+        Ok(Self { loaded, before, files, base, head, conflicts, touched })
     }
 
     /// The last commit of the change: what statuses and remarks are about.
@@ -172,8 +175,7 @@ impl Change {
 
     /// The environments whose files it edits, or whose settings it may: those that two changes may both be about.
     pub fn environments(&self) -> BTreeSet<EnvironmentName> {
-        let touched = self.touched();
-        let is_of = |folder: &RepoPath| touched.iter().any(|path| path.is_under(folder));
+        let is_of = |folder: &RepoPath| self.touched.iter().any(|path| path.is_under(folder));
         let all = self.loaded.settings.environments.iter();
         all.filter(|(_, own)| is_of(&own.path)).map(|(name, _)| name.clone()).collect()
     }
@@ -181,12 +183,13 @@ impl Change {
     fn commits(&self) -> Commits {
         Commits { base: self.base.clone(), head: self.head.clone() }
     }
+}
 
-    /// The files that the change edits, adds or removes.
-    fn touched(&self) -> BTreeSet<&RepoPath> {
-        let (before, after) = (&self.before.loaded.source.snapshot.files, &self.loaded.source.snapshot.files);
-        before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect()
-    }
+/// The files that differ between two trees.
+fn differing(before: &Snapshot, after: &Snapshot) -> BTreeSet<RepoPath> {
+    let (before, after) = (&before.files, &after.files);
+    let all = before.keys().chain(after.keys());
+    all.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
 }
 
 impl Before {
@@ -245,8 +248,7 @@ pub async fn review(
 
 /// True if the documents ask for the same as before.
 fn is_same(change: &Change, policy: &Policy) -> bool {
-    let is_own = |path: &&RepoPath| path.is_under(&policy.path);
-    if !change.touched().iter().any(is_own) {
+    if !change.touched.iter().any(|path| path.is_under(&policy.path)) {
         return true;
     }
     let (before, _) = planning::resolve_files(&change.before.loaded, policy, None);

@@ -77,7 +77,7 @@ pub fn named(description: &str) -> Option<PlanId> {
 
 /// The context of the status that says whether a change may be applied.
 pub fn approved_context(environment: &EnvironmentName) -> String {
-    format!("privlink/approved/{environment}")
+    context("approved", environment)
 }
 
 /// That nobody looked for approvals, because there is no remote to look at.
@@ -164,15 +164,14 @@ fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+fn context(kind: &str, environment: &EnvironmentName) -> String {
+    format!("privlink/{kind}/{environment}")
+}
+
 fn status(kind: &str, environment: &EnvironmentName, state: StatusState, words: String) -> CommitStatus {
     let is_plain = |c: &char| !c.is_control();
     let words: String = words.chars().filter(is_plain).collect();
-    CommitStatus {
-        context: format!("privlink/{kind}/{environment}"),
-        state,
-        description: shortened(&words),
-        target_url: None,
-    }
+    CommitStatus { context: context(kind, environment), state, description: shortened(&words), target_url: None }
 }
 
 #[cfg(test)]

@@ -8,14 +8,20 @@ use privlink::git::{GitError, Limits, Merged, Repository};
 
 use super::{Folder, commit, git, put, remove, skipped};
 
+/// A commit, and two on top of it that each edit another file.
+fn forked(repository: &Repository) -> [CommitId; 3] {
+    let root = commit(repository, None, &[put("a", "1\n"), put("b", "1\n")]);
+    let left = commit(repository, Some(&root), &[put("a", "2\n")]);
+    let right = commit(repository, Some(&root), &[put("b", "2\n")]);
+    [root, left, right]
+}
+
 #[test]
 fn merges_are_clean_deterministic_or_name_their_conflicts() {
     let folder = Folder::new();
     let mirror = folder.mirror(&folder.bare("remote.git"));
     let repository = mirror.repository();
-    let root = commit(repository, None, &[put("a", "1\n"), put("b", "1\n")]);
-    let left = commit(repository, Some(&root), &[put("a", "2\n")]);
-    let right = commit(repository, Some(&root), &[put("b", "2\n")]);
+    let [root, left, right] = forked(repository);
     let other = commit(repository, Some(&root), &[put("a", "3\n"), put(".gitattributes", "* merge=union\n")]);
 
     let Merged::Clean(merged) = repository.merge(&left, &right).unwrap() else { unreachable!("no conflict") };
@@ -43,9 +49,7 @@ fn a_merge_is_plain_if_git_makes_it_by_itself() {
     let folder = Folder::new();
     let mirror = folder.mirror(&folder.bare("remote.git"));
     let repository = mirror.repository();
-    let root = commit(repository, None, &[put("a", "1\n"), put("b", "1\n")]);
-    let left = commit(repository, Some(&root), &[put("a", "2\n")]);
-    let right = commit(repository, Some(&root), &[put("b", "2\n")]);
+    let [root, left, right] = forked(repository);
     let Merged::Clean(plain) = repository.merge(&left, &right).unwrap() else { unreachable!("no conflict") };
     // The same parents, and something of somebody's own.
     let objects = git2::Repository::open_bare(bare_below(&folder.join("cache")).unwrap()).unwrap();

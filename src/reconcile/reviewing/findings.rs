@@ -51,7 +51,7 @@ impl Findings {
 
     /// Of what planning told.
     pub(super) fn among(change: &Change, found: &Diagnostics) -> Self {
-        let touched: BTreeSet<&str> = change.touched().into_iter().map(RepoPath::as_str).collect();
+        let touched: BTreeSet<&str> = change.touched.iter().map(RepoPath::as_str).collect();
         let before = change.before.told.get_or_init(|| all_before(change));
         let is_brought = |it: &Diagnostic| {
             let is_touched = it.labels.iter().any(|label| touched.contains(label.place.file.as_str()));
