@@ -2,7 +2,10 @@
 //!
 //! A program that reads this may rely on every name here. A change of meaning is a new `apiVersion`.
 
+mod consequence;
 mod field;
+mod left_out;
+mod mode;
 mod value;
 mod window;
 
@@ -18,18 +21,16 @@ use crate::plan::Step;
 use crate::plan::action::Actor;
 use crate::plan::change::Cause;
 use crate::plan::change::Change;
-use crate::plan::change::Consequence;
-use crate::plan::change::LeftOut;
-use crate::plan::change::MissingAccess;
-use crate::plan::change::MissingRight;
-use crate::plan::change::Refusal;
 use crate::plan::document;
 use crate::plan::document::API_VERSION;
-use crate::plan::mode::Maker;
-use crate::plan::mode::Mode;
-use crate::render::affected;
+use crate::render::json::consequence::ConsequenceV1;
+use crate::render::json::consequence::consequence;
 use crate::render::json::field::FieldV1;
 use crate::render::json::field::StoredOtherwiseV1;
+use crate::render::json::left_out::LeftOutV1;
+use crate::render::json::left_out::left_out;
+use crate::render::json::mode::ModeV1;
+use crate::render::json::mode::mode;
 use crate::render::plan::consents;
 use crate::render::shown::Details;
 use crate::render::window::kept;
@@ -122,59 +123,6 @@ pub struct StepV1 {
     pub digest: String,
 }
 
-/// What another party will do or suffer.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Consequence")]
-pub struct ConsequenceV1 {
-    /// The rule that predicts it.
-    pub rule: String,
-    /// The entry of the catalogue for the kind of edit that brings it about; null where it is none of those.
-    pub edit: Option<&'static str>,
-    /// The prediction.
-    pub text: String,
-    /// Who is affected.
-    pub parties: Vec<PartyV1>,
-}
-
-/// Somebody with a connection.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Party")]
-pub struct PartyV1 {
-    /// The endpoint, or the connection where Azure does not tell the endpoint.
-    pub endpoint: String,
-    /// Its subscription.
-    pub subscription: String,
-    /// The state of the connection.
-    pub status: String,
-    /// True if a document of this repository asks for the endpoint: then its repair is a step of the plan.
-    pub declared: bool,
-    /// Who is behind the subscription.
-    pub consumer: Option<String>,
-    /// Their Microsoft Entra tenant, where the settings say it.
-    pub tenant: Option<String>,
-    /// When privlink first saw the connection (RFC 3339), where the status branch says it.
-    pub first_seen: Option<String>,
-}
-
-/// A Private Link Service whose frontend changes.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Mode")]
-pub struct ModeV1 {
-    /// Its id.
-    pub private_link_service: String,
-    /// Who made it: `cloudProvider`, `privlink` or `others`.
-    pub made_by: &'static str,
-    /// What that means for the change of its frontend.
-    pub meaning: &'static str,
-    /// The rule that says so.
-    pub rule: &'static str,
-    /// How that is known: `observed`, `code`, `documented` or `inferred`.
-    pub evidence: String,
-}
-
 /// Something to know.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Note")]
@@ -195,82 +143,6 @@ pub struct BlockerV1 {
     pub problem: String,
     /// What to do.
     pub help: String,
-}
-
-/// A change that is not made.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "LeftOut")]
-pub struct LeftOutV1 {
-    /// The full identity of the resource.
-    pub key: String,
-    /// Its short name.
-    pub name: String,
-    /// `create`, `update`, `replace`, `delete` or `adopt`; null where nothing could be decided.
-    pub action: Option<String>,
-    /// How bad it would be; null where nothing could be decided.
-    pub risk: Option<String>,
-    /// Why it would be made: `commit`, `rule` or `drift`; null where nothing could be decided.
-    pub cause: Option<&'static str>,
-    /// True for drift that is only reported: nothing but the settings keeps it from being put back.
-    pub reported: bool,
-    /// True if its document is suspended, or if it only waits for what is.
-    pub suspended: bool,
-    /// Why it would fail; empty if it only needs what is left out.
-    pub refusals: Vec<RefusalV1>,
-    /// The keys of what it needs that is left out too.
-    pub needs: Vec<String>,
-    /// What others would do or suffer if it were made all the same.
-    pub consequences: Vec<ConsequenceV1>,
-    /// `file:line` where it was asked for.
-    pub source: Option<String>,
-}
-
-/// Why a change would fail.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Refusal")]
-pub struct RefusalV1 {
-    /// The rule, which `privlink explain` explains; null where privlink itself refuses.
-    pub rule: Option<&'static str>,
-    /// What is wrong.
-    pub problem: String,
-    /// What to do.
-    pub help: String,
-    /// The rights whose lack is the reason; null where something else is.
-    pub right: Option<RightV1>,
-    /// The verbs whose lack is the reason; null where something else is.
-    pub access: Option<AccessV1>,
-}
-
-/// Rights that an identity lacks.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "MissingRight")]
-pub struct RightV1 {
-    /// The application id of the identity that applies, or the object id of the cluster's.
-    pub identity: String,
-    /// The actions.
-    pub actions: Vec<&'static str>,
-    /// The scope: a resource, or its group.
-    pub scope: String,
-    /// A role of Azure's that has them.
-    pub role: &'static str,
-}
-
-/// Verbs that the user of a cluster lacks.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "MissingAccess")]
-pub struct AccessV1 {
-    /// The user, as the API server knows it.
-    pub user: String,
-    /// The verbs.
-    pub verbs: Vec<&'static str>,
-    /// The resource, of the core group.
-    pub resource: &'static str,
-    /// The namespace; null for all of them.
-    pub namespace: Option<String>,
 }
 
 /// Something that could not be read.
@@ -365,60 +237,6 @@ pub fn of(plan: &Plan, details: Details<'_>) -> PlanV1 {
     }
 }
 
-fn mode(mode: &Mode) -> ModeV1 {
-    let Mode { link, maker, meaning, rule } = mode;
-    ModeV1 {
-        private_link_service: link.to_string(),
-        made_by: match maker {
-            Maker::CloudProvider => "cloudProvider",
-            Maker::Privlink => "privlink",
-            Maker::Others => "others",
-        },
-        meaning,
-        rule: rule.id,
-        evidence: mode.evidence().to_string(),
-    }
-}
-
-fn left_out(left: &LeftOut, details: Details<'_>) -> LeftOutV1 {
-    let LeftOut { key, change, refusals, needs, suspended } = left;
-    let change = change.as_ref();
-    let refusal = |refusal: &Refusal| RefusalV1 {
-        rule: refusal.rule,
-        problem: refusal.problem.clone(),
-        help: refusal.help.clone(),
-        right: refusal.right.as_ref().map(right),
-        access: refusal.access.as_ref().map(access),
-    };
-    LeftOutV1 {
-        key: document::key_text(key),
-        name: key.short_name(),
-        action: change.map(|change| change.action.to_string()),
-        risk: change.map(|change| change.risk.to_string()),
-        cause: change.map(cause),
-        reported: left.is_reported(),
-        suspended: *suspended,
-        refusals: refusals.iter().map(refusal).collect(),
-        needs: needs.iter().map(document::key_text).collect(),
-        consequences: change
-            .iter()
-            .flat_map(|change| &change.consequences)
-            .map(|it| consequence(it, details))
-            .collect(),
-        source: change.and_then(|change| change.place.as_ref()).and_then(details.locate),
-    }
-}
-
-fn right(right: &MissingRight) -> RightV1 {
-    let MissingRight { identity, actions, scope, role } = right;
-    RightV1 { identity: identity.id().to_owned(), actions: actions.clone(), scope: scope.to_string(), role }
-}
-
-fn access(access: &MissingAccess) -> AccessV1 {
-    let MissingAccess { user, verbs, resource, namespace } = access.clone();
-    AccessV1 { user, verbs, resource, namespace: namespace.map(|name| name.to_string()) }
-}
-
 fn step(plan: &Plan, step: &Step, details: Details<'_>) -> StepV1 {
     let change = &step.change;
     StepV1 {
@@ -449,24 +267,6 @@ fn cause(change: &Change) -> &'static str {
         Cause::Commit => "commit",
         Cause::Rule => "rule",
         Cause::Drift => "drift",
-    }
-}
-
-fn consequence(consequence: &Consequence, details: Details<'_>) -> ConsequenceV1 {
-    let party = |party: &crate::plan::change::Party| PartyV1 {
-        endpoint: party.endpoint.to_string(),
-        subscription: party.subscription().to_string(),
-        status: party.status.clone(),
-        declared: party.is_declared,
-        consumer: party.consumer.as_ref().map(affected::consumer),
-        tenant: party.consumer.as_ref().and_then(|consumer| consumer.tenant.clone()),
-        first_seen: details.first_seen.and_then(|seen| seen.get(&party.endpoint)).map(ToString::to_string),
-    };
-    ConsequenceV1 {
-        rule: consequence.rule.to_owned(),
-        edit: consequence.edit,
-        text: consequence.text.clone(),
-        parties: consequence.parties.iter().map(party).collect(),
     }
 }
 
