@@ -51,6 +51,7 @@ pub(super) struct Metrics {
     push_failures: Counters,
     crashes: Counters,
     deliveries: Counters,
+    reviews: Counters,
     ready: Histograms,
 }
 
@@ -70,6 +71,7 @@ impl Metrics {
             push_failures: Counters::default(),
             crashes: Counters::default(),
             deliveries: Counters::default(),
+            reviews: Counters::default(),
             ready: Histograms::new_with_constructor(ready),
         };
         metrics.register();
@@ -79,17 +81,18 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, looks, passes, durations, changes, drift, push_failures, crashes, deliveries, ready } =
-            self;
+        let Self { registry, looks, passes, durations, changes, .. } = self;
         registry.register("looks", "Looks at the config repository, by result", looks.clone());
         registry.register("passes", "Passes that ended, by how", passes.clone());
         let help = "How long passes took";
         registry.register_with_unit("pass_duration", help, Unit::Seconds, durations.clone());
         registry.register("changes", "Changes of applied plans, by what came of them", changes.clone());
+        let Self { registry, drift, push_failures, crashes, deliveries, reviews, ready, .. } = self;
         registry.register("drift_changes", "Changes of applied plans that drift made necessary", drift.clone());
         registry.register("status_push_failures", "Status commits that could not be pushed", push_failures.clone());
         registry.register("crashes", "Passes and looks that met a mistake in privlink", crashes.clone());
         registry.register("webhook_deliveries", "Deliveries of the webhook, by verdict", deliveries.clone());
+        registry.register("reviews", "Looks at a pull request, by what came of them", reviews.clone());
         let help = "How old a commit was when a pass first found all that it asks for";
         registry.register_with_unit("commit_to_ready", help, Unit::Seconds, ready.clone());
     }
@@ -119,6 +122,11 @@ impl Metrics {
     /// Counts a delivery of the webhook.
     pub(super) fn delivered(&self, verdict: &'static str) {
         self.deliveries.get_or_create(&vec![("verdict", verdict.to_owned())]).inc();
+    }
+
+    /// Counts a look at a pull request.
+    pub(super) fn reviewed(&self, result: &'static str) {
+        self.reviews.get_or_create(&vec![("result", result.to_owned())]).inc();
     }
 
     fn ended(&self, ended: &Ended) {
@@ -177,7 +185,7 @@ impl Collector for Now {
             let labels = vec![("system", call.whom.to_owned()), ("method", call.method), ("kind", call.kind)];
             (labels, count)
         });
-        page.counters("calls", "Calls to Azure and to clusters", calls)?;
+        page.counters("calls", "Calls to Azure, to clusters and to the forge", calls)?;
         let refusals = self.calls.refusals().into_iter();
         let refusals = refusals.map(|(whom, count)| (vec![("system", whom.to_owned())], count));
         page.counters("throttled_calls", "Calls that were refused because there were too many", refusals)?;
@@ -250,6 +258,8 @@ impl Page<'_, '_> {
         });
         let help = "Resources that drifted and were not put back, by what the settings say about that";
         self.gauges("drifted_resources", help, drifted.collect::<Vec<_>>())?;
+        let help = "Documents that are suspended";
+        self.gauges("suspended_documents", help, each(&|it| Some(it.suspended as f64)))?;
         let help = "How often the glass was broken, by the status branch";
         self.gauges("break_glass_uses", help, each(&|it| Some(f64::from(it.broken_glass))))
     }

@@ -23,6 +23,7 @@ use crate::agent::Agent;
 use crate::agent::branch::Contents;
 use crate::agent::branch::Look;
 use crate::agent::leader::Standing;
+use crate::agent::vitals::Vitals;
 use crate::domain::commit::CommitId;
 use crate::domain::failure::ErrorClass;
 use crate::domain::name::EnvironmentName;
@@ -50,15 +51,19 @@ pub struct Rhythm {
     pub forks: bool,
 }
 
+/// What came of a review that said all that there was to say, as the metrics call it.
+const TOLD: &str = "told";
+
 /// Looks at pull requests until it is told to stop. What fails is said in the log, and tried again later.
 pub async fn serve(
-    agent: Arc<Agent>,
+    (agent, vitals): (Arc<Agent>, Arc<Vitals>),
     attendant: Arc<Attendant>,
     rhythm: Rhythm,
     (standing, mut stop): (watch::Receiver<Standing>, watch::Receiver<bool>),
 ) {
     let mut desk = Desk {
         agent,
+        vitals,
         attendant,
         rhythm,
         standing,
@@ -83,6 +88,7 @@ pub async fn serve(
 
 struct Desk {
     agent: Arc<Agent>,
+    vitals: Arc<Vitals>,
     attendant: Arc<Attendant>,
     rhythm: Rhythm,
     standing: watch::Receiver<Standing>,
@@ -155,14 +161,17 @@ impl Desk {
         for (pull, sight) in self.docket.due(&scene, &compared.concerns(), self.now()) {
             self.check_standing()?;
             let review = AssertUnwindSafe(self.review(pull, &compared)).catch_unwind().await;
-            let (went_well, halt) = match review {
-                Ok(Ok(went_well)) => (went_well, None),
-                Ok(Err(halt)) => (false, Some(halt)),
+            let (result, halt) = match review {
+                Ok(Ok(true)) => (TOLD, None),
+                Ok(Ok(false)) => ("failed", None),
+                Ok(Err(halt)) => ("failed", Some(halt)),
                 Err(_) => {
                     tracing::error!(number = pull.number, "a review panicked: report it with the lines above");
-                    (false, None)
+                    ("crashed", None)
                 }
             };
+            self.vitals.reviewed(result);
+            let went_well = result == TOLD;
             self.docket.looked_at(pull.number, sight, (went_well, self.now()), &self.rhythm);
             if let Some(halt) = halt {
                 return Err(halt);

@@ -58,6 +58,8 @@ pub(super) struct Condition {
     pub(super) waits_since: Option<Timestamp>,
     /// What the world, and nobody's commit, would make necessary and was not done, by what happens to it.
     pub(super) drifted: BTreeMap<&'static str, u64>,
+    /// How many of its documents are suspended.
+    pub(super) suspended: u64,
     /// How often the glass was broken, as far as the status branch knows.
     pub(super) broken_glass: u32,
 }
@@ -119,6 +121,11 @@ impl Vitals {
         self.metrics.delivered(verdict);
     }
 
+    /// Counts a look at a pull request, by a word that says what came of it.
+    pub(super) fn reviewed(&self, result: &'static str) {
+        self.metrics.reviewed(result);
+    }
+
     fn take(&self, news: &News) {
         let mut state = lock(&self.state);
         match news {
@@ -170,6 +177,8 @@ impl Condition {
         self.is_served |= got_through;
         let Ok(end) = &ended.end else { return };
         let plan = ended.planned().map(|planned| &planned.plan);
+        let count = |things: usize| u64::try_from(things).unwrap_or(u64::MAX);
+        self.suspended = ended.planned().map_or(0, |planned| count(planned.desired.suspended.len()));
         let status = ended.planned().and_then(|planned| planned.status.environment());
         self.broken_glass = status.and_then(|status| status.break_glass.as_ref()).map_or(0, |glass| glass.uses);
         let is_open = matches!(end, PassEnd::Waits { .. } | PassEnd::Stuck { .. });

@@ -270,8 +270,8 @@ pub(super) async fn serve(
     let standing = leadership.as_ref().map_or_else(Standing::alone, |leadership| leadership.standing.clone());
     let agent = Arc::new(agent);
     let reviewer = agent.attendant.clone().zip(rhythm).map(|(attendant, rhythm)| {
-        let ends = (standing.clone(), stop.clone());
-        tokio::spawn(crate::agent::reviews::serve(Arc::clone(&agent), attendant, rhythm, ends))
+        let (ends, whose) = ((standing.clone(), stop.clone()), (Arc::clone(&agent), Arc::clone(&vitals)));
+        tokio::spawn(crate::agent::reviews::serve(whose, attendant, rhythm, ends))
     });
     let inlet = Inlet { signs, cancel: stop, standing };
     daemon::serve(agent, timing, inlet, &mut (&mut (console, vitals), board)).await;

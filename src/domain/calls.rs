@@ -8,11 +8,12 @@ use std::sync::PoisonError;
 /// A kind of call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
-    /// Who is asked: `Azure` or `Kubernetes`.
+    /// Who is asked: `Azure`, `Kubernetes`, or the name of the forge.
     pub whom: &'static str,
     /// The HTTP method.
     pub method: String,
-    /// The type of what is asked about, such as `Microsoft.Network/privateEndpoints` or `services`.
+    /// The type of what is asked about, such as `Microsoft.Network/privateEndpoints`, `services` or
+    /// `pulls/reviews`.
     pub kind: String,
 }
 

@@ -31,15 +31,20 @@ impl ForgeKind {
             Self::AzureDevOps => 150_000,
         }
     }
+
+    /// What its makers call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "GitHub",
+            Self::GitLab => "GitLab",
+            Self::AzureDevOps => "Azure DevOps",
+        }
+    }
 }
 
 impl fmt::Display for ForgeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GitHub => "GitHub",
-            Self::GitLab => "GitLab",
-            Self::AzureDevOps => "Azure DevOps",
-        })
+        f.write_str(self.name())
     }
 }
 

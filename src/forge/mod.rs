@@ -20,6 +20,7 @@ mod sign;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::calls::CallLog;
 use crate::domain::name::EnvironmentName;
 use crate::domain::patience;
 use crate::domain::pull_request::Account;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What we call ourselves.
     pub user_agent: String,
+    /// Where calls are counted.
+    pub calls: CallLog,
 }
 
 /// A way to the pull requests of one repository.
@@ -130,13 +133,13 @@ impl Forge {
     /// # Errors
     /// A certificate or token that is none, or a machine on which TLS does not start.
     pub fn new(settings: Settings) -> Result<Self, ForgeError> {
-        let Settings { address, credentials, ca_certificates, timeout, user_agent } = settings;
+        let Settings { address, credentials, ca_certificates, timeout, user_agent, calls } = settings;
         let api = match &address {
             Address::GitHub { api, .. } | Address::GitLab { api, .. } => api,
             Address::AzureDevOps { collection, .. } => collection,
         };
         let client = build_client(&ca_certificates, (timeout, &user_agent), api.is_local())?;
-        let sender = Sender { client, forge: address.kind(), signer: Signer::new(&address, credentials)? };
+        let sender = Sender { client, forge: address.kind(), signer: Signer::new(&address, credentials)?, calls };
         let way = match address {
             Address::GitHub { api, owner, repository } => Way::GitHub(GitHub { sender, api, owner, repository }),
             Address::GitLab { api, project } => Way::GitLab(GitLab { sender, api, project }),

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::Value as Json;
 
+use crate::domain::calls;
+use crate::domain::calls::CallLog;
 use crate::domain::failure::ErrorClass;
 use crate::domain::patience;
 use crate::domain::pull_request::ForgeKind;
@@ -25,6 +27,35 @@ use crate::forge::sign::Signer;
 const BODY_CAP: usize = 32 * 1024 * 1024;
 /// How long a connection may take at most.
 const CONNECT: Duration = Duration::from_secs(20);
+
+/// The words that stand before the name of a repository in the forges' addresses, and how many parts the name has.
+const NAMED: &[(&str, usize)] = &[("repos", 2), ("projects", 1), ("repositories", 1)];
+
+/// What the addresses that are asked are made of, names and numbers aside.
+const KINDS: &[&str] = &[
+    "access_tokens",
+    "app",
+    "check-runs",
+    "comments",
+    "commits",
+    "connectionData",
+    "graphql",
+    "installation",
+    "installations",
+    "issues",
+    "iterations",
+    "merge_requests",
+    "notes",
+    "pullRequests",
+    "pulls",
+    "repository",
+    "reviews",
+    "status",
+    "statuses",
+    "threads",
+    "user",
+    "users",
+];
 
 /// Whether a call may be sent again when nobody knows what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +110,7 @@ pub(crate) struct Sender {
     pub(crate) client: reqwest::Client,
     pub(crate) forge: ForgeKind,
     pub(crate) signer: Signer,
+    pub(crate) calls: CallLog,
 }
 
 impl Sender {
@@ -159,6 +191,12 @@ impl Sender {
         }
     }
 
+    #[tracing::instrument(
+        target = "otel",
+        name = "call",
+        skip_all,
+        fields(otel.kind = "client", system = %self.forge, method, kind, status)
+    )]
     async fn exchange(&self, call: &Call, credentials: (HeaderName, HeaderValue)) -> Result<Answer, ForgeError> {
         let Call { purpose, method, url, body, .. } = call;
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -175,8 +213,13 @@ impl Sender {
             request = request.json(body);
         }
         tracing::debug!(%method, path = url.path(), "request to {}", self.forge);
+        let kind = kind_of(url.path());
+        let span = tracing::Span::current();
+        span.record("method", method.as_str()).record("kind", &kind);
+        self.calls.count(calls::Call { whom: self.forge.name(), method: method.to_string(), kind });
         let mut response = request.send().await.map_err(unreachable)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        span.record("status", status);
         tracing::debug!(status, "answer from {}", self.forge);
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -185,8 +228,24 @@ impl Sender {
             }
             bytes.extend_from_slice(&chunk);
         }
-        read(self.forge, purpose, (status, headers, &bytes))
+        let answer = read(self.forge, purpose, (status, headers, &bytes));
+        let is_throttled = |error: &ForgeError| matches!(error.class(), ErrorClass::Throttled { .. });
+        if answer.as_ref().is_err_and(is_throttled) {
+            self.calls.throttled(self.forge.name());
+        }
+        answer
     }
+}
+
+/// The words of an address that say what is asked about, such as `pulls/reviews`: numbers, names and commits are left out,
+/// because what is counted has few values.
+fn kind_of(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    let name_ends =
+        |(at, part): (usize, &&str)| NAMED.iter().find(|(word, _)| word == part).map(|(_, long)| at + 1 + long);
+    let after_name = parts.iter().enumerate().find_map(name_ends).unwrap_or(0);
+    let words = parts.into_iter().skip(after_name).filter(|part| KINDS.contains(part));
+    words.collect::<Vec<_>>().join("/")
 }
 
 /// Turns every status but success into an error.
@@ -332,6 +391,16 @@ mod tests {
     fn of(status: u16, pairs: &[(&'static str, &'static str)], body: &Json) -> Refusal {
         let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         refusal(status, &headers, Some(body), Timestamp::from_second(1_000).unwrap())
+    }
+
+    #[test]
+    fn an_address_tells_what_is_asked_about_and_no_names() {
+        assert_eq!(kind_of("/repos/acme/comments/issues/7/comments"), "issues/comments");
+        assert_eq!(kind_of("/api/v3/repos/acme/app/commits/1f2e/check-runs"), "commits/check-runs");
+        assert_eq!(kind_of("/app/installations/42/access_tokens"), "app/installations/access_tokens");
+        assert_eq!(kind_of("/api/v4/projects/acme%2Fnotes/merge_requests/7/notes/9"), "merge_requests/notes");
+        let azure = "/acme/Net%20work/_apis/git/repositories/threads/pullRequests/7/statuses";
+        assert_eq!(kind_of(azure), "pullRequests/statuses");
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub fn way(config: &Config, kind: Option<ForgeKind>) -> Result<Forge, ForgeError
         ca_certificates: config.ca_certificates.clone(),
         timeout: config.request_timeout,
         user_agent: concat!("privlink/", env!("CARGO_PKG_VERSION")).to_owned(),
+        calls: config.calls.clone(),
     })
 }
 

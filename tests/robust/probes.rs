@@ -158,6 +158,21 @@ fn a_plan_that_waits_is_counted_with_its_age() {
 }
 
 #[test]
+fn suspended_documents_are_counted() {
+    let suspend =
+        |text: &str| text.replacen("annotations:\n", "annotations:\n    privlink.dev/suspend: the spring sale\n", 1);
+    let files = quick(example()).into_iter().map(|(path, text)| match path.ends_with("services/storefront.yaml") {
+        true => (path, suspend(&text)),
+        false => (path, text),
+    });
+    let stage = Stage::new(&files.collect::<Vec<_>>());
+    let agent = Probed::start(&stage, &["--interval", "1h", "--drift-interval", "1h"]);
+    until("it is counted", || agent.metrics().get(r#"privlink_suspended_documents{environment="prod"}"#) > 0.0);
+    assert_eq!(agent.metrics().sum("privlink_suspended_documents"), 1.0);
+    agent.stop();
+}
+
+#[test]
 fn an_agent_without_its_repository_lives_and_is_not_ready() {
     let stage = Stage::new(&small());
     let missing = format!("{}-missing", stage.url());

@@ -3,7 +3,8 @@
 use privlink::domain::pull_request::ForgeKind;
 use privlink::sim::fault::Fault;
 
-use super::process::{Running, Stage, example, until};
+use super::probes::Probed;
+use super::process::{Stage, example, until};
 use crate::forge::fake::{Fake, Pull, Verdict};
 use crate::forge::stage::{ANN, BOB, MALLORY, ME, TOKEN, dialect, world};
 
@@ -58,14 +59,14 @@ impl Scene {
         self.fake.world().pulls.push(pull);
     }
 
-    fn agent(&self) -> Running {
+    fn agent(&self) -> Probed {
         let machine = self.stage.machine.clone();
         let machine = machine
             .with("PRIVLINK_FORGE_URL", &self.fake.address)
             .with("PRIVLINK_FORGE_REPOSITORY", "acme/config")
             .with("PRIVLINK_FORGE_TOKEN", TOKEN);
         let url = self.stage.url();
-        machine.start(&["agent", "--repo", &url, "--forge", "github", "--review-interval", "20ms"])
+        Probed::on(&machine, &url, &["--forge", "github", "--review-interval", "20ms"])
     }
 
     /// What the status says that a merge waits for.
@@ -126,8 +127,7 @@ fn the_agent_tells_an_open_pull_request_what_it_would_do_and_how_it_ended() {
     scene.fake.world().pull_mut(7).state = "closed";
     until("the comment says how it ended", || scene.comments(7)[0].contains("Closed"));
     assert_eq!(scene.comments(7).len(), 1);
-    agent.signal("TERM");
-    agent.wait().ends(0);
+    agent.stop();
 }
 
 #[test]
@@ -136,7 +136,9 @@ fn one_pull_request_that_is_gone_or_cannot_be_fetched_holds_up_no_other_and_fork
     scene.open(17, false);
     scene.open(18, true);
     let agent = scene.agent();
-    until("the pull request has its comment", || !scene.comments(17).is_empty());
+    let reviews = |result: &str| agent.metrics().get(&format!("privlink_reviews_total{{result=\"{result}\"}}"));
+    until("the pull request is told", || reviews("told") >= 1.0);
+    assert!(!scene.comments(17).is_empty());
     // One vanishes with its ref, one has a head that the repository does not serve; then another one comes.
     scene.fake.world().pulls.retain(|pull| pull.number != 17);
     scene.open(19, false);
@@ -144,8 +146,15 @@ fn one_pull_request_that_is_gone_or_cannot_be_fetched_holds_up_no_other_and_fork
     scene.open(20, false);
     until("the newcomer has its comment", || !scene.comments(20).is_empty());
     assert_eq!((scene.comments(18), scene.comments(19)), (vec![], vec![]));
-    agent.signal("TERM");
-    agent.wait().ends(0);
+    until("the newcomer and its neighbour are counted", || reviews("told") >= 2.0 && reviews("failed") >= 1.0);
+    assert_eq!(reviews("crashed"), 0.0);
+    let metrics = agent.metrics();
+    let calls = |method: &str, kind: &str| {
+        metrics.get(&format!(r#"privlink_calls_total{{system="GitHub",method="{method}",kind="{kind}"}}"#))
+    };
+    assert_eq!(calls("POST", "issues/comments"), 2.0);
+    assert!(calls("GET", "pulls") >= 2.0);
+    agent.stop();
 }
 
 /// The example, in which bob approves by reviews.
@@ -197,12 +206,11 @@ fn a_review_of_the_plan_that_the_status_named_approves_it_once_it_is_merged_and_
     assert!(stage.writes() > writes);
     stage.simulator().clear_faults();
     stage.idle();
-    agent.signal("HUP");
+    agent.agent.signal("HUP");
     until("what was left is done", || records().len() > 2);
     stage.idle();
     stage.assert_converged();
-    agent.signal("TERM");
-    agent.wait().ends(0);
+    agent.stop();
 }
 
 #[test]
@@ -221,6 +229,5 @@ fn a_review_by_a_person_without_an_account_in_the_settings_approves_nothing() {
     assert_eq!(scene.stage.writes(), writes);
     let asked = scene.fake.world().log.iter().any(|asked| asked.path.contains("reviews"));
     assert!(!asked, "nobody is asked for reviews where none counts");
-    agent.signal("TERM");
-    agent.wait().ends(0);
+    agent.stop();
 }
