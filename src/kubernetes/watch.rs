@@ -118,6 +118,11 @@ impl<'a> Watch<'a> {
                 self.due = (began.elapsed() < SHORT).then(|| Instant::now() + SHORT);
                 Ok(())
             }
+            // Nothing was changed for longer than the connection may be silent. If the server is gone, the next request says so.
+            Err(error) if is_silence(&error) => {
+                self.events = None;
+                Ok(())
+            }
             Err(error) => Err(self.cluster.broken(error)),
         }
     }
@@ -221,6 +226,23 @@ impl Cluster {
     }
 }
 
+/// True if nothing came for as long as a connection may be silent.
+fn is_silence(error: &kube::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let Some(error) = error.downcast_ref::<std::io::Error>() else {
+            next = error.source();
+            continue;
+        };
+        if error.kind() == std::io::ErrorKind::TimedOut {
+            return true;
+        }
+        // An error of input and output hides the one it is made of from its sources.
+        next = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    }
+    false
+}
+
 /// True if the server knows no more what happened since a version.
 fn is_forgotten(error: &ClusterError) -> bool {
     matches!(error, ClusterError::Refused { refusal, .. } if refusal.code == 410)
@@ -251,6 +273,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn silence_is_told_from_what_breaks() {
+        let of = |kind| kube::Error::ReadEvents(std::io::Error::other(std::io::Error::new(kind, "while it was read")));
+        assert!(is_silence(&of(std::io::ErrorKind::TimedOut)));
+        assert!(!is_silence(&of(std::io::ErrorKind::ConnectionReset)));
+    }
 
     #[test]
     fn only_what_somebody_meant_is_a_change() {
