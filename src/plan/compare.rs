@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use crate::plan::document::key_name;
+
 /// Tells the differences between two canonical bodies, most important first; nothing if they are the same.
 ///
 /// A body that cannot be read is told as such: the caller has refused it already by its digest.
@@ -65,13 +67,16 @@ fn omissions(old: &Json, new: &Json) -> Vec<String> {
         list.iter().filter_map(|left| Some(left["key"].as_str()?.to_owned())).collect()
     };
     let (before, after) = (keys(old), keys(new));
-    let gone = before.difference(&after).map(|key| format!("not left out any more: {key}"));
-    let come = after.difference(&before).map(|key| format!("left out now: {key}"));
-    let mut told: Vec<String> = gone.chain(come).collect();
-    if told.is_empty() && old["leftOut"] != new["leftOut"] {
-        told.push("what is left out is left out for other reasons".to_owned());
+    if before == after {
+        let is_told = old["leftOut"] != new["leftOut"];
+        return is_told.then(|| "what is left out is left out for other reasons".to_owned()).into_iter().collect();
     }
-    told
+    // What became a step, or was one, is told as such.
+    let (was, is) = (by_key(old), by_key(new));
+    let gone = before.difference(&after).filter(|key| !is.contains_key(key.as_str()));
+    let come = after.difference(&before).filter(|key| !was.contains_key(key.as_str()));
+    let gone = gone.map(|key| format!("not left out any more: {}", key_name(key)));
+    gone.chain(come.map(|key| format!("left out now: {}", key_name(key)))).collect()
 }
 
 type Steps<'a> = BTreeMap<&'a str, &'a Json>;
@@ -81,12 +86,12 @@ fn steps(old: &Json, new: &Json) -> Vec<String> {
     let mut told = Vec::new();
     for (key, step) in &new {
         match old.get(key) {
-            None => told.push(format!("new: {} {key}", action(step))),
-            Some(before) => told.extend(step_differences(key, before, step)),
+            None => told.push(format!("new: {} {}", action(step), key_name(key))),
+            Some(before) => told.extend(step_differences(&key_name(key), before, step)),
         }
     }
     let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
-    told.extend(gone.map(|(key, step)| format!("not planned any more: {} {key}", action(step))));
+    told.extend(gone.map(|(key, step)| format!("not planned any more: {} {}", action(step), key_name(key))));
     told
 }
 
@@ -207,6 +212,7 @@ fn wishes(old: &Json, new: &Json) -> Vec<String> {
     let resources = entries(&old["resources"], &new["resources"]);
     let mut told: Vec<String> = resources
         .into_iter()
+        .map(|(key, old, new)| (key_name(key), old, new))
         .map(|(key, old, new)| match (old.is_null(), new.is_null()) {
             (true, _) => format!("the repository asks for {key} now"),
             (_, true) => format!("the repository does not ask for {key} any more"),
@@ -214,7 +220,7 @@ fn wishes(old: &Json, new: &Json) -> Vec<String> {
         })
         .collect();
     let rules = entries(&old["connections"], &new["connections"]);
-    told.extend(rules.into_iter().map(|(key, ..)| format!("the connection rules of {key} changed")));
+    told.extend(rules.into_iter().map(|(key, ..)| format!("the connection rules of {} changed", key_name(key))));
     told
 }
 
@@ -280,18 +286,26 @@ mod tests {
             json!("10.224.10.39");
         world.observed.dns_records.clear();
         world.desired.policy.approval.severing = Consent::People(1);
-        insta::assert_snapshot!(differences(&old.body, &world.plan().body).join("\n"), @r"
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: it does not exist any more
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: addresses was {10.50.1.4} when that plan was made and is absent now
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: action was update and is create now
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: risk was disruptive and is notable now
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: metadata.privlink-document would change too, to privateendpoint/orders-pe
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: metadata.privlink-owner would change too, to 6f1c0000-0000-4000-8000-000000000001/prod
-        dnsrecord//subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-dns/providers/microsoft.network/privatednszones/orders.internal/a/api: ttl would change too, to 300
+        insta::assert_snapshot!(differences(&old.body, &world.plan().body).join("\n"), @"
+        dnsrecord/api.orders.internal: it does not exist any more
+        dnsrecord/api.orders.internal: addresses was {10.50.1.4} when that plan was made and is absent now
+        dnsrecord/api.orders.internal: action was update and is create now
+        dnsrecord/api.orders.internal: risk was disruptive and is notable now
+        dnsrecord/api.orders.internal: metadata.privlink-document would change too, to privateendpoint/orders-pe
+        dnsrecord/api.orders.internal: metadata.privlink-owner would change too, to 6f1c0000-0000-4000-8000-000000000001/prod
+        dnsrecord/api.orders.internal: ttl would change too, to 300
         service/shop/orders: metadata.annotations[service.beta.kubernetes.io/azure-load-balancer-ipv4] was 10.224.10.224 when that plan was made and is 10.224.10.39 now
         the rule for severing changes was 2 people and is 1 person now
         ");
         assert_eq!(differences(&old.body, &old.body), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_left_out_and_is_a_step_now_is_told_once() {
+        let left = json!({"leftOut": [{"key": "service/shop/orders"}], "steps": []}).to_string();
+        let done = json!({"leftOut": [], "steps": [{"key": "service/shop/orders", "action": "update"}]}).to_string();
+        assert_eq!(differences(&left, &done), ["new: update service/shop/orders"]);
+        assert_eq!(differences(&done, &left), ["not planned any more: update service/shop/orders"]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use sha2::Digest as _;
 
 use crate::desired::policy::DriftRules;
 use crate::desired::policy::OnDrift;
+use crate::domain::key::PublisherKey;
+use crate::domain::key::ResourceKey;
 use crate::domain::name::InvalidName;
 use crate::domain::name::text_newtype;
 use crate::domain::resource::Resource;
@@ -269,9 +271,7 @@ fn key(change: &Change) -> String {
 }
 
 /// The full identity of a resource as text; ids are folded because Azure's spelling is not ours.
-pub fn key_text(key: &crate::domain::key::ResourceKey) -> String {
-    use crate::domain::key::PublisherKey;
-    use crate::domain::key::ResourceKey;
+pub fn key_text(key: &ResourceKey) -> String {
     let publisher_text = |publisher: &PublisherKey| match publisher {
         PublisherKey::Cluster(service) => service.to_string(),
         PublisherKey::Own(id) => id.folded(),
@@ -287,6 +287,32 @@ pub fn key_text(key: &crate::domain::key::ResourceKey) -> String {
         | ResourceKey::PrivateEndpoint(id)
         | ResourceKey::DnsRecord(id)
         | ResourceKey::DnsLink(id) => format!("{}/{}", key.kind(), id.folded()),
+    }
+}
+
+/// The name by which people know the resource of a [`key_text`]; a text that is none stays as it is.
+pub fn key_name(text: &str) -> String {
+    read_key(text).map_or_else(|| text.to_owned(), |key| key.to_string())
+}
+
+fn read_key(text: &str) -> Option<ResourceKey> {
+    let (kind, name) = text.split_once('/')?;
+    let publisher = |text: &str| match text.starts_with('/') {
+        true => text.parse().ok().map(PublisherKey::Own),
+        false => text.parse().ok().map(PublisherKey::Cluster),
+    };
+    match kind {
+        "privatelinkservice" => publisher(name).map(ResourceKey::PrivateLinkService),
+        "connection" => {
+            let (endpoint, by) = name.split_once(" -> ")?;
+            Some(ResourceKey::Connection { publisher: publisher(by)?, endpoint: endpoint.parse().ok()? })
+        }
+        "subnet" => name.parse().ok().map(ResourceKey::Subnet),
+        "privateendpoint" => name.parse().ok().map(ResourceKey::PrivateEndpoint),
+        "dnsrecord" => name.parse().ok().map(ResourceKey::DnsRecord),
+        "dnslink" => name.parse().ok().map(ResourceKey::DnsLink),
+        // They are written as they are called.
+        _ => None,
     }
 }
 
