@@ -18,7 +18,7 @@ pub mod clusters;
 pub mod daemon;
 pub mod election;
 pub mod leader;
-mod memory;
+pub mod memory;
 mod metrics;
 pub mod news;
 pub mod page;
@@ -203,7 +203,7 @@ impl Agent {
         if before == Some(commit) {
             return None;
         }
-        let committed = self.branch.remote().committed_at(commit).await.ok()??;
+        let committed = self.branch.remote().committed_at(commit).await.ok()?;
         // A clock that is behind the committer's makes no negative age.
         Duration::try_from(Timestamp::now().duration_since(committed)).ok()
     }

@@ -135,6 +135,7 @@ pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: 
     };
     let no_color = environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     let mut printer = Printer::new(io, global.color, no_color);
+    crate::agent::memory::share_one_arena();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

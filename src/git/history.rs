@@ -1,5 +1,7 @@
 //! What happened between two commits, and whether one contains the other.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use crate::domain::commit::{CommitId, CommitRecord, Identity, RepoPath};
@@ -25,37 +27,89 @@ impl Repository {
     /// # Errors
     /// If a commit is not there, or the history ends early because the clone is shallow.
     pub fn history(&self, from_excluded: Option<&CommitId>, to: &CommitId, limit: usize) -> Result<History, GitError> {
-        let operation = || format!("list the commits up to {}", to.short());
-        self.find(to)?;
-        let mut walk = self.inner.revwalk().map_err(self.walk_failed(operation()))?;
-        walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::TIME).map_err(self.walk_failed(operation()))?;
-        walk.push(oid(to)).map_err(self.walk_failed(operation()))?;
-        if let Some(from) = from_excluded {
-            self.find(from)?;
-            walk.hide(oid(from)).map_err(self.walk_failed(operation()))?;
-        }
         let mut history = History { commits: Vec::new(), complete: true };
-        for id in walk {
+        for id in self.walk(from_excluded, to)? {
             if history.commits.len() == limit {
                 history.complete = false;
                 break;
             }
-            let id = id.map_err(self.walk_failed(operation()))?;
+            let id = id.map_err(|error| self.unlisted(to, error))?;
             history.commits.push(self.record(id)?);
         }
         Ok(history)
     }
 
+    /// Lists the commits of the history of `to` that changed something below a folder, newest first, with those paths alone; at
+    /// most `limit` commits are looked at. The others cost a look at two trees each, and no memory.
+    ///
+    /// # Errors
+    /// As [`Repository::history`].
+    pub fn history_below(&self, folder: &RepoPath, to: &CommitId, limit: usize) -> Result<History, GitError> {
+        let mut history = History { commits: Vec::new(), complete: true };
+        for (looked_at, id) in self.walk(None, to)?.enumerate() {
+            if looked_at == limit {
+                history.complete = false;
+                break;
+            }
+            let id = id.map_err(|error| self.unlisted(to, error))?;
+            if self.changes_below(id, folder).map_err(|error| self.unlisted(to, error))? {
+                let mut record = self.record(id)?;
+                record.paths.retain(|path| path.is_under(folder));
+                history.commits.push(record);
+            }
+        }
+        Ok(history)
+    }
+
+    /// When a commit was made, as its committer's clock said.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn committed_at(&self, commit: &CommitId) -> Result<Timestamp, GitError> {
+        Ok(committed_at(&self.find(commit)?))
+    }
+
+    fn changes_below(&self, id: git2::Oid, folder: &RepoPath) -> Result<bool, git2::Error> {
+        let commit = self.inner.find_commit(id)?;
+        let at = |tree: &git2::Tree<'_>| match tree.get_path(Path::new(folder.as_str())) {
+            Ok(entry) => Ok(Some(entry.id())),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let before = if commit.parent_count() == 0 { None } else { at(&commit.parent(0)?.tree()?)? };
+        Ok(at(&commit.tree()?)? != before)
+    }
+
+    /// The commits that `to` contains and `from_excluded` does not; a child always stands before its parents.
+    fn walk(&self, from_excluded: Option<&CommitId>, to: &CommitId) -> Result<git2::Revwalk<'_>, GitError> {
+        self.find(to)?;
+        if let Some(from) = from_excluded {
+            self.find(from)?;
+        }
+        let begin = || {
+            let mut walk = self.inner.revwalk()?;
+            walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::TIME)?;
+            walk.push(oid(to))?;
+            from_excluded.map(|from| walk.hide(oid(from))).transpose()?;
+            Ok(walk)
+        };
+        begin().map_err(|error| self.unlisted(to, error))
+    }
+
+    /// Only what failed looks whether the clone is shallow: that is a look at a file.
+    fn unlisted(&self, to: &CommitId, error: git2::Error) -> GitError {
+        self.walk_failed(format!("list the commits up to {}", to.short()))(error)
+    }
+
     fn record(&self, id: git2::Oid) -> Result<CommitRecord, GitError> {
-        let failed = || self.walk_failed(format!("read the commit {id}"));
-        let commit = self.inner.find_commit(id).map_err(failed())?;
-        let committed_at = Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let failed = |error| self.walk_failed(format!("read the commit {id}"))(error);
+        let commit = self.inner.find_commit(id).map_err(failed)?;
         Ok(CommitRecord {
             id: commit_id(id),
             author: identity(&commit.author()),
             committer: identity(&commit.committer()),
-            committed_at,
-            paths: self.paths(&commit).map_err(failed())?,
+            committed_at: committed_at(&commit),
+            paths: self.paths(&commit).map_err(failed)?,
         })
     }
 
@@ -96,6 +150,10 @@ impl Repository {
         }
         Ok(contains)
     }
+}
+
+fn committed_at(commit: &git2::Commit<'_>) -> Timestamp {
+    Timestamp::from_second(commit.time().seconds()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Name and address as written, with what is not UTF-8 replaced.

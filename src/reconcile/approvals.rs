@@ -176,7 +176,7 @@ async fn collect(
     if found.is_empty() {
         return Ok(());
     }
-    let history = upstream.remote.history(None, tip).await?;
+    let history = upstream.remote.history_below(&files::root(), tip).await?;
     let wrote = writers(&history.commits);
     for (path, bytes, file) in found {
         // A file that the history does not explain (it is older than what was looked at) has no known author.
@@ -209,11 +209,11 @@ fn seen(file: &ApprovalFile, commit: &CommitId) -> SeenApproval {
     }
 }
 
-/// For each approval file, the commits that wrote it, newest first.
+/// For each approval file, the commits that wrote it, newest first: of commits that tell of approval files alone.
 fn writers(commits: &[CommitRecord]) -> BTreeMap<RepoPath, Vec<&CommitRecord>> {
     let mut wrote: BTreeMap<RepoPath, Vec<&CommitRecord>> = BTreeMap::new();
     for commit in commits {
-        for path in commit.paths.iter().filter(|path| path.is_under(&files::root())) {
+        for path in &commit.paths {
             wrote.entry(path.clone()).or_default().push(commit);
         }
     }

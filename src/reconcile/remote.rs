@@ -117,6 +117,15 @@ impl Remote {
         self.with(move |mirror| mirror.repository().history(from.as_ref(), &to, HISTORY)).await
     }
 
+    /// The commits that changed something below a folder, newest first, from the beginning.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn history_below(&self, folder: &RepoPath, to: &CommitId) -> Result<History, GitError> {
+        let (folder, to) = (folder.clone(), to.clone());
+        self.with(move |mirror| mirror.repository().history_below(&folder, &to, HISTORY)).await
+    }
+
     /// Whether one commit contains another.
     ///
     /// # Errors
@@ -130,10 +139,9 @@ impl Remote {
     ///
     /// # Errors
     /// If the mirror cannot be read.
-    pub async fn committed_at(&self, commit: &CommitId) -> Result<Option<jiff::Timestamp>, GitError> {
+    pub async fn committed_at(&self, commit: &CommitId) -> Result<jiff::Timestamp, GitError> {
         let commit = commit.clone();
-        let history = self.with(move |mirror| mirror.repository().history(None, &commit, 1)).await?;
-        Ok(history.commits.first().map(|record| record.committed_at))
+        self.with(move |mirror| mirror.repository().committed_at(&commit)).await
     }
 
     /// The first line of a fetched commit's message.

@@ -152,7 +152,7 @@ impl StatusBranch {
         let mut status = StatusFiles { tip: tip.cloned(), lease: lease.cloned(), ..StatusFiles::default() };
         if let Some(tip) = tip {
             status.files = text_files(&self.remote, tip, &self.environment).await?;
-            status.committed_at = self.remote.committed_at(tip).await?;
+            status.committed_at = Some(self.remote.committed_at(tip).await?);
         }
         let (documents, errors) = status_files::read(&status.files);
         status.documents = documents;

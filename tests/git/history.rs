@@ -98,6 +98,23 @@ fn history_is_newest_first_bounded_and_says_so() {
     assert!(matches!(repository.is_ancestor(&three, &foreign), Err(GitError::NoCommit { .. })));
 }
 
+#[test]
+fn the_history_of_a_folder_has_the_commits_that_changed_it_and_nothing_else_of_them() {
+    let folder = Folder::new();
+    let mirror = folder.mirror(&folder.bare("remote.git"));
+    let repository = mirror.repository();
+    let one = commit(repository, None, &[put("a", "1"), put("b/c", "1")]);
+    let two = commit(repository, Some(&one), &[put("a", "2"), put("bc", "2")]);
+    let three = commit(repository, Some(&two), &[remove("b/c"), put("a", "3")]);
+    let four = commit(repository, Some(&three), &[put("d", "4")]);
+    let five = commit(repository, Some(&four), &[put("b/d/e", "5"), put("d", "5")]);
+    let below = |limit| repository.history_below(&"b".parse().unwrap(), &five, limit).unwrap();
+    let all = below(5);
+    let told: Vec<_> = all.commits.iter().map(|record| (&record.id, shown(&record.paths))).collect();
+    assert_eq!(told, [(&five, "b/d/e".to_owned()), (&three, "b/c".to_owned()), (&one, "b/c".to_owned())]);
+    assert!(all.complete && !below(4).complete);
+}
+
 /// The bare repository somewhere below a folder.
 fn bare_below(folder: &Path) -> Option<PathBuf> {
     if folder.join("objects").is_dir() {
