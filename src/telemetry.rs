@@ -11,6 +11,8 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::domain::logged::TOLD;
+
 #[cfg(feature = "otel")]
 mod otlp;
 
@@ -39,12 +41,15 @@ impl Telemetry {
 ///
 /// As JSON, which machines read, it logs from `info` on, and panics too: each line is an object of its own.
 ///
+/// As text, it leaves out what a person is told beside it ([`TOLD`]), unless a filter asks for lines of its own.
+///
 /// A second start in one process (tests) keeps the first.
-pub fn start(filter: Option<&str>, json: bool, environment: &BTreeMap<String, String>) -> Telemetry {
-    let filter = filter.unwrap_or(if json { "info" } else { "warn" });
+pub fn start(filter: Option<&str>, (json, colour): (bool, bool), environment: &BTreeMap<String, String>) -> Telemetry {
+    let usual = if json { "info".to_owned() } else { format!("warn,{TOLD}=off") };
+    let filter = filter.map_or(usual, ToOwned::to_owned);
     // kube logs every 5xx as an error, and we tell them as our own.
     let filter = EnvFilter::new(format!("{filter},kube_client=off,otel=off"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colour);
     let lines: BoxedLayer = if json {
         Box::new(lines.json().with_current_span(true).with_span_list(false).with_filter(filter))
     } else {

@@ -40,8 +40,8 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Posted {
-    /// Why the repository cannot be read, or what is wrong with its settings.
-    trouble: Option<String>,
+    /// Why nothing new is known, with a headline.
+    trouble: Option<(&'static str, String)>,
     environments: BTreeMap<EnvironmentName, Arc<Sheet>>,
 }
 
@@ -57,7 +57,8 @@ impl Board {
     pub fn index(&self, now: Timestamp) -> Html {
         let posted = lock(&self.posted);
         let glances = posted.environments.iter().map(|(name, sheet)| (name.clone(), sheet.glance.clone())).collect();
-        page::index(&glances, posted.trouble.as_deref(), now)
+        let trouble = posted.trouble.as_ref().map(|(headline, text)| (*headline, text.as_str()));
+        page::index(&glances, trouble, now)
     }
 
     /// The page of an environment, as of now; `None` if the agent serves none of this name.
@@ -86,14 +87,19 @@ impl Board {
             News::Standing(standing) => {
                 // What was seen before is old by the time this one leads again.
                 let mut posted = lock(&self.posted);
-                posted.trouble = matches!(standing, Standing::StandsBy { .. }).then(|| standing.to_string());
+                let stands_by = matches!(standing, Standing::StandsBy { .. });
+                posted.trouble = stands_by.then(|| ("Another agent does the work", standing.to_string()));
                 if posted.trouble.is_some() {
                     posted.environments.clear();
                 }
             }
-            News::Unreachable(error) => lock(&self.posted).trouble = Some(error_chain(error.as_ref())),
+            News::Unreachable(error) => {
+                let headline = "No pass can begin: what is shown was seen before";
+                lock(&self.posted).trouble = Some((headline, error_chain(error.as_ref())));
+            }
             News::Unreadable(what) => {
-                lock(&self.posted).trouble = Some(diagnostic::render(&what.0, &what.1, false));
+                let headline = "The settings have errors: nothing is done before they are mended";
+                lock(&self.posted).trouble = Some((headline, diagnostic::render(&what.0, &what.1, false)));
             }
             News::Applies { planned, .. } => {
                 let environment = &planned.plan.policy.mark.environment;
@@ -132,6 +138,8 @@ impl Board {
             glance.commit.clone_from(&ended.loaded.source.commit);
             match &ended.end {
                 Ok(_) => glance.problem = ended.push_failure().map(problem),
+                // Whoever applies tells of it.
+                Err(error) if error.is_occupied() => glance.problem = Some(problem(error)),
                 Err(error) => {
                     glance.state = if matches!(error, PassError::Files(_)) { State::Invalid } else { State::Failed };
                     glance.problem = Some(match error {
@@ -178,6 +186,7 @@ fn write(ended: &Ended, end: &PassEnd, now: Timestamp) -> Sheet {
 fn seen(end: &PassEnd) -> (&Planned, State) {
     match end {
         PassEnd::Converged { planned, .. } => (planned, State::Settled),
+        PassEnd::Waits { planned, missing, .. } if missing.needs.is_empty() => (planned, State::Closed),
         PassEnd::Waits { planned, .. } => (planned, State::Waits),
         PassEnd::Stuck { planned, .. } => (planned, State::Stuck),
         PassEnd::Applied { planned, ended, converged, after, .. } => {

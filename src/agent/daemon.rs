@@ -28,6 +28,7 @@ use crate::agent::schedule::Sight;
 use crate::agent::schedule::Sign;
 use crate::agent::schedule::Start;
 use crate::agent::schedule::Timing;
+use crate::domain::logged::TOLD;
 use crate::domain::name::EnvironmentName;
 
 /// The scheduler turns at least this often, which is how others see that it lives.
@@ -205,7 +206,7 @@ impl<D: Duty> Desk<D> {
 
     fn crashed<T>(&self, environment: Option<&EnvironmentName>, message: String) -> Option<T> {
         let of = environment.map(tracing::field::display);
-        tracing::error!(environment = of, message, "this is a mistake in privlink; it is tried again later");
+        tracing::error!(target: TOLD, environment = of, message, "this is a mistake in privlink; it is tried again later");
         self.herald.tell(News::Crashed { environment: environment.cloned(), message });
         None
     }

@@ -56,6 +56,7 @@ use crate::agent::schedule::Sight;
 use crate::agent::schedule::Why;
 use crate::agent::share::Share;
 use crate::config::Config;
+use crate::domain::logged::TOLD;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::applying::ApplySettings;
 use crate::reconcile::applying::Applying;
@@ -66,6 +67,7 @@ use crate::reconcile::pass::PassError;
 use crate::reconcile::pass::Passing;
 use crate::reconcile::remote::LOGGED;
 use crate::reconcile::source::Loaded;
+use crate::render::diagnostic;
 
 pub use branch::ConfigBranch;
 use branch::Contents;
@@ -117,7 +119,9 @@ impl Agent {
     async fn read(&self, herald: &Herald) -> anyhow::Result<Look> {
         let look = self.branch.look().await?;
         if let (true, Contents::Unreadable(what)) = (look.is_new, &look.contents) {
-            tracing::error!(tip = look.tip.as_ref().map(tracing::field::display), "the settings are wrong");
+            let why = diagnostic::render(&what.0, &what.1, false);
+            let tip = look.tip.as_ref().map(tracing::field::display);
+            tracing::error!(target: TOLD, tip, error = why.trim_end(), "the settings are wrong");
             herald.tell(News::Unreadable(Arc::clone(what)));
         }
         if let (true, Contents::Loaded(loaded), Some(clusters)) = (look.is_new, &look.contents, &self.clusters) {
@@ -138,8 +142,7 @@ impl Agent {
         let (look, first_seen) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the repository cannot be read");
-                herald.tell(News::Unreachable(error));
+                unreachable(error, herald);
                 return End::Failed;
             }
         };
@@ -249,8 +252,7 @@ impl Duty for Agent {
                 Some(look.sight(&self.share))
             }
             Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the repository cannot be read");
-                herald.tell(News::Unreachable(error));
+                unreachable(error, herald);
                 None
             }
         }
@@ -279,6 +281,12 @@ impl Duty for Agent {
         };
         LOGGED.scope(span.clone(), attended).instrument(span).await
     }
+}
+
+/// Tells that no pass can begin: for want of the repository, or of the agent's own folder.
+fn unreachable(error: anyhow::Error, herald: &Herald) {
+    tracing::error!(target: TOLD, error = format!("{error:#}"), "no pass can begin");
+    herald.tell(News::Unreachable(error));
 }
 
 /// Resolves when the agent is to stop and nothing is being written.

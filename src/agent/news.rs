@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use crate::agent::leader::Standing;
 use crate::agent::schedule::End;
 use crate::agent::schedule::Order;
+use crate::domain::logged::TOLD;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::applying::Progress;
+use crate::reconcile::applying::StepNews;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::Listener;
 use crate::reconcile::pass::PassEnd;
@@ -20,6 +22,8 @@ use crate::reconcile::pass::Published;
 use crate::reconcile::planning::Planned;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::source::Unreadable;
+use crate::render::diagnostic;
+use crate::render::missing;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Ended {
             // What could not be read may be readable soon, and steps that failed may succeed.
             Ok(PassEnd::Stuck { .. } | PassEnd::Applied { .. }) => End::Failed,
             Ok(PassEnd::Waits { planned, missing, .. }) => {
-                opens(missing.opens().into_iter().chain(planned.next_resumption()).min())
+                opens(missing.changes_at().into_iter().chain(planned.next_resumption()).min())
             }
             Ok(PassEnd::Converged { planned, .. }) => opens(planned.next_resumption()),
             // Only another commit helps, and that is seen.
@@ -117,6 +121,7 @@ impl Ended {
             Ok(PassEnd::Applied { ended, .. }) if ended.report.is_success() => "applied",
             Ok(PassEnd::Applied { .. }) => "applied_in_part",
             Err(PassError::Files(_) | PassError::NoEnvironment { .. } | PassError::NoFloor(_)) => "invalid",
+            Err(error) if error.is_occupied() => "occupied",
             Err(_) => "failed",
         }
     }
@@ -163,12 +168,37 @@ impl Ended {
         let (end, seconds) = (self.word(), self.took.as_secs_f64());
         let commit = self.loaded.source.commit.as_ref().map(tracing::field::display);
         let plan = self.planned().map(|planned| tracing::field::display(&planned.plan.id));
+        let needs = match &self.end {
+            Ok(PassEnd::Waits { missing, .. }) => Some(missing::in_a_line(missing)),
+            _ => None,
+        };
+        let status = match self.status() {
+            Some(Published::Commit(commit)) => Some(tracing::field::display(commit)),
+            _ => None,
+        };
         match &self.end {
-            Ok(_) => tracing::info!(end, seconds, commit, plan, "the pass ended"),
-            Err(error) => tracing::error!(end, seconds, commit, error = error_chain(error), "the pass failed"),
+            Ok(_) => tracing::info!(end, seconds, commit, plan, needs, status, "the pass ended"),
+            Err(error) if error.is_occupied() => {
+                tracing::info!(
+                    end,
+                    seconds,
+                    commit,
+                    by = error_chain(error),
+                    "somebody else applies: it is tried again"
+                );
+            }
+            Err(PassError::Files(found)) => {
+                let error = diagnostic::render(found, &self.loaded.reading.sources, false);
+                tracing::error!(target: TOLD, end, seconds, commit, error = error.trim_end(), "the files have errors");
+            }
+            Err(error) => {
+                let error = error_chain(error);
+                tracing::error!(target: TOLD, end, seconds, commit, error, "the pass failed");
+            }
         }
         if let Some(error) = self.push_failure() {
             tracing::error!(
+                target: TOLD,
                 error = error_chain(error),
                 "the status was not pushed; the world is looked after all the same"
             );
@@ -234,14 +264,24 @@ pub(super) struct Reporter<'a> {
 }
 
 impl Listener for Reporter<'_> {
-    fn applies(&mut self, planned: &Arc<Planned>) {
+    fn asks(&mut self) {
         self.writes.store(true, std::sync::atomic::Ordering::SeqCst);
-        tracing::info!(plan = %planned.plan.id, steps = planned.plan.steps.len(), "a plan is applied");
+    }
+
+    fn applies(&mut self, planned: &Arc<Planned>) {
+        tracing::info!(plan = %planned.plan.id, steps = planned.plan.steps.len(), "an apply begins");
         self.herald.tell(News::Applies { loaded: Arc::clone(self.loaded), planned: Arc::clone(planned) });
     }
 
     fn progress(&mut self, progress: Progress) {
-        tracing::debug!(step = %progress.key, action = %progress.action, news = ?progress.news, "a step went on");
+        let (step, action) = (&progress.key, &progress.action);
+        match &progress.news {
+            StepNews::Ended(outcome) => {
+                let (end, detail) = (outcome.word(), outcome.detail());
+                tracing::info!(%step, %action, end, detail, "a step ended");
+            }
+            news => tracing::debug!(%step, %action, ?news, "a step went on"),
+        }
         self.herald.tell(News::Progress { environment: self.environment.clone(), progress });
     }
 }

@@ -52,7 +52,7 @@ pub struct Rhythm {
 }
 
 /// What came of a review that said all that there was to say, as the metrics call it.
-const TOLD: &str = "told";
+const ALL_TOLD: &str = "told";
 
 /// Looks at pull requests until it is told to stop. What fails is said in the log, and tried again later.
 pub async fn serve(
@@ -162,7 +162,7 @@ impl Desk {
             self.check_standing()?;
             let review = AssertUnwindSafe(self.review(pull, &compared)).catch_unwind().await;
             let (result, halt) = match review {
-                Ok(Ok(true)) => (TOLD, None),
+                Ok(Ok(true)) => (ALL_TOLD, None),
                 Ok(Ok(false)) => ("failed", None),
                 Ok(Err(halt)) => ("failed", Some(halt)),
                 Err(_) => {
@@ -171,7 +171,7 @@ impl Desk {
                 }
             };
             self.vitals.reviewed(result);
-            let went_well = result == TOLD;
+            let went_well = result == ALL_TOLD;
             self.docket.looked_at(pull.number, sight, (went_well, self.now()), &self.rhythm);
             if let Some(halt) = halt {
                 return Err(halt);

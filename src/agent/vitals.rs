@@ -16,10 +16,10 @@ use crate::agent::metrics::Metrics;
 use crate::agent::news::Audience;
 use crate::agent::news::Ended;
 use crate::agent::news::News;
-use crate::agent::schedule::End;
 use crate::domain::calls::CallLog;
 use crate::domain::name::EnvironmentName;
 use crate::reconcile::pass::PassEnd;
+use crate::reconcile::pass::PassError;
 
 /// A scheduler that has not turned for so long is stuck.
 const STUCK: Duration = TURN.saturating_mul(12);
@@ -172,8 +172,8 @@ impl Audience for Arc<Vitals> {
 impl Condition {
     fn learn(&mut self, ended: &Ended, now: Timestamp) {
         self.passed_at = Some(now);
-        // Of what people have to mend nobody is rid by starting the agent anew.
-        let got_through = ended.end.is_ok() || ended.end() != End::Failed;
+        // Of mistakes in files nobody is rid by starting the agent otherwise; of a name that is no environment's, one is.
+        let got_through = matches!(&ended.end, Ok(_) | Err(PassError::Files(_)));
         self.is_served |= got_through;
         let Ok(end) = &ended.end else { return };
         let plan = ended.planned().map(|planned| &planned.plan);
@@ -199,7 +199,8 @@ impl Condition {
         // The status branch remembers what this process may not have seen begin.
         let pending = planned.status.environment().and_then(|status| status.pending.as_ref());
         let since = pending.filter(|pending| pending.id == planned.plan.id).map(|pending| pending.since);
-        self.waits_since = since.or(self.waits_since).or(Some(now));
+        // Where nothing but the time is lacking, nobody is waited for.
+        self.waits_since = since.or(self.waits_since).or(Some(now)).filter(|_| !missing.needs.is_empty());
         let count = |changes: usize| u64::try_from(changes).unwrap_or(u64::MAX);
         let needs = missing.needs.iter().map(|(risk, need)| (risk.to_string(), count(need.changes.len())));
         self.unapproved = needs.collect();

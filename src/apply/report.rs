@@ -42,6 +42,15 @@ impl Outcome {
         matches!(self, Self::Done | Self::Waiting { .. })
     }
 
+    /// Why it ended as it did, where there is more to say than how.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Waiting { reason } | Self::Interrupted { reason } => Some(reason),
+            Self::Failed { message, .. } => Some(message),
+            Self::Done | Self::Blocked { .. } | Self::Cancelled => None,
+        }
+    }
+
     /// The end in one word.
     pub fn word(&self) -> &'static str {
         match self {

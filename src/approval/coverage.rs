@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::approval::Circumstances;
 use crate::approval::Item;
 use crate::approval::file::ApprovalFile;
+use crate::approval::is_used_up;
 use crate::approval::remainder::Body;
 use crate::approval::remainder::part_of;
 use crate::approval::used::Used;
@@ -46,6 +47,11 @@ impl<'a> Coverage<'a> {
     /// True if a change was carried out under an approval.
     pub(super) fn is_used(&self, file: &ApprovalFile, digest: &ChangeDigest) -> bool {
         self.used.contains(&file.plan, digest)
+    }
+
+    /// True if everything that an approval permits was carried out.
+    pub(super) fn is_used_up(&self, file: &ApprovalFile) -> bool {
+        is_used_up(file, self.used)
     }
 
     /// The risks of an approved plan, that of loosened rules among them; `None` if it was not kept.

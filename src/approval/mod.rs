@@ -157,12 +157,10 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// When it may run, if nothing is lacking but the time.
-    pub fn opens(&self) -> Option<Timestamp> {
-        let is_lacking = !self.needs.is_empty();
+    /// When the time alone changes what may run: all of the plan if it lacks nothing else, or a part that is approved.
+    pub fn changes_at(&self) -> Option<Timestamp> {
         let thaws = || self.frozen.as_ref().map(|freeze| freeze.until);
-        let opens = self.closed.as_ref().map_or_else(thaws, |closed| closed.opens.as_ref().map(|opening| opening.at));
-        opens.filter(|_| !is_lacking)
+        self.closed.as_ref().map_or_else(thaws, |closed| closed.opens.as_ref().map(|opening| opening.at))
     }
 }
 
@@ -240,10 +238,22 @@ fn valid<'a>(
     for evidence in evidence {
         match objection::objection(plan, evidence, circumstances) {
             None => valid.push(&evidence.file),
-            Some(reason) => refused.push(Refused { approver: evidence.file.approver.clone(), reason }),
+            // What was carried out under it is over, and it grows old with that.
+            Some(_) if is_used_up(&evidence.file, &circumstances.used) => {}
+            Some(reason) => {
+                let refusal = Refused { approver: evidence.file.approver.clone(), reason };
+                if !refused.contains(&refusal) {
+                    refused.push(refusal);
+                }
+            }
         }
     }
     (valid, refused)
+}
+
+/// True if everything that it permits was carried out.
+fn is_used_up(file: &ApprovalFile, used: &Used) -> bool {
+    !file.changes.is_empty() && file.changes.iter().all(|change| used.contains(&file.plan, &change.digest))
 }
 
 /// The consent that a change asks for: that of its risk, and of drift what the settings say about drift.
@@ -360,9 +370,9 @@ fn since(plan: &Plan, coverage: &Coverage<'_>, file: &ApprovalFile) -> Option<Ne
     let steps: Vec<(String, Item<'_>)> = steps.collect();
     let is_about = steps.iter().any(|(key, _)| open.contains(key.as_str()));
     let differs = |(key, item): &(String, Item<'_>)| match (open.contains(key.as_str()), done.contains(key.as_str())) {
-        (false, false) => Some(format!("new: {} {key}", item.change?.action)),
+        (false, false) => Some(format!("new: {} {}", item.change?.action, item.name)),
         (true, _) if coverage.of_item(file, item) == Covered::No => {
-            Some(format!("{key}: its change, or what follows from it, is not what was approved"))
+            Some(format!("{}: its change, or what follows from it, is not what was approved", item.name))
         }
         _ => None,
     };
@@ -377,6 +387,7 @@ fn uncovering(plan: &Plan, coverage: &Coverage<'_>, file: &ApprovalFile) -> Opti
     let short = &file.plan.as_str()[..10];
     let reason = match covered.last() {
         Some(Covered::Yes) => return None,
+        Some(Covered::No) | None if coverage.is_used_up(file) => return None,
         Some(Covered::Before) => format!("is for plan {short}…, and was used up when that was applied"),
         Some(Covered::No) | None => format!("is for plan {short}…, and lists none of the changes of this one"),
     };

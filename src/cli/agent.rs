@@ -1,9 +1,9 @@
 //! `privlink agent`: passes over a config repository, once or for ever.
 
+pub(super) mod console;
 mod fleet;
 mod reviews;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,13 +27,9 @@ use crate::agent::daemon;
 use crate::agent::daemon::Inlet;
 use crate::agent::leader::Leadership;
 use crate::agent::leader::Standing;
-use crate::agent::news::Audience;
-use crate::agent::news::Ended;
-use crate::agent::news::News;
 use crate::agent::page;
 use crate::agent::probes;
 use crate::agent::reviews::Rhythm;
-use crate::agent::schedule::Order;
 use crate::agent::schedule::Sign;
 use crate::agent::schedule::Timing;
 use crate::agent::schedule::Why;
@@ -44,31 +40,22 @@ use crate::agent::webhook::Hook;
 use crate::agent::webhook::SecretSource;
 use crate::apply::engine::Settings;
 use crate::cli::Exit;
+use crate::cli::agent::console::Console;
 use crate::cli::agent::fleet::FleetOptions;
 use crate::cli::agent::reviews::ReviewOptions;
-use crate::cli::apply::missing_text;
 use crate::cli::interrupt;
 use crate::cli::options::EnvironmentOptions;
 use crate::cli::options::FloorOptions;
 use crate::cli::options::LogFormat;
 use crate::cli::options::duration;
 use crate::cli::options::interval;
-use crate::cli::plan;
-use crate::cli::plan::Format;
 use crate::cli::printer::Printer;
-use crate::cli::runner;
 use crate::cli::signals;
 use crate::cli::signals::Signals;
 use crate::config::Config;
-use crate::domain::name::EnvironmentName;
 use crate::domain::secret::Secret;
 use crate::git::RemoteUrl;
-use crate::reconcile::error_chain;
-use crate::reconcile::pass::PassEnd;
-use crate::reconcile::pass::Published;
 use crate::reconcile::remote::Remote;
-use crate::render;
-use crate::render::Label;
 
 /// The wait after the first failure of an environment, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10 * 60));
@@ -310,183 +297,5 @@ async fn stopped() {
     match Signals::listen() {
         Ok(mut signals) => signals.stopped().await,
         Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-/// Tells a person what the agent does, and says the same thing once only.
-pub(super) struct Console<'a, 'p> {
-    pub(super) printer: &'a mut Printer<'p>,
-    pub(super) exit: Exit,
-    pub(super) shown: BTreeMap<EnvironmentName, String>,
-    /// True where the log says everything.
-    pub(super) is_quiet: bool,
-    /// Whose progress was told last: passes run side by side.
-    told: Option<EnvironmentName>,
-    unreachable: Option<String>,
-}
-
-impl<'a, 'p> Console<'a, 'p> {
-    pub(super) fn new(printer: &'a mut Printer<'p>) -> Self {
-        let (exit, shown) = (Exit::Done, BTreeMap::new());
-        Self { printer, exit, shown, is_quiet: false, told: None, unreachable: None }
-    }
-
-    /// True if this is news.
-    fn is_news(&mut self, environment: &EnvironmentName, what: String) -> bool {
-        self.shown.insert(environment.clone(), what.clone()) != Some(what)
-    }
-
-    /// Says which environment the next lines are about.
-    fn about(&mut self, environment: &EnvironmentName) {
-        if self.told.as_ref().is_some_and(|told| told != environment) {
-            self.printer.line(Label::Dim, format!("{environment}:"));
-        }
-        self.told = Some(environment.clone());
-    }
-
-    fn says(&mut self, news: &News) {
-        match news {
-            News::Turned => {}
-            News::Standing(standing) => self.printer.line(Label::Heading, standing.to_string()),
-            News::Looked { .. } => self.unreachable = None,
-            News::Unreachable(error) => {
-                let text = format!("error: {}", error_chain(error.as_ref()));
-                if self.unreachable.as_ref() != Some(&text) {
-                    self.printer.line(Label::Error, &text);
-                }
-                self.unreachable = Some(text);
-            }
-            News::Unreadable(what) => runner::show(&what.0, &what.1, self.printer),
-            News::Applies { loaded, planned } => {
-                // A plan that waited was printed when it began to wait.
-                let environment = &planned.plan.policy.mark.environment;
-                self.about(environment);
-                if self.is_news(environment, planned.plan.id.to_string()) {
-                    plan::print(loaded, planned, Format::Text, self.printer);
-                }
-                self.printer.line(Label::Heading, format!("applying plan {}", planned.plan.id));
-            }
-            News::Progress { environment, progress } => {
-                self.about(environment);
-                self.printer.progress(progress);
-            }
-            News::Ended(ended) => {
-                self.printer.end_live();
-                self.about(&ended.environment);
-                self.ended(ended);
-            }
-            News::Left(environment) => {
-                self.printer.line(Label::Plain, format!("{environment}: stopped before anything was written"));
-            }
-            News::Crashed { environment, message } => {
-                let of = environment.as_ref().map_or("the agent".to_owned(), ToString::to_string);
-                let text = format!("error: {of}: this is a mistake in privlink: {message}; it is tried again later");
-                self.printer.line(Label::Error, text);
-            }
-            News::Stopping { running } if running.is_empty() => {}
-            News::Stopping { running } => {
-                let names = running.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                self.printer.line(Label::Heading, format!("stopping: writes in flight of {names} are finished"));
-            }
-            News::Stopped { unanswered } => {
-                for Order { environment, why } in unanswered {
-                    let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                    self.printer.line(Label::Plain, format!("{environment}: was still to be looked at ({why})"));
-                }
-            }
-        }
-    }
-
-    fn ended(&mut self, ended: &Ended) {
-        let Ended { environment, loaded, end, .. } = ended;
-        match end {
-            Err(error) => {
-                if self.is_news(environment, error_chain(error)) {
-                    runner::failed(environment, error, loaded, self.printer);
-                }
-            }
-            Ok(PassEnd::Converged { planned, postponed, status }) => {
-                let names = postponed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let suspended = planned.desired.suspended.iter();
-                let suspended: Vec<String> = suspended.map(|(document, it)| format!("{document} is {it}")).collect();
-                let is_news = self.is_news(environment, format!("converged {names}, {}", suspended.join(", ")));
-                let is_news = is_news || matches!(status, Published::Commit(_));
-                for suspended in suspended.iter().filter(|_| is_news) {
-                    self.printer.line(Label::Notable, format!("{environment}: {}", render::shown::one_line(suspended)));
-                }
-                if is_news && postponed.is_empty() {
-                    self.printer.line(Label::Added, format!("{environment}: no changes"));
-                } else if is_news {
-                    let text = format!("{environment}: no changes yet: {names} wait for what others are still making");
-                    self.printer.line(Label::Notable, text);
-                }
-            }
-            Ok(PassEnd::Waits { planned, missing, diagnostics: (diagnostics, sources), .. }) => {
-                if self.is_news(environment, planned.plan.id.to_string()) {
-                    plan::print(loaded, planned, Format::Text, self.printer);
-                    runner::show(diagnostics, sources, self.printer);
-                    let mut waits = render::Text::new();
-                    let what = match (missing.needs.is_empty(), &missing.frozen) {
-                        (true, Some(_)) => "waits until the environment is not frozen any more",
-                        (true, None) => "waits for its change window",
-                        (false, _) => "waits for approval: `privlink approve` shows the plan, asks, and commits one",
-                    };
-                    waits.line(Label::Notable, what);
-                    waits.append(missing_text(missing));
-                    self.printer.message(&waits);
-                }
-            }
-            Ok(PassEnd::Stuck { planned, .. }) => {
-                if self.is_news(environment, format!("stuck {}", planned.plan.id)) {
-                    plan::print(loaded, planned, Format::Text, self.printer);
-                }
-            }
-            Ok(PassEnd::Applied { planned, ended, status, .. }) => {
-                self.shown.remove(environment);
-                self.printer.result(&render::apply::summary(&ended.report.steps));
-                self.printer.result(&render::apply::left_out(&planned.plan));
-                if let Published::Commit(commit) = status {
-                    self.printer.line(Label::Dim, format!("{environment}: status commit {}", commit.short()));
-                }
-            }
-        }
-        if let Some(error) = ended.push_failure() {
-            self.printer.line(Label::Warning, format!("warning: {environment}: {}", error_chain(error)));
-        }
-    }
-}
-
-impl Audience for Console<'_, '_> {
-    fn hear(&mut self, news: &News) {
-        self.exit = self.exit.or(exit(news));
-        if !self.is_quiet {
-            self.says(news);
-        }
-    }
-}
-
-/// How a single pass ends the program.
-fn exit(news: &News) -> Exit {
-    match news {
-        News::Unreadable(_) => Exit::Files,
-        News::Unreachable(_) | News::Crashed { .. } => Exit::Failed,
-        News::Ended(ended) => {
-            let published = if ended.push_failure().is_some() { Exit::Failed } else { Exit::Done };
-            published.or(match &ended.end {
-                Err(error) => runner::exit_of(error),
-                Ok(PassEnd::Converged { .. }) => Exit::Done,
-                Ok(PassEnd::Waits { .. }) => Exit::Approval,
-                Ok(PassEnd::Stuck { .. }) => Exit::Incomplete,
-                Ok(PassEnd::Applied { planned, ended, .. }) => Exit::of_apply(&ended.report, &planned.plan),
-            })
-        }
-        News::Turned
-        | News::Standing(_)
-        | News::Looked { .. }
-        | News::Applies { .. }
-        | News::Progress { .. }
-        | News::Left(_)
-        | News::Stopping { .. }
-        | News::Stopped { .. } => Exit::Done,
     }
 }

@@ -14,7 +14,6 @@ use crate::approval;
 use crate::approval::Decision;
 use crate::approval::LocalConsent;
 use crate::approval::Missing;
-use crate::approval::News;
 use crate::approval::emergency;
 use crate::approval::emergency::Unbreakable;
 use crate::cli::Exit;
@@ -29,7 +28,6 @@ use crate::cli::printer::Printer;
 use crate::cli::runner;
 use crate::config::Config;
 use crate::desired::policy::Consent;
-use crate::desired::policy::Freeze;
 use crate::domain::name::EnvironmentName;
 use crate::plan::change::Note;
 use crate::plan::compare;
@@ -37,6 +35,7 @@ use crate::plan::document::PlanId;
 use crate::plan::risk::Risk;
 use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
+use crate::reconcile::applying::Event;
 use crate::reconcile::deciding;
 use crate::reconcile::error_chain;
 use crate::reconcile::pass::PassError;
@@ -228,7 +227,10 @@ impl One<'_> {
         let applying = Applying { config, settings, cancel: interrupt.asked() };
         let ended = {
             let _applying = interrupt.applying();
-            let mut show = |progress| printer.progress(&progress);
+            let mut show = |event| match event {
+                Event::Begins => {}
+                Event::Progress(progress) => printer.progress(&progress),
+            };
             applying::apply((loaded, &planned), &approval, applying, &mut show).await?
         };
         printer.end_live();
@@ -310,7 +312,7 @@ impl One<'_> {
         }
         let mut text = render::Text::new();
         text.line(Label::Error, "error: --yes does not answer for changes above notable");
-        text.line(Label::Plain, format!("  nobody has looked at {}", few(&beyond)));
+        text.line(Label::Plain, format!("  nobody has looked at {}", render::missing::few(&beyond)));
         text.line(Label::Hint, "  help: answer at the prompt, or use --approve-plan with the full id");
         Some(text)
     }
@@ -368,7 +370,9 @@ impl One<'_> {
             }
         };
         let mut skips = render::Text::new();
-        skips.line(Label::Warning, "breaking the glass: this is not waited for").append(missing_text(&missing));
+        skips
+            .line(Label::Warning, "breaking the glass: this is not waited for")
+            .append(render::missing::missing(&missing));
         printer.message(&skips);
         let question = format!("Break the glass, and apply this plan to {}?", self.environment);
         let agrees = self.arguments.yes || (printer.is_interactive() && printer.confirm(&question));
@@ -384,8 +388,10 @@ fn refusal(missing: &Missing) -> render::Text {
         Missing { needs, .. } if needs.is_empty() => "error: this is not the time to apply it",
         Missing { .. } => "error: approval is missing",
     };
-    text.line(Label::Error, what).append(missing_text(missing));
+    text.line(Label::Error, what).append(render::missing::missing(missing));
     if missing.needs.is_empty() {
+        let help = "  help: wait for it, or, where the settings allow it, break the glass: --break-glass REASON";
+        text.line(Label::Hint, help);
         return text;
     }
     text.line(
@@ -393,53 +399,4 @@ fn refusal(missing: &Missing) -> render::Text {
         "  help: answer at the prompt, use --approve-plan with the full id, or let somebody run `privlink approve`",
     );
     text
-}
-
-/// Says what a plan still needs.
-pub(super) fn missing_text(missing: &Missing) -> render::Text {
-    let Missing { needs, refused, unsigned, lost, news, frozen, closed } = missing;
-    let mut text = render::Text::new();
-    if let Some(Freeze { reason, until }) = frozen {
-        text.line(Label::Notable, format!("  nothing is applied before {until}: {}", render::shown::one_line(reason)));
-    }
-    if let Some(closed) = closed {
-        text.append(render::window::closed(closed));
-    }
-    for (risk, need) in needs {
-        let have = match need.have {
-            0 => String::new(),
-            have => format!(", and {have} counts so far"),
-        };
-        text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, few(&need.changes)));
-    }
-    for refused in refused {
-        text.line(
-            Label::Plain,
-            format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
-        );
-    }
-    for News { approver, plan, differences } in news {
-        text.line(Label::Notable, format!("  since {approver} approved plan {}…:", &plan.as_str()[..10]));
-        for difference in differences {
-            text.line(Label::Plain, format!("    {}", render::shown::one_line(difference)));
-        }
-    }
-    if !unsigned.is_empty() {
-        text.line(Label::Plain, format!("  nobody can tell who made the change: {}", few(unsigned)));
-    }
-    if let Some(commit) = lost {
-        text.line(Label::Notable, format!("  {}", render::shown::lost(commit)));
-        text.line(Label::Hint, format!("  help: {}", render::shown::WHEN_LOST));
-    }
-    text
-}
-
-/// Names a few things and counts the rest.
-fn few(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

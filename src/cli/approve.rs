@@ -138,6 +138,10 @@ pub(super) async fn run(
     let mut agrees = || printer.is_interactive() && printer.confirm(&format!("Approve this plan as {approver}?"));
     if !(yes || agrees()) {
         printer.line(Label::Error, "not approved");
+        if !printer.is_interactive() {
+            let help = format!("  help: nobody can be asked here: say --plan {} --yes", planned.plan.id);
+            printer.line(Label::Hint, help);
+        }
         return Ok(Exit::Approval);
     }
     let at = now_in_seconds();

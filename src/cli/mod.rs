@@ -143,7 +143,8 @@ pub fn run(arguments: Vec<OsString>, environment: BTreeMap<String, String>, io: 
             return Exit::Failed;
         }
     };
-    let telemetry = crate::telemetry::start(global.log.as_deref(), global.log_format == LogFormat::Json, &environment);
+    let style = (global.log_format == LogFormat::Json, printer.colours_err());
+    let telemetry = crate::telemetry::start(global.log.as_deref(), style, &environment);
     let result = runtime.block_on(dispatch(command, &global, environment, &mut printer));
     printer.end_live();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod key;
 pub mod kubernetes;
 pub mod lease;
+pub mod logged;
 pub mod mark;
 pub mod name;
 pub mod operation;

@@ -8,6 +8,7 @@ use crate::apply::lease::LeaseError;
 use crate::apply::lease::LeaseRecord;
 use crate::apply::lease::LeaseRequest;
 use crate::apply::lease::LeaseStore;
+pub use crate::apply::report::News as StepNews;
 use crate::apply::report::Outcome;
 pub use crate::apply::report::Progress;
 use crate::apply::report::Report;
@@ -62,6 +63,15 @@ pub struct Ended {
     pub record: AppliedRecord,
 }
 
+/// What happens during an apply.
+#[derive(Debug)]
+pub enum Event {
+    /// The lease is ours: the plan is carried out from now on.
+    Begins,
+    /// A step went on.
+    Progress(Progress),
+}
+
 /// Applies an approved plan under the lease of its environment.
 ///
 /// # Errors
@@ -71,7 +81,7 @@ pub async fn apply(
     (loaded, planned): (&Loaded, &Planned),
     approval: &Approval,
     applying: Applying<'_>,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    hear: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Ended, PassError> {
     let Applying { config, settings, cancel } = applying;
     let policy = &planned.plan.policy;
@@ -97,10 +107,12 @@ pub async fn apply(
             return Err(error.into());
         }
     };
+    hear(Event::Begins);
+    let mut progress = |progress| hear(Event::Progress(progress));
     let backends = Backends::new(&world, &planned.plan, planned.cluster.clone());
     let report = under_lease(store.as_ref(), &mut lease, |lease, stop| {
         let run = Run { plan: &planned.plan, approval, lease, settings, cancel: either(cancel, stop) };
-        apply::apply(run, &backends, progress)
+        apply::apply(run, &backends, &mut progress)
     })
     .await;
     let record = record(planned, approval, loaded.source.commit.clone(), &report);

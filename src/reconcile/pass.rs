@@ -16,6 +16,7 @@ use crate::git::GitError;
 use crate::reconcile::applying;
 use crate::reconcile::applying::Applying;
 use crate::reconcile::applying::Ended;
+use crate::reconcile::applying::Event;
 use crate::reconcile::approvals::Approvals;
 use crate::reconcile::attending::Attendant;
 use crate::reconcile::deciding;
@@ -66,6 +67,13 @@ pub enum PassError {
     /// The status was not written.
     #[error(transparent)]
     Status(#[from] StatusError),
+}
+
+impl PassError {
+    /// True if somebody else applies a plan to the environment just then.
+    pub fn is_occupied(&self) -> bool {
+        matches!(self, Self::Lease(LeaseError::Held { .. }))
+    }
 }
 
 /// What became of the status of a pass. That it cannot be pushed is no reason to leave the world as it is.
@@ -136,7 +144,9 @@ pub enum PassEnd {
 
 /// Hears what a pass does.
 pub trait Listener {
-    /// A plan is about to be applied.
+    /// A pass is about to ask for the lease: from now on it is not given up half way.
+    fn asks(&mut self);
+    /// The lease is ours, and a plan is about to be applied.
     fn applies(&mut self, planned: &Arc<Planned>);
     /// News of a running apply.
     fn progress(&mut self, progress: Progress);
@@ -211,8 +221,11 @@ pub async fn pass(
             return Ok(PassEnd::Waits { planned, missing, diagnostics, status });
         }
     };
-    listener.applies(&planned);
-    let mut hear = |progress| listener.progress(progress);
+    listener.asks();
+    let mut hear = |event| match event {
+        Event::Begins => listener.applies(&planned),
+        Event::Progress(progress) => listener.progress(progress),
+    };
     let ended = applying::apply((loaded, &planned), &approval, applying, &mut hear).await?;
     let (status, converged, after) = match publishing::conclude((loaded, &planned), &ended, &approvals, config).await {
         Ok(Concluded { status, converged, after }) => {

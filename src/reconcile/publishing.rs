@@ -17,6 +17,7 @@ use crate::reconcile::planning::locate;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::status_branch::StatusBranch;
 use crate::reconcile::status_branch::StatusFiles;
+use crate::render;
 use crate::render::saved_plan::Provenance;
 use crate::render::shown::Details;
 use crate::render::shown::one_line;
@@ -76,9 +77,8 @@ pub async fn publish(loaded: &Loaded, planned: &Planned, done: Done<'_>) -> Resu
     let environment = &planned.plan.policy.mark.environment;
     let message = match done.ended {
         Some(ended) => format!(
-            "{environment}: applied {} of {} steps\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}{}",
-            ended.report.steps.iter().filter(|step| step.outcome.is_success()).count(),
-            ended.report.steps.len(),
+            "{environment}: {}\n\nPrivlink-Plan: {}\nPrivlink-Applied-Commit: {commit}{}",
+            render::apply::in_a_line(&ended.report.steps),
             ended.record.plan,
             ended.record.break_glass.as_ref().map(trailer).unwrap_or_default(),
         ),

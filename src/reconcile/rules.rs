@@ -9,6 +9,7 @@ use crate::desired::loosening;
 use crate::desired::policy::Policy;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::File;
+use crate::domain::logged::TOLD;
 use crate::reconcile::pass::PassError;
 use crate::reconcile::source::Loaded;
 use crate::reconcile::source::SETTINGS_FILE;
@@ -57,7 +58,7 @@ async fn accepted(loaded: &Loaded, policy: &Policy, status: &StatusFiles) -> Res
     match upstream.remote.read_file(commit, &path).await {
         Ok(bytes) => Ok(bytes.and_then(|bytes| of(policy, &bytes))),
         Err(error) => {
-            tracing::warn!(%commit, %error, "the rules that were accepted last cannot be read");
+            tracing::warn!(target: TOLD, %commit, %error, "the rules that were accepted last cannot be read");
             Err(commit.clone())
         }
     }

@@ -10,6 +10,7 @@ use crate::render::Label;
 use crate::render::Text;
 use crate::render::count;
 use crate::render::shown::one_line;
+use crate::render::terminal;
 
 /// Says what an apply did not do because the plan leaves it out; nothing if the plan is whole.
 pub fn left_out(plan: &Plan) -> Text {
@@ -66,6 +67,11 @@ pub fn summary(reports: &[StepReport]) -> Text {
         _ => None,
     }));
     text
+}
+
+/// How many steps ended how, on one line: `Applied: 3 of 4 steps done, 1 waiting`.
+pub fn in_a_line(reports: &[StepReport]) -> String {
+    terminal::render(&head(reports), false).trim_end().to_owned()
 }
 
 fn names(keys: &[ResourceKey]) -> String {

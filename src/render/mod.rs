@@ -12,6 +12,7 @@ pub mod findings;
 pub mod json;
 mod left_out;
 pub mod markdown;
+pub mod missing;
 pub mod page;
 pub mod plan;
 pub mod rbac;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::approval;
 use crate::approval::window::Closed;
+use crate::desired::policy::Freeze;
 use crate::domain::window::Calendar;
 use crate::domain::window::Grade;
 use crate::domain::window::Window;
@@ -37,9 +38,12 @@ pub(super) fn kept(plan: &Plan) -> Vec<Kept<'_>> {
     kept.filter(|it| !it.grades.is_empty()).collect()
 }
 
-/// The same as lines.
+/// The same as lines, and that the environment is frozen.
 pub(super) fn remarks(plan: &Plan) -> Vec<String> {
-    kept(plan).iter().map(remark).collect()
+    let freeze = plan.policy.freeze.iter();
+    let frozen =
+        freeze.map(|Freeze { reason, until }| format!("no changes before {until}: {}", shown::one_line(reason)));
+    frozen.chain(kept(plan).iter().map(remark)).collect()
 }
 
 fn remark(Kept { calendar, window, denies, grades }: &Kept<'_>) -> String {

@@ -98,7 +98,7 @@ pub(super) const FLOORS: &[Row] = &[
         ],
     ),
     ("config", &["domain"]),
-    ("telemetry", &[]),
+    ("telemetry", &["domain"]),
     // The thin entry names the library by its name, not by `crate::`.
     ("main", &[]),
     ("lib", &[]),

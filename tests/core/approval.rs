@@ -277,6 +277,23 @@ fn an_approval_is_used_up_change_by_change() {
 }
 
 #[test]
+fn an_approval_that_is_used_up_whole_is_not_told_with_every_other_plan() {
+    let earlier = disruptive("");
+    let plan = plan_with("approval = { notable = 1 }");
+    let mut approval = file(&earlier, "alice");
+    let digests: Vec<ChangeDigest> = approval.file.changes.iter().map(|change| change.digest.clone()).collect();
+    let mut spent = circumstances(LocalConsent::None);
+    let told = |approval: &Evidence, spent: &Circumstances| {
+        missing(&plan, std::slice::from_ref(approval), spent).refused.len()
+    };
+    assert_eq!(told(&approval, &spent), 1);
+    spent.used = used(&approval, &digests.iter().collect::<Vec<_>>());
+    assert_eq!(told(&approval, &spent), 0);
+    approval.file.expires_at = approval.file.approved_at;
+    assert_eq!(told(&approval, &spent), 0, "nor when it has expired");
+}
+
+#[test]
 fn the_rest_of_an_interrupted_plan_is_still_approved() {
     let case = Case::shop().edit("web", "port: 80", "port: 81").edit("orders", "port: 80,", "port: 81,");
     let desired = case.also("approval = { severing = 1 }").resolve();
@@ -424,6 +441,9 @@ fn a_freeze_holds_up_what_everybody_approved_until_it_ends() {
             plan_with(&format!("freeze = {{ reason = \"the sale\", until = \"2026-11-23T13:00:00+00:30\" }}\n{rules}"));
         let all = [file(&plan, "alice"), file(&plan, "bob")];
         let frozen = missing(&plan, &all, &circumstances(LocalConsent::Person)).frozen.unwrap();
+        // The part that people approve meanwhile may run then.
+        let nobody = missing(&plan, &[], &circumstances(LocalConsent::None));
+        assert_eq!(nobody.changes_at(), Some(frozen.until));
         assert_eq!((frozen.reason.as_str(), frozen.until.to_string().as_str()), ("the sale", "2026-11-23T12:30:00Z"));
         let after = Circumstances { now: frozen.until, ..circumstances(LocalConsent::None) };
         assert!(matches!(decide(&plan, &all, &after), Decision::Approved(_)), "it ends at its time");

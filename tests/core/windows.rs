@@ -115,7 +115,7 @@ fn a_plan_that_everybody_approved_waits_for_its_window() {
     let plan = disruptive(&format!("windows = {{ {NIGHTS} }}"));
     let missing = decide(&plan, at("2026-11-27T12:00:00Z")).unwrap_err();
     assert!(missing.needs.is_empty());
-    assert_eq!(missing.opens(), Some(at("2026-11-30T21:00:00Z")));
+    assert_eq!(missing.changes_at(), Some(at("2026-11-30T21:00:00Z")));
     insta::assert_snapshot!(shown(&render::window::closed(missing.closed.as_ref().unwrap())), @"
     disruptive changes are not applied now, outside their change windows
     the next window opens 2026-11-30 22:00 Europe/Zurich: mon-thu 22:00-04:00
@@ -138,16 +138,16 @@ fn a_freeze_in_which_no_window_opens_is_waited_for_first() {
     let freeze = "freeze = { reason = \"the sale\", until = \"2026-12-02T00:00:00Z\" }";
     let plan = disruptive(&format!("{freeze}\nwindows = {{ {NIGHTS} }}"));
     let missing = decide(&plan, at("2026-11-27T12:00:00Z")).unwrap_err();
-    assert_eq!(missing.opens(), Some(at("2026-12-02T00:00:00Z")), "it thaws at one o'clock in Zurich");
+    assert_eq!(missing.changes_at(), Some(at("2026-12-02T00:00:00Z")), "it thaws at one o'clock in Zurich");
     let plan = disruptive(&format!("{}\nwindows = {{ {NIGHTS} }}", freeze.replace("T00", "T12")));
-    assert_eq!(decide(&plan, at("2026-11-27T12:00:00Z")).unwrap_err().opens(), Some(at("2026-12-02T21:00:00Z")));
+    assert_eq!(decide(&plan, at("2026-11-27T12:00:00Z")).unwrap_err().changes_at(), Some(at("2026-12-02T21:00:00Z")));
 }
 
 #[test]
 fn a_window_that_is_over_opens_never_again() {
     let plan = disruptive("windows = { allow = [{ last = \"2026-11-26\" }], deny = [{ reason = \"closed\" }] }");
     let missing = decide(&plan, at("2026-11-27T12:00:00Z")).unwrap_err();
-    assert_eq!(missing.opens(), None);
+    assert_eq!(missing.changes_at(), None);
     insta::assert_snapshot!(shown(&render::window::closed(missing.closed.as_ref().unwrap())), @"
     disruptive changes are not applied now, outside their change windows
     no changes every day 00:00-24:00: closed

@@ -6,6 +6,7 @@ use std::time::Duration;
 use privlink::sim::fault::Fault;
 use serde_json::Value;
 
+use super::probes::Probed;
 use super::process::{Machine, Running, Stage, example, example_with_approval, small, until};
 
 const STATUS: &str = "privlink/status/prod";
@@ -140,7 +141,50 @@ fn as_json_every_line_of_a_pass_has_its_id_and_nothing_is_said_beside_the_log() 
         assert_eq!((&line["span"]["pass_id"], &line["span"]["environment"]), (id, &"prod".into()), "{line}");
     }
     assert_eq!(lines[ends]["fields"]["end"], "applied");
+    let tip = stage.repo.open().refname_to_id(&format!("refs/heads/{STATUS}")).unwrap().to_string();
+    assert_eq!(lines[ends]["fields"]["status"], tip);
+    let steps = lines.iter().filter(|line| message(line) == "a step ended");
+    let ended: Vec<&str> = steps.filter_map(|line| line["fields"]["end"].as_str()).collect();
+    assert_eq!(ended.len(), 3, "{ended:?}");
+    assert_eq!((ended.contains(&"done"), ended.contains(&"waiting")), (true, true), "{ended:?}");
+    let commit =
+        stage.repo.open().revparse_single(&tip).unwrap().peel_to_commit().unwrap().message().unwrap().to_owned();
+    assert!(commit.starts_with("prod: Applied: 2 of 3 steps done, 1 waiting\n"), "{commit}");
     assert!(Duration::from_secs_f64(lines[ends]["fields"]["seconds"].as_f64().unwrap()) > Duration::ZERO);
+}
+
+#[test]
+fn what_a_plan_waits_for_is_in_the_log_and_nothing_in_it_is_coloured_for_a_file() {
+    let stage = Stage::new(&quick(example_with_approval()));
+    let json = stage.run(&["agent", "--once", "--log-format", "json"]).ends(4);
+    let last: Value = serde_json::from_str(json.err.lines().last().unwrap()).unwrap();
+    assert_eq!(last["fields"]["needs"].as_str().unwrap().split(':').next(), Some("notable changes need 1 person"));
+    let text = stage.run(&["agent", "--once", "--log", "info"]).ends(4);
+    assert!(text.err.contains("INFO pass{") && !text.all().contains('\u{1b}'), "{}", text.err);
+}
+
+#[test]
+fn what_else_a_plan_waits_for_is_told_without_the_plan() {
+    let freeze = "prune = true\nfreeze = { reason = \"the sale\", until = \"2999-01-01T00:00:00Z\" }";
+    let frozen = |(path, text): (String, String)| (path, text.replace("prune = true", freeze));
+    let stage = Stage::new(&quick(example_with_approval()).into_iter().map(frozen).collect::<Vec<_>>());
+    let agent = Probed::start(&stage, &["--interval", "20ms", "--drift-interval", "1h"]);
+    let waits = || agent.metrics().sum("privlink_pending_approvals");
+    until("it waits for a person", || waits() > 0.0);
+    stage
+        .run(&["approve", "--as", "bob", "--author", "bob <bob@example.com>"])
+        .ends(4)
+        .says("nobody can be asked here");
+    let plan = stage.run(&["plan"]).all();
+    let id = plan.rsplit("Plan id: ").next().unwrap().split_whitespace().next().unwrap().to_owned();
+    let approve = ["approve", "--as", "bob", "--author", "bob <bob@example.com>", "--plan", &id, "--yes"];
+    stage.run(&approve).ends(0);
+    until("it waits for nobody", || waits() == 0.0);
+    assert_eq!(agent.metrics().sum("privlink_pending_approval_age_seconds"), 0.0);
+    let run = agent.stop().says("waits for approval").says("prod: waits until the environment is not frozen any more");
+    assert!(run.all().contains("no changes before 2999-01-01T00:00:00Z: the sale"), "{}", run.all());
+    assert_eq!(run.all().matches("Plan id: ").count(), 1, "{}", run.all());
+    assert_eq!(stage.writes(), 0);
 }
 
 #[test]

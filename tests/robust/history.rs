@@ -48,7 +48,7 @@ fn rewrite(stage: &Stage, author: &str, files: &Files) {
 /// The lines from the one that says that something is missing.
 fn missing(run: &Run) -> String {
     let all = run.all();
-    let lines = all.lines().skip_while(|line| !line.starts_with("waits for approval"));
+    let lines = all.lines().skip_while(|line| !line.contains("waits for approval"));
     let text =
         lines.take_while(|line| !line.starts_with("Plan for ") && !line.is_empty()).collect::<Vec<_>>().join("\n");
     let commit = text.split("contain commit ").nth(1).map(|rest| rest[..rest.find(',').unwrap()].to_owned());
@@ -62,7 +62,7 @@ fn a_rewritten_history_takes_the_word_of_nobody_and_says_so() {
     rewrite(&stage, MALLORY, &small());
     let run = stage.run(&["agent", "--once"]).ends(4);
     insta::assert_snapshot!(missing(&run), @r#"
-    waits for approval: `privlink approve` shows the plan, asks, and commits one
+    prod: waits for approval: `privlink approve` shows the plan, asks, and commits one
       notable changes need merge: privateendpoint/myLedgerPE
       the history of the config branch does not contain commit <commit>, which was applied last: it was rewritten. Nobody can tell what was merged since, and by whom: nothing counts as merged, and no approval by anybody who wrote any commit of it
       help: let somebody look at the plan and apply it once by `privlink apply`: what came before is not looked at again

@@ -186,5 +186,6 @@ fn files_with_errors_are_told_with_their_places() {
     assert!(shown.shows("/", "files have errors"));
     stage.repo.commit("main", BOB, &[("privlink.toml".to_owned(), "version = \n".to_owned())]);
     until("wrong settings are told", || shown.shows("/", "privlink.toml"));
+    assert!(shown.shows("/", "The settings have errors"));
     shown.stop();
 }

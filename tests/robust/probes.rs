@@ -187,6 +187,16 @@ fn an_agent_without_its_repository_lives_and_is_not_ready() {
 }
 
 #[test]
+fn an_agent_for_an_environment_that_does_not_exist_is_not_ready() {
+    let stage = Stage::new(&quick(example()));
+    let agent = Probed::start(&stage, &["--interval", "1h", "--drift-interval", "1h", "--environment", "prodd"]);
+    let passes = r#"privlink_passes_total{environment="prodd",end="invalid"}"#;
+    until("it has looked for it", || agent.metrics().get(passes) >= 1.0);
+    assert_eq!(agent.get("/readyz"), (503, "prodd: no pass has got through yet\n".to_owned()));
+    agent.stop().says("there is no environment prodd");
+}
+
+#[test]
 fn a_world_that_throttles_is_counted_and_an_environment_that_never_got_through_is_not_ready() {
     let stage = Stage::new(&quick(example()));
     stage.simulator().add_fault(Fault { client: Some("privlink".to_owned()), status: 429, ..Fault::default() });

@@ -72,7 +72,7 @@ impl Agent {
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
             let text = |name: &str| line["fields"][name].as_str().map(ToOwned::to_owned);
             match text("message").as_deref() {
-                Some("a plan is applied") => ended.applied.extend(text("plan")),
+                Some("an apply begins") => ended.applied.extend(text("plan")),
                 Some("the pass ended" | "the pass failed") => {
                     (ended.word, ended.plan) = (text("end").unwrap_or_default(), text("plan"));
                     return Some(ended);

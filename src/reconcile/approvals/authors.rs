@@ -5,6 +5,7 @@ use crate::approval::signature::signer;
 use crate::domain::commit::CommitId;
 use crate::domain::commit::CommitRecord;
 use crate::domain::commit::RepoPath;
+use crate::domain::logged::TOLD;
 use crate::git::GitError;
 use crate::reconcile::approvals::Question;
 use crate::reconcile::source::SETTINGS_FILE;
@@ -19,7 +20,7 @@ pub(super) async fn authors(upstream: &Upstream, question: Question<'_>) -> Resu
         }
         // Somebody rewrote the branch: its history may show other authors than those of the change, so all of it counts.
         Some(commit) => {
-            tracing::warn!(%commit, "the history does not contain what was applied last: nothing counts as merged");
+            tracing::warn!(target: TOLD, %commit, "the history does not contain what was applied last: nothing counts as merged");
             (None, Some(commit))
         }
     };

@@ -53,6 +53,8 @@ pub enum State {
     Settled,
     /// A plan waits for approval.
     Waits,
+    /// A plan lacks nothing but the time.
+    Closed,
     /// The plan is incomplete, or nothing of it can be applied.
     Stuck,
     /// A plan is being applied.
@@ -73,6 +75,7 @@ impl State {
             Self::Unseen => (Tone::Unknown, "no pass yet"),
             Self::Settled => (Tone::Good, "as Git says"),
             Self::Waits => (Tone::Warn, "waits for approval"),
+            Self::Closed => (Tone::Note, "waits for its time"),
             Self::Stuck => (Tone::Warn, "stuck"),
             Self::Applying => (Tone::Note, "applying"),
             Self::Applied => (Tone::Good, "applied"),
@@ -88,6 +91,7 @@ impl State {
             Self::Unseen => "No pass has ended since the agent was started.",
             Self::Settled => "Everything is as the repository asks.",
             Self::Waits => "A plan waits for approval: nothing is changed before.",
+            Self::Closed => "A plan that is approved waits until changes are allowed again.",
             Self::Stuck => "Something could not be read, or nothing of the plan can be applied.",
             Self::Applying => "A plan is being applied; what is shown below was seen before.",
             Self::Applied => "A plan was applied.",
@@ -168,11 +172,11 @@ pub fn body(known: &Known<'_>) -> Html {
     out
 }
 
-/// The page of all environments; `trouble` is what keeps the agent from reading the repository.
-pub fn index(environments: &BTreeMap<EnvironmentName, Glance>, trouble: Option<&str>, now: Timestamp) -> Html {
+/// The page of all environments; `trouble` is why the agent knows nothing new, with a headline.
+pub fn index(environments: &BTreeMap<EnvironmentName, Glance>, trouble: Option<(&str, &str)>, now: Timestamp) -> Html {
     let mut main: Html = el("h1").text("Environments").into();
-    if let Some(trouble) = trouble {
-        main.push(problem("The repository cannot be read", trouble));
+    if let Some((headline, text)) = trouble {
+        main.push(problem(headline, text));
     }
     if environments.is_empty() {
         main.push(el("p").text("The agent knows of no environment yet."));

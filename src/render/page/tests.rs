@@ -216,10 +216,10 @@ fn all_environments_are_seen_at_a_glance() {
     let failed = Glance { state: State::Failed, problem: Some("no network".to_owned()), ..Glance::default() };
     let environments = [("prod", waits), ("qa", failed), ("dev", Glance::default())];
     let environments = environments.map(|(name, glance)| (name.parse().unwrap(), glance)).into();
-    let page = index(&environments, Some("the remote does not answer"), at("12:30"));
+    let page = index(&environments, Some(("No pass can begin", "the remote does not answer")), at("12:30"));
     insta::assert_snapshot!(read(part(page.as_str(), "<main", "</main")), @"
     Environments
-    The repository cannot be readthe remote does not answer
+    No pass can beginthe remote does not answer
     dev no pass yet
     No pass has ended since the agent was started.
     Documents | 0 of 0 ready
