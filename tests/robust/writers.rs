@@ -31,10 +31,6 @@ fn a_live_process_keeps_others_out_on_its_own_machine_and_on_others() {
     assert!(here.errors().contains("holds the lease"), "{}", here.err);
     let there = stage.another_machine("build-agent").run(&arguments).ends(1);
     assert!(there.errors().contains("laptop pid"), "{}", there.err);
-    // To an agent that is nothing extraordinary.
-    let agent = stage.another_machine("agent").run(&["agent", "--once", "--repo", url.as_str()]).ends(1);
-    assert!(agent.err.contains("prod: laptop pid") && agent.err.contains("holds the lease"), "{}", agent.err);
-    assert!(!agent.all().contains("rror") && !agent.all().contains("applying"), "{}", agent.all());
     first.wait().ends(0);
     stage.simulator().clear_faults();
     stage.assert_converged();
@@ -49,6 +45,10 @@ fn the_lease_of_a_killed_process_is_free_here_and_runs_out_elsewhere() {
     let url = stage.url();
     let there = stage.another_machine("build-agent").run(&["apply", "--yes", "--repo", &url]).ends(1);
     assert!(there.errors().contains("holds the lease of this environment until"), "{}", there.err);
+    // To an agent that is nothing extraordinary.
+    let agent = stage.another_machine("agent").run(&["agent", "--once", "--repo", url.as_str()]).ends(1);
+    assert!(agent.err.contains("prod: laptop pid") && agent.err.contains("holds the lease"), "{}", agent.err);
+    assert!(!agent.all().contains("rror") && !agent.all().contains("applying"), "{}", agent.all());
     stage.apply().ends(0);
     stage.assert_converged();
     // It was given back: now everybody may.
