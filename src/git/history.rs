@@ -1,7 +1,5 @@
 //! What happened between two commits, and whether one contains the other.
 
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use crate::domain::commit::{CommitId, CommitRecord, Identity, RepoPath};
@@ -39,8 +37,8 @@ impl Repository {
         Ok(history)
     }
 
-    /// Lists the commits of the history of `to` that changed something below a folder, newest first, with those paths alone; at
-    /// most `limit` commits are looked at. The others cost a look at two trees each, and no memory.
+    /// Lists the commits of the history of `to` that changed something below a folder of the root, newest first, with those paths
+    /// alone; at most `limit` commits are looked at. The others cost a look at two trees each, and no memory.
     ///
     /// # Errors
     /// As [`Repository::history`].
@@ -71,13 +69,9 @@ impl Repository {
 
     fn changes_below(&self, id: git2::Oid, folder: &RepoPath) -> Result<bool, git2::Error> {
         let commit = self.inner.find_commit(id)?;
-        let at = |tree: &git2::Tree<'_>| match tree.get_path(Path::new(folder.as_str())) {
-            Ok(entry) => Ok(Some(entry.id())),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error),
-        };
-        let before = if commit.parent_count() == 0 { None } else { at(&commit.parent(0)?.tree()?)? };
-        Ok(at(&commit.tree()?)? != before)
+        let at = |tree: &git2::Tree<'_>| tree.get_name(folder.as_str()).map(|entry| entry.id());
+        let before = if commit.parent_count() == 0 { None } else { at(&commit.parent(0)?.tree()?) };
+        Ok(at(&commit.tree()?) != before)
     }
 
     /// The commits that `to` contains and `from_excluded` does not; a child always stands before its parents.

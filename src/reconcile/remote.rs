@@ -117,7 +117,7 @@ impl Remote {
         self.with(move |mirror| mirror.repository().history(from.as_ref(), &to, HISTORY)).await
     }
 
-    /// The commits that changed something below a folder, newest first, from the beginning.
+    /// The commits that changed something below a folder of the root, newest first, from the beginning.
     ///
     /// # Errors
     /// If the mirror cannot be read.

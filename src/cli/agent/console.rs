@@ -117,10 +117,10 @@ impl<'a, 'p> Console<'a, 'p> {
         let Ended { environment, loaded, end, .. } = ended;
         match end {
             Err(error) => {
-                if !self.is_news(environment, error_chain(error)) {
-                } else if error.is_occupied() {
+                let is_news = self.is_news(environment, error_chain(error));
+                if is_news && error.is_occupied() {
                     self.printer.line(Label::Notable, format!("{environment}: {}", error_chain(error)));
-                } else {
+                } else if is_news {
                     runner::failed(environment, error, loaded, self.printer);
                 }
             }
