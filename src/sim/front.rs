@@ -125,7 +125,8 @@ impl Front {
         if arrived.method == "HEAD" {
             reply.body = Value::Null;
         }
-        self.record(&arrived, surface, if is_cut || is_withheld { 0 } else { reply.status });
+        let status = if is_cut || is_withheld { 0 } else { reply.status };
+        self.record(&arrived, surface, (status, reply.status));
         if is_withheld {
             std::future::pending::<()>().await;
         }
@@ -148,17 +149,18 @@ impl Front {
                 body,
             }),
         };
-        self.record(arrived, Surface::Admin, status);
+        self.record(arrived, Surface::Admin, (status, status));
         respond(Reply { status, headers: Vec::new(), body })
     }
 
-    fn record(&self, arrived: &Arrived, surface: Surface, status: u16) {
+    fn record(&self, arrived: &Arrived, surface: Surface, (status, decided): (u16, u16)) {
         self.arm.log().record(&Entry {
             surface,
             method: &arrived.method,
             path: &arrived.path,
             query: &arrived.query,
             status,
+            decided,
             client: arrived.header("user-agent"),
             is_internal: arrived.is_internal,
             peer: arrived.peer,

@@ -41,6 +41,10 @@ pub struct LoggedRequest {
     pub query: String,
     /// The status of the answer; 0 if the connection was cut.
     pub status: u16,
+    /// The status that the server decided on, whatever became of the answer: what a cut connection did. 502 if the request was
+    /// lost on its way. Only seen from inside.
+    #[serde(skip)]
+    pub decided: u16,
     /// The user agent.
     pub client: String,
     /// True for requests of the simulator itself, such as the cloud provider's.
@@ -69,6 +73,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) status: u16,
+    pub(crate) decided: u16,
     pub(crate) client: &'a str,
     pub(crate) is_internal: bool,
     pub(crate) peer: Option<IpAddr>,
@@ -120,6 +125,7 @@ impl RequestLog {
             path: entry.path.to_owned(),
             query: entry.query.to_owned(),
             status: entry.status,
+            decided: entry.decided,
             client: entry.client.to_owned(),
             is_internal: entry.is_internal,
             is_write: served
@@ -194,6 +200,7 @@ mod tests {
             path: "/a",
             query: "",
             status: 200,
+            decided: 200,
             client: "",
             is_internal: false,
             peer: None,

@@ -200,6 +200,7 @@ impl Arm {
             path: &request.path,
             query,
             status: reply.status,
+            decided: reply.status,
             client: &client,
             is_internal: true,
             peer: None,

@@ -53,6 +53,10 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
             answer(asked, (&parts.headers, body), call).await
         }
     };
+    let decided = match &fault {
+        Some(fault) if fault.drop_request => 502,
+        _ => response.status().as_u16(),
+    };
     let is_withheld = fault.as_ref().is_some_and(|fault| fault.withhold);
     let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
     if is_cut {
@@ -63,7 +67,8 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
         method,
         path: &path,
         query: &query,
-        status: if is_cut || is_withheld { 0 } else { response.status().as_u16() },
+        status: if is_cut || is_withheld { 0 } else { decided },
+        decided,
         client: &agent,
         is_internal: false,
         peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
