@@ -32,7 +32,7 @@ impl Repository {
                 break;
             }
             let id = id.map_err(|error| self.unlisted(to, error))?;
-            history.commits.push(self.record(id)?);
+            history.commits.push(self.record(id, None)?);
         }
         Ok(history)
     }
@@ -44,16 +44,15 @@ impl Repository {
     /// As [`Repository::history`].
     pub fn history_below(&self, folder: &RepoPath, to: &CommitId, limit: usize) -> Result<History, GitError> {
         let mut history = History { commits: Vec::new(), complete: true };
+        let mut known = None;
         for (looked_at, id) in self.walk(None, to)?.enumerate() {
             if looked_at == limit {
                 history.complete = false;
                 break;
             }
             let id = id.map_err(|error| self.unlisted(to, error))?;
-            if self.changes_below(id, folder).map_err(|error| self.unlisted(to, error))? {
-                let mut record = self.record(id)?;
-                record.paths.retain(|path| path.is_under(folder));
-                history.commits.push(record);
+            if self.changes_below(id, folder, &mut known).map_err(|error| self.unlisted(to, error))? {
+                history.commits.push(self.record(id, Some(folder))?);
             }
         }
         Ok(history)
@@ -67,11 +66,32 @@ impl Repository {
         Ok(committed_at(&self.find(commit)?))
     }
 
-    fn changes_below(&self, id: git2::Oid, folder: &RepoPath) -> Result<bool, git2::Error> {
+    /// True if a commit changed a folder of the root. `known` is what the parent that was looked at last has there: as a rule it
+    /// comes next.
+    fn changes_below(
+        &self,
+        id: git2::Oid,
+        folder: &RepoPath,
+        known: &mut Option<(git2::Oid, Option<git2::Oid>)>,
+    ) -> Result<bool, git2::Error> {
+        let at = |commit: &git2::Commit<'_>| -> Result<Option<git2::Oid>, git2::Error> {
+            Ok(commit.tree()?.get_name(folder.as_str()).map(|entry| entry.id()))
+        };
         let commit = self.inner.find_commit(id)?;
-        let at = |tree: &git2::Tree<'_>| tree.get_name(folder.as_str()).map(|entry| entry.id());
-        let before = if commit.parent_count() == 0 { None } else { at(&commit.parent(0)?.tree()?) };
-        Ok(at(&commit.tree()?) != before)
+        let now = match *known {
+            Some((last, entry)) if last == id => entry,
+            _ => at(&commit)?,
+        };
+        let before = match commit.parent_count() {
+            0 => None,
+            _ => {
+                let parent = commit.parent(0)?;
+                let before = at(&parent)?;
+                *known = Some((parent.id(), before));
+                before
+            }
+        };
+        Ok(now != before)
     }
 
     /// The commits that `to` contains and `from_excluded` does not; a child always stands before its parents.
@@ -95,7 +115,8 @@ impl Repository {
         self.walk_failed(format!("list the commits up to {}", to.short()))(error)
     }
 
-    fn record(&self, id: git2::Oid) -> Result<CommitRecord, GitError> {
+    /// What is told of a commit, with the paths below a folder, or all that it changed.
+    fn record(&self, id: git2::Oid, folder: Option<&RepoPath>) -> Result<CommitRecord, GitError> {
         let failed = |error| self.walk_failed(format!("read the commit {id}"))(error);
         let commit = self.inner.find_commit(id).map_err(failed)?;
         Ok(CommitRecord {
@@ -103,15 +124,18 @@ impl Repository {
             author: identity(&commit.author()),
             committer: identity(&commit.committer()),
             committed_at: committed_at(&commit),
-            paths: self.paths(&commit).map_err(failed)?,
+            paths: self.paths(&commit, folder).map_err(failed)?,
         })
     }
 
-    fn paths(&self, commit: &git2::Commit<'_>) -> Result<Vec<RepoPath>, git2::Error> {
+    fn paths(&self, commit: &git2::Commit<'_>, folder: Option<&RepoPath>) -> Result<Vec<RepoPath>, git2::Error> {
         // `parents()` silently leaves out a parent that a shallow clone lacks, and every file would seem to be new.
         let before = if commit.parent_count() == 0 { None } else { Some(commit.parent(0)?.tree()?) };
         let mut options = git2::DiffOptions::new();
         options.ignore_submodules(false).include_typechange(true);
+        if let Some(folder) = folder {
+            options.pathspec(folder.as_str()).disable_pathspec_match(true);
+        }
         let diff = self.inner.diff_tree_to_tree(before.as_ref(), Some(&commit.tree()?), Some(&mut options))?;
         let sides = diff.deltas().flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()]);
         let text = sides.flatten().filter_map(|path| std::str::from_utf8(path).ok());

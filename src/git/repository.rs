@@ -1,6 +1,7 @@
 //! A repository whose objects we read and write; no index, no checkout, no configuration that could run a program.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use crate::domain::commit::{CommitId, RepoPath};
 use crate::git::cache;
@@ -35,6 +36,7 @@ impl Repository {
             Err(error) => return Err(failed(error)),
         };
         let start = folder.canonicalize().map_err(|source| GitError::Folder { path: folder.to_owned(), source })?;
+        keep_nothing();
         let inner = git2::Repository::open_bare(&git_folder).map_err(failed)?;
         readable(&inner).map_err(failed)?;
         // Someone may stand inside `.git` itself, or in a bare repository that lies in somebody's working tree.
@@ -74,6 +76,7 @@ impl Repository {
 
     /// Opens the mirror in a folder of the cache.
     pub(super) fn open_mirror(folder: &Path) -> Result<Self, git2::Error> {
+        keep_nothing();
         Ok(Self { inner: git2::Repository::open_bare(folder)?, worktree: None, disposable: true })
     }
 
@@ -217,6 +220,13 @@ impl Repository {
             GitError::Repository { operation, folder, source }
         }
     }
+}
+
+/// Lets libgit2 keep no commits and trees that it has read. It would keep each as long as its repository is open: of a history
+/// these are thousands, and hardly one is read a second time.
+fn keep_nothing() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| git2::opts::enable_caching(false));
 }
 
 /// Refuses formats that `open_bare` would misread without a word: it skips the check that `open` makes.
