@@ -51,9 +51,6 @@ pub struct Rhythm {
     pub forks: bool,
 }
 
-/// What came of a review that said all that there was to say, as the metrics call it.
-const ALL_TOLD: &str = "told";
-
 /// Looks at pull requests until it is told to stop. What fails is said in the log, and tried again later.
 pub async fn serve(
     (agent, vitals): (Arc<Agent>, Arc<Vitals>),
@@ -161,8 +158,9 @@ impl Desk {
         for (pull, sight) in self.docket.due(&scene, &compared.concerns(), self.now()) {
             self.check_standing()?;
             let review = AssertUnwindSafe(self.review(pull, &compared)).catch_unwind().await;
+            let went_well = matches!(review, Ok(Ok(true)));
             let (result, halt) = match review {
-                Ok(Ok(true)) => (ALL_TOLD, None),
+                Ok(Ok(true)) => ("told", None),
                 Ok(Ok(false)) => ("failed", None),
                 Ok(Err(halt)) => ("failed", Some(halt)),
                 Err(_) => {
@@ -171,7 +169,6 @@ impl Desk {
                 }
             };
             self.vitals.reviewed(result);
-            let went_well = result == ALL_TOLD;
             self.docket.looked_at(pull.number, sight, (went_well, self.now()), &self.rhythm);
             if let Some(halt) = halt {
                 return Err(halt);

@@ -177,7 +177,6 @@ impl Condition {
         self.is_served |= got_through;
         let Ok(end) = &ended.end else { return };
         let plan = ended.planned().map(|planned| &planned.plan);
-        let count = |things: usize| u64::try_from(things).unwrap_or(u64::MAX);
         self.suspended = ended.planned().map_or(0, |planned| count(planned.desired.suspended.len()));
         let status = ended.planned().and_then(|planned| planned.status.environment());
         self.broken_glass = status.and_then(|status| status.break_glass.as_ref()).map_or(0, |glass| glass.uses);
@@ -201,10 +200,13 @@ impl Condition {
         let since = pending.filter(|pending| pending.id == planned.plan.id).map(|pending| pending.since);
         // Where nothing but the time is lacking, nobody is waited for.
         self.waits_since = since.or(self.waits_since).or(Some(now)).filter(|_| !missing.needs.is_empty());
-        let count = |changes: usize| u64::try_from(changes).unwrap_or(u64::MAX);
         let needs = missing.needs.iter().map(|(risk, need)| (risk.to_string(), count(need.changes.len())));
         self.unapproved = needs.collect();
     }
+}
+
+fn count(things: usize) -> u64 {
+    u64::try_from(things).unwrap_or(u64::MAX)
 }
 
 /// Locks even if another thread panicked: what is inside is replaced whole, so it is never half written.

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use crate::approval::Circumstances;
 use crate::approval::Item;
 use crate::approval::file::ApprovalFile;
-use crate::approval::is_used_up;
 use crate::approval::remainder::Body;
 use crate::approval::remainder::part_of;
 use crate::approval::used::Used;
@@ -51,7 +50,7 @@ impl<'a> Coverage<'a> {
 
     /// True if everything that an approval permits was carried out.
     pub(super) fn is_used_up(&self, file: &ApprovalFile) -> bool {
-        is_used_up(file, self.used)
+        self.used.is_whole(file)
     }
 
     /// The risks of an approved plan, that of loosened rules among them; `None` if it was not kept.

@@ -19,6 +19,7 @@ pub mod window;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -195,6 +196,13 @@ pub struct Refused {
     pub reason: String,
 }
 
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { approver, reason } = self;
+        write!(f, "the approval of {approver} does not count: it {reason}")
+    }
+}
+
 /// Decides whether the plan may run.
 pub fn decide(plan: &Plan, evidence: &[Evidence], circumstances: &Circumstances) -> Decision {
     let (valid, mut refused) = valid(plan, evidence, circumstances);
@@ -239,7 +247,7 @@ fn valid<'a>(
         match objection::objection(plan, evidence, circumstances) {
             None => valid.push(&evidence.file),
             // What was carried out under it is over, and it grows old with that.
-            Some(_) if is_used_up(&evidence.file, &circumstances.used) => {}
+            Some(_) if circumstances.used.is_whole(&evidence.file) => {}
             Some(reason) => {
                 let refusal = Refused { approver: evidence.file.approver.clone(), reason };
                 if !refused.contains(&refusal) {
@@ -249,11 +257,6 @@ fn valid<'a>(
         }
     }
     (valid, refused)
-}
-
-/// True if everything that it permits was carried out.
-fn is_used_up(file: &ApprovalFile, used: &Used) -> bool {
-    !file.changes.is_empty() && file.changes.iter().all(|change| used.contains(&file.plan, &change.digest))
 }
 
 /// The consent that a change asks for: that of its risk, and of drift what the settings say about drift.

@@ -69,6 +69,11 @@ impl Used {
         let is_done = approved.zip(carried_out).is_some_and(|(approved, carried_out)| approved <= carried_out);
         is_done || self.besides.contains(&(plan.clone(), digest.clone()))
     }
+
+    /// True if everything that an approval permits was carried out.
+    pub fn is_whole(&self, file: &ApprovalFile) -> bool {
+        !file.changes.is_empty() && file.changes.iter().all(|change| self.contains(&file.plan, &change.digest))
+    }
 }
 
 fn latest(known: &mut Timestamp, at: Timestamp) {

@@ -79,9 +79,7 @@ impl Approvals {
         let is_review =
             |refused: &&Refused| self.refused.contains(refused) || self.reviewers.contains(&refused.approver);
         let refused = missing.refused.iter().filter(is_review);
-        refused
-            .map(|Refused { approver, reason }| format!("the approval of {approver} does not count: it {reason}"))
-            .collect()
+        refused.map(ToString::to_string).collect()
     }
 
     /// The plans that they are for.

@@ -28,10 +28,7 @@ pub fn missing(missing: &Missing) -> Text {
         text.line(Label::Plain, format!("  {risk} changes need {}{have}: {}", need.consent, few(&need.changes)));
     }
     for refused in refused {
-        text.line(
-            Label::Plain,
-            format!("  the approval of {} does not count: it {}", refused.approver, refused.reason),
-        );
+        text.line(Label::Plain, format!("  {refused}"));
     }
     for News { approver, plan, differences } in news {
         text.line(Label::Notable, format!("  since {approver} approved plan {}…:", &plan.as_str()[..10]));

@@ -217,8 +217,7 @@ fn lacks(missing: &Missing) -> Vec<Element> {
     let frozen = missing.frozen.iter().map(|it| format!("nothing is applied before {}: {}", it.until, it.reason));
     let have = missing.needs.iter().filter(|(_, need)| need.have > 0);
     let have = have.map(|(risk, need)| format!("{} counts so far for the {risk} changes", count_of(need.have)));
-    let refused = missing.refused.iter();
-    let refused = refused.map(|it| format!("the approval of {} does not count: it {}", it.approver, it.reason));
+    let refused = missing.refused.iter().map(ToString::to_string);
     let news = missing.news.iter().flat_map(|news| {
         news.differences.iter().map(move |it| format!("new since {} approved another plan: {it}", news.approver))
     });

@@ -43,7 +43,7 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
     let past = hit.as_ref().filter(|hit| hit.fault.stale).and_then(|hit| cluster.past(hit.rule));
     let fault = hit.map(|hit| hit.fault);
     let mut response = match &fault {
-        Some(fault) if fault.drop_request => Response::new(Body::empty()),
+        Some(fault) if fault.drop_request => json_response(502, Body::empty()),
         Some(fault) if fault.refuses() => broken(fault),
         _ => {
             let call = Call::new(method, &format!("{path}?{query}")).agent(&agent);
@@ -53,10 +53,7 @@ async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
             answer(asked, (&parts.headers, body), call).await
         }
     };
-    let decided = match &fault {
-        Some(fault) if fault.drop_request => 502,
-        _ => response.status().as_u16(),
-    };
+    let decided = response.status().as_u16();
     let is_withheld = fault.as_ref().is_some_and(|fault| fault.withhold);
     let is_cut = fault.is_some_and(|fault| fault.drop_connection || fault.drop_request);
     if is_cut {
